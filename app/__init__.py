@@ -1,0 +1,1 @@
+"""The translation service. Never imports tensorflow, keras, tf2onnx or training."""

@@ -1,0 +1,1 @@
+"""The decode engine. Speaks concurrent.futures; knows no asyncio and no HTTP."""

@@ -1,0 +1,93 @@
+"""Every error the service raises on purpose. Knows no HTTP; ``app.api`` maps these to statuses.
+
+PasserelleError
+├── BundleError                 a bundle cannot be used; names the file and the value
+│   ├── BundleFormatError       manifest unreadable, unknown key, wrong format version, bad value
+│   ├── BundleFileError         missing file, extra file, wrong checksum, a path that leaves the folder
+│   └── BundleSignatureError    the graphs do not have the tensors the manifest promises
+├── RequestError                the caller asked for something that cannot be done as asked
+│   ├── InvalidRequest          a field is missing or malformed
+│   ├── UnsupportedLanguage     no bundle translates this pair
+│   └── LimitExceeded           names the limit, its value and the value given
+├── EngineError                 the engine could not answer
+│   ├── EngineOverloaded        the bounded queue is full
+│   ├── EngineStopped           the engine is stopping or was never started
+│   ├── DeadlineExceeded        the request's deadline passed
+│   ├── RequestCancelled        the caller left
+│   └── StepFailed              a graph raised while it ran
+└── ConfigurationError          a setting cannot be honoured
+"""
+
+
+class PasserelleError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class BundleError(PasserelleError):
+    """A bundle cannot be used."""
+
+
+class BundleFormatError(BundleError):
+    """The manifest is unreadable, has an unknown key, a wrong version or a bad value."""
+
+
+class BundleFileError(BundleError):
+    """A file is missing, unexpected, changed, or outside the bundle's folder."""
+
+
+class BundleSignatureError(BundleError):
+    """A graph does not have the tensors that the manifest promises."""
+
+
+class RequestError(PasserelleError):
+    """The caller asked for something that cannot be done as asked."""
+
+
+class InvalidRequest(RequestError):
+    """A field is missing or malformed."""
+
+
+class UnsupportedLanguage(RequestError):
+    """No bundle translates this pair of languages."""
+
+
+class LimitExceeded(RequestError):
+    """A value is over a limit. The message names the limit, its bound and the value given."""
+
+    def __init__(self, name: str, limit: float, value: float, message: str | None = None) -> None:
+        super().__init__(message or f"{name} ({value}) exceeds the limit ({limit})")
+        self.name = name
+        self.limit = limit
+        self.value = value
+
+
+class EngineError(PasserelleError):
+    """The engine could not answer."""
+
+
+class EngineOverloaded(EngineError):
+    """The bounded queue is full. ``retry_after_seconds`` says when to come back."""
+
+    def __init__(self, message: str, retry_after_seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class EngineStopped(EngineError):
+    """The engine is stopping or was never started."""
+
+
+class DeadlineExceeded(EngineError):
+    """The deadline of the request passed before it was finished."""
+
+
+class RequestCancelled(EngineError):
+    """The caller left before the request was finished."""
+
+
+class StepFailed(EngineError):
+    """A graph raised while it ran; every waiting request fails with this."""
+
+
+class ConfigurationError(PasserelleError):
+    """A setting cannot be honoured."""
