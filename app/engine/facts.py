@@ -1,0 +1,52 @@
+"""What the engine must know of a model: how its states move, its special ids, its length limits. Read from the manifest."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from app.bundle.manifest import Manifest
+from app.bundle.signature import StateSpec
+
+# A translation longer than this many deviations over the mean is a model that repeats itself, not a long translation.
+_DEVIATIONS: Final = 4.0
+# Very short sources vary more than their ratio says ("OK." -> "D'accord.").
+_SPARE_TOKENS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """One model, as far as decoding is concerned."""
+
+    states: tuple[StateSpec, ...]
+    vocabulary_size: int
+    pad_id: int
+    bos_id: int
+    eos_id: int
+    max_source_tokens: int
+    max_target_tokens: int
+    length_ratio_mean: float
+    length_ratio_deviation: float
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "ModelFacts":
+        return cls(
+            states=manifest.signature.states,
+            vocabulary_size=manifest.tokenizer.vocabulary_size,
+            pad_id=manifest.tokenizer.pad_id,
+            bos_id=manifest.tokenizer.bos_id,
+            eos_id=manifest.tokenizer.eos_id,
+            max_source_tokens=manifest.limits.max_source_tokens,
+            max_target_tokens=manifest.limits.max_target_tokens,
+            length_ratio_mean=manifest.length_ratio.mean,
+            length_ratio_deviation=manifest.length_ratio.deviation,
+        )
+
+    def target_cap(self, source_tokens: int, asked: int | None = None) -> int:
+        """The most target tokens (eos not counted) that a source of so many tokens may get.
+
+        ``min(max_target_tokens, asked, ceil(source * (mean + 4 * deviation)) + 10)``: the deviation is that of the ratio of
+        single pairs, so it grows with the source. The caller may only lower the cap.
+        """
+        ratio = self.length_ratio_mean + _DEVIATIONS * self.length_ratio_deviation
+        likely = math.ceil(source_tokens * ratio) + _SPARE_TOKENS
+        return min(self.max_target_tokens, likely, asked if asked is not None else self.max_target_tokens)

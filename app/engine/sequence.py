@@ -1,0 +1,97 @@
+"""One segment in flight: its ids, options, limits, deadline and future; and what comes out, the hypotheses."""
+
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from app.errors import InvalidRequest
+
+
+class FinishReason(StrEnum):
+    """Why a hypothesis ended."""
+
+    STOP = "stop"  # the model wrote its end token
+    LENGTH = "length"  # it was cut at the cap
+    DEADLINE = "deadline"  # its time was over
+    CANCELLED = "cancelled"  # the caller left
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How to search. ``beam_size`` 1 is greedy. ``hypotheses`` is how many to return, best first.
+
+    ``length_penalty`` is the alpha of ``app.engine.search.normalised``. ``max_target_tokens`` can only lower the model's
+    own cap. ``exhaustive`` makes a beam go on until no longer hypothesis can possibly win, at the price of many steps; see
+    ``app.engine.search.is_settled``.
+
+    :raises InvalidRequest: names the option and its value.
+    """
+
+    beam_size: int = 1
+    hypotheses: int = 1
+    length_penalty: float = 1.0
+    max_target_tokens: int | None = None
+    exhaustive: bool = False
+
+    def __post_init__(self) -> None:
+        if self.beam_size < 1:
+            raise InvalidRequest(f"beam_size is {self.beam_size}, at least 1 is needed")
+        if not 1 <= self.hypotheses <= self.beam_size:
+            raise InvalidRequest(f"hypotheses is {self.hypotheses}, must be 1 to beam_size ({self.beam_size})")
+        if not 0.0 <= self.length_penalty <= 10.0:  # also refuses NaN
+            raise InvalidRequest(f"length_penalty is {self.length_penalty}, must be 0 to 10")
+        if self.max_target_tokens is not None and self.max_target_tokens < 1:
+            raise InvalidRequest(f"max_target_tokens is {self.max_target_tokens}, at least 1 is needed")
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One translation as token ids, without bos and eos.
+
+    ``token_scores`` are log probabilities, one for each token and, where the reason is ``stop``, one more for the eos.
+    ``score`` is their sum normalised by length.
+    """
+
+    token_ids: tuple[int, ...]
+    score: float
+    token_scores: tuple[float, ...]
+    finish_reason: FinishReason
+
+
+@dataclass(eq=False, slots=True)
+class Sequence:
+    """A segment in the engine. ``deadline`` is a ``time.monotonic`` time.
+
+    The future is never marked as running, so ``future.cancel()`` works at any time until there is a result; the engine
+    drops the rows of a cancelled sequence at its next step.
+    """
+
+    source_ids: tuple[int, ...]
+    options: SearchOptions
+    cap: int
+    deadline: float | None
+    future: "Future[list[Hypothesis]]" = field(default_factory=Future)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the running batch that this sequence holds from admission to its end: one for each hypothesis."""
+        return self.options.beam_size
+
+    @property
+    def source_tokens(self) -> int:
+        return len(self.source_ids)
+
+    def is_late(self, now: float) -> bool:
+        return self.deadline is not None and now >= self.deadline
+
+    def resolve(self, hypotheses: list[Hypothesis]) -> None:
+        try:
+            self.future.set_result(hypotheses)
+        except InvalidStateError:
+            pass  # the caller cancelled in this very moment: nobody waits for the result
+
+    def fail(self, error: Exception) -> None:
+        try:
+            self.future.set_exception(error)
+        except InvalidStateError:
+            pass  # as above
