@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from app.errors import BundleSignatureError
 
-# Every part of the manifest is read strictly: an unknown key, a number written as text or a NaN is an error, not a guess.
+# Every part of the manifest is read strictly: an unknown key, a number written as text or a NaN is an error.
 STRICT: Final = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 VOCABULARY_METADATA_KEY: Final = "vocabulary_size"
@@ -29,7 +29,7 @@ AxisSize = Annotated[int, Field(ge=1)]
 
 
 class TensorSpec(BaseModel):
-    """One input or output. An axis is a name where its size varies from call to call, and a number where it is fixed."""
+    """One input or output. An axis is a name where its size varies, and a number where it is fixed."""
 
     model_config = STRICT
 
@@ -61,7 +61,7 @@ class GraphSignature(BaseModel):
 class StateSpec(BaseModel):
     """How a decoder state moves.
 
-    ``hypothesis``: every hypothesis has its own; a beam reorders it. ``source``: all hypotheses of one sequence share it.
+    ``hypothesis``: every hypothesis has its own, a beam reorders it. ``source``: all hypotheses of a sequence share it.
     """
 
     model_config = STRICT

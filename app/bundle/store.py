@@ -1,4 +1,4 @@
-"""A bundle's folder on disk: load it with every check that needs no graph runtime, save it so that it is never half there.
+"""A bundle's folder on disk: load it with every check that needs no graph runtime, save it whole or not at all.
 
 A bundle has one writer at a time and any number of readers. Beside ``models/en-fr`` a writer uses two names that
 readers skip: ``models/.en-fr.new-*`` while it writes, and ``models/.en-fr.old`` while it replaces.
@@ -95,8 +95,8 @@ def find_bundles(models: Path) -> list[Path]:
 def save_bundle(folder: Path, manifest: Manifest, contents: Contents, verify: Verify) -> Manifest:
     """Write a whole bundle, or leave what was there untouched.
 
-    The files go to a folder beside it, are flushed to disk, loaded again and shown to ``verify`` (open the graphs there,
-    translate something; raise to refuse), and only then take the place of ``folder`` in one rename.
+    The files go to a folder beside it, are flushed to disk, loaded again and shown to ``verify`` (open the graphs
+    there, translate something; raise to refuse), and only then take the place of ``folder`` in one rename.
 
     :param manifest: its ``files`` are ignored and computed here.
     :param contents: by file name, the bytes or a file to copy; everything but ``manifest.json``.
@@ -192,7 +192,7 @@ def _replace(folder: Path, fresh: Path) -> None:
     if not folder.exists():
         fresh.rename(folder)
     elif not _exchange(folder, fresh):
-        # Two renames, so for a moment there is no bundle; ``recover`` puts the old one back if we are killed in between.
+        # Two renames, so for a moment there is no bundle; ``recover`` puts the old one back if killed in between.
         old = _aside(folder)
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)

@@ -1,4 +1,4 @@
-"""What the engine must know of a model: how its states move, its special ids, its length limits. Read from the manifest."""
+"""What the engine must know of a model: how its states move, its special ids, its length limits."""
 
 import math
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ class ModelFacts:
     def target_cap(self, source_tokens: int, asked: int | None = None) -> int:
         """The most target tokens (eos not counted) that a source of so many tokens may get.
 
-        ``min(max_target_tokens, asked, ceil(source * (mean + 4 * deviation)) + 10)``: the deviation is that of the ratio of
-        single pairs, so it grows with the source. The caller may only lower the cap.
+        ``min(max_target_tokens, asked, ceil(source * (mean + 4 * deviation)) + 10)``: the deviation is that of the
+        ratio of single pairs, so it grows with the source. The caller may only lower the cap.
         """
         ratio = self.length_ratio_mean + _DEVIATIONS * self.length_ratio_deviation
         likely = math.ceil(source_tokens * ratio) + _SPARE_TOKENS

@@ -15,9 +15,9 @@ from app.engine.sessions import Graphs
 class EngineLimits:
     """Bounds of the engine.
 
-    ``max_rows``: hypotheses decoded together in one step. ``max_padded_tokens``: those rows times the longest source among
-    them. ``max_waiting``: a request is refused while so many sequences wait already. ``max_request_sequences``: the most
-    sequences of one ``submit_many``; so at most ``max_waiting - 1 + max_request_sequences`` ever wait.
+    ``max_rows``: hypotheses decoded together in one step. ``max_padded_tokens``: those rows times the longest source
+    among them. ``max_waiting``: a request is refused while so many sequences wait already. ``max_request_sequences``:
+    the most sequences of one ``submit_many``; so at most ``max_waiting - 1 + max_request_sequences`` ever wait.
     """
 
     max_rows: int = 64

@@ -1,6 +1,7 @@
 """One segment in flight: its ids, options, limits, deadline and future; and what comes out, the hypotheses."""
 
 from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -20,9 +21,9 @@ class FinishReason(StrEnum):
 class SearchOptions:
     """How to search. ``beam_size`` 1 is greedy. ``hypotheses`` is how many to return, best first.
 
-    ``length_penalty`` is the alpha of ``app.engine.search.normalised``. ``max_target_tokens`` can only lower the model's
-    own cap. ``exhaustive`` makes a beam go on until no longer hypothesis can possibly win, at the price of many steps; see
-    ``app.engine.search.is_settled``.
+    ``length_penalty`` is the alpha of ``app.engine.search.normalised``. ``max_target_tokens`` can only lower the
+    model's own cap. ``exhaustive`` makes a beam go on until no longer hypothesis can possibly win, at the price of many
+    steps; see ``app.engine.search.is_settled``.
 
     :raises InvalidRequest: names the option and its value.
     """
@@ -85,13 +86,9 @@ class Sequence:
         return self.deadline is not None and now >= self.deadline
 
     def resolve(self, hypotheses: list[Hypothesis]) -> None:
-        try:
+        with suppress(InvalidStateError):  # the caller cancelled in this very moment: nobody waits for the result
             self.future.set_result(hypotheses)
-        except InvalidStateError:
-            pass  # the caller cancelled in this very moment: nobody waits for the result
 
     def fail(self, error: Exception) -> None:
-        try:
+        with suppress(InvalidStateError):  # as above
             self.future.set_exception(error)
-        except InvalidStateError:
-            pass  # as above

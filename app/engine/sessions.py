@@ -17,8 +17,8 @@ class Encoded(NamedTuple):
 
 
 class Stepped(NamedTuple):
-    """``scores`` float32 [rows, best_k] with ``score_ids`` int64 [rows, best_k], best first; ``next_states`` by the name
-    of the state (no ``next_``), only those that change; ``attention`` float32 [rows, source], None without a memory.
+    """``scores`` float32 [rows, best_k] and ``score_ids`` int64 [rows, best_k], best first; ``next_states`` by the
+    name of the state (no ``next_``), only those that change; ``attention`` float32 [rows, source], None without memory.
     """
 
     scores: NDArray[np.float32]
