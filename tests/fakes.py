@@ -1,8 +1,8 @@
 """Models without a network: graphs made of numpy integers, and small bundles on disk.
 
-``TextMachine`` writes its source back (copied, reversed, in upper case), one token a step, out of its states: a row mixed
-up with another shows as wrong text. ``HashMachine`` gives pseudo-random scores that depend on the whole source and every
-token so far. Both compute with whole numbers only, so a row gives the very same bits alone and in any batch.
+``TextMachine`` writes its source back (copied, reversed, in upper case), one token a step, out of its states: a row
+mixed up with another shows as wrong text. ``HashMachine`` gives pseudo-random scores that depend on the whole source and
+every token so far. Both compute with whole numbers only, so a row gives the very same bits alone and in any batch.
 """
 
 import threading
@@ -94,8 +94,8 @@ class Hooks:
     """Makes graphs late or faulty, and remembers what they were asked.
 
     ``fail_steps``: numbers of the decode steps (from 0) that raise. ``fail_next``: raised once, by the next step.
-    ``fail_encode``: raised by every encode while set. ``delay_seconds``: every step sleeps so long. ``gate``: every step
-    waits until this event is set. ``step_rows``, ``step_best_k``, ``encode_shapes``: what the calls asked for.
+    ``fail_encode``: raised by every encode while set. ``delay_seconds``: every step sleeps so long. ``gate``: every
+    step waits until this event is set. ``step_rows``, ``step_best_k``, ``encode_shapes``: what the calls asked for.
     """
 
     def __init__(self) -> None:
@@ -150,7 +150,7 @@ class TextMachine:
 
     @property
     def facts(self) -> ModelFacts:
-        states = (StateSpec(name="state_position", moves="hypothesis"),)
+        states: tuple[StateSpec, ...] = (StateSpec(name="state_position", moves="hypothesis"),)
         if not self.has_memory:
             states += (StateSpec(name="state_text", moves="source"), StateSpec(name="state_length", moves="source"))
         return facts_of(self.tokenizer.vocabulary_size, states)
@@ -221,7 +221,7 @@ class HashMachine:
 
     def encode(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> Encoded:
         self.hooks.on_encode(source_ids)
-        rows, source = source_ids.shape
+        source = source_ids.shape[1]
         weights = np.arange(1, source + 1) * 7919 % self._PRIME
         real = np.arange(source) < source_lengths[:, None]
         digest = np.where(real, (source_ids.astype(np.int64) + 1) * weights, 0).sum(axis=1) % self._PRIME
@@ -303,7 +303,7 @@ def fake_contents() -> dict[str, bytes]:
 
 
 def fake_bundle(models: Path, source: str = "en", target: str = "fr") -> Bundle:
-    """Save and load ``models/<source>-<target>``; pair it with ``TextMachine(bundle.tokenizer)`` in place of its graphs."""
+    """Save and load ``models/<source>-<target>``; ``text_machine(bundle)`` stands in for its graphs."""
     folder = models / f"{source}-{target}"
     save_bundle(folder, fake_manifest(source, target), fake_contents(), verify=lambda _: None)
     return load_bundle(folder)
