@@ -19,6 +19,14 @@ EOS_ID: Final = 2
 UNK_ID: Final = 3
 SPECIAL_TOKENS: Final = ("<pad>", "<s>", "</s>", "<unk>")
 
+# Typographic forms that mean the same as the plain one; the model need learn only one of them.
+_TYPOGRAPHY: Final = str.maketrans({"’": "'", "ʼ": "'", "‘": "'", "“": '"', "”": '"', "\u00ad": None})
+
+
+def normalise_typography(text: str) -> str:
+    """Curly quotes as straight ones, no soft hyphens: what a SentencePiece tokenizer reads."""
+    return text.translate(_TYPOGRAPHY)
+
 
 class Tokenizer(Protocol):
     """What training and serving know of a tokenizer. ``encode`` adds no special ids; ``encode_source`` ends with eos."""
@@ -75,7 +83,7 @@ class SentencePieceTokenizer:
 
     def encode(self, text: str) -> list[int]:
         # A lone surrogate has no UTF-8 form: it cannot be translated, so it is read as the replacement character.
-        clean = text.encode("utf-8", "replace").decode("utf-8")
+        clean = normalise_typography(text).encode("utf-8", "replace").decode("utf-8")
         return [int(token_id) for token_id in self._processor.EncodeAsIds(clean)]
 
     def encode_source(self, text: str) -> list[int]:

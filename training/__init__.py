@@ -1,0 +1,1 @@
+"""Offline: parallel text -> trained model -> bundle. Never imports fastapi or app.api."""

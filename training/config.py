@@ -1,0 +1,140 @@
+"""A run is one TOML file. Every key is checked; an unknown key is an error that names it."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from training.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Attribution(_Section):
+    """Where text comes from and what its licence asks for; copied into the manifest and the model card."""
+
+    licence: str
+    attribution: str = ""
+    homepage: str | None = None
+
+
+class CorpusFile(Attribution):
+    """One piece of parallel text.
+
+    ``path`` is relative to ``--data`` (or an ``http(s)`` URL): tab-separated (``.tsv .txt``, also ``.gz``), a ``.zip``
+    holding one such file, or, with ``target_path``, one side of a Moses pair.
+    """
+
+    name: str
+    path: str
+    target_path: str | None = None
+    columns: tuple[str, ...] = ("en", "fr")
+    sha256: str | None = None
+    max_pairs: Positive | None = None
+    max_words: Positive | None = None
+
+
+class CorpusConfig(_Section):
+    train: Annotated[tuple[CorpusFile, ...], Field(min_length=1)]
+    dev: tuple[CorpusFile, ...] = ()
+    dev_fraction: Fraction = 0.0
+    max_characters: Positive = 400
+    max_words: Positive = 80
+    max_ratio: Annotated[float, Field(gt=1)] = 3.0
+
+    @model_validator(mode="after")
+    def _dev_from_somewhere(self) -> "CorpusConfig":
+        if bool(self.dev) == (self.dev_fraction > 0):
+            raise ValueError("give either corpus.dev files or a corpus.dev_fraction above 0, not both, not neither")
+        return self
+
+
+class TokenizerConfig(_Section):
+    kind: Literal["sentencepiece", "characters"] = "sentencepiece"
+    algorithm: Literal["unigram", "bpe"] = "unigram"
+    vocabulary_size: Positive = 8000
+    max_sentences: Positive = 500_000
+
+
+class ModelConfig(_Section):
+    """``units`` is the width of each decoder layer; each direction of the encoder has ``encoder_units``."""
+
+    embedding: Positive = 384
+    encoder_units: Positive = 192
+    encoder_layers: Positive = 2
+    units: Positive = 384
+    dropout: Fraction = 0.2
+
+
+class TrainingConfig(_Section):
+    tokens_per_batch: Positive = 2500
+    bucket_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (8, 12, 16, 24, 40, 64)
+    max_steps: Positive = 10_000
+    warmup_steps: Positive = 500
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    final_learning_rate_fraction: Annotated[float, Field(ge=0, le=1)] = 0.02
+    label_smoothing: Fraction = 0.1
+    gradient_clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    evaluate_every_steps: Positive = 500
+    checkpoint_every_steps: Positive = 250
+    patience_evaluations: Positive = 8
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    jit_compile: bool = False
+
+    @model_validator(mode="after")
+    def _widths_ascend(self) -> "TrainingConfig":
+        if list(self.bucket_widths) != sorted(set(self.bucket_widths)):
+            raise ValueError(f"bucket_widths must ascend, got {list(self.bucket_widths)}")
+        if self.tokens_per_batch < self.bucket_widths[-1]:
+            raise ValueError(
+                f"tokens_per_batch ({self.tokens_per_batch}) must hold one row of the widest bucket "
+                f"({self.bucket_widths[-1]})"
+            )
+        return self
+
+
+class ExportConfig(_Section):
+    precisions: tuple[Literal["float32", "int8"], ...] = ("int8",)
+    max_source_tokens: Positive = 200
+    max_target_tokens: Positive = 300
+    beam_size: Positive = 4
+    length_penalty: Annotated[float, Field(ge=0)] = 1.0
+    calibration_sentences: Positive = 300
+    parity_sentences: Positive = 100
+    parity_tolerance: Annotated[float, Field(gt=0)] = 2e-4
+
+
+class RunConfig(_Section):
+    """The whole run: what is read, how it is cut, what is learned and what is exported."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    source: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+    target: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+    seed: int = 1
+    corpus: CorpusConfig
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    export: ExportConfig = ExportConfig()
+
+
+def load_config(path: Path) -> RunConfig:
+    """Read a run's TOML file.
+
+    :raises ConfigError: unreadable file, broken TOML, an unknown key or a bad value; the message names each.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    try:
+        return RunConfig.model_validate(document)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc'])) or '(file)'}: {e['msg']} (given: {e['input']!r:.80})" for e in error.errors()]
+        raise ConfigError("\n".join([f"{path}: {len(lines)} bad value(s)", *lines])) from error

@@ -1,0 +1,75 @@
+"""Fetch a corpus by URL: progress bar, resume after a break, checksum."""
+
+import hashlib
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import httpx
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from training.errors import DownloadError
+
+ATTEMPTS = 3
+TIMEOUT_SECONDS = 30.0
+CHUNK_BYTES = 1 << 16
+# Some archives (manythings.org among them) refuse clients that give no name.
+USER_AGENT = "passerelle-training/0.1"
+
+
+def fetch(url: str, folder: Path, sha256: str | None) -> Path:
+    """The file behind ``url``, fetched once into ``folder``; a broken transfer goes on where it stopped.
+
+    :raises DownloadError: the server refuses, the transfer breaks ``ATTEMPTS`` times, or the checksum is another.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = Path(unquote(urlparse(url).path)).name
+    if not name:
+        raise DownloadError(f"{url}: no file name in this address")
+    path, part = folder / name, folder / f"{name}.part"
+    if path.exists():
+        _check(path, url, sha256)
+        return path
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _transfer(url, part)
+            break
+        except httpx.TransportError as error:
+            if attempt == ATTEMPTS:
+                raise DownloadError(f"{url}: broke off {ATTEMPTS} times, last: {error!r}; run again to go on") from error
+    _check(part, url, sha256)
+    part.replace(path)
+    return path
+
+
+def _transfer(url: str, part: Path) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    with httpx.stream("GET", url, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=True) as response:
+        if response.status_code == 416 and have:
+            return  # everything is here already
+        if response.status_code not in (200, 206):
+            raise DownloadError(f"{url}: the server answered {response.status_code}")
+        if response.status_code == 200:
+            have = 0  # the server knows no ranges: from the start
+        total = have + int(response.headers.get("Content-Length", 0)) or None
+        with part.open("ab" if have else "wb") as stream, _progress() as progress:
+            task = progress.add_task(part.stem, total=total, completed=have)
+            for chunk in response.iter_bytes(CHUNK_BYTES):
+                stream.write(chunk)
+                progress.advance(task, len(chunk))
+
+
+def _progress() -> Progress:
+    return Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+
+
+def _check(path: Path, url: str, sha256: str | None) -> None:
+    if sha256 is None:
+        return
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != sha256:
+        path.unlink()
+        raise DownloadError(f"{url}: sha256 is {found}, expected {sha256}; the file was removed")

@@ -1,0 +1,38 @@
+"""Every error that training raises on purpose.
+
+TrainingError
+├── ConfigError         the TOML file is unreadable, has an unknown key or a bad value
+├── CorpusError         a corpus file is unreadable; names the file and the line
+├── DownloadError       a corpus could not be fetched or has the wrong checksum
+├── CheckpointError     a checkpoint does not belong to this run or is damaged
+├── NotANumber          the loss is no longer finite
+└── ParityError         an exported graph does not do what the Keras model does
+"""
+
+
+class TrainingError(Exception):
+    """Base of every error that training raises on purpose."""
+
+
+class ConfigError(TrainingError):
+    """The run's TOML file cannot be used."""
+
+
+class CorpusError(TrainingError):
+    """A corpus file cannot be read; the message names the file and the line."""
+
+
+class DownloadError(TrainingError):
+    """A corpus could not be fetched whole."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint does not belong to this run or is damaged."""
+
+
+class NotANumber(TrainingError):
+    """The loss is no longer finite, so training cannot go on."""
+
+
+class ParityError(TrainingError):
+    """An exported graph does not do what the Keras model does."""

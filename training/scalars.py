@@ -1,0 +1,28 @@
+"""Scalars for TensorBoard, written without TensorFlow so that every backend logs the same."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+
+class ScalarLog:
+    """Appends scalars to an event file; several runs of one folder show as one curve."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = EventFileWriter(str(folder))
+
+    def __enter__(self) -> "ScalarLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+    def add(self, step: int, **scalars: float) -> None:
+        values = [Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
+        self._writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
