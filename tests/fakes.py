@@ -2,7 +2,7 @@
 
 ``TextMachine`` writes its source back (copied, reversed, in upper case), one token a step, out of its states: a row
 mixed up with another shows as wrong text. ``HashMachine`` gives pseudo-random scores that depend on the whole source and
-every token so far. Both compute with whole numbers only, so a row gives the very same bits alone and in any batch.
+every token so far. Both work with whole numbers only, so a row gives the very same bits alone and in any batch.
 """
 
 import threading

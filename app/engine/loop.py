@@ -1,34 +1,34 @@
 """The engine: step() is admit -> encode newcomers -> decode_step -> advance -> finish; and the thread that calls it."""
 
+import logging
+import threading
 import time
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Final
 
+from app.engine.batch import Batch, Ended
 from app.engine.facts import ModelFacts
-from app.engine.sequence import Hypothesis, SearchOptions
+from app.engine.scheduler import EngineLimits, Scheduler, bucket
+from app.engine.sequence import Hypothesis, SearchOptions, Sequence
 from app.engine.sessions import Graphs
+from app.errors import DeadlineExceeded, EngineStopped, InvalidRequest, LimitExceeded, StepFailed
 
+__all__ = ["Engine", "EngineLimits", "EngineStatus"]
 
-@dataclass(frozen=True, slots=True)
-class EngineLimits:
-    """Bounds of the engine.
-
-    ``max_rows``: hypotheses decoded together in one step. ``max_padded_tokens``: those rows times the longest source
-    among them. ``max_waiting``: a request is refused while so many sequences wait already. ``max_request_sequences``:
-    the most sequences of one ``submit_many``; so at most ``max_waiting - 1 + max_request_sequences`` ever wait.
-    """
-
-    max_rows: int = 64
-    max_padded_tokens: int = 8192
-    max_waiting: int = 256
-    max_request_sequences: int = 4096
+_LOG: Final = logging.getLogger(__name__)
+_LONGEST_RETRY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """``healthy`` is False from a failed step until a later sequence succeeds; ``failure`` says what happened."""
+    """``healthy`` is False from a failed step until a later sequence succeeds; ``failure`` says what happened.
+
+    ``step_age_seconds`` is how long the step now running has taken so far, None between steps: a graph that hangs shows
+    here and nowhere else.
+    """
 
     started: bool
     healthy: bool
@@ -37,12 +37,16 @@ class EngineStatus:
     sequences_running: int
     sequences_waiting: int
     steps_done: int
+    sequences_done: int
     last_step_seconds: float | None
-    last_step_at: float | None
+    step_age_seconds: float | None
 
 
 class Engine:
-    """Decodes many sequences together, one token a step, on a thread of its own."""
+    """Decodes many sequences together, one token a step, on a thread of its own.
+
+    The batch belongs to the engine's thread alone; the scheduler is shared and guarded by the condition.
+    """
 
     def __init__(
         self,
@@ -52,18 +56,70 @@ class Engine:
         name: str = "engine",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        raise NotImplementedError
+        self.limits = limits if limits is not None else EngineLimits()
+        self.name = name
+        self._facts = facts
+        self._clock = clock
+        self._batch = Batch(graphs, facts)
+        self._scheduler = Scheduler(self.limits)
+        self._condition = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._accepting = False  # submit may enqueue
+        self._closing = False  # leave when nothing is left
+        self._aborting = False  # leave at once
+        self._someone_left = False  # a future was cancelled since the last step
+        self._failure: str | None = None
+        self._steps_done = 0
+        self._sequences_done = 0
+        self._last_step_seconds: float | None = None
+        self._step_began: float | None = None
+        self._busy_seconds = 0.0  # since a sequence finished last
+        self._seconds_per_sequence = 0.1
 
     def start(self) -> None:
-        raise NotImplementedError
+        """Begin to accept and to decode.
+
+        :raises EngineStopped: it was stopped; make a new one.
+        """
+        with self._condition:
+            if self._closing:
+                raise EngineStopped(f"{self.name} was stopped and does not start again")
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+            self._accepting = True
+            self._thread.start()
 
     def stop(self, drain: bool = True, timeout_seconds: float | None = 30.0) -> None:
-        raise NotImplementedError
+        """Accept nothing more, then end the thread.
+
+        With ``drain`` what waits and runs is finished first, as far as the timeout allows; what is left then, or at once
+        without ``drain``, fails with ``EngineStopped``. Returns even if a graph hangs.
+        """
+        with self._condition:
+            self._accepting = False
+            self._closing = True
+            self._aborting = self._aborting or not drain
+            self._condition.notify_all()
+        if self._thread is None or self._thread is threading.current_thread():
+            return
+        self._thread.join(timeout_seconds)
+        if self._thread.is_alive():
+            with self._condition:
+                self._aborting = True
+                left = self._scheduler.everyone()  # the thread empties the queues itself, if it ever returns
+            _LOG.warning("%s: stopped with %d sequences unfinished", self.name, len(left))
+            for sequence in left:
+                sequence.fail(EngineStopped(f"{self.name} was stopped before this was finished"))
 
     def submit(
         self, source_ids: SequenceOf[int], options: SearchOptions | None = None, deadline: float | None = None
     ) -> "Future[list[Hypothesis]]":
-        raise NotImplementedError
+        """Queue one source (eos included) and return the future of its hypotheses, best first.
+
+        As ``submit_many`` with a single source.
+        """
+        return self.submit_many([source_ids], options, deadline)[0]
 
     def submit_many(
         self,
@@ -71,7 +127,167 @@ class Engine:
         options: SearchOptions | None = None,
         deadline: float | None = None,
     ) -> "list[Future[list[Hypothesis]]]":
-        raise NotImplementedError
+        """Queue all sources of a request, or none; one future each, in their order.
+
+        Cancelling a future frees its rows at the next step. Futures fail with ``DeadlineExceeded``, ``StepFailed`` or
+        ``EngineStopped``. Their callbacks run on the engine's thread: keep them short.
+
+        :param deadline: a time of the engine's clock, ``time.monotonic``.
+        :raises LimitExceeded: a source, the beam or the request is larger than the engine ever takes.
+        :raises InvalidRequest: a source is empty or has an id outside the vocabulary.
+        :raises EngineOverloaded: the queue is full for now.
+        :raises EngineStopped: not started, or stopped.
+        """
+        chosen = options if options is not None else SearchOptions()
+        request = [self._sequence(source_ids, chosen, deadline) for source_ids in sources]
+        if not request:
+            return []
+        with self._condition:
+            if not self._accepting:
+                raise EngineStopped(f"{self.name} is not running")
+            waiting = self._scheduler.waiting_count
+            retry_after = min(max(1.0, waiting * self._seconds_per_sequence), _LONGEST_RETRY_SECONDS)
+            self._scheduler.enqueue(request, retry_after)
+            self._condition.notify_all()
+        for sequence in request:
+            sequence.future.add_done_callback(self._note_departure)
+        return [sequence.future for sequence in request]
 
     def status(self) -> EngineStatus:
-        raise NotImplementedError
+        """A picture of this moment; never waits for a step."""
+        with self._condition:
+            began = self._step_began
+            return EngineStatus(
+                started=self._accepting,
+                healthy=self._accepting and self._failure is None,
+                failure=self._failure,
+                rows_running=self._scheduler.rows_running,
+                sequences_running=len(self._scheduler.running),
+                sequences_waiting=self._scheduler.waiting_count,
+                steps_done=self._steps_done,
+                sequences_done=self._sequences_done,
+                last_step_seconds=self._last_step_seconds,
+                step_age_seconds=None if began is None else self._clock() - began,
+            )
+
+    def step(self) -> None:
+        """One token for every running sequence. Called by the engine's thread."""
+        self._drop_departed()
+        newcomers = self._admit()
+        self._encode(newcomers)
+        if not self._batch.rows:
+            return
+        stepped = self._batch.decode_step()
+        ended = self._batch.advance(stepped)
+        self._finish(ended)
+
+    def _sequence(self, source_ids: SequenceOf[int], options: SearchOptions, deadline: float | None) -> Sequence:
+        facts, ids = self._facts, tuple(source_ids)
+        if not ids:
+            raise InvalidRequest("a source has no tokens, not even an eos")
+        if len(ids) > facts.max_source_tokens:
+            raise LimitExceeded("source tokens", facts.max_source_tokens, len(ids))
+        # Refused here: inside the graph such an id would fail everybody's step.
+        if min(ids) < 0 or max(ids) >= facts.vocabulary_size:
+            raise InvalidRequest(
+                f"source ids go from {min(ids)} to {max(ids)}, the vocabulary from 0 to {facts.vocabulary_size - 1}"
+            )
+        return Sequence(ids, options, facts.target_cap(len(ids), options.max_target_tokens), deadline)
+
+    def _note_departure(self, future: "Future[list[Hypothesis]]") -> None:
+        if future.cancelled():
+            self._someone_left = True
+
+    def _drop_departed(self) -> None:
+        """Drop the sequences whose caller left or whose deadline passed."""
+        now = self._clock()
+        with self._condition:
+            if not (self._someone_left or self._scheduler.is_deadline_due(now)):
+                return
+            self._someone_left = False
+            waited, ran = self._scheduler.withdraw(lambda sequence: sequence.future.done() or sequence.is_late(now))
+        if ran:
+            self._batch.leave(ran)
+        for sequence in (*waited, *ran):
+            sequence.fail(DeadlineExceeded("the deadline passed before the translation was finished"))
+
+    def _admit(self) -> list[Sequence]:
+        with self._condition:
+            return self._scheduler.admit()
+
+    def _encode(self, newcomers: list[Sequence]) -> None:
+        for similar in bucket(newcomers, self.limits.max_padded_tokens):
+            self._batch.join(similar)
+
+    def _finish(self, ended: list[Ended]) -> None:
+        if not ended:
+            return
+        self._batch.leave([end.sequence for end in ended])
+        with self._condition:
+            for end in ended:
+                self._scheduler.release(end.sequence)
+            self._sequences_done += len(ended)
+            if any(isinstance(end.outcome, list) for end in ended):
+                self._failure = None
+        for end in ended:
+            if isinstance(end.outcome, list):
+                end.sequence.resolve(end.outcome)
+            else:
+                end.sequence.fail(end.outcome)
+
+    def _run(self) -> None:
+        """The thread: steps while there is work; whatever happens, no future is left hanging."""
+        try:
+            while self._wait_for_work():
+                began = self._step_began = self._clock()
+                done_before = self._sequences_done
+                try:
+                    self.step()
+                except Exception as error:
+                    self._fail_all(error)
+                self._note_step(self._clock() - began, self._sequences_done - done_before)
+        finally:
+            with self._condition:
+                self._accepting = False
+                self._closing = True
+                left = self._withdraw_all()
+            self._batch.clear()
+            for sequence in left:
+                sequence.fail(EngineStopped(f"{self.name} was stopped before this was finished"))
+
+    def _wait_for_work(self) -> bool:
+        with self._condition:
+            while not (self._closing or self._scheduler.waiting_count or self._scheduler.running):
+                self._condition.wait()
+            if self._aborting:
+                return False
+            return bool(self._scheduler.waiting_count or self._scheduler.running)
+
+    def _note_step(self, seconds: float, finished: int) -> None:
+        self._step_began = None
+        self._steps_done += 1
+        self._last_step_seconds = seconds
+        # A running mean of what one sequence costs, so that "come back later" can say when.
+        self._busy_seconds += seconds
+        if finished:
+            self._seconds_per_sequence += 0.1 * (self._busy_seconds / finished - self._seconds_per_sequence)
+            self._busy_seconds = 0.0
+
+    def _fail_all(self, error: Exception) -> None:
+        """A step raised: nobody's state can be trusted, so everybody fails now rather than waiting in vain."""
+        _LOG.error("%s: a step failed", self.name, exc_info=error)
+        reason = f"{type(error).__name__}: {error}"
+        with self._condition:
+            self._failure = reason
+            left = self._withdraw_all()
+        self._batch.clear()
+        for sequence in left:
+            # An exception of its own for each: raised in many threads, a shared one would collect all their tracebacks.
+            failed = StepFailed(f"{self.name}: a step failed: {reason}")
+            failed.__cause__ = error
+            sequence.fail(failed)
+
+    def _withdraw_all(self) -> list[Sequence]:
+        """Empty both queues; the caller holds the condition."""
+        waited, ran = self._scheduler.withdraw(lambda _: True)
+        return [*waited, *ran]

@@ -1,12 +1,41 @@
 """The two graphs of a model as calls on numpy arrays. The only file that imports onnxruntime."""
 
+import logging
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
+from app.bundle.signature import (
+    NEXT_PREFIX,
+    VOCABULARY_METADATA_KEY,
+    FoundGraph,
+    FoundTensor,
+    GraphSignature,
+    check_signature,
+)
+from app.bundle.store import Bundle
+from app.errors import BundleSignatureError, ConfigurationError
+
+_LOG: Final = logging.getLogger(__name__)
+
+Provider = Literal["auto", "cpu", "cuda"]
 Arrays = dict[str, NDArray[np.generic]]
+
+_CUDA: Final = "CUDAExecutionProvider"
+_CPU: Final = "CPUExecutionProvider"
+_DTYPES: Final = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(bool)": "bool",
+}
 
 
 class Encoded(NamedTuple):
@@ -44,3 +73,131 @@ class Graphs(Protocol):
     ) -> Stepped:
         """One token further for every row; ``token_ids`` [rows] are the tokens written last (bos at first)."""
         ...
+
+
+class OnnxGraphs:
+    """The graphs of a bundle in onnxruntime. Implements ``Graphs``; ``provider`` says where they run.
+
+    :param threads: threads within one operator; the engine's thread is one of them.
+    :param provider_fallback: if CUDA is asked for and cannot be had, run on the CPU and say so in the log.
+    :raises BundleSignatureError: a file is no ONNX graph, or not the one that the manifest describes.
+    :raises ConfigurationError: CUDA is asked for and cannot be had, or ``threads`` is below 1.
+    """
+
+    def __init__(
+        self, bundle: Bundle, provider: Provider = "auto", threads: int = 1, provider_fallback: bool = False
+    ) -> None:
+        if threads < 1:
+            raise ConfigurationError(f"threads is {threads}, at least 1 is needed")
+        wanted = _wanted_providers(provider, provider_fallback)
+        signature, size = bundle.manifest.signature, bundle.manifest.tokenizer.vocabulary_size
+        self._encoder = _open(bundle.encoder_path, wanted, threads)
+        self._decoder_step = _open(bundle.decoder_step_path, wanted, threads)
+        check_signature(signature.encoder, _found(self._encoder), size, str(bundle.encoder_path))
+        check_signature(signature.decoder_step, _found(self._decoder_step), size, str(bundle.decoder_step_path))
+        self.provider: Literal["cpu", "cuda"] = self._settle_provider(wanted, provider, provider_fallback)
+        self._memory_names = signature.memory_names
+        self._state_names = signature.state_names
+        self._encoder_outputs = [*self._memory_names, *self._state_names]
+        self._changing = signature.changing_state_names
+        self._step_outputs = _step_outputs(signature.decoder_step, self._changing)
+
+    def encode(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> Encoded:
+        rows = len(source_ids)
+        feed = _paired({"source_ids": source_ids, "source_lengths": source_lengths}, rows)
+        found = self._encoder.run(self._encoder_outputs, feed)
+        named = {name: array[:rows] for name, array in zip(self._encoder_outputs, found, strict=True)}
+        return Encoded(
+            {name: named[name] for name in self._memory_names}, {name: named[name] for name in self._state_names}
+        )
+
+    def decode_step(
+        self,
+        token_ids: NDArray[np.int32],
+        states: Mapping[str, NDArray[np.generic]],
+        memory: Mapping[str, NDArray[np.generic]],
+        source_lengths: NDArray[np.int32],
+        best_k: int,
+    ) -> Stepped:
+        rows = len(token_ids)
+        feed: Arrays = {"token_ids": token_ids, **states, **memory}
+        if self._memory_names:
+            feed["source_lengths"] = source_lengths
+        feed = _paired(feed, rows)
+        feed["best_k"] = np.array([best_k], np.int64)
+        found = self._decoder_step.run(self._step_outputs, feed)
+        if rows == 1:
+            found = [array[:1] for array in found]
+        changed = dict(zip(self._changing, found[2:], strict=False))
+        return Stepped(found[0], found[1], changed, found[-1] if self._memory_names else None)
+
+    def _settle_provider(self, wanted: list[str], asked: Provider, fallback: bool) -> Literal["cpu", "cuda"]:
+        """onnxruntime lists CUDA as soon as it is built in, and falls back by itself where the driver then fails."""
+        if all(_CUDA in session.get_providers() for session in (self._encoder, self._decoder_step)):
+            return "cuda"
+        if _CUDA in wanted:
+            _refuse_or_warn("onnxruntime could not start CUDA", asked, fallback)
+        return "cpu"
+
+
+def _wanted_providers(asked: Provider, fallback: bool) -> list[str]:
+    available = onnxruntime.get_available_providers()
+    if asked != "cpu" and _CUDA in available:
+        return [_CUDA, _CPU]
+    if asked == "cuda":
+        _refuse_or_warn(f"this onnxruntime has only {', '.join(available)}", asked, fallback)
+    return [_CPU]
+
+
+def _refuse_or_warn(reason: str, asked: Provider, fallback: bool) -> None:
+    if asked == "cuda" and not fallback:
+        raise ConfigurationError(f"provider is cuda, but {reason}")
+    _LOG.warning("provider is %s, but %s: running on the CPU", asked, reason)
+
+
+def _open(path: Path, providers: list[str], threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    # Idle threads sleep instead of spinning: a service waits most of the time, and shares its cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A memory pattern is remembered for every set of input shapes, and here almost every step has another.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3  # errors only: its warnings are about the graph's making, nothing an operator can do
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # onnxruntime's exceptions have no common base
+        raise BundleSignatureError(f"{path}: onnxruntime cannot open it: {error}") from error
+
+
+def _found(session: onnxruntime.InferenceSession) -> FoundGraph:
+    size = session.get_modelmeta().custom_metadata_map.get(VOCABULARY_METADATA_KEY, "")
+    return FoundGraph(
+        inputs=tuple(_tensor(node) for node in session.get_inputs()),
+        outputs=tuple(_tensor(node) for node in session.get_outputs()),
+        vocabulary_size=int(size) if size.isdecimal() else None,
+    )
+
+
+def _tensor(node: Any) -> FoundTensor:
+    axes = tuple(axis if isinstance(axis, int) else None for axis in node.shape)
+    return FoundTensor(name=node.name, dtype=_DTYPES.get(node.type, node.type), axes=axes)
+
+
+def _step_outputs(decoder_step: GraphSignature, changing: tuple[str, ...]) -> list[str]:
+    """What a step is asked for, in this order: scores, ids, the changed states, and attention last if there is one."""
+    attention = [spec.name for spec in decoder_step.outputs if spec.name == "attention"]
+    return ["scores", "score_ids", *(NEXT_PREFIX + name for name in changing), *attention]
+
+
+def _paired(feed: Arrays, rows: int) -> Arrays:
+    """Give a lone row a copy of itself as company.
+
+    A matrix product of one row goes another way through onnxruntime (matrix times vector), which sums in another order
+    than the product of several rows: the same sentence would get other last bits alone than in a batch. From two rows
+    on, the bits of a row are the same in any company.
+    """
+    if rows > 1:
+        return feed
+    return {name: np.concatenate((array, array)) for name, array in feed.items()}
