@@ -1,8 +1,8 @@
 """Models without a network: graphs made of numpy integers, and small bundles on disk.
 
 ``TextMachine`` writes its source back (copied, reversed, in upper case), one token a step, out of its states: a row
-mixed up with another shows as wrong text. ``HashMachine`` gives pseudo-random scores that depend on the whole source and
-every token so far. Both work with whole numbers only, so a row gives the very same bits alone and in any batch.
+mixed up with another shows as wrong text. ``HashMachine`` gives pseudo-random scores that depend on the whole source
+and every token so far. Both work with whole numbers only, so a row gives the very same bits alone and in any batch.
 """
 
 import threading

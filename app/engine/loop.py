@@ -93,8 +93,8 @@ class Engine:
     def stop(self, drain: bool = True, timeout_seconds: float | None = 30.0) -> None:
         """Accept nothing more, then end the thread.
 
-        With ``drain`` what waits and runs is finished first, as far as the timeout allows; what is left then, or at once
-        without ``drain``, fails with ``EngineStopped``. Returns even if a graph hangs.
+        With ``drain`` what waits and runs is finished first, as far as the timeout allows; what is left then, or at
+        once without ``drain``, fails with ``EngineStopped``. Returns even if a graph hangs.
         """
         with self._condition:
             self._accepting = False
@@ -107,7 +107,7 @@ class Engine:
         if self._thread.is_alive():
             with self._condition:
                 self._aborting = True
-                left = self._scheduler.everyone()  # the thread empties the queues itself, if it ever returns
+                left = self._scheduler.everyone()  # the thread empties the queues if it ever returns
             _LOG.warning("%s: stopped with %d sequences unfinished", self.name, len(left))
             for sequence in left:
                 sequence.fail(EngineStopped(f"{self.name} was stopped before this was finished"))

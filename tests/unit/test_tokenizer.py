@@ -1,0 +1,128 @@
+"""Tokenizers: text comes back, special ids stay out, foreign files are refused."""
+
+import io
+from pathlib import Path
+
+import pytest
+import sentencepiece
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.bundle.tokenizer import (
+    EOS_ID,
+    UNK_ID,
+    CharacterTokenizer,
+    SentencePieceTokenizer,
+    Tokenizer,
+    load_tokenizer,
+    normalise_typography,
+)
+from app.errors import BundleFormatError
+
+SENTENCES = [
+    f"{who} {what} {where}."
+    for who in ("The cat", "A dog", "My sister", "Nobody")
+    for what in ("sleeps", "eats an apple", "is singing", "was reading")
+    for where in ("in the garden", "at home", "under the old bridge", "here")
+]
+
+
+def train_sentencepiece(unk_id: int = 3, pad_id: int = 0) -> bytes:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(SENTENCES),
+        model_writer=model,
+        vocab_size=290,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        pad_id=pad_id,
+        bos_id=1,
+        eos_id=2,
+        unk_id=unk_id,
+        minloglevel=2,
+        num_threads=1,
+    )
+    return model.getvalue()
+
+
+@pytest.fixture(scope="module")
+def model() -> bytes:
+    return train_sentencepiece()
+
+
+@pytest.fixture(scope="module")
+def pieces_tokenizer(model: bytes) -> SentencePieceTokenizer:
+    return SentencePieceTokenizer(model)
+
+
+def test_protocol(pieces_tokenizer: SentencePieceTokenizer) -> None:
+    both: list[Tokenizer] = [pieces_tokenizer, CharacterTokenizer("abc")]
+    assert [tokenizer.kind for tokenizer in both] == ["sentencepiece", "characters"]
+    for tokenizer in both:
+        assert tokenizer.encode_source("cab") == [*tokenizer.encode("cab"), EOS_ID]
+        assert tokenizer.decode([1, *tokenizer.encode("cab"), EOS_ID, 0]) == "cab"
+        assert len(tokenizer.pieces(tokenizer.encode("cab"))) == len(tokenizer.encode("cab"))
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\u2581"), max_size=30))
+def test_pieces_know_every_character(pieces_tokenizer: SentencePieceTokenizer, text: str) -> None:
+    ids = pieces_tokenizer.encode(text)
+    assert UNK_ID not in ids
+    assert all(0 <= token_id < pieces_tokenizer.vocabulary_size for token_id in ids)
+    # The first space is SentencePiece's own mark for the beginning of a word.
+    assert pieces_tokenizer.decode(ids).lstrip(" ") == normalise_typography(text).lstrip(" ")
+
+
+def test_pieces_survive_a_lone_surrogate(pieces_tokenizer: SentencePieceTokenizer) -> None:
+    assert UNK_ID not in pieces_tokenizer.encode("a\ud800b")
+
+
+@given(text=st.text(max_size=30))
+def test_characters_come_back(text: str) -> None:
+    tokenizer = CharacterTokenizer.learn([text])
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert len(tokenizer.encode(text)) == len(text)
+
+
+def test_characters_outside_the_alphabet() -> None:
+    assert CharacterTokenizer("ab").encode("axb") == [4, UNK_ID, 5]
+
+
+@pytest.mark.parametrize("alphabet", [["ab"], [""], ["a", "b", "a"]])
+def test_a_bad_alphabet(alphabet: list[str]) -> None:
+    with pytest.raises(BundleFormatError):
+        CharacterTokenizer(alphabet)
+
+
+def test_files_come_back(tmp_path: Path, pieces_tokenizer: SentencePieceTokenizer) -> None:
+    for tokenizer in (pieces_tokenizer, CharacterTokenizer("aé\u2028\n")):
+        path = tmp_path / "tokenizer"
+        path.write_bytes(tokenizer.to_bytes())
+        again = load_tokenizer(path, tokenizer.kind)
+        assert again.vocabulary_size == tokenizer.vocabulary_size
+        assert again.encode("aé a") == tokenizer.encode("aé a")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("sentencepiece", b"nonsense"),
+        ("sentencepiece", b""),
+        ("characters", b"nonsense"),
+        ("characters", b"{}"),
+        ("characters", b"[]"),
+        ("characters", b'{"alphabet": ["ab"]}'),
+        ("words", b""),
+    ],
+)
+def test_a_file_that_is_none_is_named(tmp_path: Path, kind: str, content: bytes) -> None:
+    path = tmp_path / "tokenizer.file"
+    path.write_bytes(content)
+    with pytest.raises(BundleFormatError, match=r"tokenizer\.file"):
+        load_tokenizer(path, kind)
+
+
+def test_other_special_ids_are_refused() -> None:
+    with pytest.raises(BundleFormatError, match=r"\(-1, 1, 2, 0\)"):
+        SentencePieceTokenizer(train_sentencepiece(unk_id=0, pad_id=-1))
