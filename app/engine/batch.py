@@ -9,7 +9,7 @@ from app.engine.facts import ModelFacts
 from app.engine.search import Beam, LiveHypothesis, advance_beam, candidates_needed, is_settled, pick_greedy
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
 from app.engine.sessions import Graphs, Stepped
-from app.engine.states import Arena
+from app.engine.states import Arena, padded_width
 from app.errors import StepFailed
 
 _LOWEST: Final = float("-inf")
@@ -64,7 +64,8 @@ class Batch:
     def join(self, newcomers: list[Sequence]) -> None:
         """Encode newcomers together, in one call, and give them rows."""
         lengths = np.array([sequence.source_tokens for sequence in newcomers], np.int32)
-        source_ids = np.full((len(newcomers), int(lengths.max())), self._facts.pad_id, np.int32)
+        width = padded_width(int(lengths.max()))
+        source_ids = np.full((len(newcomers), width), self._facts.pad_id, np.int32)
         for row, sequence in enumerate(newcomers):
             source_ids[row, : sequence.source_tokens] = sequence.source_ids
         encoded = self._graphs.encode(source_ids, lengths)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from app.bundle.signature import StateSpec
 from app.engine.sessions import Arrays, Encoded
 
-# Sources are padded to a multiple of this many tokens: a vectorised sum over the source then meets each real token in
-# the same lane, whatever the longest source of the batch is, so that batching does not change even the last bit.
+# Sources are padded to a multiple of this many tokens, in the encoder and in the memory: a vectorised sum over the source
+# then meets each real token in the same lane, whatever the longest source of the batch is. With odd widths onnxruntime's
+# ReduceSum and Softmax gave a row other last bits in another company.
 WIDTH_STEP: Final = 16
 
 
@@ -104,7 +105,7 @@ class Arena:
     def _write_memory(self, memory: Arrays, source_lengths: NDArray[np.int32], origins: NDArray[np.intp]) -> None:
         if not memory:
             return
-        self._reserve(memory, self.rows + len(origins), _padded(int(source_lengths.max())))
+        self._reserve(memory, self.rows + len(origins), padded_width(int(source_lengths.max())))
         lengths = source_lengths.tolist()
         for name, given in memory.items():
             buffer = self._buffers[name]
@@ -129,12 +130,13 @@ class Arena:
 
     def _narrow(self) -> None:
         """After a long source left, do not go on attending over its padding. Copied only where it halves the width."""
-        width = _padded(int(self.source_lengths.max()))
+        width = padded_width(int(self.source_lengths.max()))
         if self._buffers and 2 * width <= self._width:
             for name, buffer in self._buffers.items():
                 self._buffers[name] = buffer[:, :width].copy()
             self._width = width
 
 
-def _padded(tokens: int) -> int:
+def padded_width(tokens: int) -> int:
+    """The width of the source axis for a longest source of so many tokens."""
     return -(-tokens // WIDTH_STEP) * WIDTH_STEP

@@ -1,0 +1,132 @@
+"""The graphs in onnxruntime: signatures are checked, providers chosen, and a row's bits are the same in any company."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+
+import onnxruntime
+
+from app.engine.facts import ModelFacts
+from app.engine.loop import Engine, EngineLimits
+from app.engine.sequence import SearchOptions
+from app.engine.sessions import Graphs, OnnxGraphs
+from app.engine.states import WIDTH_STEP
+from app.errors import BundleSignatureError, ConfigurationError
+from tests.onnx_graphs import UNITS, VOCABULARY, decoder_step_content, encoder_content, onnx_bundle
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Graphs:
+    return OnnxGraphs(onnx_bundle(tmp_path_factory.mktemp("models") / "en-fr"), provider="cpu")
+
+
+def random_sources(count: int, longest: int, seed: int = 0) -> list[list[int]]:
+    random = np.random.default_rng(seed)
+    return [[*random.integers(4, VOCABULARY, random.integers(0, longest)).tolist(), 2] for _ in range(count)]
+
+
+def padded(sources: list[list[int]], width: int) -> tuple[np.ndarray, np.ndarray]:
+    """``source_ids`` [rows, width] and ``source_lengths`` [rows]."""
+    ids = np.zeros((len(sources), width), np.int32)
+    for row, source in enumerate(sources):
+        ids[row, : len(source)] = source
+    return ids, np.array([len(source) for source in sources], np.int32)
+
+
+def test_shapes(graphs: Graphs) -> None:
+    ids, lengths = padded(random_sources(3, 9), 16)
+    encoded = graphs.encode(ids, lengths)
+    assert encoded.memory["memory"].shape == (3, 16, UNITS)
+    assert {name: state.shape for name, state in encoded.states.items()} == {
+        "state_hidden": (3, UNITS),
+        "state_summary": (3, UNITS),
+    }
+    stepped = graphs.decode_step(np.ones(3, np.int32), encoded.states, encoded.memory, lengths, 5)
+    assert stepped.scores.shape == stepped.score_ids.shape == (3, 5)
+    assert (np.diff(stepped.scores, axis=1) <= 0).all()
+    assert stepped.next_states.keys() == {"state_hidden"}
+    assert stepped.attention is not None
+    assert np.allclose(stepped.attention.sum(axis=1), 1.0)
+    assert (stepped.attention[np.arange(16) >= lengths[:, None]] == 0).all()
+
+
+def test_arrays_belong_to_the_caller(graphs: Graphs) -> None:
+    ids, lengths = padded(random_sources(1, 9), 16)
+    encoded = graphs.encode(ids, lengths)
+    stepped = graphs.decode_step(np.ones(1, np.int32), encoded.states, encoded.memory, lengths, 2)
+    for array in (*encoded.states.values(), *encoded.memory.values(), *stepped.next_states.values()):
+        assert array.flags.writeable
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 8, 31])
+def test_a_row_has_the_same_bits_in_any_company_and_width(graphs: Graphs, rows: int) -> None:
+    sources = random_sources(32, 30, seed=rows)
+    tokens = np.random.default_rng(rows).integers(4, VOCABULARY, 32).astype(np.int32)
+    ids, lengths = padded(sources, 3 * WIDTH_STEP)
+    whole = graphs.encode(ids, lengths)
+    whole_step = graphs.decode_step(tokens, whole.states, whole.memory, lengths, 4)
+    few_ids, few_lengths = padded(sources[:rows], 2 * WIDTH_STEP)
+    few = graphs.encode(few_ids, few_lengths)
+    few_step = graphs.decode_step(tokens[:rows], few.states, few.memory, few_lengths, 4)
+    for name, state in few.states.items():
+        assert np.array_equal(state, whole.states[name][:rows]), name
+    assert np.array_equal(few_step.next_states["state_hidden"], whole_step.next_states["state_hidden"][:rows])
+    assert np.array_equal(few_step.scores, whole_step.scores[:rows])
+    assert np.array_equal(few_step.score_ids, whole_step.score_ids[:rows])
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_translations_alone_and_together(graphs: Graphs, tmp_path: Path, beam_size: int) -> None:
+    facts = ModelFacts.of(onnx_bundle(tmp_path / "en-fr").manifest)
+    options = SearchOptions(beam_size=beam_size, hypotheses=beam_size, max_target_tokens=20)
+    sources = random_sources(24, 40, seed=9)
+    engine = Engine(graphs, facts, EngineLimits(max_rows=32))
+    engine.start()
+    together = [future.result(30) for future in engine.submit_many(sources, options)]
+    alone = [engine.submit(source, options).result(30) for source in sources]
+    engine.stop()
+    assert together == alone
+    assert len({hypotheses[0].token_ids for hypotheses in alone}) > 12  # the model does look at its source
+
+
+def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleSignatureError, match=r"encoder\.onnx: onnxruntime cannot open it"):
+        OnnxGraphs(onnx_bundle(tmp_path / "en-fr", encoder=b"nonsense"))
+
+
+def test_a_graph_in_the_wrong_place(tmp_path: Path) -> None:
+    with pytest.raises(BundleSignatureError, match=r"decoder_step\.onnx: inputs missing .*token_ids"):
+        OnnxGraphs(onnx_bundle(tmp_path / "en-fr", decoder_step=encoder_content()))
+
+
+@pytest.mark.parametrize("which", ["encoder", "decoder_step"])
+def test_a_graph_of_another_vocabulary(tmp_path: Path, which: str) -> None:
+    content = {"encoder": encoder_content, "decoder_step": decoder_step_content}[which](7)
+    with pytest.raises(BundleSignatureError, match=rf"{which}\.onnx: .*vocabulary_size = 7, the tokenizer has"):
+        OnnxGraphs(onnx_bundle(tmp_path / "en-fr", **{which: content}))
+
+
+def test_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    bundle = onnx_bundle(tmp_path / "en-fr")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    assert OnnxGraphs(bundle, provider="auto").provider == "cpu"
+    assert OnnxGraphs(bundle, provider="cpu").provider == "cpu"
+    with pytest.raises(
+        ConfigurationError, match="provider is cuda, but this onnxruntime has only CPUExecutionProvider"
+    ):
+        OnnxGraphs(bundle, provider="cuda")
+    assert not caplog.records
+    with caplog.at_level(logging.WARNING):
+        assert OnnxGraphs(bundle, provider="cuda", provider_fallback=True).provider == "cpu"
+    assert "running on the CPU" in caplog.text
+
+
+def test_threads(tmp_path: Path) -> None:
+    bundle = onnx_bundle(tmp_path / "en-fr")
+    with pytest.raises(ConfigurationError, match="threads is 0"):
+        OnnxGraphs(bundle, threads=0)
+    assert OnnxGraphs(bundle, threads=2).provider in ("cpu", "cuda")
