@@ -1,0 +1,243 @@
+"""Every environment variable once, with its unit, bounds, default and meaning.
+
+Read by ``load_settings`` and nowhere else; nothing is read at import. ``python -m app settings`` prints the table that
+stands in README.md.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from annotated_types import Ge, Le
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import ConfigurationError
+
+PREFIX: Final = "PASSERELLE_"
+DEFAULT_PORT: Final = 8000
+
+
+def _port(value: object) -> object:
+    # In Kubernetes a service named "passerelle" puts PASSERELLE_PORT=tcp://10.0.0.1:8000 into every pod: not a setting.
+    return DEFAULT_PORT if isinstance(value, str) and value.startswith("tcp://") else value
+
+
+def _root_path(value: object) -> object:
+    if not isinstance(value, str) or not value.strip("/"):
+        return ""
+    return "/" + value.strip("/")
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """How one process of the service runs. Frozen; a value out of bounds is refused at start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
+    )
+
+    models_dir: Path = Field(
+        default=Path("models"),
+        validation_alias=AliasChoices("MODELS_DIR", "PASSERELLE_MODELS_DIR"),
+        description="Folder whose sub-folders are the bundles to serve. `MODELS_DIR` wins over `PASSERELLE_MODELS_DIR`.",
+        json_schema_extra={"unit": "path"},
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on; the image sets `0.0.0.0`.")
+    port: Annotated[int, BeforeValidator(_port)] = Field(
+        default=DEFAULT_PORT, ge=0, le=65535, description="Port to listen on; 0 takes any free one."
+    )
+    root_path: Annotated[str, BeforeValidator(_root_path)] = Field(
+        default="", description="Path under which a reverse proxy publishes the service, such as `/translate-api`."
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses (with commas) whose `X-Forwarded-*` headers are believed; empty believes nobody.",
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        default="info", description="Least severe message that is logged. Texts and keys are never logged."
+    )
+    access_log: bool = Field(default=False, description="Log one line for each request (method, path, status).")
+
+    provider: Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_lower)] = Field(
+        default="auto", description="Where the graphs run; `auto` takes CUDA where it works, else the CPU."
+    )
+    provider_fallback: bool = Field(
+        default=False, description="With `cuda`: go on with the CPU, loudly, when CUDA cannot be used."
+    )
+    threads: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="Threads of one step; 0 takes the CPU quota of the container, else the CPUs of the process.",
+        json_schema_extra={"unit": "threads"},
+    )
+
+    max_body_bytes: int = Field(
+        default=2 * 1024 * 1024,
+        ge=1024,
+        le=1024**3,
+        description="Largest request body; a longer one is refused while it is read (413).",
+        json_schema_extra={"unit": "bytes"},
+    )
+    max_characters: int = Field(
+        default=50_000,
+        ge=1,
+        le=10_000_000,
+        description="Characters of all texts of one request together.",
+        json_schema_extra={"unit": "characters"},
+    )
+    max_items: int = Field(
+        default=256, ge=1, le=100_000, description="Texts in one request.", json_schema_extra={"unit": "texts"}
+    )
+    max_segments: int = Field(
+        default=4096,
+        ge=1,
+        le=100_000,
+        description="Sentences (or parts of too long ones) that one request may put into the queue.",
+        json_schema_extra={"unit": "segments"},
+    )
+    max_alternatives: int = Field(
+        default=3,
+        ge=0,
+        le=31,
+        description="Alternatives that one request may ask for.",
+        json_schema_extra={"unit": "translations"},
+    )
+    max_beam_size: int = Field(
+        default=8, ge=1, le=32, description="Largest beam of one request.", json_schema_extra={"unit": "hypotheses"}
+    )
+    max_rows: int = Field(
+        default=64,
+        ge=1,
+        le=4096,
+        description="Hypotheses decoded together in one step.",
+        json_schema_extra={"unit": "rows"},
+    )
+    max_padded_tokens: int = Field(
+        default=8192,
+        ge=64,
+        le=4_194_304,
+        description="Rows of one step times the longest source among them.",
+        json_schema_extra={"unit": "tokens"},
+    )
+    max_waiting: int = Field(
+        default=256,
+        ge=1,
+        le=1_000_000,
+        description="A request is refused (429) while so many segments wait for a row.",
+        json_schema_extra={"unit": "segments"},
+    )
+
+    request_timeout_seconds: float = Field(
+        default=30.0, gt=0, le=3600, description="Deadline of one request.", json_schema_extra={"unit": "seconds"}
+    )
+    warm_up_timeout_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        le=3600,
+        description="Longest warm-up translation of one bundle.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    probe_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=3600,
+        description="Time between two warm-up attempts of a bundle that does not work.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    stall_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="A bundle with work to do and no step for so long is not ready.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    shutdown_seconds: float = Field(
+        default=8.0,
+        ge=0,
+        le=3600,
+        description="Time to finish running requests when the service is stopped.",
+        json_schema_extra={"unit": "seconds"},
+    )
+
+    @model_validator(mode="after")
+    def _limits_fit(self) -> "Settings":
+        if self.max_beam_size < self.max_alternatives + 1:
+            raise ValueError(
+                f"MAX_BEAM_SIZE ({self.max_beam_size}) must be at least MAX_ALTERNATIVES + 1 "
+                f"({self.max_alternatives + 1}): the alternatives are the other hypotheses of the beam"
+            )
+        if self.max_rows < self.max_beam_size:
+            raise ValueError(f"MAX_ROWS ({self.max_rows}) must be at least MAX_BEAM_SIZE ({self.max_beam_size})")
+        return self
+
+
+def load_settings() -> Settings:
+    """The settings of this process, from its environment.
+
+    :raises ConfigurationError: names every variable that cannot be used, its value and what is allowed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors(include_url=False, include_context=False):
+            name = str(fault["loc"][0]) if fault["loc"] else ""
+            found = f" (found {fault['input']!r})" if name else ""
+            faults.append(f"{variable_of(name)}: {fault['msg']}{found}" if name else str(fault["msg"]))
+        raise ConfigurationError("; ".join(faults)) from error
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a field; one that is a variable already stays as it is."""
+    if field.lower() == "models_dir":
+        return "MODELS_DIR"
+    return field if field.startswith(PREFIX) else PREFIX + field.upper()
+
+
+def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Variables with the prefix that are no setting, most often a typing error."""
+    known = {variable_of(name) for name in Settings.model_fields} | {"PASSERELLE_MODELS_DIR"}
+    # Kubernetes adds PASSERELLE_SERVICE_* and PASSERELLE_PORT_* for a service of that name.
+    links = (f"{PREFIX}SERVICE_", f"{PREFIX}PORT_")
+    return sorted(
+        name for name in environment if name.startswith(PREFIX) and name not in known and not name.startswith(links)
+    )
+
+
+def settings_table() -> str:
+    """Every setting as a Markdown table, as README.md shows it."""
+    rows = ["| Variable | Default | Unit | Allowed | Meaning |", "|---|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = str(default).lower() if isinstance(default, bool) else str(default)
+        extra = field.json_schema_extra
+        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+        default_cell = f"`{shown}`" if shown else "empty"
+        rows.append(
+            f"| `{variable_of(name)}` | {default_cell} | {unit} | {_allowed(field)} | {field.description or ''} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _allowed(field: FieldInfo) -> str:
+    if field.annotation is bool:
+        return "`true`, `false`"
+    choices = getattr(field.annotation, "__args__", ())
+    if choices:
+        return ", ".join(f"`{choice}`" for choice in choices)
+    low, high = "", ""
+    for rule in field.metadata:
+        if isinstance(rule, Ge):
+            low = f"{rule.ge}"
+        elif isinstance(rule, Le):
+            high = f"{rule.le}"
+        elif hasattr(rule, "gt"):
+            low = f"over {rule.gt}"
+    return f"{low} to {high}" if high else ""

@@ -1,0 +1,1 @@
+"""Lossless text work: sentences, markup, languages."""

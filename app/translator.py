@@ -1,0 +1,259 @@
+"""Text -> segments -> ids -> engine -> text: one direction of translation, from beginning to end.
+
+``prepare`` and ``finish`` use the CPU and belong on any thread but the engine's and the event loop's; ``submit`` returns
+at once. ``translate`` is all three for callers without an event loop.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from app.bundle.store import Bundle
+from app.engine.sequence import FinishReason, Hypothesis, SearchOptions
+from app.errors import RequestCancelled
+from app.text.markup import escape, split_markup, unescape
+from app.text.segmentation import Piece, needs_translation, shorten, split
+
+TextFormat = Literal["text", "html"]
+
+
+class Submitter(Protocol):
+    """The one thing that a translator asks of the engine."""
+
+    def submit_many(
+        self,
+        sources: Sequence[Sequence[int]],
+        options: SearchOptions | None = None,
+        deadline: float | None = None,
+    ) -> "list[Future[list[Hypothesis]]]": ...
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationOptions:
+    """What a request may choose. ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam."""
+
+    beam_size: int | None = None
+    alternatives: int = 0
+    text_format: TextFormat = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatedSegment:
+    """One segment as it came back. ``finish_reason`` ``length`` says that the translation was cut at the cap."""
+
+    source: str
+    text: str
+    score: float
+    finish_reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """``alternatives``: other translations of the whole text, best first, unique, none of them ``text``."""
+
+    text: str
+    alternatives: tuple[str, ...]
+    segments: tuple[TranslatedSegment, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """False if any segment hit a cap."""
+        return all(segment.finish_reason is FinishReason.STOP for segment in self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of the answer: text that stays as it is, or the number of a segment of the plan."""
+
+    kept: str = ""
+    segment: int | None = None
+    is_markup: bool = False  # what is put here must be escaped
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request made ready: each text as parts, and every segment once, however often it stands in the texts."""
+
+    texts: tuple[tuple[Part, ...], ...]
+    segments: tuple[str, ...]
+    sources: tuple[tuple[int, ...], ...]
+    options: SearchOptions
+    alternatives: int
+
+
+class Pending:
+    """All segments of a request on their way. ``done`` has a result when the last one is there, or the first error."""
+
+    def __init__(self, futures: "Sequence[Future[list[Hypothesis]]]") -> None:
+        self.done: Future[None] = Future()
+        self._futures = futures
+        self._left = len(futures)
+        self._lock = threading.Lock()
+        if not futures:
+            self.done.set_result(None)
+        for future in futures:
+            future.add_done_callback(self._one_done)
+
+    def cancel(self) -> None:
+        """Nobody waits any more: the engine frees the rows at its next step."""
+        for future in self._futures:
+            future.cancel()
+
+    def hypotheses(self) -> list[list[Hypothesis]]:
+        """Of every segment; only once ``done`` is."""
+        return [future.result(timeout=0) for future in self._futures]
+
+    def _one_done(self, future: "Future[list[Hypothesis]]") -> None:
+        # Runs on the engine's thread, or here when cancelled: no work, no waiting.
+        with self._lock:
+            self._left -= 1
+            is_last = self._left == 0
+        error = RequestCancelled("the request was cancelled") if future.cancelled() else future.exception()
+        with suppress(InvalidStateError):  # done already, by an earlier error
+            if error is not None:
+                self.done.set_exception(error)
+            elif is_last:
+                self.done.set_result(None)
+
+
+class Translator:
+    """Translates with one bundle."""
+
+    def __init__(self, bundle: Bundle, engine: Submitter) -> None:
+        self._engine = engine
+        self._language = bundle.manifest.source
+        self._tokenizer = bundle.tokenizer
+        self._max_source_tokens = bundle.manifest.limits.max_source_tokens
+        self._search = bundle.manifest.search
+
+    def prepare(self, texts: Sequence[str], options: TranslationOptions | None = None) -> Plan:
+        """Split and tokenise.
+
+        :raises InvalidRequest: an option that cannot be honoured.
+        """
+        chosen = options or TranslationOptions()
+        encoded: dict[str, tuple[int, ...]] = {}
+        numbers: dict[str, int] = {}
+
+        def fits(segment: str) -> bool:
+            if segment not in encoded:
+                encoded[segment] = tuple(self._tokenizer.encode_source(segment))
+            return len(encoded[segment]) <= self._max_source_tokens
+
+        def number(segment: str) -> int:
+            return numbers.setdefault(segment, len(numbers))
+
+        parts = tuple(tuple(self._parts(text, chosen.text_format, fits, number)) for text in texts)
+        segments = tuple(numbers)
+        return Plan(
+            texts=parts,
+            segments=segments,
+            sources=tuple(encoded[segment] for segment in segments),
+            options=self._options(chosen),
+            alternatives=chosen.alternatives,
+        )
+
+    def submit(self, plan: Plan, deadline: float | None = None) -> Pending:
+        """Queue every segment of the plan, or none.
+
+        :param deadline: a ``time.monotonic`` time.
+        :raises LimitExceeded: more segments than a request may have.
+        :raises EngineOverloaded: the queue is full for now.
+        :raises EngineStopped: the engine does not run.
+        """
+        return Pending(self._engine.submit_many(plan.sources, plan.options, deadline) if plan.sources else [])
+
+    def finish(self, plan: Plan, pending: Pending) -> list[Translation]:
+        """The texts again, translated; once ``pending.done`` is."""
+        ranked = [
+            self._readings(segment, hypotheses)
+            for segment, hypotheses in zip(plan.segments, pending.hypotheses(), strict=True)
+        ]
+        return [_assemble(parts, ranked, plan.alternatives) for parts in plan.texts]
+
+    def translate(
+        self, texts: Sequence[str], options: TranslationOptions | None = None, timeout_seconds: float | None = None
+    ) -> list[Translation]:
+        """Translate and wait.
+
+        :raises EngineError: the engine could not answer, or not in time.
+        """
+        plan = self.prepare(texts, options)
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        pending = self.submit(plan, deadline)
+        try:
+            # The engine keeps the deadline; a little later it is taken to hang.
+            pending.done.result(None if timeout_seconds is None else timeout_seconds + 1.0)
+        finally:
+            pending.cancel()
+        return self.finish(plan, pending)
+
+    def _parts(
+        self, text: str, text_format: TextFormat, fits: Callable[[str], bool], number: Callable[[str], int]
+    ) -> list[Part]:
+        if text_format == "text":
+            return [_part(piece, number, is_markup=False) for piece in self._pieces(text, fits)]
+        parts: list[Part] = []
+        for span in split_markup(text):
+            if not span.is_text or not needs_translation(unescape(span.text)):
+                parts.append(Part(kept=span.text))
+                continue
+            is_escaped = "&" in span.text
+            for piece in self._pieces(unescape(span.text), fits):
+                part = _part(piece, number, is_markup=True)
+                # Where nothing was unescaped, what is kept must not be escaped either.
+                parts.append(Part(kept=escape(part.kept)) if is_escaped and part.segment is None else part)
+        return parts
+
+    def _pieces(self, text: str, fits: Callable[[str], bool]) -> list[Piece]:
+        return [part for piece in split(text, self._language) for part in shorten(piece, fits)]
+
+    def _options(self, chosen: TranslationOptions) -> SearchOptions:
+        hypotheses = chosen.alternatives + 1
+        beam_size = self._search.beam_size if chosen.beam_size is None else chosen.beam_size
+        return SearchOptions(
+            beam_size=max(beam_size, hypotheses), hypotheses=hypotheses, length_penalty=self._search.length_penalty
+        )
+
+    def _readings(self, segment: str, hypotheses: list[Hypothesis]) -> list[TranslatedSegment]:
+        """The hypotheses as text, best first. An empty one would drop the segment: then the source stands for it."""
+        readings = [
+            TranslatedSegment(segment, text, hypothesis.score, hypothesis.finish_reason)
+            for hypothesis in hypotheses
+            if (text := self._tokenizer.decode(hypothesis.token_ids).strip())
+        ]
+        if readings:
+            return readings
+        best = hypotheses[0]
+        return [TranslatedSegment(segment, segment, best.score, best.finish_reason)]
+
+
+def _part(piece: Piece, number: Callable[[str], int], is_markup: bool) -> Part:
+    if not piece.is_segment:
+        return Part(kept=piece.text)
+    return Part(segment=number(piece.text), is_markup=is_markup)
+
+
+def _assemble(parts: Sequence[Part], ranked: Sequence[list[TranslatedSegment]], alternatives: int) -> Translation:
+    """Put the segments back among the parts; the i-th alternative takes the i-th reading of each, or else its best."""
+
+    def whole(rank: int) -> str:
+        written = []
+        for part in parts:
+            if part.segment is None:
+                written.append(part.kept)
+                continue
+            readings = ranked[part.segment]
+            text = readings[rank if rank < len(readings) else 0].text
+            written.append(escape(text) if part.is_markup else text)
+        return "".join(written)
+
+    best = whole(0)
+    others = dict.fromkeys(whole(rank) for rank in range(1, alternatives + 1))
+    others.pop(best, None)
+    used = tuple(ranked[part.segment][0] for part in parts if part.segment is not None)
+    return Translation(best, tuple(others), used)
