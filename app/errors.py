@@ -9,6 +9,7 @@ PasserelleError
 │   ├── InvalidRequest          a field is missing or malformed
 │   ├── UnsupportedLanguage     no bundle translates this pair
 │   └── LimitExceeded           names the limit, its value and the value given
+│       └── RequestTooLarge     the request is longer than may be read
 ├── EngineError                 the engine could not answer
 │   ├── EngineOverloaded        the bounded queue is full
 │   ├── EngineStopped           the engine is stopping or was never started
@@ -59,6 +60,10 @@ class LimitExceeded(RequestError):
         self.name = name
         self.limit = limit
         self.value = value
+
+
+class RequestTooLarge(LimitExceeded):
+    """The request is longer than may be read; the rest of it is not read."""
 
 
 class EngineError(PasserelleError):

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     models_dir: Path = Field(
         default=Path("models"),
         validation_alias=AliasChoices("MODELS_DIR", "PASSERELLE_MODELS_DIR"),
-        description="Folder whose sub-folders are the bundles to serve. `MODELS_DIR` wins over `PASSERELLE_MODELS_DIR`.",
+        description="Folder whose sub-folders are the bundles; also `PASSERELLE_MODELS_DIR`, which it overrides.",
         json_schema_extra={"unit": "path"},
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on; the image sets `0.0.0.0`.")

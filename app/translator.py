@@ -1,7 +1,7 @@
 """Text -> segments -> ids -> engine -> text: one direction of translation, from beginning to end.
 
-``prepare`` and ``finish`` use the CPU and belong on any thread but the engine's and the event loop's; ``submit`` returns
-at once. ``translate`` is all three for callers without an event loop.
+``prepare`` and ``finish`` use the CPU and belong on a thread that is neither the engine's nor the event loop's;
+``submit`` returns at once. ``translate`` is all three, for callers without an event loop.
 """
 
 import threading

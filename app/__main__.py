@@ -1,0 +1,55 @@
+"""``python -m app`` runs the service; ``python -m app settings`` prints every setting as a Markdown table."""
+
+import logging
+import sys
+from typing import Final
+
+import uvicorn
+
+from app.errors import ConfigurationError
+from app.main import create_app
+from app.settings import Settings, load_settings, settings_table, unknown_variables
+
+_LOG: Final = logging.getLogger(__name__)
+_LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def main(arguments: list[str]) -> int:
+    if arguments == ["settings"]:
+        print(settings_table(), end="")
+        return 0
+    if arguments:
+        print("usage: python -m app [settings]", file=sys.stderr)
+        return 2
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=settings.log_level.upper(), format=_LOG_FORMAT)
+    for name in unknown_variables():
+        _LOG.warning("%s is set, but there is no such setting", name)
+    uvicorn.Server(server_config(settings)).run()
+    return 0
+
+
+def server_config(settings: Settings) -> uvicorn.Config:
+    """One process and one event loop: the engine's thread and onnxruntime's own threads use the CPUs."""
+    return uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        http="httptools",
+        loop="auto",  # uvloop where there is one
+        lifespan="on",
+        log_config=None,
+        access_log=settings.access_log,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

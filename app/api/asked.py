@@ -1,0 +1,159 @@
+"""The fields of a translation request -> a request that was checked, or an error that says what is wrong."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from app.api.body import Fields
+from app.errors import InvalidRequest, LimitExceeded, UnsupportedLanguage
+from app.registry import Registry
+from app.settings import Settings
+from app.translator import TextFormat
+
+AUTO: Final = "auto"
+_FORMATS: Final[dict[str, TextFormat]] = {"text": "text", "html": "html"}
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A checked request. ``source`` is None for ``auto``; ``is_list`` says in which shape the answer goes back."""
+
+    texts: tuple[str, ...]
+    is_list: bool
+    source: str | None
+    target: str
+    text_format: TextFormat
+    alternatives: int
+    beam_size: int | None
+
+
+def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked:
+    """Check every field; unknown ones are ignored.
+
+    :raises InvalidRequest: a field is missing or malformed.
+    :raises LimitExceeded: a value is over a limit of the settings.
+    :raises UnsupportedLanguage: a language that is not served.
+    """
+    texts, is_list = _texts(fields.get("q"))
+    source, target = _code(fields, "source"), _code(fields, "target")
+    alternatives = _whole_number(fields, "alternatives") or 0
+    if alternatives > settings.max_alternatives:
+        raise _over("alternatives", settings.max_alternatives, alternatives)
+    beam_size = _whole_number(fields, "beam_size")
+    if beam_size is not None and beam_size < 1:
+        raise InvalidRequest("Invalid request: beam_size parameter must be >= 1")
+    if beam_size is not None and beam_size > settings.max_beam_size:
+        raise _over("beam_size", settings.max_beam_size, beam_size)
+    _check_amount(texts, settings)
+    _check_languages(source, target, registry)
+    return Asked(
+        texts=texts,
+        is_list=is_list,
+        source=None if source == AUTO else source,
+        target=target,
+        text_format=_text_format(fields.get("format")),
+        alternatives=max(0, alternatives),
+        beam_size=beam_size,
+    )
+
+
+def _texts(q: object) -> tuple[tuple[str, ...], bool]:
+    if q is None or q == "" or q == []:
+        raise InvalidRequest("Invalid request: missing q parameter")
+    if isinstance(q, str):
+        _check_unicode(q, "q")
+        return (q,), False
+    if not isinstance(q, list):
+        raise InvalidRequest(f"Invalid request: q parameter is {_kind(q)}, it must be a string or a list of strings")
+    for index, text in enumerate(q):
+        if not isinstance(text, str):
+            raise InvalidRequest(f"Invalid request: q[{index}] is {_kind(text)}, it must be a string")
+        _check_unicode(text, f"q[{index}]")
+    return tuple(q), True
+
+
+def _check_unicode(text: str, name: str) -> None:
+    found = _SURROGATE.search(text)
+    if found is not None:
+        raise InvalidRequest(
+            f"Invalid request: {name} has an unpaired surrogate (U+{ord(found.group()):04X}) at character "
+            f"{found.start()}, which is not valid Unicode"
+        )
+
+
+def _code(fields: Fields, name: str) -> str:
+    value = fields.get(name)
+    if value is None or value == "":
+        raise InvalidRequest(f"Invalid request: missing {name} parameter")
+    if not isinstance(value, str):
+        raise InvalidRequest(f"Invalid request: {name} parameter is {_kind(value)}, it must be a string")
+    return value.strip().lower()
+
+
+def _whole_number(fields: Fields, name: str) -> int | None:
+    """None where it is absent, null or empty."""
+    value = fields.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,9}\s*", value):
+        return int(value)
+    raise InvalidRequest(f"Invalid request: {name} parameter is not a number")
+
+
+def _over(name: str, limit: int, value: int) -> LimitExceeded:
+    return LimitExceeded(name, limit, value, f"Invalid request: {name} parameter must be <= {limit}")
+
+
+def _check_amount(texts: tuple[str, ...], settings: Settings) -> None:
+    # Existing clients know this sentence, for characters and for the number of texts alike.
+    for name, limit, value in (
+        ("max_items", settings.max_items, len(texts)),
+        ("max_characters", settings.max_characters, sum(map(len, texts))),
+    ):
+        if value > limit:
+            raise LimitExceeded(name, limit, value, f"Invalid request: request ({value}) exceeds text limit ({limit})")
+
+
+def _check_languages(source: str, target: str, registry: Registry) -> None:
+    served = registry.languages
+    if not served:
+        return  # nothing is served at all, which is another answer than an unknown language
+    for code in (source, target):
+        if code not in served and not (code == AUTO and code is source):
+            raise UnsupportedLanguage(f"{_shown(code)} is not supported")
+    if source != AUTO and source != target:
+        registry.find(source, target)
+    elif source == AUTO and not registry.sources_of(target):
+        raise UnsupportedLanguage(f"{_shown(target)} is not available as a target language")
+
+
+def _text_format(value: object) -> TextFormat:
+    if value is None or value == "":
+        return "text"
+    name = value.strip().lower() if isinstance(value, str) else _kind(value)
+    if name in _FORMATS:
+        return _FORMATS[name]
+    raise InvalidRequest(f"{_shown(name)} format is not supported")
+
+
+def _shown(value: str) -> str:
+    """A value of the caller in a message: short, and without what could break a line or a terminal."""
+    printable = "".join(character if character.isprintable() else "?" for character in value[:40])
+    return printable + ("..." if len(value) > 40 else "")
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, (int, float)):
+        return "a number"
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    return "null" if value is None else "a string"

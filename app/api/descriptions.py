@@ -1,0 +1,147 @@
+"""What the OpenAPI page says of POST /translate. Written by hand, because the endpoint reads four encodings itself."""
+
+from typing import Any, Final
+
+_STRING: Final[dict[str, Any]] = {"type": "string"}
+
+TRANSLATE_SUMMARY: Final = """\
+The same fields may come as JSON, as an urlencoded form, as a multipart form, or as a query string with an empty body
+(`POST /translate?q=Hello&source=en&target=fr`). A list of texts gives a list of translations, in the same order. Line
+breaks, white space and what has no letters come back as they are. Unknown fields are ignored.
+
+Every error is `{"error": "..."}`.
+"""
+
+_FIELDS: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["q", "source", "target"],
+    "properties": {
+        "q": {
+            "description": "The text, or a list of texts.",
+            "oneOf": [_STRING, {"type": "array", "items": _STRING, "minItems": 1}],
+        },
+        "source": {**_STRING, "description": "Code of its language, or `auto`.", "examples": ["en", "auto"]},
+        "target": {**_STRING, "description": "Code of the language wanted.", "examples": ["fr"]},
+        "format": {
+            **_STRING,
+            "enum": ["text", "html"],
+            "default": "text",
+            "description": "With `html`, tags stay where they are and only the text between them is translated.",
+        },
+        "alternatives": {
+            "type": "integer",
+            "default": 0,
+            "description": "At most so many other translations; below 0 counts as 0.",
+        },
+        "beam_size": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "How many hypotheses the search keeps; absent: as the bundle says. 1 is fastest.",
+        },
+        "api_key": {"type": ["string", "null"], "description": "Accepted and not needed."},
+    },
+}
+
+_FORM_FIELDS: Final[dict[str, Any]] = {
+    **_FIELDS,
+    "properties": {
+        **_FIELDS["properties"],
+        "q": {**_STRING, "description": "The text; repeat the field for a list of texts."},
+    },
+}
+
+_JSON_EXAMPLES: Final[dict[str, Any]] = {
+    "one text": {"value": {"q": "Good morning!", "source": "en", "target": "fr"}},
+    "a list": {"value": {"q": ["Good morning!", "See you tomorrow."], "source": "en", "target": "fr"}},
+    "alternatives": {"value": {"q": "Good morning!", "source": "auto", "target": "fr", "alternatives": 2}},
+    "html": {"value": {"q": "<p>Good <b>morning</b>!</p>", "source": "en", "target": "fr", "format": "html"}},
+}
+_FORM_EXAMPLE: Final[dict[str, Any]] = {"q": "Good morning!", "source": "en", "target": "fr"}
+
+TRANSLATE_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": _FIELDS, "examples": _JSON_EXAMPLES},
+        "application/x-www-form-urlencoded": {"schema": _FORM_FIELDS, "example": _FORM_EXAMPLE},
+        "multipart/form-data": {"schema": _FORM_FIELDS, "example": _FORM_EXAMPLE},
+    },
+}
+
+_DETECTED: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["confidence", "language"],
+    "properties": {"confidence": {"type": "integer", "minimum": 0, "maximum": 100}, "language": _STRING},
+}
+_STRINGS: Final[dict[str, Any]] = {"type": "array", "items": _STRING}
+
+_TRANSLATED: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["translatedText"],
+    "properties": {
+        "translatedText": {"oneOf": [_STRING, _STRINGS]},
+        "alternatives": {
+            "description": "Only if asked for: unique, best first, never the translation itself.",
+            "oneOf": [_STRINGS, {"type": "array", "items": _STRINGS}],
+        },
+        "detectedLanguage": {
+            "description": "Only with `auto`; for a list of texts one for each.",
+            "oneOf": [_DETECTED, {"type": "array", "items": _DETECTED}],
+        },
+    },
+}
+
+ERROR_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": {**_STRING, "description": "What is wrong, for people."}},
+}
+
+
+def error_entry(description: str, *examples: str) -> dict[str, Any]:
+    """The description of one error status, with its sentences as examples."""
+    shown = {f"example {number}": {"value": {"error": text}} for number, text in enumerate(examples, start=1)}
+    return {"description": description, "content": {"application/json": {"schema": ERROR_SCHEMA, "examples": shown}}}
+
+
+TRANSLATE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The translation, in the shape of `q`.",
+        "content": {
+            "application/json": {
+                "schema": _TRANSLATED,
+                "examples": {
+                    "one text": {"value": {"translatedText": "Bonjour !"}},
+                    "a list": {"value": {"translatedText": ["Bonjour !", "À demain."]}},
+                    "alternatives": {
+                        "value": {
+                            "translatedText": "Bonjour !",
+                            "alternatives": ["Bon matin !", "Bonjour."],
+                            "detectedLanguage": {"confidence": 100, "language": "en"},
+                        }
+                    },
+                },
+            }
+        },
+    },
+    400: error_entry(
+        "A field is missing, malformed or over a limit, or the languages are not served.",
+        "Invalid request: missing q parameter",
+        "zz is not supported",
+        "Spanish (es) is not available as a target language from German (de)",
+        "Invalid request: request (50001) exceeds text limit (50000)",
+        "Invalid request: alternatives parameter must be <= 3",
+    ),
+    408: error_entry("The body arrived too slowly.", "The body did not arrive within request_timeout_seconds (30)"),
+    413: error_entry("The body is too long.", "Request body (3000000 bytes or more) exceeds max_body_bytes (2097152)"),
+    415: error_entry("A content type that is not read here.", "Content type 'text/csv' is not supported; send ..."),
+    429: {
+        **error_entry("Too many segments wait; come back later.", "256 sequences wait, the limit is 256"),
+        "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
+    },
+    500: error_entry("Something unexpected.", "The server could not answer this request. ..."),
+    503: error_entry("Nothing can be translated now.", "Nothing can be translated: no usable bundle in models"),
+    504: error_entry(
+        "The deadline passed.",
+        "The translation was not finished within request_timeout_seconds (30); send less at once",
+    ),
+}

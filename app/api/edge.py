@@ -1,0 +1,123 @@
+"""What every request passes first and every answer last: CORS, the body limit, and the net under unexpected errors.
+
+Plain ASGI: a wrapper of whole requests and responses would hide from the handlers that the client left.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.errors import SENTENCE_FOR_500
+from app.api.responses import error_response
+from app.errors import RequestTooLarge
+
+_LOG: Final = logging.getLogger(__name__)
+_HEADERS: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Allow-Methods": "GET, POST",
+    "X-Content-Type-Options": "nosniff",
+}
+_DISCARDED_BYTES: Final = 16 * 1024 * 1024
+_DISCARD_SECONDS: Final = 2.0
+
+
+class Edge:
+    """Adds the headers of every answer, answers OPTIONS, and turns what nobody caught into a 500 in JSON."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        if scope["method"] == "OPTIONS":
+            await Response(status_code=200)(scope, receive, send_with_headers)  # a browser asks before it sends
+            return
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception:
+            _LOG.exception("%s %s failed", scope["method"], scope["path"])
+            if started:
+                raise  # half an answer cannot be taken back: the server breaks the connection
+            await error_response(500, SENTENCE_FOR_500)(scope, receive, send_with_headers)
+
+
+class BodyLimit:
+    """Refuses a body over the limit while it is read, whatever the client said of its length."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "")
+        announced_bytes = int(announced[:20]) if announced.isdecimal() else 0
+        read_bytes = 0
+
+        async def receive_counted() -> Message:
+            nonlocal read_bytes
+            message = await receive()
+            if message["type"] == "http.request":
+                read_bytes += len(message.get("body", b""))
+                if read_bytes > self._max_body_bytes:
+                    raise self._too_large(read_bytes)
+            return message
+
+        async def send_then_discard(message: Message) -> None:
+            is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if is_last and max(read_bytes, announced_bytes) > self._max_body_bytes:
+                await send({**message, "more_body": True})
+                await _discard(receive)
+                message = {"type": "http.response.body", "body": b""}
+            await send(message)
+
+        if announced_bytes > self._max_body_bytes:
+            error = self._too_large(announced_bytes)
+            await error_response(413, str(error), {"Connection": "close"})(scope, receive, send_then_discard)
+        else:
+            await self._app(scope, receive_counted, send_then_discard)
+
+    def _too_large(self, given_bytes: int) -> RequestTooLarge:
+        return RequestTooLarge(
+            "max_body_bytes",
+            self._max_body_bytes,
+            given_bytes,
+            f"Request body ({given_bytes} bytes or more) exceeds max_body_bytes ({self._max_body_bytes})",
+        )
+
+
+async def _discard(receive: Receive) -> None:
+    """Throw away a little more of a refused body.
+
+    Most clients read the answer only after sending everything; closing at once would break their connection before they
+    see it. A body that goes on for longer than this is cut off.
+    """
+    left_bytes = _DISCARDED_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            more = True
+            while more and left_bytes > 0:
+                message = await receive()
+                more = message["type"] == "http.request" and message.get("more_body", False)
+                left_bytes -= len(message.get("body", b""))

@@ -1,0 +1,23 @@
+"""What the handlers share: the settings, the served bundles, the language detector."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from app.registry import Registry
+from app.settings import Settings
+from app.text.language import LanguageDetector
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    settings: Settings
+    registry: Registry
+    detector: LanguageDetector
+
+
+def service_of(request: Request) -> Service:
+    """The service that ``create_app`` put together."""
+    service = request.app.state.service
+    assert isinstance(service, Service)
+    return service

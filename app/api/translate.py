@@ -1,0 +1,121 @@
+"""POST /translate as LibreTranslate's clients speak it."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from app.api.asked import Asked, parse_asked
+from app.api.body import Fields, read_fields
+from app.api.descriptions import TRANSLATE_BODY, TRANSLATE_RESPONSES, TRANSLATE_SUMMARY
+from app.api.responses import JsonResponse, error_response
+from app.api.service import Service, service_of
+from app.api.waiting import wait_for
+from app.errors import DeadlineExceeded, EngineStopped
+from app.text.language import Detection
+from app.translator import Translation, TranslationOptions, Translator
+
+router = APIRouter(tags=["translation"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The texts of a request that are in one language, by their place in the request."""
+
+    translator: Translator
+    places: tuple[int, ...]
+
+
+@router.post(
+    "/translate",
+    summary="Translate a text, or a list of texts",
+    description=TRANSLATE_SUMMARY,
+    openapi_extra={"requestBody": TRANSLATE_BODY},
+    responses=TRANSLATE_RESPONSES,
+    response_model=None,
+)
+async def translate(request: Request) -> Response:
+    service = service_of(request)
+    limit_seconds = service.settings.request_timeout_seconds
+    deadline = time.monotonic() + limit_seconds
+    try:
+        async with asyncio.timeout(limit_seconds):
+            fields = await read_fields(request)
+    except TimeoutError:
+        message = f"The body did not arrive within request_timeout_seconds ({limit_seconds:g})"
+        return error_response(408, message, {"Connection": "close"})
+    try:
+        return await _answer(request, service, fields, deadline)
+    except DeadlineExceeded:
+        raise DeadlineExceeded(
+            f"The translation was not finished within request_timeout_seconds ({limit_seconds:g}); send less at once"
+        ) from None
+
+
+async def _answer(request: Request, service: Service, fields: Fields, deadline: float) -> Response:
+    asked = parse_asked(fields, service.settings, service.registry)
+    if not service.registry.served:
+        raise EngineStopped(f"Nothing can be translated: {service.registry.problem}")
+    detections = await run_in_threadpool(_detect, service, asked) if asked.source is None else []
+    sources = [detection.language for detection in detections] or [asked.source or ""] * len(asked.texts)
+    translations = await _translate_all(request, service, asked, sources, deadline)
+    return JsonResponse(_body(asked, translations, detections))
+
+
+async def _translate_all(
+    request: Request, service: Service, asked: Asked, sources: Sequence[str], deadline: float
+) -> list[Translation]:
+    options = TranslationOptions(asked.beam_size, asked.alternatives, asked.text_format)
+    # A text that is in the target language already comes back as it is.
+    translations = [Translation(text, (), ()) for text in asked.texts]
+    groups = [
+        _Group(
+            service.registry.find(source, asked.target).translator,
+            tuple(place for place, of_place in enumerate(sources) if of_place == source),
+        )
+        for source in sorted(set(sources))
+        if source != asked.target
+    ]
+    plans = [
+        await run_in_threadpool(group.translator.prepare, [asked.texts[place] for place in group.places], options)
+        for group in groups
+    ]
+    pendings = []
+    try:
+        for group, plan in zip(groups, plans, strict=True):
+            pendings.append(group.translator.submit(plan, deadline))
+    except Exception:
+        for pending in pendings:
+            pending.cancel()
+        raise
+    await wait_for(request, pendings, deadline)
+    for group, plan, pending in zip(groups, plans, pendings, strict=True):
+        finished = await run_in_threadpool(group.translator.finish, plan, pending)
+        for place, translation in zip(group.places, finished, strict=True):
+            translations[place] = translation
+    return translations
+
+
+def _detect(service: Service, asked: Asked) -> list[Detection]:
+    """The language of each text, among those from which the target can be reached, and the target itself."""
+    registry = service.registry
+    possible = set(registry.sources_of(asked.target))
+    if asked.target in registry.sources:
+        possible.add(asked.target)
+    return [service.detector.rank(text, possible)[0] for text in asked.texts]
+
+
+def _body(asked: Asked, translations: Sequence[Translation], detections: Sequence[Detection]) -> dict[str, object]:
+    texts = [translation.text for translation in translations]
+    body: dict[str, object] = {"translatedText": texts if asked.is_list else texts[0]}
+    if asked.alternatives:
+        alternatives = [list(translation.alternatives) for translation in translations]
+        body["alternatives"] = alternatives if asked.is_list else alternatives[0]
+    if detections:
+        found = [{"confidence": detection.confidence, "language": detection.language} for detection in detections]
+        body["detectedLanguage"] = found if asked.is_list else found[0]
+    return body

@@ -1,0 +1,89 @@
+"""The application: ``create_app`` puts the service together; nothing happens at import."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from app.api import docs, health, languages, translate
+from app.api.edge import BodyLimit, Edge
+from app.api.errors import install_error_handlers
+from app.api.responses import JsonResponse
+from app.api.service import Service
+from app.registry import OpenGraphs, Registry, open_onnx_graphs
+from app.settings import Settings, load_settings
+from app.text.language import LanguageDetector
+
+_LOG: Final = logging.getLogger(__name__)
+_DESCRIPTION: Final = """\
+Translation on your own machine. `POST /translate` speaks LibreTranslate's language, so its clients work unchanged.
+"""
+
+
+def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_onnx_graphs) -> FastAPI:
+    """The service as an ASGI application.
+
+    :param settings: read from the environment if left out.
+    :param open_graphs: how the graphs of a bundle are opened; tests put models of their own here.
+    """
+    chosen = settings if settings is not None else load_settings()
+    app = FastAPI(
+        title="Passerelle",
+        summary="Self-hosted translation",
+        description=_DESCRIPTION,
+        version=_version(),
+        lifespan=_lifespan(chosen, open_graphs),
+        default_response_class=JsonResponse,
+        root_path=chosen.root_path,
+        docs_url=None,  # both pages would load from a CDN
+        redoc_url=None,
+    )
+    install_error_handlers(app)
+    for router in (translate.router, languages.router, health.router, docs.router):
+        app.include_router(router)
+    app.add_middleware(BodyLimit, max_body_bytes=chosen.max_body_bytes)
+    app.add_middleware(Edge)  # added last, so it is the outermost
+    return app
+
+
+def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        registry = await run_in_threadpool(Registry.load, settings, open_graphs)
+        detector = await run_in_threadpool(LanguageDetector, registry.sources)
+        app.state.service = Service(settings, registry, detector)
+        registry.start()
+        # Connections are taken only after this, so the first request does not pay for the first run of the graphs.
+        await run_in_threadpool(registry.warm_up)
+        probe = asyncio.create_task(_probe(registry, settings.probe_seconds))
+        try:
+            yield
+        finally:
+            probe.cancel()
+            with suppress(asyncio.CancelledError):
+                await probe
+            await run_in_threadpool(registry.stop)
+
+    return lifespan
+
+
+async def _probe(registry: Registry, interval_seconds: float) -> None:
+    """Try a bundle that does not work again and again, so that readiness comes back by itself."""
+    while True:
+        await asyncio.sleep(interval_seconds)
+        try:
+            await run_in_threadpool(registry.warm_up)
+        except Exception:
+            _LOG.exception("the readiness probe failed")
+
+
+def _version() -> str:
+    try:
+        return version("passerelle")
+    except PackageNotFoundError:  # run from a checkout
+        return "0.1.0"
