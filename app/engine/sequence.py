@@ -72,6 +72,7 @@ class Sequence:
     cap: int
     deadline: float | None
     future: "Future[list[Hypothesis]]" = field(default_factory=Future)
+    _acknowledged: bool = field(default=False, init=False)
 
     @property
     def rows(self) -> int:
@@ -86,9 +87,21 @@ class Sequence:
         return self.deadline is not None and now >= self.deadline
 
     def resolve(self, hypotheses: list[Hypothesis]) -> None:
-        with suppress(InvalidStateError):  # the caller cancelled in this very moment: nobody waits for the result
+        try:
             self.future.set_result(hypotheses)
+        except InvalidStateError:
+            self._acknowledge_cancel()
 
     def fail(self, error: Exception) -> None:
-        with suppress(InvalidStateError):  # as above
+        """End the future with an error, unless it ended already."""
+        try:
             self.future.set_exception(error)
+        except InvalidStateError:
+            self._acknowledge_cancel()
+
+    def _acknowledge_cancel(self) -> None:
+        """Tell ``concurrent.futures.wait`` and ``as_completed``: they go on only once a cancelled future is dropped."""
+        if self.future.cancelled() and not self._acknowledged:
+            self._acknowledged = True
+            with suppress(RuntimeError):  # the other thread, the one that stops the engine, was faster
+                self.future.set_running_or_notify_cancel()

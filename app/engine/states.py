@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from app.bundle.signature import StateSpec
 from app.engine.sessions import Arrays, Encoded
 
-# Sources are padded to a multiple of this many tokens, in the encoder and in the memory: a vectorised sum over the source
-# then meets each real token in the same lane, whatever the longest source of the batch is. With odd widths onnxruntime's
-# ReduceSum and Softmax gave a row other last bits in another company.
+# Sources are padded to a multiple of this many tokens, in the encoder and in the memory: a vectorised sum over the
+# source then meets each real token in the same lane, whatever the longest source of the batch is. With odd widths
+# onnxruntime's ReduceSum and Softmax gave a row other last bits in another company.
 WIDTH_STEP: Final = 16
 
 

@@ -1,0 +1,135 @@
+"""The queues: who is let in, when, and in which order."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.engine.scheduler import EngineLimits, Scheduler, bucket
+from app.engine.sequence import SearchOptions, Sequence
+from app.errors import EngineOverloaded, LimitExceeded
+
+
+def sequence(tokens: int = 5, beam_size: int = 1, deadline: float | None = None) -> Sequence:
+    return Sequence((7,) * tokens, SearchOptions(beam_size=beam_size), 10, deadline)
+
+
+def limits(rows: int = 4, padded: int = 1000, waiting: int = 3, request: int = 10) -> EngineLimits:
+    return EngineLimits(rows, padded, waiting, request)
+
+
+def test_first_come_first_served_up_to_the_rows() -> None:
+    scheduler = Scheduler(limits(rows=3))
+    request = [sequence() for _ in range(5)]
+    scheduler.enqueue(request, 1.0)
+    assert scheduler.admit() == request[:3]
+    assert scheduler.admit() == []
+    assert (scheduler.waiting_count, scheduler.rows_running) == (2, 3)
+    scheduler.release(request[1])
+    assert scheduler.admit() == [request[3]]
+
+
+def test_requests_take_turns() -> None:
+    scheduler = Scheduler(limits(rows=4, waiting=20))
+    document = [sequence() for _ in range(8)]
+    sentence = [sequence()]
+    scheduler.enqueue(document, 1.0)
+    scheduler.enqueue(sentence, 1.0)
+    assert scheduler.admit() == [document[0], sentence[0], document[1], document[2]]
+
+
+def test_rows_are_hypotheses_and_nobody_overtakes() -> None:
+    scheduler = Scheduler(limits(rows=4))
+    wide, wider, narrow = sequence(beam_size=3), sequence(beam_size=2), sequence()
+    for one in (wide, wider, narrow):
+        scheduler.enqueue([one], 1.0)
+    assert scheduler.admit() == [wide]
+    assert scheduler.admit() == []
+    scheduler.release(wide)
+    assert scheduler.admit() == [wider, narrow]
+    assert scheduler.rows_running == 3
+
+
+def test_padded_tokens() -> None:
+    scheduler = Scheduler(limits(rows=10, padded=40))
+    short, long, other = sequence(5), sequence(20), sequence(5)
+    for one in (short, long, other):
+        scheduler.enqueue([one], 1.0)
+    assert scheduler.admit() == [short, long]  # 2 rows of 20
+    assert scheduler.admit() == []  # 3 rows of 20 are too many
+    scheduler.release(long)
+    assert scheduler.admit() == [other]
+
+
+def test_one_alone_may_exceed_the_padded_tokens() -> None:
+    scheduler = Scheduler(limits(padded=40))
+    giant = sequence(100)
+    scheduler.enqueue([giant, sequence()], 1.0)
+    assert scheduler.admit() == [giant]
+
+
+def test_the_queue_is_bounded() -> None:
+    scheduler = Scheduler(limits(waiting=2))
+    scheduler.enqueue([sequence()], 1.0)
+    scheduler.enqueue([sequence()], 1.0)
+    with pytest.raises(EngineOverloaded, match="2 sequences wait, the limit is 2") as caught:
+        scheduler.enqueue([sequence()], 7.5)
+    assert caught.value.retry_after_seconds == 7.5
+    assert scheduler.waiting_count == 2
+
+
+def test_a_document_may_be_longer_than_the_queue_but_not_endless() -> None:
+    scheduler = Scheduler(limits(waiting=2, request=10))
+    scheduler.enqueue([sequence()], 1.0)
+    scheduler.enqueue([sequence() for _ in range(10)], 1.0)
+    assert scheduler.waiting_count == 11
+    with pytest.raises(LimitExceeded) as caught:
+        scheduler.enqueue([sequence() for _ in range(11)], 1.0)
+    assert (caught.value.limit, caught.value.value) == (10, 11)
+
+
+def test_a_beam_that_never_fits() -> None:
+    with pytest.raises(LimitExceeded, match=r"beam_size \(5\) exceeds the limit \(4\)"):
+        Scheduler(limits(rows=4)).enqueue([sequence(beam_size=5)], 1.0)
+
+
+@pytest.mark.parametrize("name", ["max_rows", "max_padded_tokens", "max_waiting", "max_request_sequences"])
+def test_limits_are_positive(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is 0"):
+        EngineLimits(**{name: 0})
+
+
+def test_withdraw_takes_from_both_queues() -> None:
+    scheduler = Scheduler(limits(rows=2, waiting=20))
+    request = [sequence() for _ in range(5)]
+    scheduler.enqueue(request, 1.0)
+    scheduler.admit()
+    leaving = {request[0], request[3]}
+    waited, ran = scheduler.withdraw(lambda one: one in leaving)
+    assert (waited, ran) == ([request[3]], [request[0]])
+    assert (scheduler.waiting_count, scheduler.rows_running) == (2, 1)
+    assert set(scheduler.everyone()) == set(request) - leaving
+    assert scheduler.admit() == [request[2]]
+
+
+def test_deadlines_are_noticed_once() -> None:
+    scheduler = Scheduler(limits(waiting=20))
+    now = time.monotonic()
+    scheduler.enqueue([sequence(), sequence(deadline=now + 5), sequence(deadline=now + 9)], 1.0)
+    assert not scheduler.is_deadline_due(now)
+    assert scheduler.is_deadline_due(now + 5)
+    scheduler.withdraw(lambda one: one.is_late(now + 5))
+    assert not scheduler.is_deadline_due(now + 5)
+    assert scheduler.is_deadline_due(now + 9)
+
+
+@given(st.lists(st.integers(1, 300), max_size=40), st.integers(1, 2000))
+def test_buckets_hold_everybody_once_with_little_padding(lengths: list[int], max_padded: int) -> None:
+    newcomers = [sequence(length) for length in lengths]
+    buckets = bucket(newcomers, max_padded)
+    assert sorted(map(id, (one for group in buckets for one in group))) == sorted(map(id, newcomers))
+    for group in buckets:
+        sizes = [one.source_tokens for one in group]
+        assert max(sizes) <= min(sizes) * 1.5 + 8
+        assert len(group) == 1 or len(group) * max(sizes) <= max_padded
