@@ -1,0 +1,56 @@
+"""Markup is split off without loss."""
+
+import time
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.text.markup import escape, split_markup, unescape
+
+HTML = st.lists(
+    st.sampled_from(
+        [
+            "<p>",
+            "</p>",
+            "<b class='x>y'>",
+            "<",
+            ">",
+            "&amp;",
+            "&",
+            "a",
+            " ",
+            "<!--",
+            "-->",
+            "<script>",
+            "</script>",
+            '"',
+            "'",
+        ]
+    )
+).map("".join)
+
+
+@settings(deadline=None)
+@given(HTML)
+def test_joined_spans_equal_the_document(document: str) -> None:
+    assert "".join(span.text for span in split_markup(document)) == document
+
+
+def test_what_is_markup() -> None:
+    document = (
+        '<p title="a > b">One <br/>two<!-- no <b> --></p><script>if (a < b) x()</script><style>p {}</style> 3 < 4'
+    )
+    assert [span.text for span in split_markup(document) if span.is_text] == ["One ", "two", " 3 < 4"]
+
+
+def test_references() -> None:
+    assert unescape("a &amp; b &lt; &eacute;") == "a & b < é"
+    assert escape("a & b < 'c'") == "a &amp; b &lt; 'c'"
+
+
+def test_hopeless_markup_takes_no_long_time() -> None:
+    began = time.perf_counter()
+    for unit in ("<", "<a", "<a ", "<!--", "<script>", "<a '", '<a "x" '):
+        list(split_markup(unit * 5000))
+        list(split_markup(unit * 5000 + ">"))
+    assert time.perf_counter() - began < 20
