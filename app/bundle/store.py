@@ -102,6 +102,7 @@ def save_bundle(folder: Path, manifest: Manifest, contents: Contents, verify: Ve
     :param contents: by file name, the bytes or a file to copy; everything but ``manifest.json``.
     :returns: the manifest as written.
     """
+    folder = folder.resolve()  # behind a link, it is the folder that is replaced, not the link
     recover(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     for stale in folder.parent.glob(f".{folder.name}.new-*"):  # what a killed writer left

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.engine.sequence import Sequence
-from app.errors import EngineOverloaded, LimitExceeded
+from app.errors import ConfigurationError, EngineOverloaded, LimitExceeded
 
 # Newcomers are encoded together while the longest has at most this many times the tokens of the shortest, and some
 # more: short sources differ much in proportion, but hardly in cost.
@@ -23,6 +23,8 @@ class EngineLimits:
     among them; one sequence alone may exceed it. ``max_waiting``: a request is refused while so many sequences wait
     already. ``max_request_sequences``: the most sequences of one ``submit_many``; so a document may be longer than the
     queue, and at most ``max_waiting - 1 + max_request_sequences`` sequences ever wait.
+
+    :raises ConfigurationError: a bound below 1.
     """
 
     max_rows: int = 64
@@ -33,7 +35,7 @@ class EngineLimits:
     def __post_init__(self) -> None:
         for name in ("max_rows", "max_padded_tokens", "max_waiting", "max_request_sequences"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, at least 1 is needed")
+                raise ConfigurationError(f"{name} is {getattr(self, name)}, at least 1 is needed")
 
 
 class Scheduler:

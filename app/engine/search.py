@@ -6,6 +6,7 @@ score. A beam of one is decoded greedily, whatever its length penalty.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,7 @@ def normalised(total: float, length: int, length_penalty: float) -> float:
     return float(total / ((5.0 + length) / 6.0) ** length_penalty)
 
 
-@dataclass(frozen=True, slots=True)
-class LiveHypothesis:
+class LiveHypothesis(NamedTuple):
     """A translation begun: its tokens, the score of each, and their sum."""
 
     token_ids: tuple[int, ...]
@@ -75,24 +75,28 @@ def advance_beam(
     begun = np.array([live.total for live in beam.live])
     totals = (begun[:, None] + scores[: len(beam.live), :count].astype(np.float64)).ravel()
     order = np.argsort(-totals, kind="stable")[: 2 * options.beam_size]
+    ranked = zip(order.tolist(), totals[order].tolist(), strict=True)
+    ids, each = score_ids.tolist(), scores.tolist()
     at_cap = len(beam.live[0].token_ids) == cap
     live: list[LiveHypothesis] = []
     parents: list[int] = []
     finished: list[Hypothesis] = []
     ended: set[int] = set()
-    for rank, candidate in enumerate(order.tolist()):
-        if not math.isfinite(totals[candidate]):  # a token that the graph forbids, or scores that are no numbers
+    for rank, (candidate, total) in enumerate(ranked):
+        if not math.isfinite(total):  # a token that the graph forbids, or scores that are no numbers
             continue
+        if rank >= options.beam_size and len(live) == options.beam_size:
+            break
         parent, column = divmod(candidate, count)
-        origin, token_id, score = beam.live[parent], int(score_ids[parent, column]), float(scores[parent, column])
-        token_scores = (*origin.token_scores, score)
+        origin, token_id = beam.live[parent], ids[parent][column]
+        token_scores = (*origin.token_scores, each[parent][column])
         if token_id == eos_id:
             if rank < options.beam_size:
-                whole = LiveHypothesis(origin.token_ids, token_scores, float(totals[candidate]))
+                whole = LiveHypothesis(origin.token_ids, token_scores, total)
                 finished.append(whole.ended(FinishReason.STOP, options.length_penalty))
                 ended.add(parent)
         elif not at_cap and len(live) < options.beam_size:
-            live.append(LiveHypothesis((*origin.token_ids, token_id), token_scores, float(totals[candidate])))
+            live.append(LiveHypothesis((*origin.token_ids, token_id), token_scores, total))
             parents.append(parent)
     kept = keep_best((*beam.kept, *finished), options.hypotheses)
     if at_cap:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.engine.scheduler import EngineLimits, Scheduler, bucket
 from app.engine.sequence import SearchOptions, Sequence
-from app.errors import EngineOverloaded, LimitExceeded
+from app.errors import ConfigurationError, EngineOverloaded, LimitExceeded
 
 
 def sequence(tokens: int = 5, beam_size: int = 1, deadline: float | None = None) -> Sequence:
@@ -96,7 +96,7 @@ def test_a_beam_that_never_fits() -> None:
 
 @pytest.mark.parametrize("name", ["max_rows", "max_padded_tokens", "max_waiting", "max_request_sequences"])
 def test_limits_are_positive(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} is 0"):
+    with pytest.raises(ConfigurationError, match=f"{name} is 0"):
         EngineLimits(**{name: 0})
 
 

@@ -99,6 +99,14 @@ def test_the_folder_itself_may_be_a_link(folder: Path, tmp_path: Path) -> None:
     assert load_bundle(link).manifest.name == "fake-en-fr"
 
 
+def test_saving_through_a_link_keeps_the_link(folder: Path, tmp_path: Path) -> None:
+    link = tmp_path / "linked"
+    link.symlink_to(folder)
+    save_bundle(link, fake_manifest(), fake_contents() | {"encoder.onnx": b"second"}, accept)
+    assert link.is_symlink()
+    assert load_bundle(folder).encoder_path.read_bytes() == b"second"
+
+
 def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     path = folder / "manifest.json"
     document = json.loads(path.read_bytes())
