@@ -39,7 +39,6 @@ def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_
         version=_version(),
         lifespan=_lifespan(chosen, open_graphs),
         default_response_class=JsonResponse,
-        root_path=chosen.root_path,
         docs_url=None,  # both pages would load from a CDN
         redoc_url=None,
     )
@@ -47,7 +46,7 @@ def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_
     for router in (translate.router, languages.router, health.router, docs.router):
         app.include_router(router)
     app.add_middleware(BodyLimit, max_body_bytes=chosen.max_body_bytes)
-    app.add_middleware(Edge)  # added last, so it is the outermost
+    app.add_middleware(Edge, root_path=chosen.root_path)  # added last, so it is the outermost
     return app
 
 

@@ -215,9 +215,9 @@ class Translator:
     def _options(self, chosen: TranslationOptions) -> SearchOptions:
         hypotheses = chosen.alternatives + 1
         beam_size = self._search.beam_size if chosen.beam_size is None else chosen.beam_size
-        return SearchOptions(
-            beam_size=max(beam_size, hypotheses), hypotheses=hypotheses, length_penalty=self._search.length_penalty
-        )
+        if beam_size >= 1:  # else it is refused as it came
+            beam_size = max(beam_size, hypotheses)
+        return SearchOptions(beam_size=beam_size, hypotheses=hypotheses, length_penalty=self._search.length_penalty)
 
     def _readings(self, segment: str, hypotheses: list[Hypothesis]) -> list[TranslatedSegment]:
         """The hypotheses as text, best first. An empty one would drop the segment: then the source stands for it."""

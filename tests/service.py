@@ -58,8 +58,6 @@ def fake_models(folder: Path, *pairs: tuple[str, str]) -> Path:
 def running_service(settings: Settings, graphs: FakeGraphs | None = None) -> Iterator[RunningService]:
     """Run the service in a thread until the block ends. ``settings.port`` is not used: any free port is taken."""
     chosen = graphs or FakeGraphs()
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         create_app(settings, chosen),
         http="httptools",
@@ -72,6 +70,7 @@ def running_service(settings: Settings, graphs: FakeGraphs | None = None) -> Ite
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="service", daemon=True)
     thread.start()
     try:

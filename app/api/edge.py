@@ -28,15 +28,21 @@ _DISCARD_SECONDS: Final = 2.0
 
 
 class Edge:
-    """Adds the headers of every answer, answers OPTIONS, and turns what nobody caught into a 500 in JSON."""
+    """Adds the headers of every answer, answers OPTIONS, and turns what nobody caught into a 500 in JSON.
 
-    def __init__(self, app: ASGIApp) -> None:
+    It also says where a reverse proxy publishes the service: the proxy may pass ``root_path`` on or take it away.
+    """
+
+    def __init__(self, app: ASGIApp, root_path: str = "") -> None:
         self._app = app
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._root_path:
+            scope = {**scope, "root_path": self._root_path}
         started = False
 
         async def send_with_headers(message: Message) -> None:

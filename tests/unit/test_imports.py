@@ -1,0 +1,99 @@
+"""The import rules of the rooms, by reading the files and by importing in fresh processes."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TRAINING_STACK = {"tensorflow", "keras", "tf2onnx", "training", "onnx", "sacrebleu", "matplotlib"}
+
+
+def imported_by(path: Path) -> set[str]:
+    """Every module that a file names in an import, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def offenders(room: str, forbidden: set[str], allowed: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
+    """Files of a room that import a forbidden module or a part of it."""
+    found = []
+    for path in sorted((ROOT / room).rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if name in allowed or any(name.startswith(prefix) for prefix in allowed if prefix.endswith("/")):
+            continue
+        for module in imported_by(path):
+            if any(module == bad or module.startswith(bad + ".") for bad in forbidden):
+                found.append(f"{name} imports {module}")
+    return found
+
+
+def test_the_service_never_imports_the_training_stack() -> None:
+    assert offenders("app", TRAINING_STACK) == []
+
+
+def test_the_engine_knows_neither_asyncio_nor_http() -> None:
+    assert offenders("app/engine", {"asyncio", "fastapi", "starlette", "uvicorn", "app.api", "app.main"}) == []
+
+
+def test_only_sessions_imports_onnxruntime() -> None:
+    assert offenders("app", {"onnxruntime"}, {"app/engine/sessions.py"}) == []
+
+
+def test_only_the_api_and_main_import_fastapi() -> None:
+    assert offenders("app", {"fastapi", "starlette"}, {"app/api/", "app/main.py"}) == []
+
+
+def test_inner_rooms_do_not_import_outer_ones() -> None:
+    assert offenders("app/bundle", {"app.engine", "app.text", "app.api", "app.translator", "app.registry"}) == []
+    assert offenders("app/engine", {"app.text", "app.translator", "app.registry", "app.settings"}) == []
+    assert offenders("app/text", {"app.engine", "app.bundle", "app.translator", "app.api", "app.settings"}) == []
+    assert offenders("app", {"app.api", "app.main"}, {"app/api/", "app/main.py", "app/__main__.py"}) == []
+
+
+def test_training_knows_no_http() -> None:
+    assert offenders("training", {"fastapi", "starlette", "uvicorn", "app.api", "app.main"}) == []
+
+
+def modules_after(statement: str) -> set[str]:
+    """The modules loaded in a fresh process after a statement; it must print nothing and read no variable."""
+    script = f"import sys\n{statement}\nprint(*sorted(sys.modules), sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=ROOT,
+        env={"PATH": "", "PASSERELLE_PORT": "not a number"},  # read at import, this would fail
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+def test_importing_the_service_loads_no_training_and_does_nothing() -> None:
+    loaded = modules_after("import app.main, app.__main__, threading\nassert threading.active_count() == 1")
+    assert {module.split(".")[0] for module in loaded} & TRAINING_STACK == set()
+
+
+@pytest.mark.parametrize("module", ["app.engine.scheduler", "app.engine.search", "app.bundle.store"])
+def test_importing_the_core_loads_no_http(module: str) -> None:
+    loaded = {name.split(".")[0] for name in modules_after(f"import {module}")}
+    assert loaded & {"fastapi", "starlette", "uvicorn", "asyncio"} <= {"asyncio"}
+
+
+def test_no_utils_and_no_long_files() -> None:
+    for room in ("app", "tests/unit", "tests/clients"):
+        for path in (ROOT / room).rglob("*.py"):
+            assert path.name not in ("utils.py", "helpers.py", "common.py"), path
+    for path in (ROOT / "app").rglob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 330, path

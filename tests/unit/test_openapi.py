@@ -1,0 +1,103 @@
+"""The description of the API is valid, its examples really work, and its page needs nothing from elsewhere."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from openapi_spec_validator import validate
+
+from app.settings import Settings
+from tests.service import RunningService, fake_models, running_service
+
+WEB = Path(__file__).parents[2] / "app" / "web"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    models = fake_models(tmp_path_factory.mktemp("models"), ("en", "fr"))
+    with running_service(Settings(models_dir=models, root_path="/prefix")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def description(service: RunningService) -> dict[str, Any]:
+    answer = service.client.get("/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_it_is_valid_openapi_3_1(description: dict[str, Any]) -> None:
+    assert description["openapi"].startswith("3.1")
+    validate(description)
+
+
+def test_it_describes_every_path_and_no_422(description: dict[str, Any]) -> None:
+    assert set(description["paths"]) == {"/translate", "/languages", "/health", "/ready"}
+    assert description["servers"] == [{"url": "/prefix"}]
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            assert "422" not in operation["responses"]
+            assert operation["summary"]
+
+
+def test_every_error_status_of_translate_has_an_example(description: dict[str, Any]) -> None:
+    responses = description["paths"]["/translate"]["post"]["responses"]
+    assert set(responses) == {"200", "400", "408", "413", "415", "429", "500", "503", "504"}
+    for status, response in responses.items():
+        examples = response["content"]["application/json"]["examples"]
+        assert examples, status
+        if status != "200":
+            assert all(set(example["value"]) == {"error"} for example in examples.values())
+
+
+def test_request_examples_work_in_every_encoding(description: dict[str, Any], service: RunningService) -> None:
+    content = description["paths"]["/translate"]["post"]["requestBody"]["content"]
+    for example in content["application/json"]["examples"].values():
+        answer = service.client.post("/translate", json=example["value"])
+        assert answer.status_code == 200, answer.text
+    form = content["application/x-www-form-urlencoded"]["example"]
+    assert service.client.post("/translate", data=form).status_code == 200
+    parts = {name: (None, value) for name, value in content["multipart/form-data"]["example"].items()}
+    assert service.client.post("/translate", files=parts).status_code == 200
+    assert service.client.post("/translate", params=form).status_code == 200
+
+
+def test_the_page_and_its_files(service: RunningService) -> None:
+    page = service.client.get("/docs")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    addresses = re.findall(r"(?:href|src)=\"([^\"]+)\"", page.text)
+    assert len(addresses) >= 4
+    for address in addresses:
+        assert not address.startswith(("/", "http:", "https:")), "only relative addresses work under a prefix"
+        assert service.client.get(f"/{address}").status_code == 200, address
+    assert "<script>" not in page.text  # the policy allows files alone
+
+
+def test_the_front_page_leads_to_the_docs(service: RunningService) -> None:
+    answer = service.client.get("/", follow_redirects=True)
+    assert answer.url.path == "/docs"
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["..%2fmain.py", "index.html", "%2e%2e%2f%2e%2e%2fpyproject.toml", "VERSIONS.txt"])
+def test_no_other_file_is_given(service: RunningService, name: str) -> None:
+    with httpx.Client(trust_env=False) as client:
+        answer = client.get(f"{service.url}/docs/{name}")
+    assert answer.status_code == 404
+    assert set(answer.json()) == {"error"}
+
+
+def test_own_web_files_name_no_other_server() -> None:
+    for path in WEB.rglob("*"):
+        if path.suffix in (".html", ".js", ".css", ".svg") and not path.name.startswith("swagger-ui"):
+            found = re.findall(r"https?://[^\s\"']+", path.read_text(encoding="utf-8"))
+            assert set(found) <= {"http://www.w3.org/2000/svg"}, path
+    # Swagger UI would ask a validator elsewhere, and nothing in its style sheet may be fetched from elsewhere.
+    assert "validatorUrl: null" in (WEB / "docs" / "start.js").read_text(encoding="utf-8")
+    assert not re.search(r"url\(\s*[\"']?(?:https?:)?//", (WEB / "docs" / "swagger-ui.css").read_text(encoding="utf-8"))

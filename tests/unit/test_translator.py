@@ -1,0 +1,162 @@
+"""Text -> text through the real engine and fake graphs."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.bundle.store import Bundle
+from app.engine.facts import ModelFacts
+from app.engine.loop import Engine
+from app.engine.sequence import FinishReason, Hypothesis
+from app.errors import DeadlineExceeded, InvalidRequest, RequestCancelled, StepFailed
+from app.translator import Pending, TranslationOptions, Translator
+from tests.fakes import TextMachine, fake_bundle, text_machine
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return fake_bundle(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def machine(bundle: Bundle) -> TextMachine:
+    return text_machine(bundle, "upper")
+
+
+@pytest.fixture
+def translator(bundle: Bundle, machine: TextMachine) -> Iterator[Translator]:
+    engine = Engine(machine, ModelFacts.of(bundle.manifest))
+    engine.start()
+    yield Translator(bundle, engine)
+    engine.stop(drain=False)
+
+
+@pytest.fixture(scope="module")
+def copier(bundle: Bundle) -> Iterator[Translator]:
+    engine = Engine(text_machine(bundle, "copy"), ModelFacts.of(bundle.manifest))
+    engine.start()
+    yield Translator(bundle, engine)
+    engine.stop(drain=False)
+
+
+def test_everything_around_the_segments_comes_back(translator: Translator) -> None:
+    text = "  Good morning. How are you?\r\n\r\n\t- Fine,   thanks\u2028 12 € 😀\n"
+    assert translator.translate([text])[0].text == text.upper()
+
+
+def test_texts_keep_their_order_and_number(translator: Translator) -> None:
+    texts = ["one", "", "two. two.", "!", "one"]
+    assert [translation.text for translation in translator.translate(texts)] == ["ONE", "", "TWO. TWO.", "!", "ONE"]
+    assert translator.translate([]) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet="aé. !?\n\t-,'«»", max_size=80))
+def test_a_model_that_copies_gives_the_text_back(copier: Translator, text: str) -> None:
+    assert copier.translate([text])[0].text == text
+
+
+def test_a_segment_is_translated_once_in_a_request(translator: Translator) -> None:
+    plan = translator.prepare(["Yes. No. Yes.", "Yes."])
+    assert plan.segments == ("Yes.", "No.")
+
+
+def test_a_segment_longer_than_the_model_may_see_is_split_and_not_cut(translator: Translator) -> None:
+    text = "word " * 400 + "end."
+    plan = translator.prepare([text])
+    assert len(plan.segments) > 1
+    assert max(map(len, plan.sources)) <= 512
+    translation = translator.translate([text])[0]
+    assert translation.text == text.upper()
+    assert translation.is_complete
+
+
+def test_a_translation_that_hits_the_cap_says_so(bundle: Bundle) -> None:
+    endless = text_machine(bundle, "copy")
+    endless._map[:] = 10  # never the end token
+    engine = Engine(endless, ModelFacts.of(bundle.manifest))
+    engine.start()
+    try:
+        translation = Translator(bundle, engine).translate(["Hello you. \n Bye."])[0]
+    finally:
+        engine.stop(drain=False)
+    assert [segment.finish_reason for segment in translation.segments] == [FinishReason.LENGTH] * 2
+    assert not translation.is_complete
+
+
+def test_alternatives_are_unique_and_never_the_translation(translator: Translator) -> None:
+    translation = translator.translate(["Hello. Bye."], TranslationOptions(alternatives=3))[0]
+    assert translation.text == "HELLO. BYE."
+    assert 1 <= len(translation.alternatives) <= 3
+    assert len({translation.text, *translation.alternatives}) == len(translation.alternatives) + 1
+    assert translator.translate(["42"], TranslationOptions(alternatives=3))[0].alternatives == ()
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 5])
+def test_beam_size(translator: Translator, machine: TextMachine, beam_size: int) -> None:
+    options = TranslationOptions(beam_size=beam_size)
+    assert translator.translate(["Hello"], options)[0].text == "HELLO"
+    assert max(machine.hooks.step_rows) == beam_size
+    with pytest.raises(InvalidRequest, match="beam_size is 0"):
+        translator.prepare(["Hello"], TranslationOptions(beam_size=0))
+
+
+def test_html_keeps_its_markup(translator: Translator) -> None:
+    document = (
+        '<p class="intro">Fish &amp; <b>chips</b> are 3 &lt; 4.</p>\n<!-- no -->&nbsp;<script>var a = "x";</script>'
+    )
+    translated = translator.translate([document], TranslationOptions(text_format="html"))[0].text
+    assert translated == (
+        '<p class="intro">FISH &amp; <b>CHIPS</b> ARE 3 &lt; 4.</p>\n<!-- no -->&nbsp;<script>var a = "x";</script>'
+    )
+
+
+def test_a_failed_step_is_an_error_and_the_next_request_works(translator: Translator, machine: TextMachine) -> None:
+    machine.hooks.fail_next = RuntimeError("no memory")
+    with pytest.raises(StepFailed, match="no memory"):
+        translator.translate(["Hello. Bye."])
+    assert translator.translate(["Hello."])[0].text == "HELLO."
+
+
+def test_the_deadline_is_kept(translator: Translator, machine: TextMachine) -> None:
+    machine.hooks.delay_seconds = 0.02
+    with pytest.raises(DeadlineExceeded):
+        translator.translate(["a" * 300], timeout_seconds=0.2)
+
+
+def test_cancelling_frees_the_rows(translator: Translator, machine: TextMachine) -> None:
+    machine.hooks.gate = threading.Event()
+    pending = translator.submit(translator.prepare(["Hello. Bye."]))
+    pending.cancel()
+    machine.hooks.gate.set()
+    with pytest.raises(RequestCancelled):
+        pending.done.result(5)
+    assert translator.translate(["Again"], timeout_seconds=5)[0].text == "AGAIN"
+
+
+def test_an_empty_reading_does_not_drop_the_segment(bundle: Bundle) -> None:
+    class Silent:
+        def submit_many(
+            self, sources: object, options: object = None, deadline: object = None
+        ) -> list[Future[list[Hypothesis]]]:
+            future: Future[list[Hypothesis]] = Future()
+            future.set_result([Hypothesis((), -1.0, (-1.0,), FinishReason.STOP)])
+            return [future]
+
+    assert Translator(bundle, Silent()).translate(["Hello"])[0].text == "Hello"
+
+
+def test_pending_is_done_once_whatever_the_order() -> None:
+    futures: list[Future[list[Hypothesis]]] = [Future(), Future(), Future()]
+    pending = Pending(futures)
+    futures[1].set_exception(StepFailed("one"))
+    assert pending.done.done()
+    futures[0].set_exception(StepFailed("two"))
+    futures[2].set_result([])
+    with pytest.raises(StepFailed, match="one"):
+        pending.done.result(0)
+    assert Pending([]).done.done()
