@@ -41,6 +41,35 @@ def _train(config: RunConfig, run: Path, options: argparse.Namespace) -> None:
     trainer.fit(options.steps)
 
 
+def _export(config: RunConfig, run: Path, options: argparse.Namespace) -> None:
+    from training.export import export, install
+
+    folders, parity = export(config, run)
+    print(
+        f"the graphs equal the model on {parity.sentences} sentences: same tokens, log probabilities within "
+        f"{parity.max_score_difference:.1e}"
+    )
+    for precision, folder in folders.items():
+        print(f"{precision}: {folder} ({sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f} MB)")
+    if options.install is not None:
+        destination = options.install / f"{config.source}-{config.target}"
+        install(folders[options.precision], destination)
+        print(f"installed {options.precision} as {destination}")
+
+
+def _evaluate(config: RunConfig, run: Path, options: argparse.Namespace) -> None:
+    from training.evaluate import evaluate
+
+    folder = options.models / f"{config.source}-{config.target}" if options.bundle is None else options.bundle
+    for scored in evaluate(config, options.data, run, folder, options.beam_size):
+        bleu, chrf = scored.quality
+        print(
+            f"{scored.name}: BLEU {bleu.score:.2f} chrF {chrf.score:.2f} on {bleu.segments:,} segments, "
+            f"{scored.cut} cut at the length cap"
+        )
+    print(f"written into {folder}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -55,6 +84,18 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", parents=[shared], help="train, or go on from the last checkpoint")
     train.add_argument("--steps", type=int, default=None, help="stop after this many more steps (a checkpoint is kept)")
     train.set_defaults(command=_train)
+
+    export = commands.add_parser("export", parents=[shared], help="best weights -> checked ONNX bundles")
+    export.add_argument("--install", type=Path, metavar="MODELS", help="also put the bundle into this models folder")
+    export.add_argument("--precision", choices=("int8", "float32"), default="int8", help="which one to install")
+    export.set_defaults(command=_export)
+
+    evaluate = commands.add_parser("evaluate", parents=[shared], help="BLEU and chrF of a bundle, into its card")
+    evaluate.add_argument("--data", type=Path, default=Path("data"), help="folder that the corpus paths start from")
+    evaluate.add_argument("--models", type=Path, default=Path("models"), help="folder of the bundles (default: models)")
+    evaluate.add_argument("--bundle", type=Path, help="this bundle instead of MODELS/source-target")
+    evaluate.add_argument("--beam-size", type=int, help="instead of the bundle's own")
+    evaluate.set_defaults(command=_evaluate)
     return parser
 
 

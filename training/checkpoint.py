@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from training.arrays import to_numpy
 from training.errors import CheckpointError
 from training.files import write_atomically
 
@@ -31,7 +32,7 @@ class Place:
 
 def save_checkpoint(path: Path, model: keras.Model, place: Place) -> None:
     """Everything a run needs to go on as if it had never stopped."""
-    arrays = {name: np.asarray(keras.ops.convert_to_numpy(variable)) for name, variable in _variables(model).items()}
+    arrays = {name: to_numpy(variable) for name, variable in _variables(model).items()}
     arrays["place"] = np.frombuffer(json.dumps(asdict(place)).encode(), dtype=np.uint8)
     _write_arrays(path, arrays)
 
@@ -49,7 +50,7 @@ def load_checkpoint(path: Path, model: keras.Model) -> Place:
 
 def save_weights(path: Path, model: keras.Model, dtype: str = "float32") -> None:
     """The weights alone, by name: any Keras backend can load them."""
-    _write_arrays(path, {v.path: np.asarray(keras.ops.convert_to_numpy(v)).astype(dtype) for v in model.trainable_variables})
+    _write_arrays(path, {v.path: to_numpy(v).astype(dtype) for v in model.trainable_variables})
 
 
 def load_weights(path: Path, model: keras.Model) -> None:
@@ -62,7 +63,9 @@ def load_weights(path: Path, model: keras.Model) -> None:
 
 def _variables(model: keras.Model) -> dict[str, Any]:
     """Weights, seeds of dropout and the optimizer's own variables, by unique name."""
-    variables = {f"model/{variable.path}": variable for variable in (*model.trainable_variables, *_seeds(model))}
+    variables = {f"model/{variable.path}": variable for variable in model.trainable_variables}
+    # By place: the names of seeds count up over all models of a process.
+    variables |= {f"seed/{index}": variable for index, variable in enumerate(_seeds(model))}
     variables |= {f"optimizer/{variable.path}": variable for variable in model.optimizer.variables}
     return variables
 
@@ -79,7 +82,7 @@ def _assign(path: Path, variables: dict[str, Any], arrays: dict[str, Any]) -> No
     for name, variable in variables.items():
         if tuple(variable.shape) != arrays[name].shape:
             raise CheckpointError(f"{path}: {name} is {arrays[name].shape}, this model needs {tuple(variable.shape)}")
-        variable.assign(arrays[name].astype(np.uint32 if "seed" in name else variable.dtype))
+        variable.assign(arrays[name].astype(variable.dtype))
 
 
 def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:

@@ -44,6 +44,7 @@ class CorpusConfig(_Section):
     train: Annotated[tuple[CorpusFile, ...], Field(min_length=1)]
     dev: tuple[CorpusFile, ...] = ()
     dev_fraction: Fraction = 0.0
+    test: tuple[CorpusFile, ...] = ()
     max_characters: Positive = 400
     max_words: Positive = 80
     max_ratio: Annotated[float, Field(gt=1)] = 3.0
@@ -100,7 +101,6 @@ class TrainingConfig(_Section):
 
 
 class ExportConfig(_Section):
-    precisions: tuple[Literal["float32", "int8"], ...] = ("int8",)
     max_source_tokens: Positive = 200
     max_target_tokens: Positive = 300
     beam_size: Positive = 4
@@ -136,5 +136,8 @@ def load_config(path: Path) -> RunConfig:
     try:
         return RunConfig.model_validate(document)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc'])) or '(file)'}: {e['msg']} (given: {e['input']!r:.80})" for e in error.errors()]
+        lines = [
+            f"  {'.'.join(map(str, e['loc'])) or '(file)'}: {e['msg']} (given: {e['input']!r:.80})"
+            for e in error.errors()
+        ]
         raise ConfigError("\n".join([f"{path}: {len(lines)} bad value(s)", *lines])) from error

@@ -33,8 +33,12 @@ class CorpusReport:
         """One line a file, for a person."""
         text = []
         for name, read in self.read.items():
-            reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.dropped.get(name, Counter()).most_common())
-            text.append(f"{name}: read {read:,}, kept {self.kept[name]:,}" + (f", dropped: {reasons}" if reasons else ""))
+            reasons = ", ".join(
+                f"{reason} {count:,}" for reason, count in self.dropped.get(name, Counter()).most_common()
+            )
+            text.append(
+                f"{name}: read {read:,}, kept {self.kept[name]:,}" + (f", dropped: {reasons}" if reasons else "")
+            )
         return text
 
 
@@ -73,7 +77,9 @@ def read_moses(source_path: Path, target_path: Path) -> Iterator[Pair]:
         number += 1
         if source is None or target is None:
             shorter = source_path if source is None else target_path
-            raise CorpusError(f"{shorter}:{number}: no line here, but its partner goes on: the files have unequal lengths")
+            raise CorpusError(
+                f"{shorter}:{number}: no line here, but its partner goes on: the files have unequal lengths"
+            )
         yield source[1], target[1]
 
 

@@ -11,7 +11,6 @@ from training.errors import DownloadError
 
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 30.0
-CHUNK_BYTES = 1 << 16
 # Some archives (manythings.org among them) refuse clients that give no name.
 USER_AGENT = "passerelle-training/0.1"
 
@@ -35,7 +34,9 @@ def fetch(url: str, folder: Path, sha256: str | None) -> Path:
             break
         except httpx.TransportError as error:
             if attempt == ATTEMPTS:
-                raise DownloadError(f"{url}: broke off {ATTEMPTS} times, last: {error!r}; run again to go on") from error
+                raise DownloadError(
+                    f"{url}: broke off {ATTEMPTS} times, last: {error!r}; run again to go on"
+                ) from error
     _check(part, url, sha256)
     part.replace(path)
     return path
@@ -56,13 +57,15 @@ def _transfer(url: str, part: Path) -> None:
         total = have + int(response.headers.get("Content-Length", 0)) or None
         with part.open("ab" if have else "wb") as stream, _progress() as progress:
             task = progress.add_task(part.stem, total=total, completed=have)
-            for chunk in response.iter_bytes(CHUNK_BYTES):
+            for chunk in response.iter_raw():
                 stream.write(chunk)
                 progress.advance(task, len(chunk))
 
 
 def _progress() -> Progress:
-    return Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    )
 
 
 def _check(path: Path, url: str, sha256: str | None) -> None:

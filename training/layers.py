@@ -1,5 +1,6 @@
 """The pieces that models are made of. ``keras.ops`` only, so that every Keras backend can train them."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -29,7 +30,10 @@ class Attention(keras.layers.Layer):
         context ``[rows, target, memory]`` and attention ``[rows, target, source]``, whose rows sum to 1."""
         scores = ops.matmul(self.project(query), ops.transpose(memory, (0, 2, 1)))
         scores = ops.where(ops.expand_dims(memory_mask, 1), scores, ops.cast(MASKED_SCORE, scores.dtype))
-        attention = ops.softmax(scores, axis=-1)
+        with warnings.catch_warnings():
+            # Keras doubts a softmax over an axis of one; a source of one token has just that.
+            warnings.filterwarnings("ignore", "(?s).*softmax over axis", UserWarning)
+            attention = ops.softmax(scores, axis=-1)
         return ops.matmul(attention, memory), attention
 
 

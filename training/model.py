@@ -95,7 +95,9 @@ class EncoderDecoder(keras.Model):
         readout = self.dropouts[-1](self._readout(upper, context), training=training)
         return self.output_scores(readout), readout
 
-    def step(self, token_ids: Any, states: Sequence[Any], memory: Any, source_lengths: Any) -> tuple[Any, list[Any], Any]:
+    def step(
+        self, token_ids: Any, states: Sequence[Any], memory: Any, source_lengths: Any
+    ) -> tuple[Any, list[Any], Any]:
         """One token: ``token_ids [rows]``, the four states -> logits ``[rows, vocabulary]``, the new states and the
         attention ``[rows, source]``."""
         h1, c1, h2, c2 = states

@@ -56,5 +56,7 @@ def _learn_sentencepiece(texts: Iterable[str], config: TokenizerConfig, seed: in
             minloglevel=2,
         )
     except (RuntimeError, OSError) as error:
-        raise CorpusError(f"tokenizer of {config.vocabulary_size} tokens cannot be learned from this text: {error}") from error
+        raise CorpusError(
+            f"tokenizer of {config.vocabulary_size} tokens cannot be learned from this text: {error}"
+        ) from error
     return SentencePieceTokenizer(model.getvalue())

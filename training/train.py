@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from training.arrays import to_numpy
 from training.checkpoint import Place, load_checkpoint, save_checkpoint, save_weights
 from training.config import RunConfig, TrainingConfig
 from training.dataset import Batch, BatchPlan, TokenPairs
@@ -27,7 +27,12 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
     (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts)."""
 
     def __init__(self, peak: float, warmup_steps: int, max_steps: int, final_fraction: float) -> None:
-        self.peak, self.warmup_steps, self.max_steps, self.final_fraction = peak, warmup_steps, max_steps, final_fraction
+        self.peak, self.warmup_steps, self.max_steps, self.final_fraction = (
+            peak,
+            warmup_steps,
+            max_steps,
+            final_fraction,
+        )
 
     def __call__(self, step: Any) -> Any:
         step = keras.ops.cast(step, "float32") + 1.0
@@ -61,7 +66,9 @@ def build_model(config: RunConfig, vocabulary_size: int, *, for_training: bool) 
         schedule = WarmupCosine(
             settings.learning_rate, settings.warmup_steps, settings.max_steps, settings.final_learning_rate_fraction
         )
-        optimizer = keras.optimizers.Adam(schedule, beta_2=0.98, epsilon=1e-9, global_clipnorm=settings.gradient_clip_norm)
+        optimizer = keras.optimizers.Adam(
+            schedule, beta_2=0.98, epsilon=1e-9, global_clipnorm=settings.gradient_clip_norm, name="adam"
+        )
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer, jit_compile=settings.jit_compile)
     return model
@@ -89,16 +96,23 @@ class Trainer:
         :raises NotANumber: the loss is no longer finite. The last good checkpoint stays.
         """
         place, settings = self.place, self.config.training
-        last = settings.max_steps if stop_after_steps is None else min(settings.max_steps, place.step + stop_after_steps)
+        last = (
+            settings.max_steps if stop_after_steps is None else min(settings.max_steps, place.step + stop_after_steps)
+        )
         with ScalarLog(self.run / "tensorboard") as log, _progress() as progress:
             if self.plan.left_out and not place.step:
-                progress.console.print(f"{self.plan.left_out:,} pairs are wider than the widest bucket and are left out")
+                progress.console.print(
+                    f"{self.plan.left_out:,} pairs are wider than the widest bucket and are left out"
+                )
             bar = progress.add_task("training", total=settings.max_steps, completed=place.step, speed="", loss="")
             while place.step < last and not place.finished:
                 for batch in self.plan.batches(self.config.seed, place.epoch, skip=place.batch):
                     loss, seconds = self._step(batch)
                     progress.update(
-                        bar, completed=place.step, speed=f"{batch.target_tokens / seconds:,.0f} tokens/s", loss=f"loss {loss:.3f}"
+                        bar,
+                        completed=place.step,
+                        speed=f"{batch.target_tokens / seconds:,.0f} tokens/s",
+                        loss=f"loss {loss:.3f}",
                     )
                     self._after_step(loss, batch.target_tokens / seconds, log, progress)
                     if place.step >= last or place.finished:
@@ -122,7 +136,9 @@ class Trainer:
         place, started = self.place, time.perf_counter()
         # Metrics average since their reset: each step reports its own loss.
         self.model.reset_metrics()
-        loss = float(self.model.train_on_batch((batch.source_ids, batch.source_lengths, batch.input_ids), batch.target_ids))
+        loss = float(
+            self.model.train_on_batch((batch.source_ids, batch.source_lengths, batch.input_ids), batch.target_ids)
+        )
         seconds = time.perf_counter() - started
         place.step, place.batch = place.step + 1, place.batch + 1
         place.target_tokens += batch.target_tokens
@@ -158,11 +174,12 @@ class Trainer:
         progress.console.print(
             f"step {place.step:,} epoch {place.epoch} loss {loss:.3f} dev {dev_loss:.4f} "
             f"(best {place.best_dev_loss:.4f} at {place.best_step:,}), {place.training_seconds / 60:.1f} min, "
-            f"{place.target_tokens / place.training_seconds:,.0f} tokens/s"
+            f"{place.target_tokens / place.training_seconds:,.0f} tokens/s",
+            soft_wrap=True,
         )
 
     def _learning_rate(self) -> float:
-        return float(np.asarray(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)))
+        return float(to_numpy(self.model.optimizer.learning_rate))
 
 
 def _progress() -> Progress:

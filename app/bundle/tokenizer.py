@@ -29,7 +29,9 @@ def normalise_typography(text: str) -> str:
 
 
 class Tokenizer(Protocol):
-    """What training and serving know of a tokenizer. ``encode`` adds no special ids; ``encode_source`` ends with eos."""
+    """What training and serving know of a tokenizer.
+
+    ``encode`` adds no special ids; ``encode_source`` ends with eos."""
 
     @property
     def kind(self) -> str: ...
@@ -82,7 +84,7 @@ class SentencePieceTokenizer:
         return int(self._processor.GetPieceSize())
 
     def encode(self, text: str) -> list[int]:
-        # A lone surrogate has no UTF-8 form: it cannot be translated, so it is read as the replacement character.
+        # A lone surrogate has no UTF-8 form: it cannot be translated, so it is read as a question mark.
         clean = normalise_typography(text).encode("utf-8", "replace").decode("utf-8")
         return [int(token_id) for token_id in self._processor.EncodeAsIds(clean)]
 

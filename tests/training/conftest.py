@@ -1,0 +1,33 @@
+"""A small trained run that several tests look at; TensorFlow stays quiet."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from tests.reversal import write_task
+from training.config import RunConfig
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    config: RunConfig
+    config_path: Path
+    run: Path
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
+    """The reversal task, learned well enough to be exact on most words."""
+    from training.prepare import prepare
+    from training.train import Trainer
+
+    folder = tmp_path_factory.mktemp("reversal")
+    config = write_task(folder)
+    run = folder / "runs" / config.name
+    prepare(config, folder, run)
+    Trainer(config, run).fit()
+    return TrainedRun(config, folder / "reversal.toml", run)

@@ -1,0 +1,100 @@
+"""The model: masks, the step against the whole, the loss."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from app.bundle.tokenizer import BOS_ID
+from training.arrays import to_numpy
+from training.config import ModelConfig
+from training.dataset import Ids
+from training.model import EncoderDecoder
+from training.reference import ReferenceDecoder, log_softmax
+
+VOCABULARY = 23
+CONFIG = ModelConfig(embedding=8, encoder_units=6, encoder_layers=2, units=10, dropout=0.3)
+
+
+@pytest.fixture(scope="module")
+def model() -> EncoderDecoder:
+    keras.mixed_precision.set_global_policy("float32")
+    keras.utils.set_random_seed(7)
+    built = EncoderDecoder(CONFIG, VOCABULARY, label_smoothing=0.1)
+    built.build_weights()
+    for variable in built.trainable_variables:  # larger than at the start, so that differences show
+        variable.assign(np.random.default_rng(len(variable.path)).normal(0, 0.5, variable.shape))
+    return built
+
+
+def logits(model: EncoderDecoder, source: Ids, lengths: Ids, inputs: Ids) -> NDArray[np.float32]:
+    return to_numpy(model((source, lengths, inputs))[0])
+
+
+@given(
+    st.lists(st.lists(st.integers(4, VOCABULARY - 1), min_size=1, max_size=6), min_size=2, max_size=5),
+    st.integers(0, 4),
+)
+@settings(max_examples=25, deadline=None)
+def test_padding_changes_nothing(model: EncoderDecoder, sentences: list[list[int]], garbage: int) -> None:
+    width = max(map(len, sentences)) + 2
+    lengths = np.array([len(sentence) for sentence in sentences], np.int32)
+    source = np.full((len(sentences), width), garbage, np.int32)
+    for row, sentence in enumerate(sentences):
+        source[row, : len(sentence)] = sentence
+    inputs = np.full((len(sentences), 4), BOS_ID, np.int32)
+    together = logits(model, source, lengths, inputs)
+    for row, sentence in enumerate(sentences):
+        alone = logits(model, np.array([sentence], np.int32), lengths[row : row + 1], inputs[:1])
+        np.testing.assert_allclose(together[row], alone[0], atol=2e-5)
+
+
+def test_a_step_at_a_time_equals_teacher_forcing(model: EncoderDecoder) -> None:
+    source, lengths = np.array([[5, 6, 7, 2], [8, 2, 0, 0]], np.int32), np.array([4, 2], np.int32)
+    inputs = np.array([[BOS_ID, 9, 10, 11, 5], [BOS_ID, 12, 13, 14, 6]], np.int32)
+    whole = logits(model, source, lengths, inputs)
+    memory, states = model.encode(source, lengths)
+    for position in range(inputs.shape[1]):
+        stepped, states, attention = model.step(inputs[:, position], states, memory, lengths)
+        np.testing.assert_allclose(to_numpy(stepped), whole[:, position], atol=2e-5)
+        weights = to_numpy(attention)
+        np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
+        assert not weights[1, 2:].any()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_loss_is_smoothed_cross_entropy_over_real_tokens(model: EncoderDecoder, training: bool) -> None:
+    source, lengths = np.array([[5, 6, 2], [8, 2, 0]], np.int32), np.array([3, 2], np.int32)
+    inputs, targets = np.array([[1, 9, 10], [1, 12, 0]], np.int32), np.array([[9, 10, 2], [12, 2, 0]], np.int32)
+    outputs = model((source, lengths, inputs))
+    found = float(model.compute_loss(None, targets, outputs, training=training))
+    scores = log_softmax(to_numpy(outputs[0]))
+    smoothing = 0.1 if training else 0.0
+    chosen = np.take_along_axis(scores, targets[..., None], -1)[..., 0]
+    losses = -(1 - smoothing) * chosen - smoothing * scores.mean(-1)
+    expected = (losses * (targets != 0)).sum() / (targets != 0).sum()
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_reference_beam_of_one_is_greedy_and_wider_beams_score_no_worse_on_average(model: EncoderDecoder) -> None:
+    reference = ReferenceDecoder(model)
+    gains = []
+    for seed in range(6):
+        source = [*np.random.default_rng(seed).integers(4, VOCABULARY, 4).tolist(), 2]
+        greedy = reference.greedy(source, 8)
+        one = reference.beam(source, 8, 1, 1.0)
+        assert one.token_ids == greedy.token_ids
+        gains.append(reference.beam(source, 8, 4, 1.0).normalised(1.0) - greedy.normalised(1.0))
+    assert np.mean(gains) >= 0
+
+
+def test_layers_and_model_use_no_backend_directly() -> None:
+    folder = Path(__file__).parents[2] / "training"
+    for name in ("layers.py", "model.py", "train.py", "checkpoint.py", "reference.py"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert "import tensorflow" not in text
+        assert "tf." not in text

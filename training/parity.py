@@ -1,0 +1,142 @@
+"""Does the export do what the model does? Asked at every export, on real sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.bundle.store import Bundle
+from app.bundle.tokenizer import BOS_ID, EOS_ID, PAD_ID
+from app.engine.facts import ModelFacts
+from app.engine.loop import Engine
+from app.engine.sequence import Hypothesis, SearchOptions
+from app.engine.sessions import Graphs, OnnxGraphs
+from training.arrays import to_numpy
+from training.dataset import TokenPairs
+from training.errors import ParityError
+from training.model import EncoderDecoder
+from training.reference import ReferenceDecoder, log_softmax
+
+ROWS = 16
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What was compared and how far apart it was."""
+
+    sentences: int
+    max_score_difference: float
+
+
+def check_parity(
+    model: EncoderDecoder,
+    bundle: Bundle,
+    pairs: Sequence[tuple[list[int], list[int]]],
+    tolerance: float,
+    beam_size: int,
+    length_penalty: float,
+) -> Parity:
+    """Compare a float32 bundle with its model on ``pairs`` of (source ids with eos, target ids).
+
+    Teacher-forced log probabilities of *all* tokens at each position agree within ``tolerance``; greedy and beam
+    through the serving engine give the very tokens of the reference.
+
+    :raises ParityError: names the sentence, the value found and the tolerance.
+    """
+    graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
+    difference = max(
+        _score_difference(model, graphs, pairs[start : start + ROWS]) for start in range(0, len(pairs), ROWS)
+    )
+    if not difference <= tolerance:
+        raise ParityError(
+            f"{bundle.folder}: scores differ by {difference:.2e} from the model, tolerance {tolerance:.0e}"
+        )
+    for size in sorted({1, beam_size}):
+        _check_tokens(model, bundle, graphs, [source for source, _ in pairs], size, length_penalty)
+    return Parity(len(pairs), difference)
+
+
+def _check_tokens(
+    model: EncoderDecoder,
+    bundle: Bundle,
+    graphs: Graphs,
+    sources: Sequence[list[int]],
+    beam_size: int,
+    length_penalty: float,
+) -> None:
+    """The engine decodes every source to the very tokens of the reference."""
+    facts, reference, write = ModelFacts.of(bundle.manifest), ReferenceDecoder(model), bundle.tokenizer.decode
+    options = SearchOptions(beam_size=beam_size, length_penalty=length_penalty)
+    for index, (source, found) in enumerate(zip(sources, _decode(bundle, graphs, sources, options), strict=True)):
+        cap = facts.target_cap(len(source))
+        if beam_size == 1:
+            expected = reference.greedy(source, cap)
+        else:
+            expected = reference.beam(source, cap, beam_size, length_penalty)
+        if found.token_ids != expected.token_ids:
+            raise ParityError(
+                f"{bundle.folder}: sentence {index} ({write(source)!r}), beam {beam_size}: "
+                f"the engine gives {write(found.token_ids)!r}, the model {write(expected.token_ids)!r}"
+            )
+
+
+def _decode(
+    bundle: Bundle, graphs: Graphs, sources: Sequence[list[int]], options: SearchOptions, together: bool = True
+) -> list[Hypothesis]:
+    """The best hypothesis of every source, decoded all together or one after the other."""
+    engine = Engine(graphs, ModelFacts.of(bundle.manifest))
+    engine.start()
+    try:
+        if together:
+            return [future.result()[0] for future in engine.submit_many(sources, options)]
+        return [engine.submit(source, options).result()[0] for source in sources]
+    finally:
+        engine.stop(drain=False)
+
+
+def check_rows_alone(bundle: Bundle, sources: Sequence[list[int]]) -> None:
+    """Each source decoded alone and all together: the same tokens and, to the last bit, the same scores.
+
+    :raises ParityError: names the sentence.
+    """
+    graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
+    together = _decode(bundle, graphs, sources, SearchOptions())
+    alone = _decode(bundle, graphs, sources, SearchOptions(), together=False)
+    for index, (one, other) in enumerate(zip(alone, together, strict=True)):
+        if one != other:
+            raise ParityError(f"{bundle.folder}: sentence {index} alone gives {one}, among {len(sources)} {other}")
+
+
+def _score_difference(model: EncoderDecoder, graphs: Graphs, pairs: Sequence[tuple[list[int], list[int]]]) -> float:
+    """The largest difference of a log probability over all tokens, positions and rows of one batch."""
+    source_ids, source_lengths = padded([source for source, _ in pairs])
+    inputs, target_lengths = padded([[BOS_ID, *target] for _, target in pairs])
+    logits, _ = model((source_ids, source_lengths, inputs))
+    expected = log_softmax(to_numpy(logits))
+    memory, states = graphs.encode(source_ids, source_lengths)
+    difference = 0.0
+    for position in range(inputs.shape[1]):
+        stepped = graphs.decode_step(inputs[:, position], states, memory, source_lengths, model.vocabulary_size)
+        states = {**states, **stepped.next_states}
+        found = np.empty_like(expected[:, position])
+        np.put_along_axis(found, stepped.score_ids, stepped.scores.astype(np.float64), axis=1)
+        alive = position < target_lengths
+        difference = max(difference, float(np.abs(found - expected[:, position])[alive].max(initial=0.0)))
+    return difference
+
+
+def padded(sentences: Sequence[Sequence[int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Ids ``[rows, longest]`` and lengths ``[rows]``."""
+    lengths = np.array([len(sentence) for sentence in sentences], np.int32)
+    ids = np.full((len(sentences), int(lengths.max())), PAD_ID, np.int32)
+    for row, sentence in enumerate(sentences):
+        ids[row, : len(sentence)] = sentence
+    return ids, lengths
+
+
+def spread_pairs(pairs: TokenPairs, count: int, longest: int) -> list[tuple[list[int], list[int]]]:
+    """``count`` pairs spread over the whole set, none with more than ``longest`` source tokens, eos on the source."""
+    fitting = np.flatnonzero((pairs.source.lengths > 0) & (pairs.source.lengths < longest))
+    chosen = fitting[np.linspace(0, len(fitting) - 1, min(count, len(fitting))).astype(int)]
+    return [([*pairs.source.sentence(i).tolist(), EOS_ID], pairs.target.sentence(i).tolist()) for i in chosen]

@@ -1,0 +1,84 @@
+"""Pictures of a run: learning curves, score by length, attention."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+
+matplotlib.use("Agg")  # files only, no window
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from app.bundle.manifest import Quality
+from app.bundle.store import Bundle
+from app.bundle.tokenizer import BOS_ID, EOS_ID
+from app.engine.sessions import Graphs
+
+
+def learning_curves(history: Sequence[Mapping[str, float]], name: str) -> bytes:
+    """Training and dev loss over the steps, as PNG."""
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    steps = [point["step"] for point in history]
+    axes.plot(steps, [point["loss"] for point in history], label="training (smoothed labels, one batch)", alpha=0.5)
+    axes.plot(steps, [point["dev_loss"] for point in history], label="dev")
+    axes.set(xlabel="step", ylabel="cross-entropy, nats per token", title=f"{name}: learning curves")
+    axes.legend()
+    return _png(figure)
+
+
+def score_by_length(qualities: Sequence[Quality], name: str) -> bytes:
+    """BLEU by source length for each set, as PNG."""
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    labels: dict[str, None] = {}
+    for quality in qualities:
+        if quality.metric != "BLEU":
+            continue
+        marks = [f"{point.from_words}-{point.to_words or ''}" for point in quality.by_length]
+        labels |= dict.fromkeys(marks)
+        axes.plot(marks, [point.score for point in quality.by_length], marker="o", label=quality.set)
+    axes.set(xlabel="source words", ylabel="BLEU", title=f"{name}: BLEU by source length", ylim=(0, None))
+    axes.legend()
+    return _png(figure)
+
+
+def attention_map(bundle: Bundle, graphs: Graphs, source: str, translation: str) -> bytes:
+    """Which source tokens the decoder looks at while it writes ``translation``, as PNG."""
+    tokenizer = bundle.tokenizer
+    source_ids = tokenizer.encode_source(source)
+    target_ids = [*tokenizer.encode(translation), EOS_ID]
+    weights = _forced_attention(graphs, source_ids, target_ids)
+    figure = Figure(figsize=(1.5 + 0.45 * len(source_ids), 1.2 + 0.32 * len(target_ids)), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(source_ids)), _labels(tokenizer.pieces(source_ids)), rotation=60, ha="right")
+    axes.set_yticks(range(len(target_ids)), _labels(tokenizer.pieces(target_ids)))
+    axes.set(xlabel="source", ylabel="written")
+    return _png(figure)
+
+
+def _forced_attention(graphs: Graphs, source_ids: Sequence[int], target_ids: Sequence[int]) -> NDArray[np.float32]:
+    """``[target, source]``, reading the target token by token."""
+    lengths = np.array([len(source_ids)], np.int32)
+    memory, states = graphs.encode(np.array([source_ids], np.int32), lengths)
+    rows = []
+    for token in [BOS_ID, *target_ids[:-1]]:
+        stepped = graphs.decode_step(np.array([token], np.int32), states, memory, lengths, 1)
+        states = {**states, **stepped.next_states}
+        if stepped.attention is None:
+            raise ValueError("a model without memory has no attention to draw")
+        rows.append(stepped.attention[0])
+    return np.stack(rows)
+
+
+def _labels(pieces: Sequence[str]) -> list[str]:
+    return [piece.replace("▁", "·").replace("$", r"\$") for piece in pieces]
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
+    return buffer.getvalue()

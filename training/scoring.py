@@ -1,0 +1,102 @@
+"""BLEU and chrF of a bundle, through the serving engine, on detokenised text."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+from app.bundle.manifest import LengthScore, Quality
+from app.bundle.store import load_bundle
+from app.engine.facts import ModelFacts
+from app.engine.loop import Engine
+from app.engine.sessions import OnnxGraphs
+from app.translator import TranslationOptions, Translator
+from training.corpus import Pair
+
+# Source words, both ends counted; the last has no upper end.
+LENGTH_BUCKETS: tuple[tuple[int, int | None], ...] = ((1, 5), (6, 10), (11, 15), (16, 20), (21, 30), (31, None))
+TEXTS_PER_REQUEST = 400
+
+
+@dataclass(frozen=True)
+class ScoredSet:
+    """One set translated: what went in, what came out, what was expected, and the scores as the manifest keeps them."""
+
+    name: str
+    sources: tuple[str, ...]
+    references: tuple[str, ...]
+    translations: tuple[str, ...]
+    cut: int
+    quality: tuple[Quality, Quality]
+
+    @property
+    def bleu(self) -> float:
+        return self.quality[0].score
+
+
+@contextmanager
+def opened(folder: Path, threads: int = 2) -> Iterator[Translator]:
+    """A bundle ready to translate, as the service does it."""
+    bundle = load_bundle(folder)
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=threads), ModelFacts.of(bundle.manifest))
+    engine.start()
+    try:
+        yield Translator(bundle, engine)
+    finally:
+        engine.stop(drain=False)
+
+
+def score_set(translator: Translator, name: str, pairs: Sequence[Pair], beam_size: int) -> ScoredSet:
+    """Translate the sources of ``pairs`` and compare with their targets."""
+    options = TranslationOptions(beam_size=beam_size)
+    sources, references = [source for source, _ in pairs], [target for _, target in pairs]
+    found = [
+        translation
+        for start in range(0, len(sources), TEXTS_PER_REQUEST)
+        for translation in translator.translate(sources[start : start + TEXTS_PER_REQUEST], options)
+    ]
+    translations = [translation.text for translation in found]
+    quality = (
+        _quality(name, BLEU(), sources, translations, references, beam_size),
+        _quality(name, CHRF(), sources, translations, references, beam_size),
+    )
+    cut = sum(not translation.is_complete for translation in found)
+    return ScoredSet(name, tuple(sources), tuple(references), tuple(translations), cut, quality)
+
+
+def sentence_scores(scored: ScoredSet) -> list[float]:
+    """chrF of every sentence, 0 to 100: for choosing examples."""
+    metric = CHRF()
+    return [
+        float(metric.sentence_score(translation, [reference]).score)
+        for translation, reference in zip(scored.translations, scored.references, strict=True)
+    ]
+
+
+def _quality(
+    name: str,
+    metric: BLEU | CHRF,
+    sources: Sequence[str],
+    translations: Sequence[str],
+    references: Sequence[str],
+    beam_size: int,
+) -> Quality:
+    by_length = []
+    for low, high in LENGTH_BUCKETS:
+        chosen = [i for i, source in enumerate(sources) if low <= len(source.split()) <= (high or 10**9)]
+        if chosen:
+            score = metric.corpus_score([translations[i] for i in chosen], [[references[i] for i in chosen]]).score
+            by_length.append(LengthScore(from_words=low, to_words=high, segments=len(chosen), score=round(score, 2)))
+    score = metric.corpus_score(list(translations), [list(references)]).score
+    return Quality(
+        set=name,
+        metric="BLEU" if isinstance(metric, BLEU) else "chrF",
+        score=round(score, 2),
+        signature=str(metric.get_signature()),
+        beam_size=beam_size,
+        segments=len(sources),
+        by_length=tuple(by_length),
+    )
