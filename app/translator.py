@@ -213,23 +213,26 @@ class Translator:
         return [part for piece in split(text, self._language) for part in shorten(piece, fits)]
 
     def _options(self, chosen: TranslationOptions) -> SearchOptions:
-        hypotheses = chosen.alternatives + 1
         beam_size = self._search.beam_size if chosen.beam_size is None else chosen.beam_size
         if beam_size >= 1:  # else it is refused as it came
-            beam_size = max(beam_size, hypotheses)
-        return SearchOptions(beam_size=beam_size, hypotheses=hypotheses, length_penalty=self._search.length_penalty)
+            beam_size = max(beam_size, chosen.alternatives + 1)
+        # All of the beam for alternatives: some of its hypotheses differ in their tokens and not in their text.
+        hypotheses = max(1, beam_size) if chosen.alternatives else 1
+        return SearchOptions(beam_size, hypotheses, self._search.length_penalty)
 
     def _readings(self, segment: str, hypotheses: list[Hypothesis]) -> list[TranslatedSegment]:
-        """The hypotheses as text, best first. An empty one would drop the segment: then the source stands for it."""
-        readings = [
-            TranslatedSegment(segment, text, hypothesis.score, hypothesis.finish_reason)
-            for hypothesis in hypotheses
-            if (text := self._tokenizer.decode(hypothesis.token_ids).strip())
-        ]
-        if readings:
-            return readings
+        """The different texts of the hypotheses, best first.
+
+        An empty text would drop the segment: if there is no other, the source stands for it.
+        """
+        readings: dict[str, TranslatedSegment] = {}
+        for hypothesis in hypotheses:
+            text = self._tokenizer.decode(hypothesis.token_ids).strip()
+            if text:
+                found = TranslatedSegment(segment, text, hypothesis.score, hypothesis.finish_reason)
+                readings.setdefault(text, found)
         best = hypotheses[0]
-        return [TranslatedSegment(segment, segment, best.score, best.finish_reason)]
+        return list(readings.values()) or [TranslatedSegment(segment, segment, best.score, best.finish_reason)]
 
 
 def _part(piece: Piece, number: Callable[[str], int], is_markup: bool) -> Part:

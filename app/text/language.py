@@ -37,6 +37,8 @@ class LanguageDetector:
         possible = [code for code in self._languages if code in set(among)]
         if len(possible) == 1:
             return [Detection(possible[0], 100)]
+        if not any(character.isalpha() for character in text):
+            return [Detection(code, 0) for code in possible]
         ranked: list[tuple[str, float]] = self._identifier.rank(text[:_CHARACTERS_READ]) if self._identifier else []
         shares = {code: share for code, share in ranked if code in possible}
         total = sum(shares.values())
