@@ -29,8 +29,9 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=settings.log_level.upper(), format=_LOG_FORMAT)
     for name in unknown_variables():
         _LOG.warning("%s is set, but there is no such setting", name)
-    uvicorn.Server(server_config(settings)).run()
-    return 0
+    server = uvicorn.Server(server_config(settings))
+    server.run()
+    return 0 if server.started else 3  # the reason is in the log
 
 
 def server_config(settings: Settings) -> uvicorn.Config:

@@ -15,6 +15,7 @@ from app.api.edge import BodyLimit, Edge
 from app.api.errors import install_error_handlers
 from app.api.responses import JsonResponse
 from app.api.service import Service
+from app.errors import ConfigurationError
 from app.registry import OpenGraphs, Registry, open_onnx_graphs
 from app.settings import Settings, load_settings
 from app.text.language import LanguageDetector
@@ -53,7 +54,11 @@ def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_
 def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        registry = await run_in_threadpool(Registry.load, settings, open_graphs)
+        try:
+            registry = await run_in_threadpool(Registry.load, settings, open_graphs)
+        except ConfigurationError as error:
+            _LOG.error("cannot start: %s", error)
+            raise
         detector = await run_in_threadpool(LanguageDetector, registry.sources)
         app.state.service = Service(settings, registry, detector)
         registry.start()

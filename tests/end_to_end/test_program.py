@@ -1,0 +1,117 @@
+"""``python -m app`` and ``uvicorn --factory`` as processes of their own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def program(arguments: list[str], environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PASSERELLE_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env={**clean, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=20)
+
+
+def wait_for_health(process: "subprocess.Popen[str]", port: int) -> None:
+    end = time.monotonic() + 30
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        while True:
+            assert process.poll() is None, "it ended"
+            assert time.monotonic() < end, "it did not answer in 30 seconds"
+            try:
+                answer = client.get("/health")
+            except httpx.TransportError:
+                time.sleep(0.1)
+                continue
+            assert answer.json() == {"status": "ok"}
+            assert "server" not in answer.headers or "--factory" in str(process.args)
+            return
+
+
+def test_module_runs_and_stops(tmp_path: Path) -> None:
+    port = free_port()
+    with program(
+        ["app"], {"MODELS_DIR": str(tmp_path), "PASSERELLE_PORT": str(port), "PASSERELLE_PROT": "1"}
+    ) as process:
+        wait_for_health(process, port)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert f"no usable bundle in {tmp_path}" in output
+    assert "PASSERELLE_PROT is set, but there is no such setting" in output
+    assert "Traceback" not in output
+
+
+def test_factory(tmp_path: Path) -> None:
+    port = free_port()
+    arguments = ["uvicorn", "--factory", "app.main:create_app", "--port", str(port)]
+    with program(arguments, {"MODELS_DIR": str(tmp_path)}) as process:
+        wait_for_health(process, port)
+
+
+def test_an_unusable_setting_ends_it_with_a_message(tmp_path: Path) -> None:
+    with program(["app"], {"MODELS_DIR": str(tmp_path), "PASSERELLE_MAX_ROWS": "none"}) as process:
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert output.startswith("error: PASSERELLE_MAX_ROWS: ")
+    assert "Traceback" not in output
+
+
+def test_health_check_says_why(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {"MODELS_DIR": str(tmp_path), "PASSERELLE_PORT": str(port)}
+    with program(["app.healthcheck"], environment) as nothing:
+        output, _ = nothing.communicate(timeout=20)
+    assert nothing.returncode == 1
+    assert output.startswith("no answer: ")
+    with program(["app"], environment) as process:
+        wait_for_health(process, port)
+        with program(["app.healthcheck"], environment) as check:
+            output, _ = check.communicate(timeout=20)
+    assert check.returncode == 1
+    assert output == f"not ready: no usable bundle in {tmp_path}\n"
+
+
+@pytest.mark.parametrize("provider", ["cuda"])
+def test_a_missing_accelerator_is_an_error_and_no_silent_fallback(tmp_path: Path, provider: str) -> None:
+    pytest.importorskip("onnx", reason="needs a tiny real bundle")
+    import onnxruntime
+
+    from tests.onnx_graphs import onnx_bundle
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    onnx_bundle(tmp_path / "en-fr")
+    environment = {"MODELS_DIR": str(tmp_path), "PASSERELLE_PORT": str(free_port()), "PASSERELLE_PROVIDER": provider}
+    with program(["app"], environment) as process:
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert "cannot start: provider is cuda" in output
