@@ -22,6 +22,8 @@ RUN /opt/passerelle/bin/pip uninstall --yes pip setuptools
 FROM ${BASE_IMAGE}
 RUN groupadd --gid 10001 passerelle && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin passerelle
 COPY --from=dependencies /opt/passerelle /opt/passerelle
+# With ACCELERATOR=cuda NVIDIA's libraries are Python packages, where the loader would not look.
+RUN find /opt/passerelle -type d -path '*/nvidia/*/lib' > /etc/ld.so.conf.d/passerelle.conf && ldconfig
 WORKDIR /srv/passerelle
 COPY models ./models
 COPY app ./app

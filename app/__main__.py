@@ -11,6 +11,8 @@ from app.main import create_app
 from app.settings import Settings, load_settings, settings_table, unknown_variables
 
 _LOG: Final = logging.getLogger(__name__)
+# Longer than the 60 seconds after which proxies usually close an idle connection: they should be the first to do so.
+_KEEP_ALIVE_SECONDS: Final = 75
 _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -42,9 +44,11 @@ def server_config(settings: Settings) -> uvicorn.Config:
         port=settings.port,
         http="httptools",
         loop="auto",  # uvloop where there is one
+        ws="none",
         lifespan="on",
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         log_config=None,
-        access_log=settings.access_log,
+        access_log=False,  # app.api.edge writes one without query strings
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,

@@ -47,7 +47,9 @@ def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_
     for router in (translate.router, languages.router, health.router, docs.router):
         app.include_router(router)
     app.add_middleware(BodyLimit, max_body_bytes=chosen.max_body_bytes)
-    app.add_middleware(Edge, root_path=chosen.root_path)  # added last, so it is the outermost
+    app.add_middleware(
+        Edge, root_path=chosen.root_path, access_log=chosen.access_log
+    )  # added last, so it is the outermost
     return app
 
 

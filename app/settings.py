@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         default="info", description="Least severe message that is logged. Texts and keys are never logged."
     )
-    access_log: bool = Field(default=False, description="Log one line for each request (method, path, status).")
+    access_log: bool = Field(
+        default=False, description="Log one line for each request: method, path without query, status, time."
+    )
 
     provider: Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_lower)] = Field(
         default="auto", description="Where the graphs run; `auto` takes CUDA where it works, else the CPU."

@@ -70,7 +70,8 @@ def _read_pairs(text: str, where: str) -> list[tuple[str, str]]:
     except UnicodeDecodeError:
         raise InvalidRequest(f"Invalid request: the {where} is not valid UTF-8") from None
     except ValueError as error:
-        raise InvalidRequest(f"Invalid request: the {where} cannot be read: {error}") from None
+        message = f"Invalid request: the {where} cannot be read: {error} (at most {_MAX_FIELDS} fields)"
+        raise InvalidRequest(message) from None
 
 
 async def _read_multipart(request: Request, body_bytes: int) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ Plain ASGI: a wrapper of whole requests and responses would hide from the handle
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from typing import Final
 
@@ -30,12 +31,14 @@ _DISCARD_SECONDS: Final = 2.0
 class Edge:
     """Adds the headers of every answer, answers OPTIONS, and turns what nobody caught into a 500 in JSON.
 
-    It also says where a reverse proxy publishes the service: the proxy may pass ``root_path`` on or take it away.
+    It also says where a reverse proxy publishes the service (the proxy may pass ``root_path`` on or take it away), and
+    writes the access log: the server's own would show query strings, and with them texts and keys.
     """
 
-    def __init__(self, app: ASGIApp, root_path: str = "") -> None:
+    def __init__(self, app: ASGIApp, root_path: str = "", access_log: bool = False) -> None:
         self._app = app
         self._root_path = root_path
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,27 +46,33 @@ class Edge:
             return
         if self._root_path:
             scope = {**scope, "root_path": self._root_path}
-        started = False
+        began = time.monotonic()
+        status: int | None = None
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
             await send(message)
 
-        if scope["method"] == "OPTIONS":
-            await Response(status_code=200)(scope, receive, send_with_headers)  # a browser asks before it sends
-            return
         try:
-            await self._app(scope, receive, send_with_headers)
+            if scope["method"] == "OPTIONS":  # a browser asks before it sends
+                await Response(status_code=200)(scope, receive, send_with_headers)
+            else:
+                await self._app(scope, receive, send_with_headers)
         except Exception:
-            _LOG.exception("%s %s failed", scope["method"], scope["path"])
-            if started:
+            # %r: a path may hold line breaks, which would forge lines of the log.
+            _LOG.exception("%s %r failed", scope["method"], scope["path"])
+            if status is not None:
                 raise  # half an answer cannot be taken back: the server breaks the connection
             await error_response(500, SENTENCE_FOR_500)(scope, receive, send_with_headers)
+        finally:
+            if self._access_log:
+                milliseconds = 1000 * (time.monotonic() - began)
+                _LOG.info("%s %r %s %.1f ms", scope["method"], scope["path"], status, milliseconds)
 
 
 class BodyLimit:

@@ -40,7 +40,7 @@ def install_error_handlers(app: FastAPI) -> None:
 async def _on_passerelle_error(request: Request, error: Exception) -> Response:
     status, headers = _status_of(error)
     if status == 500:
-        _LOG.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, error)
+        _LOG.error("%s %r: %s: %s", request.method, request.url.path, type(error).__name__, error)
         return error_response(500, SENTENCE_FOR_500)
     return error_response(status, str(error), headers)
 

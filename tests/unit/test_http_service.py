@@ -261,6 +261,16 @@ def test_under_a_path_prefix(models: Path) -> None:
             assert service.client.get(f"{prefix}/docs/start.js").status_code == 200
 
 
+def test_the_access_log_shows_no_text(models: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), running_service(Settings(models_dir=models, access_log=True)) as service:
+        service.client.post("/translate", params={**HELLO, "q": "private words", "api_key": "secret"})
+        service.client.get("/a%0Ab")
+    assert "POST '/translate' 200" in caplog.text
+    assert r"GET '/a\nb' 404" in caplog.text
+    own = [record.getMessage() for record in caplog.records if record.name.startswith(("app", "uvicorn"))]
+    assert not [line for line in own if "private" in line or "secret" in line]
+
+
 def test_running_requests_are_finished_when_the_service_stops(models: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         with running_service(Settings(models_dir=models)) as service:

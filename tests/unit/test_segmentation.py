@@ -128,3 +128,29 @@ def test_sentences_across_windows_are_whole() -> None:
     sentence = "This is sentence number one of very many. "
     text = sentence * (3 * WINDOW_CHARACTERS // len(sentence))
     assert set(segments(text)) == {sentence.strip()}
+
+
+class PanicException(BaseException):
+    """What the compiled core raises when it panics: no ``Exception``."""
+
+
+def test_a_panic_of_the_library_makes_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def panic(*_: object) -> list[str]:
+        raise PanicException("byte index 3 is not a char boundary")
+
+    monkeypatch.setattr("sentencex.segment", panic)
+    assert segments("One. Two.\nThree.") == ["One. Two.", "Three."]
+
+
+def test_other_faults_of_the_library_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sentencex.segment", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        split("One. Two.", "en")
+
+
+def test_a_library_that_loses_something_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sentencex.segment", lambda *_: ["One."])
+    assert segments("One. Two.") == ["One. Two."]
