@@ -19,6 +19,7 @@ from app.translator import Translator
 
 _LOG: Final = logging.getLogger(__name__)
 _WARM_UP_TEXT: Final = "Hello."
+_STOP_SECONDS: Final = 1.0
 
 
 class OpenedGraphs(NamedTuple):
@@ -125,8 +126,12 @@ class Registry:
                 entry.warm_up(self.settings.warm_up_timeout_seconds)
 
     def stop(self) -> None:
-        """Finish what runs, all engines within the same time."""
-        end = time.monotonic() + self.settings.shutdown_seconds
+        """Stop all engines within the same short time.
+
+        The server calls this when every request is finished or given up, after at most ``shutdown_seconds``; only a graph
+        that hangs is still waited for.
+        """
+        end = time.monotonic() + _STOP_SECONDS
         for entry in self.served.values():
             entry.engine.stop(drain=True, timeout_seconds=max(0.0, end - time.monotonic()))
 
