@@ -128,7 +128,7 @@ class Registry:
     def stop(self) -> None:
         """Stop all engines within the same short time.
 
-        The server calls this when every request is finished or given up, after at most ``shutdown_seconds``; only a graph
+        By then the server has finished every request or given it up, after at most ``shutdown_seconds``; only a graph
         that hangs is still waited for.
         """
         end = time.monotonic() + _STOP_SECONDS

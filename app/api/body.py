@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.api.errors import UnsupportedBody
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, RequestCancelled
 
 _MAX_FIELDS: Final = 2000
 _ACCEPTED: Final = (
@@ -27,11 +28,15 @@ async def read_fields(request: Request) -> Fields:
     :raises InvalidRequest: the body is not what its content type says.
     :raises UnsupportedBody: a content type or encoding that is not read here.
     :raises RequestTooLarge: from the body limit.
+    :raises RequestCancelled: the client left while it was sending.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise UnsupportedBody(f"Content encoding {encoding[:50]!r} is not supported; send the body as it is")
-    body = await request.body()
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        raise RequestCancelled("the client left before its request was whole") from None
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     query = _pairs_to_fields(_read_pairs(request.url.query, "query string"))
     if not body:

@@ -228,6 +228,17 @@ def test_a_client_that_leaves_frees_its_rows(service: RunningService) -> None:
     assert time.monotonic() - began < 2  # the translation would have taken ten
 
 
+def test_a_client_that_leaves_while_it_sends_is_no_error_of_the_service(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO), running_service(Settings(models_dir=models, access_log=True)) as service:
+        with socket.create_connection(service.address, timeout=10) as client:
+            client.sendall(b"POST /translate HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nq=")
+            time.sleep(0.1)
+        eventually(lambda: "POST '/translate' 499" in caplog.text)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
