@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,8 @@ def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
 
 def _read_arrays(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path) as archive:
+        # Opened here, not by numpy: it would leave a damaged file open.
+        with path.open("rb") as stream, np.load(stream) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path}: unreadable: {error}") from error
