@@ -29,6 +29,11 @@ class CorpusReport:
     def drop(self, name: str, reason: str) -> None:
         self.dropped.setdefault(name, Counter())[reason] += 1
 
+    def move_to_dev(self, name: str, count: int) -> None:
+        """``count`` kept pairs are held out of training."""
+        self.kept[name] -= count
+        self.dropped.setdefault(name, Counter())["held out for dev"] += count
+
     def lines(self) -> list[str]:
         """One line a file, for a person."""
         text = []

@@ -27,9 +27,13 @@ def prepare(config: RunConfig, data: Path, run: Path) -> CorpusReport:
     train: list[Pair] = []
     for entry in config.corpus.train:
         pairs = list(_clean_file(entry, config, data, run, report, seen, ""))
-        train.extend(without_sources(pairs, dev, report, entry.name) if dev else pairs)
-    if config.corpus.dev_fraction:
-        train, dev = split_by_source(train, config.corpus.dev_fraction, config.seed)
+        if config.corpus.dev_fraction:
+            pairs, held_out = split_by_source(pairs, config.corpus.dev_fraction, config.seed)
+            report.move_to_dev(entry.name, len(held_out))
+            dev.extend(held_out)
+        else:
+            pairs = without_sources(pairs, dev, report, entry.name)
+        train.extend(pairs)
     if not train or not dev:
         raise CorpusError(f"nothing to learn from: {len(train)} training and {len(dev)} dev pairs are left")
     tokenizer = learn_tokenizer((text for pair in train for text in pair), config.tokenizer, config.seed)
