@@ -24,6 +24,10 @@ Feeds = Iterable[Mapping[str, Array]]
 
 MICROSOFT_DOMAIN = "com.microsoft"
 ZERO_POINT = 128
+# Without VNNI, x86 adds two products of unsigned activation and signed weight in 16 bits, saturating. With weights up to
+# 64 no sum can: 2 * 255 * 64 = 32,640 < 32,767. So every machine gives the same result, for a bit less precision.
+LARGEST_PRODUCT_WEIGHT = 64
+LARGEST_STORED_WEIGHT = 127
 # Small tensors (biases, axes, shapes) gain nothing.
 SMALLEST_WEIGHT = 2048
 
@@ -35,7 +39,7 @@ def quantize_weights_only(model: onnx.ModelProto) -> onnx.ModelProto:
         weight = numpy_helper.to_array(tensor)
         # An LSTM's weights are [directions, gates, inputs]: one scale for each gate unit. Others: one a column.
         axis = -1 if weight.ndim == 3 or _is_table(quantized, tensor.name) else 0
-        integers, scale = _symmetric(weight, axis)
+        integers, scale = _symmetric(weight, axis, LARGEST_STORED_WEIGHT)
         _restore_at_load(quantized, tensor, integers, scale)
     return quantized
 
@@ -79,7 +83,7 @@ class _TiedTable:
         self.name = gathers[0].input[0] if gathers else None
         self._table = numpy_helper.to_array(weights[self.name]) if self.name else None
         if self._table is not None:
-            self._integers, self._scale = _symmetric(self._table, -1)
+            self._integers, self._scale = _symmetric(self._table, -1, LARGEST_PRODUCT_WEIGHT)
             _add(model, "embedding_int8", self._integers)
             _add(model, "embedding_scale", self._scale)
 
@@ -116,7 +120,7 @@ def _integer_product(
     weight = numpy_helper.to_array(tensor)
     names = shared.as_output_weight(weight)
     if names is None:
-        integers, scale = _symmetric(weight, 0)
+        integers, scale = _symmetric(weight, 0, LARGEST_PRODUCT_WEIGHT)
         names = (f"{tensor.name}_int8", f"{tensor.name}_scale")
         _add(model, names[0], integers)
         _add(model, names[1], scale.reshape(-1))
@@ -153,10 +157,10 @@ def _activation_ranges(model: onnx.ModelProto, names: list[str], feeds: Feeds) -
     return reach
 
 
-def _symmetric(weight: Array, reduced_axis: int) -> tuple[Array, Array]:
-    """int8 weights and their float32 scales, with ``reduced_axis`` kept as an axis of one."""
-    scale = np.maximum(np.abs(weight).max(axis=reduced_axis, keepdims=True), 1e-12) / 127.0
-    return np.clip(np.rint(weight / scale), -127, 127).astype(np.int8), scale.astype(np.float32)
+def _symmetric(weight: Array, reduced_axis: int, largest: int) -> tuple[Array, Array]:
+    """Weights within ±``largest`` and their float32 scales, with ``reduced_axis`` kept as an axis of one."""
+    scale = np.maximum(np.abs(weight).max(axis=reduced_axis, keepdims=True), 1e-12) / largest
+    return np.clip(np.rint(weight / scale), -largest, largest).astype(np.int8), scale.astype(np.float32)
 
 
 def _restore_at_load(model: onnx.ModelProto, tensor: onnx.TensorProto, integers: Array, scale: Array) -> None:
