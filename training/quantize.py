@@ -24,8 +24,8 @@ Feeds = Iterable[Mapping[str, Array]]
 
 MICROSOFT_DOMAIN = "com.microsoft"
 ZERO_POINT = 128
-# Without VNNI, x86 adds two products of unsigned activation and signed weight in 16 bits, saturating. With weights up to
-# 64 no sum can: 2 * 255 * 64 = 32,640 < 32,767. So every machine gives the same result, for a bit less precision.
+# Without VNNI, x86 adds two products of unsigned activation and signed weight in 16 bits, saturating. With weights up
+# to 64 no sum can: 2 * 255 * 64 = 32,640 < 32,767. So every machine gives the same result, for a bit less precision.
 LARGEST_PRODUCT_WEIGHT = 64
 LARGEST_STORED_WEIGHT = 127
 # Small tensors (biases, axes, shapes) gain nothing.
