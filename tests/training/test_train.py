@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.reversal import write_task
 from training.checkpoint import load_checkpoint
 from training.config import RunConfig
 from training.errors import CheckpointError, NotANumber
 from training.prepare import prepare
+from training.scalars import ScalarLog
 from training.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer
 
 STEPS = 24
@@ -83,6 +85,18 @@ def test_killed_and_resumed_equals_never_killed(tmp_path: Path) -> None:
     assert process.wait() == -signal.SIGKILL
     subprocess.run([*train, str(tmp_path / "killed")], check=True)
     assert_same(weights(tmp_path / "whole" / "reversal"), weights(checkpoint.parent))
+
+
+def test_scalars_can_be_read_by_tensorboard(tmp_path: Path) -> None:
+    for steps in (range(1, 3), range(3, 4)):  # a run that was stopped and goes on
+        with ScalarLog(tmp_path) as log:
+            for step in steps:
+                log.add(step, loss=1.0 / step, tokens_per_second=1000.0)
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {"loss", "tokens_per_second"}
+    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3]
+    assert events.Scalars("loss")[1].value == 0.5
 
 
 def test_early_stopping_waits_for_its_patience(tmp_path: Path) -> None:
