@@ -17,13 +17,16 @@ from training.files import write_atomically
 
 @dataclass
 class Place:
-    """Where a run stands. ``batch`` counts the batches of this epoch that are done."""
+    """Where a run stands. ``batch`` counts the batches of this epoch that are done; ``loss_sum`` is the loss of the
+    ``loss_steps`` since the last evaluation."""
 
     step: int = 0
     epoch: int = 0
     batch: int = 0
     target_tokens: int = 0
     training_seconds: float = 0.0
+    loss_sum: float = 0.0
+    loss_steps: int = 0
     best_dev_loss: float = float("inf")
     best_step: int = 0
     evaluations_without_gain: int = 0

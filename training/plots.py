@@ -22,7 +22,7 @@ def learning_curves(history: Sequence[Mapping[str, float]], name: str) -> bytes:
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     steps = [point["step"] for point in history]
-    axes.plot(steps, [point["loss"] for point in history], label="training (smoothed labels, one batch)", alpha=0.5)
+    axes.plot(steps, [point["loss"] for point in history], label="training (smoothed labels)", alpha=0.5)
     axes.plot(steps, [point["dev_loss"] for point in history], label="dev")
     axes.set(xlabel="step", ylabel="cross-entropy, nats per token", title=f"{name}: learning curves")
     axes.legend()

@@ -153,14 +153,18 @@ class Trainer:
 
     def _after_step(self, loss: float, tokens_per_second: float, log: ScalarLog, progress: Progress) -> None:
         place, settings = self.place, self.config.training
+        # One batch's loss says little: its bucket may be of short or of long sentences.
+        place.loss_sum, place.loss_steps = place.loss_sum + loss, place.loss_steps + 1
         log.add(place.step, loss=loss, tokens_per_second=tokens_per_second, learning_rate=self._learning_rate())
         if place.step % settings.evaluate_every_steps == 0 or place.step == settings.max_steps:
-            self._evaluate(loss, log, progress)
+            self._evaluate(log, progress)
         if place.step % settings.checkpoint_every_steps == 0:
             save_checkpoint(self.run / CHECKPOINT_FILE, self.model, place)
 
-    def _evaluate(self, loss: float, log: ScalarLog, progress: Progress) -> None:
+    def _evaluate(self, log: ScalarLog, progress: Progress) -> None:
         place, settings = self.place, self.config.training
+        loss = place.loss_sum / place.loss_steps
+        place.loss_sum, place.loss_steps = 0.0, 0
         self.model.reset_metrics()
         dev_loss = self.dev_loss()
         log.add(place.step, dev_loss=dev_loss)
