@@ -87,6 +87,15 @@ def test_killed_and_resumed_equals_never_killed(tmp_path: Path) -> None:
     assert_same(weights(tmp_path / "whole" / "reversal"), weights(checkpoint.parent))
 
 
+@pytest.mark.parametrize(("precision", "jit_compile"), [("bfloat16", False), ("float32", True)])
+def test_bfloat16_and_xla_learn_the_same(tmp_path: Path, precision: str, jit_compile: bool) -> None:
+    losses = []
+    for name, options in (("plain", {}), ("other", {"precision": precision, "jit_compile": jit_compile})):
+        config = small(tmp_path, evaluate_every_steps=8, **options)
+        losses.append(Trainer(config, prepared(tmp_path, config, name)).fit(8).best_dev_loss)
+    assert losses[1] == pytest.approx(losses[0], abs=0.05)
+
+
 def test_scalars_can_be_read_by_tensorboard(tmp_path: Path) -> None:
     for steps in (range(1, 3), range(3, 4)):  # a run that was stopped and goes on
         with ScalarLog(tmp_path) as log:
