@@ -137,7 +137,11 @@ class Settings(BaseSettings):
     )
 
     request_timeout_seconds: float = Field(
-        default=30.0, gt=0, le=3600, description="Deadline of one request.", json_schema_extra={"unit": "seconds"}
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="Deadline of one request; `X-Request-Timeout-Seconds` can shorten it.",
+        json_schema_extra={"unit": "seconds"},
     )
     warm_up_timeout_seconds: float = Field(
         default=60.0,

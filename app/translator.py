@@ -43,12 +43,16 @@ class TranslationOptions:
 
 @dataclass(frozen=True, slots=True)
 class TranslatedSegment:
-    """One segment as it came back. ``finish_reason`` ``length`` says that the translation was cut at the cap."""
+    """One segment as it came back. Any ``finish_reason`` but ``stop`` says that the translation was cut, and why.
+
+    ``is_source``: there is no translation, so the source stands for it.
+    """
 
     source: str
     text: str
     score: float
     finish_reason: FinishReason
+    is_source: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,13 @@ class Translation:
 
     @property
     def is_complete(self) -> bool:
-        """False if any segment hit a cap."""
-        return all(segment.finish_reason is FinishReason.STOP for segment in self.segments)
+        """False if any segment was cut."""
+        return not self.cut_reasons
+
+    @property
+    def cut_reasons(self) -> frozenset[FinishReason]:
+        """Why segments were cut, each reason once."""
+        return frozenset(segment.finish_reason for segment in self.segments) - {FinishReason.STOP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +169,7 @@ class Translator:
     def submit(self, plan: Plan, deadline: float | None = None) -> Pending:
         """Queue every segment of the plan, or none.
 
-        :param deadline: a ``time.monotonic`` time.
+        :param deadline: a ``time.monotonic`` time; what is not finished then comes back as far as it is.
         :raises LimitExceeded: more segments than a request may have.
         :raises EngineOverloaded: the queue is full for now.
         :raises EngineStopped: the engine does not run.
@@ -180,7 +189,9 @@ class Translator:
     ) -> list[Translation]:
         """Translate and wait.
 
-        :raises EngineError: the engine could not answer, or not in time.
+        :param timeout_seconds: what is not translated by then comes back as far as it is, with the reason ``deadline``.
+        :raises EngineError: the engine could not answer.
+        :raises TimeoutError: the engine hangs: it did not even say at the deadline how far it is.
         """
         plan = self.prepare(texts, options)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
@@ -232,7 +243,9 @@ class Translator:
                 found = TranslatedSegment(segment, text, hypothesis.score, hypothesis.finish_reason)
                 readings.setdefault(text, found)
         best = hypotheses[0]
-        return list(readings.values()) or [TranslatedSegment(segment, segment, best.score, best.finish_reason)]
+        return list(readings.values()) or [
+            TranslatedSegment(segment, segment, best.score, best.finish_reason, is_source=True)
+        ]
 
 
 def _part(piece: Piece, number: Callable[[str], int], is_markup: bool) -> Part:

@@ -2,6 +2,10 @@
 
 from typing import Any, Final
 
+from app.api.timeout import TIMEOUT_HEADER
+
+FINISH_REASON_HEADER: Final = "X-Finish-Reason"
+
 _STRING: Final[dict[str, Any]] = {"type": "string"}
 
 TRANSLATE_SUMMARY: Final = """\
@@ -9,8 +13,23 @@ The same fields may come as JSON, as an urlencoded form, as a multipart form, or
 (`POST /translate?q=Hello&source=en&target=fr`). A list of texts gives a list of translations, in the same order. Line
 breaks, white space and what has no letters come back as they are. Unknown fields are ignored.
 
+What is not finished at the deadline of the request comes back as far as it is, with status 200 and the header
+`X-Finish-Reason: deadline`; a sentence that was not begun comes back as it was sent.
+
 Every error is `{"error": "..."}`.
 """
+
+TRANSLATE_PARAMETERS: Final[list[dict[str, Any]]] = [
+    {
+        "name": TIMEOUT_HEADER,
+        "in": "header",
+        "required": False,
+        "description": "How long to wait for the answer. It can only shorten the limit of the service "
+        "(`PASSERELLE_REQUEST_TIMEOUT_SECONDS`).",
+        "schema": {"type": "number", "exclusiveMinimum": 0},
+        "example": 2.5,
+    }
+]
 
 _FIELDS: Final[dict[str, Any]] = {
     "type": "object",
@@ -106,6 +125,14 @@ def error_entry(description: str, *examples: str) -> dict[str, Any]:
 TRANSLATE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The translation, in the shape of `q`.",
+        "headers": {
+            FINISH_REASON_HEADER: {
+                "description": "Only if a translation was cut: why, with commas between several reasons. `length`: "
+                "at the longest that the model may write; `deadline`: the time was over.",
+                "schema": _STRING,
+                "example": "deadline",
+            },
+        },
         "content": {
             "application/json": {
                 "schema": _TRANSLATED,
@@ -141,7 +168,7 @@ TRANSLATE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     500: error_entry("Something unexpected.", "The server could not answer this request. ..."),
     503: error_entry("Nothing can be translated now.", "Nothing can be translated: no usable bundle in models"),
     504: error_entry(
-        "The deadline passed.",
-        "The translation was not finished within request_timeout_seconds (30); send less at once",
+        "The deadline passed before anything was translated.",
+        "Nothing was translated within request_timeout_seconds (30); send less at once",
     ),
 }

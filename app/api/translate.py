@@ -1,7 +1,6 @@
 """POST /translate as LibreTranslate's clients speak it."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +10,18 @@ from starlette.responses import Response
 
 from app.api.asked import Asked, parse_asked
 from app.api.body import Fields, read_fields
-from app.api.descriptions import TRANSLATE_BODY, TRANSLATE_RESPONSES, TRANSLATE_SUMMARY
+from app.api.descriptions import (
+    FINISH_REASON_HEADER,
+    TRANSLATE_BODY,
+    TRANSLATE_PARAMETERS,
+    TRANSLATE_RESPONSES,
+    TRANSLATE_SUMMARY,
+)
 from app.api.responses import JsonResponse, error_response
 from app.api.service import Service, service_of
+from app.api.timeout import timeout_of
 from app.api.waiting import wait_for
+from app.engine.sequence import FinishReason
 from app.errors import DeadlineExceeded, EngineStopped
 from app.text.language import Detection
 from app.translator import Translation, TranslationOptions, Translator
@@ -34,26 +41,22 @@ class _Group:
     "/translate",
     summary="Translate a text, or a list of texts",
     description=TRANSLATE_SUMMARY,
-    openapi_extra={"requestBody": TRANSLATE_BODY},
+    openapi_extra={"parameters": TRANSLATE_PARAMETERS, "requestBody": TRANSLATE_BODY},
     responses=TRANSLATE_RESPONSES,
     response_model=None,
 )
 async def translate(request: Request) -> Response:
     service = service_of(request)
-    limit_seconds = service.settings.request_timeout_seconds
-    deadline = time.monotonic() + limit_seconds
+    timeout = timeout_of(request, service.settings.request_timeout_seconds)
     try:
-        async with asyncio.timeout(limit_seconds):
+        async with asyncio.timeout(timeout.seconds):
             fields = await read_fields(request)
     except TimeoutError:
-        message = f"The body did not arrive within request_timeout_seconds ({limit_seconds:g})"
-        return error_response(408, message, {"Connection": "close"})
+        return error_response(408, f"The body did not arrive within {timeout}", {"Connection": "close"})
     try:
-        return await _answer(request, service, fields, deadline)
+        return await _answer(request, service, fields, timeout.deadline)
     except DeadlineExceeded:
-        raise DeadlineExceeded(
-            f"The translation was not finished within request_timeout_seconds ({limit_seconds:g}); send less at once"
-        ) from None
+        raise DeadlineExceeded(f"Nothing was translated within {timeout}; send less at once") from None
 
 
 async def _answer(request: Request, service: Service, fields: Fields, deadline: float) -> Response:
@@ -63,7 +66,7 @@ async def _answer(request: Request, service: Service, fields: Fields, deadline: 
     detections = await run_in_threadpool(_detect, service, asked) if asked.source is None else []
     sources = [detection.language for detection in detections] or [asked.source or ""] * len(asked.texts)
     translations = await _translate_all(request, service, asked, sources, deadline)
-    return JsonResponse(_body(asked, translations, detections))
+    return JsonResponse(_body(asked, translations, detections), headers=_headers(translations))
 
 
 async def _translate_all(
@@ -98,6 +101,18 @@ async def _translate_all(
         for place, translation in zip(group.places, finished, strict=True):
             translations[place] = translation
     return translations
+
+
+def _headers(translations: Sequence[Translation]) -> dict[str, str]:
+    """Says that something was cut, in a place that changes no body.
+
+    :raises DeadlineExceeded: nothing at all was begun, so there is no answer to give.
+    """
+    segments = [segment for translation in translations for segment in translation.segments]
+    reasons = {segment.finish_reason for segment in segments} - {FinishReason.STOP}
+    if FinishReason.DEADLINE in reasons and all(segment.is_source for segment in segments):
+        raise DeadlineExceeded("no segment was begun")
+    return {FINISH_REASON_HEADER: ", ".join(sorted(reasons))} if reasons else {}
 
 
 def _detect(service: Service, asked: Asked) -> list[Detection]:

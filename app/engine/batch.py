@@ -1,41 +1,19 @@
 """The running batch: sequences with their rows and search progress. Knows no queue and no thread."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from app.engine.facts import ModelFacts
-from app.engine.search import Beam, LiveHypothesis, advance_beam, candidates_needed, is_settled, pick_greedy
+from app.engine.progress import BeamProgress, GreedyProgress, Progress
+from app.engine.search import advance_beam, candidates_needed, is_settled, pick_greedy
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
 from app.engine.sessions import Graphs, Stepped
 from app.engine.states import Arena, padded_width
 from app.errors import StepFailed
 
 _LOWEST: Final = float("-inf")
-
-
-@dataclass(eq=False, slots=True)
-class GreedyProgress:
-    """A sequence with a single hypothesis: one row."""
-
-    sequence: Sequence
-    rows: list[int]
-    token_ids: list[int] = field(default_factory=list)
-    token_scores: list[float] = field(default_factory=list)
-
-    def ended(self, reason: FinishReason) -> list[Hypothesis]:
-        whole = LiveHypothesis(tuple(self.token_ids), tuple(self.token_scores), sum(self.token_scores))
-        return [whole.ended(reason, self.sequence.options.length_penalty)]
-
-
-@dataclass(eq=False, slots=True)
-class BeamProgress:
-    """A sequence with ``beam_size`` rows; live hypothesis i is in row i of these, the rows beyond idle."""
-
-    sequence: Sequence
-    rows: list[int]
-    beam: Beam = field(default_factory=Beam)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +71,11 @@ class Batch:
             ended += self._advance_beams(stepped)
         return ended
 
+    def partial(self, sequence: Sequence, reason: FinishReason) -> list[Hypothesis]:
+        """The best that a running sequence has so far, for when it cannot go on."""
+        progress: Progress = self._greedy[sequence] if sequence in self._greedy else self._beams[sequence]
+        return progress.cut(reason)
+
     def leave(self, sequences: list[Sequence]) -> None:
         """Free the rows of sequences that ended or that nobody waits for."""
         rows: list[int] = []
@@ -103,7 +86,7 @@ class Batch:
                 rows += self._beams.pop(sequence).rows
         moved = self._arena.release(rows)
         if moved:
-            everyone: list[GreedyProgress | BeamProgress] = [*self._greedy.values(), *self._beams.values()]
+            everyone: list[Progress] = [*self._greedy.values(), *self._beams.values()]
             for staying in everyone:
                 staying.rows = [moved.get(row, row) for row in staying.rows]
         self._count_candidates()
@@ -129,9 +112,9 @@ class Batch:
                 ended.append(Ended(progress.sequence, _no_numbers(score)))
             elif token_id == eos_id:
                 progress.token_scores.append(score)
-                ended.append(Ended(progress.sequence, progress.ended(FinishReason.STOP)))
+                ended.append(Ended(progress.sequence, progress.cut(FinishReason.STOP)))
             elif len(progress.token_ids) == progress.sequence.cap:
-                ended.append(Ended(progress.sequence, progress.ended(FinishReason.LENGTH)))
+                ended.append(Ended(progress.sequence, progress.cut(FinishReason.LENGTH)))
             else:
                 progress.token_scores.append(score)
                 progress.token_ids.append(token_id)

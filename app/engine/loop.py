@@ -12,9 +12,9 @@ from typing import Final
 from app.engine.batch import Batch, Ended
 from app.engine.facts import ModelFacts
 from app.engine.scheduler import EngineLimits, Scheduler, bucket
-from app.engine.sequence import Hypothesis, SearchOptions, Sequence
+from app.engine.sequence import FinishReason, Hypothesis, SearchOptions, Sequence
 from app.engine.sessions import Graphs
-from app.errors import DeadlineExceeded, EngineStopped, InvalidRequest, LimitExceeded, StepFailed
+from app.errors import EngineStopped, InvalidRequest, LimitExceeded, StepFailed
 
 __all__ = ["Engine", "EngineLimits", "EngineStatus"]
 
@@ -129,10 +129,11 @@ class Engine:
     ) -> "list[Future[list[Hypothesis]]]":
         """Queue all sources of a request, or none; one future each, in their order.
 
-        Cancelling a future frees its rows at the next step. Futures fail with ``DeadlineExceeded``, ``StepFailed`` or
-        ``EngineStopped``. Their callbacks run on the engine's thread: keep them short.
+        Cancelling a future frees its rows at the next step. Futures fail with ``StepFailed`` or ``EngineStopped``.
+        Their callbacks run on the engine's thread: keep them short.
 
-        :param deadline: a time of the engine's clock, ``time.monotonic``.
+        :param deadline: a time of the engine's clock, ``time.monotonic``. What is not finished then ends as it is, with
+            the reason ``deadline``: the tokens so far, or none if it never got a row.
         :raises LimitExceeded: a source, the beam or the request is larger than the engine ever takes.
         :raises InvalidRequest: a source is empty or has an id outside the vocabulary.
         :raises EngineOverloaded: the queue is full for now.
@@ -199,17 +200,20 @@ class Engine:
             self._someone_left = True
 
     def _drop_departed(self) -> None:
-        """Drop the sequences whose caller left or whose deadline passed."""
+        """Drop the sequences whose caller left, and answer those whose deadline passed with what there is."""
         now = self._clock()
         with self._condition:
             if not (self._someone_left or self._scheduler.is_deadline_due(now)):
                 return
             self._someone_left = False
             waited, ran = self._scheduler.withdraw(lambda sequence: sequence.future.done() or sequence.is_late(now))
+        partial = [self._batch.partial(sequence, FinishReason.DEADLINE) for sequence in ran]
         if ran:
             self._batch.leave(ran)
-        for sequence in (*waited, *ran):
-            sequence.fail(DeadlineExceeded("the deadline passed before the translation was finished"))
+        for sequence, hypotheses in zip(ran, partial, strict=True):
+            sequence.resolve(hypotheses)
+        for sequence in waited:
+            sequence.resolve(sequence.unstarted(FinishReason.DEADLINE))
 
     def _admit(self) -> list[Sequence]:
         with self._condition:

@@ -110,6 +110,15 @@ def advance_beam(
     return Beam(tuple(live), kept), parents
 
 
+def cut_beam(beam: Beam, options: SearchOptions, reason: FinishReason) -> tuple[Hypothesis, ...]:
+    """The outcome of a beam that cannot go on: what is finished, then, where that is too little, the live ones cut.
+
+    Never empty. A cut hypothesis did not pay for its end, so its score is not compared with that of a finished one.
+    """
+    cut = tuple(live.ended(reason, options.length_penalty) for live in beam.live)
+    return (*beam.kept, *keep_best(cut, options.hypotheses - len(beam.kept)))
+
+
 def keep_best(finished: tuple[Hypothesis, ...], count: int) -> tuple[Hypothesis, ...]:
     """The ``count`` best of different tokens, best first; of equal ones the first found stays."""
     unique: dict[tuple[int, ...], Hypothesis] = {}

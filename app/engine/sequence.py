@@ -83,6 +83,10 @@ class Sequence:
     def source_tokens(self) -> int:
         return len(self.source_ids)
 
+    def unstarted(self, reason: FinishReason) -> list[Hypothesis]:
+        """The outcome of a sequence that never got a row: a hypothesis without tokens."""
+        return [Hypothesis((), 0.0, (), reason)]
+
     def is_late(self, now: float) -> bool:
         return self.deadline is not None and now >= self.deadline
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from app.bundle.store import Bundle
 from app.engine.facts import ModelFacts
-from app.engine.loop import Engine
+from app.engine.loop import Engine, EngineLimits
 from app.engine.sequence import FinishReason, Hypothesis
-from app.errors import DeadlineExceeded, InvalidRequest, RequestCancelled, StepFailed
+from app.errors import InvalidRequest, RequestCancelled, StepFailed
 from app.translator import Pending, TranslationOptions, Translator
 from tests.fakes import TextMachine, fake_bundle, text_machine
 
@@ -122,10 +122,33 @@ def test_a_failed_step_is_an_error_and_the_next_request_works(translator: Transl
     assert translator.translate(["Hello."])[0].text == "HELLO."
 
 
-def test_the_deadline_is_kept(translator: Translator, machine: TextMachine) -> None:
-    machine.hooks.delay_seconds = 0.02
-    with pytest.raises(DeadlineExceeded):
-        translator.translate(["a" * 300], timeout_seconds=0.2)
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_at_the_deadline_everything_comes_back_as_far_as_it_is(bundle: Bundle, beam_size: int) -> None:
+    machine = text_machine(bundle, "upper")
+    machine.hooks.delay_seconds = 0.01
+    engine = Engine(machine, ModelFacts.of(bundle.manifest), EngineLimits(max_rows=2 * beam_size))
+    engine.start()
+    text = f"Yes.\n{'b' * 300}\nNever begun."
+    try:
+        options = TranslationOptions(beam_size=beam_size)
+        # Two sentences have rows at once; the first ends and the third waits for its row until the deadline.
+        pending = Translator(bundle, engine).translate([f"{'a' * 300}\n{text}"], options, timeout_seconds=0.4)[0]
+    finally:
+        engine.stop(drain=False)
+    lines = pending.text.split("\n")
+    assert 0 < len(lines[0]) < 300
+    assert set(lines[0]) == {"A"}
+    assert lines[1] == "YES."
+    assert 0 < len(lines[2]) < 300
+    assert set(lines[2]) == {"B"}
+    assert lines[3] == "Never begun."
+    assert [(segment.finish_reason.value, segment.is_source) for segment in pending.segments] == [
+        ("deadline", False),
+        ("stop", False),
+        ("deadline", False),
+        ("deadline", True),
+    ]
+    assert pending.cut_reasons == {FinishReason.DEADLINE}
 
 
 def test_cancelling_frees_the_rows(translator: Translator, machine: TextMachine) -> None:
