@@ -12,10 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from app.alignment import AlignedGroup, AlignedText, SegmentAlignment, within, without_spaces
 from app.bundle.store import Bundle
+from app.engine.pace import Timing
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions
-from app.errors import RequestCancelled
-from app.text.markup import escape, split_markup, unescape
+from app.errors import InvalidRequest, RequestCancelled
+from app.text.markup import escape, escape_places, split_markup, unescape, unescape_places
 from app.text.segmentation import Piece, needs_translation, shorten, split
 
 TextFormat = Literal["text", "html"]
@@ -34,18 +36,24 @@ class Submitter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TranslationOptions:
-    """What a request may choose. ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam."""
+    """What a request may choose.
+
+    ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam. ``alignment`` asks for
+    ``Translation.alignment``.
+    """
 
     beam_size: int | None = None
     alternatives: int = 0
     text_format: TextFormat = "text"
+    alignment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TranslatedSegment:
     """One segment as it came back. Any ``finish_reason`` but ``stop`` says that the translation was cut, and why.
 
-    ``is_source``: there is no translation, so the source stands for it.
+    ``is_source``: there is no translation, so the source stands for it. ``tokens`` and ``token_scores`` are the written
+    form and the log probability of each token, the end token too where there is one. ``alignment`` only if asked for.
     """
 
     source: str
@@ -53,15 +61,23 @@ class TranslatedSegment:
     score: float
     finish_reason: FinishReason
     is_source: bool = False
+    tokens: tuple[str, ...] = ()
+    token_scores: tuple[float, ...] = ()
+    alignment: SegmentAlignment | None = None
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """``alternatives``: other translations of the whole text, best first, unique, none of them ``text``."""
+    """``alternatives``: other translations of the whole text, best first, unique, none of them ``text``.
+
+    ``segments`` and ``alignment`` are those of ``text``, in its order; ``alignment`` is empty if not asked for.
+    """
 
     text: str
     alternatives: tuple[str, ...]
     segments: tuple[TranslatedSegment, ...]
+    alignment: tuple[AlignedGroup, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -81,6 +97,7 @@ class Part:
     kept: str = ""
     segment: int | None = None
     is_markup: bool = False  # what is put here must be escaped
+    places: Sequence[int] = ()  # where each character of the segment lies in the text, and where the last one ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +153,10 @@ class Translator:
         self._engine = engine
         self._language = bundle.manifest.source
         self._tokenizer = bundle.tokenizer
+        self._eos_id = bundle.manifest.tokenizer.eos_id
         self._max_source_tokens = bundle.manifest.limits.max_source_tokens
         self._search = bundle.manifest.search
+        self._has_attention = bool(bundle.manifest.signature.memory_names)
 
     def prepare(self, texts: Sequence[str], options: TranslationOptions | None = None) -> Plan:
         """Split and tokenise.
@@ -207,15 +226,19 @@ class Translator:
         self, text: str, text_format: TextFormat, fits: Callable[[str], bool], number: Callable[[str], int]
     ) -> list[Part]:
         if text_format == "text":
-            return [_part(piece, number, is_markup=False) for piece in self._pieces(text, fits)]
+            return _parts_of(self._pieces(text, fits), range(len(text) + 1), number, is_markup=False)
         parts: list[Part] = []
+        position = 0
         for span in split_markup(text):
+            start, position = position, position + len(span.text)
             if not span.is_text or not needs_translation(unescape(span.text)):
                 parts.append(Part(kept=span.text))
                 continue
+            places: Sequence[int] = range(start, position + 1)
             is_escaped = "&" in span.text
-            for piece in self._pieces(unescape(span.text), fits):
-                part = _part(piece, number, is_markup=True)
+            if is_escaped:
+                places = [start + place for place in unescape_places(span.text)]
+            for part in _parts_of(self._pieces(unescape(span.text), fits), places, number, is_markup=True):
                 # Where nothing was unescaped, what is kept must not be escaped either.
                 parts.append(Part(kept=escape(part.kept)) if is_escaped and part.segment is None else part)
         return parts
@@ -229,7 +252,9 @@ class Translator:
             beam_size = max(beam_size, chosen.alternatives + 1)
         # All of the beam for alternatives: some of its hypotheses differ in their tokens and not in their text.
         hypotheses = max(1, beam_size) if chosen.alternatives else 1
-        return SearchOptions(beam_size, hypotheses, self._search.length_penalty)
+        if chosen.alignment and not self._has_attention:
+            raise InvalidRequest("alignment is not possible here: the model of these languages has no attention")
+        return SearchOptions(beam_size, hypotheses, self._search.length_penalty, align=chosen.alignment)
 
     def _readings(self, segment: str, hypotheses: list[Hypothesis]) -> list[TranslatedSegment]:
         """The different texts of the hypotheses, best first.
@@ -238,20 +263,53 @@ class Translator:
         """
         readings: dict[str, TranslatedSegment] = {}
         for hypothesis in hypotheses:
-            text = self._tokenizer.decode(hypothesis.token_ids).strip()
-            if text:
-                found = TranslatedSegment(segment, text, hypothesis.score, hypothesis.finish_reason)
-                readings.setdefault(text, found)
+            reading = self._reading(segment, hypothesis)
+            if reading.text:
+                readings.setdefault(reading.text, reading)
         best = hypotheses[0]
         return list(readings.values()) or [
-            TranslatedSegment(segment, segment, best.score, best.finish_reason, is_source=True)
+            TranslatedSegment(segment, segment, best.score, best.finish_reason, is_source=True, timing=best.timing)
         ]
 
+    def _reading(self, segment: str, hypothesis: Hypothesis) -> TranslatedSegment:
+        decoded = self._tokenizer.decode(hypothesis.token_ids)
+        text = decoded.strip()
+        alignment = None
+        if hypothesis.alignment is not None:
+            lead = len(decoded) - len(decoded.lstrip())
+            target_ranges = without_spaces(decoded, self._tokenizer.decode_ranges(hypothesis.token_ids))
+            alignment = SegmentAlignment(
+                source_ranges=without_spaces(segment, self._tokenizer.encode_ranges(segment)),
+                target_ranges=within(target_ranges, lead, len(text)),
+                places=hypothesis.alignment,
+            )
+        ended = (self._eos_id,) * (len(hypothesis.token_scores) - len(hypothesis.token_ids))
+        return TranslatedSegment(
+            source=segment,
+            text=text,
+            score=hypothesis.score,
+            finish_reason=hypothesis.finish_reason,
+            tokens=tuple(self._tokenizer.pieces((*hypothesis.token_ids, *ended))),
+            token_scores=hypothesis.token_scores,
+            alignment=alignment,
+            timing=hypothesis.timing,
+        )
 
-def _part(piece: Piece, number: Callable[[str], int], is_markup: bool) -> Part:
-    if not piece.is_segment:
-        return Part(kept=piece.text)
-    return Part(segment=number(piece.text), is_markup=is_markup)
+
+def _parts_of(
+    pieces: Sequence[Piece], places: Sequence[int], number: Callable[[str], int], is_markup: bool
+) -> list[Part]:
+    """:param places: where each character of the joined pieces lies in the text, and where the last one ends."""
+    parts: list[Part] = []
+    start = 0
+    for piece in pieces:
+        end = start + len(piece.text)
+        if piece.is_segment:
+            parts.append(Part(segment=number(piece.text), is_markup=is_markup, places=places[start : end + 1]))
+        else:
+            parts.append(Part(kept=piece.text))
+        start = end
+    return parts
 
 
 def _assemble(parts: Sequence[Part], ranked: Sequence[list[TranslatedSegment]], alternatives: int) -> Translation:
@@ -272,4 +330,22 @@ def _assemble(parts: Sequence[Part], ranked: Sequence[list[TranslatedSegment]], 
     others = dict.fromkeys(whole(rank) for rank in range(1, alternatives + 1))
     others.pop(best, None)
     used = tuple(ranked[part.segment][0] for part in parts if part.segment is not None)
-    return Translation(best, tuple(others), used)
+    return Translation(best, tuple(others), used, _align(parts, ranked))
+
+
+def _align(parts: Sequence[Part], ranked: Sequence[list[TranslatedSegment]]) -> tuple[AlignedGroup, ...]:
+    """Of the best readings, segment after segment; what stands for itself has none."""
+    aligned = AlignedText()
+    position = 0
+    for part in parts:
+        if part.segment is None:
+            position += len(part.kept)
+            continue
+        reading = ranked[part.segment][0]
+        places: Sequence[int] = range(position, position + len(reading.text) + 1)
+        if part.is_markup:
+            places = escape_places(reading.text, position)
+        position = places[-1]
+        if reading.alignment is not None:
+            aligned.add(reading.alignment, part.places, places)
+    return tuple(aligned.groups)

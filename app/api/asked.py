@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from app.api.body import Fields
 from app.errors import InvalidRequest, LimitExceeded, UnsupportedLanguage
@@ -11,6 +11,8 @@ from app.settings import Settings
 from app.translator import TextFormat
 
 AUTO: Final = "auto"
+Include = Literal["scores", "alignment", "timing"]
+INCLUDES: Final[tuple[Include, ...]] = ("scores", "alignment", "timing")
 _FORMATS: Final[dict[str, TextFormat]] = {"text": "text", "html": "html"}
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -26,6 +28,7 @@ class Asked:
     text_format: TextFormat
     alternatives: int
     beam_size: int | None
+    include: frozenset[Include]
 
 
 def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked:
@@ -55,6 +58,7 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
         text_format=_text_format(fields.get("format")),
         alternatives=max(0, alternatives),
         beam_size=beam_size,
+        include=_include(fields.get("include")),
     )
 
 
@@ -139,6 +143,19 @@ def _text_format(value: object) -> TextFormat:
     if name in _FORMATS:
         return _FORMATS[name]
     raise InvalidRequest(f"{_shown(name)} format is not supported")
+
+
+def _include(value: object) -> frozenset[Include]:
+    """A list of names, or a string of them with commas; a form may repeat the field."""
+    names: list[str] = []
+    for entry in value if isinstance(value, list) else [value]:
+        if entry is not None and not isinstance(entry, str):
+            raise InvalidRequest(f"Invalid request: include has {_kind(entry)}, it must be a list of strings")
+        names += [name.strip().lower() for name in (entry or "").split(",") if name.strip()]
+    unknown = [name for name in names if name not in INCLUDES]
+    if unknown:
+        raise InvalidRequest(f"Invalid request: include has {_shown(unknown[0])!r}, known are {', '.join(INCLUDES)}")
+    return frozenset(name for name in INCLUDES if name in names)
 
 
 def _shown(value: str) -> str:

@@ -2,7 +2,10 @@
 
 from typing import Any, Final
 
+from app.api.asked import INCLUDES
+from app.api.included import SERVER_TIMING_HEADER
 from app.api.timeout import TIMEOUT_HEADER
+from app.engine.sequence import FinishReason
 
 FINISH_REASON_HEADER: Final = "X-Finish-Reason"
 
@@ -57,6 +60,14 @@ _FIELDS: Final[dict[str, Any]] = {
             "minimum": 1,
             "description": "How many hypotheses the search keeps; absent: as the bundle says. 1 is fastest.",
         },
+        "include": {
+            "description": "What else to answer; a list, or a string with commas. `scores`: every segment with its "
+            "score, its `finish_reason` and the log probability of each token. `alignment`: which characters of the "
+            "translation come from which of the text. `timing`: where the time went, also as the header "
+            "`Server-Timing`.",
+            "oneOf": [{"type": "array", "items": {**_STRING, "enum": list(INCLUDES)}}, _STRING],
+            "examples": [["scores", "alignment"], "scores,timing"],
+        },
         "api_key": {"type": ["string", "null"], "description": "Accepted and not needed."},
     },
 }
@@ -73,6 +84,9 @@ _JSON_EXAMPLES: Final[dict[str, Any]] = {
     "one text": {"value": {"q": "Good morning!", "source": "en", "target": "fr"}},
     "a list": {"value": {"q": ["Good morning!", "See you tomorrow."], "source": "en", "target": "fr"}},
     "alternatives": {"value": {"q": "Good morning!", "source": "auto", "target": "fr", "alternatives": 2}},
+    "everything beside": {
+        "value": {"q": "Good morning!", "source": "en", "target": "fr", "include": ["scores", "alignment", "timing"]}
+    },
     "html": {"value": {"q": "<p>Good <b>morning</b>!</p>", "source": "en", "target": "fr", "format": "html"}},
 }
 _FORM_EXAMPLE: Final[dict[str, Any]] = {"q": "Good morning!", "source": "en", "target": "fr"}
@@ -93,6 +107,62 @@ _DETECTED: Final[dict[str, Any]] = {
 }
 _STRINGS: Final[dict[str, Any]] = {"type": "array", "items": _STRING}
 
+_NUMBER: Final[dict[str, Any]] = {"type": "number"}
+_SEGMENTS: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["source", "text", "score", "finish_reason", "tokens"],
+        "properties": {
+            "source": _STRING,
+            "text": _STRING,
+            "score": {**_NUMBER, "description": "Sum of the log probabilities, normalised by length."},
+            "finish_reason": {
+                **_STRING,
+                "enum": [reason.value for reason in FinishReason],
+                "description": "`stop`: it is whole; anything else says why it was cut.",
+            },
+            "tokens": {
+                "type": "array",
+                "description": "Each token as the model writes it, the end token too, with its log probability.",
+                "items": {"type": "object", "properties": {"text": _STRING, "score": _NUMBER}},
+            },
+        },
+    },
+}
+_ALIGNED_TOKENS: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "range": {
+                "type": "array",
+                "items": {"type": "integer"},
+                "minItems": 2,
+                "maxItems": 2,
+                "description": "Its characters in the whole text, from and up to (not included).",
+            },
+            "id": {"type": "integer", "description": "The how manieth token of the whole text it is, from 0."},
+        },
+    },
+}
+_ALIGNMENT: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {"type": "object", "properties": {"tgt": _ALIGNED_TOKENS, "src": _ALIGNED_TOKENS}},
+}
+_TIMING: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "Only if asked for. The longest wait, encoding and decoding of a segment; the steps of all.",
+    "properties": {
+        "queue_seconds": {**_NUMBER, "description": "Until a segment got its place in the running batch."},
+        "encode_seconds": _NUMBER,
+        "decode_seconds": _NUMBER,
+        "total_seconds": {**_NUMBER, "description": "From the request's arrival to its answer."},
+        "steps": {"type": "integer"},
+        "mean_batch_rows": {**_NUMBER, "description": "Hypotheses decoded together in a step, others' too."},
+    },
+}
+
 _TRANSLATED: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["translatedText"],
@@ -106,6 +176,16 @@ _TRANSLATED: Final[dict[str, Any]] = {
             "description": "Only with `auto`; for a list of texts one for each.",
             "oneOf": [_DETECTED, {"type": "array", "items": _DETECTED}],
         },
+        "segments": {
+            "description": "Only if `scores` are asked for; for a list of texts one list for each.",
+            "oneOf": [_SEGMENTS, {"type": "array", "items": _SEGMENTS}],
+        },
+        "align": {
+            "description": "Only if `alignment` is asked for; for a list of texts one list for each. From "
+            "attention: each token of the translation with the token of the text looked at most.",
+            "oneOf": [_ALIGNMENT, {"type": "array", "items": _ALIGNMENT}],
+        },
+        "timing": _TIMING,
     },
 }
 
@@ -132,6 +212,11 @@ TRANSLATE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
                 "schema": _STRING,
                 "example": "deadline",
             },
+            SERVER_TIMING_HEADER: {
+                "description": "Only if `timing` is asked for: `queue`, `encode`, `decode`, `total`, in milliseconds.",
+                "schema": _STRING,
+                "example": "queue;dur=0.210, encode;dur=1.500, decode;dur=9.800, total;dur=12.400",
+            },
         },
         "content": {
             "application/json": {
@@ -144,6 +229,28 @@ TRANSLATE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
                             "translatedText": "Bonjour !",
                             "alternatives": ["Bon matin !", "Bonjour."],
                             "detectedLanguage": {"confidence": 100, "language": "en"},
+                        }
+                    },
+                    "scores and alignment": {
+                        "value": {
+                            "translatedText": "Bonjour !",
+                            "segments": [
+                                {
+                                    "source": "Hello!",
+                                    "text": "Bonjour !",
+                                    "score": -0.31,
+                                    "finish_reason": "stop",
+                                    "tokens": [
+                                        {"text": "\u2581Bonjour", "score": -0.3},
+                                        {"text": "\u2581!", "score": -0.1},
+                                        {"text": "</s>", "score": -0.01},
+                                    ],
+                                }
+                            ],
+                            "align": [
+                                {"tgt": [{"range": [0, 7], "id": 0}], "src": [{"range": [0, 5], "id": 0}]},
+                                {"tgt": [{"range": [8, 9], "id": 1}], "src": [{"range": [5, 6], "id": 1}]},
+                            ],
                         }
                     },
                 },

@@ -14,11 +14,15 @@ TIMEOUT_HEADER: Final = "X-Request-Timeout-Seconds"
 
 @dataclass(frozen=True, slots=True)
 class RequestTimeout:
-    """``deadline`` is a ``time.monotonic`` time; ``name`` is where ``seconds`` come from, for messages."""
+    """``began`` and ``deadline`` are ``time.monotonic`` times; ``name`` says in messages where ``seconds`` are from."""
 
     seconds: float
     name: str
-    deadline: float
+    began: float
+
+    @property
+    def deadline(self) -> float:
+        return self.began + self.seconds
 
     def __str__(self) -> str:
         return f"{self.name} ({self.seconds:g})"
@@ -32,7 +36,7 @@ def timeout_of(request: Request, limit_seconds: float) -> RequestTimeout:
     now = time.monotonic()
     asked = request.headers.get(TIMEOUT_HEADER, "").strip()
     if not asked:
-        return RequestTimeout(limit_seconds, "request_timeout_seconds", now + limit_seconds)
+        return RequestTimeout(limit_seconds, "request_timeout_seconds", now)
     try:
         asked_seconds = float(asked)
     except ValueError:
@@ -40,5 +44,5 @@ def timeout_of(request: Request, limit_seconds: float) -> RequestTimeout:
     if not 0 < asked_seconds < math.inf:
         raise InvalidRequest(f"Invalid request: {TIMEOUT_HEADER} is {asked[:40]!r}, it must be a number above 0")
     if asked_seconds >= limit_seconds:
-        return RequestTimeout(limit_seconds, "request_timeout_seconds", now + limit_seconds)
-    return RequestTimeout(asked_seconds, TIMEOUT_HEADER, now + asked_seconds)
+        return RequestTimeout(limit_seconds, "request_timeout_seconds", now)
+    return RequestTimeout(asked_seconds, TIMEOUT_HEADER, now)

@@ -1,6 +1,7 @@
 """POST /translate as LibreTranslate's clients speak it."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,9 +18,10 @@ from app.api.descriptions import (
     TRANSLATE_RESPONSES,
     TRANSLATE_SUMMARY,
 )
+from app.api.included import SERVER_TIMING_HEADER, alignment_of, scores_of, server_timing, timing_of
 from app.api.responses import JsonResponse, error_response
 from app.api.service import Service, service_of
-from app.api.timeout import timeout_of
+from app.api.timeout import RequestTimeout, timeout_of
 from app.api.waiting import wait_for
 from app.engine.sequence import FinishReason
 from app.errors import DeadlineExceeded, EngineStopped
@@ -54,25 +56,33 @@ async def translate(request: Request) -> Response:
     except TimeoutError:
         return error_response(408, f"The body did not arrive within {timeout}", {"Connection": "close"})
     try:
-        return await _answer(request, service, fields, timeout.deadline)
+        return await _answer(request, service, fields, timeout)
     except DeadlineExceeded:
         raise DeadlineExceeded(f"Nothing was translated within {timeout}; send less at once") from None
 
 
-async def _answer(request: Request, service: Service, fields: Fields, deadline: float) -> Response:
+async def _answer(request: Request, service: Service, fields: Fields, timeout: RequestTimeout) -> Response:
     asked = parse_asked(fields, service.settings, service.registry)
     if not service.registry.served:
         raise EngineStopped(f"Nothing can be translated: {service.registry.problem}")
     detections = await run_in_threadpool(_detect, service, asked) if asked.source is None else []
     sources = [detection.language for detection in detections] or [asked.source or ""] * len(asked.texts)
-    translations = await _translate_all(request, service, asked, sources, deadline)
-    return JsonResponse(_body(asked, translations, detections), headers=_headers(translations))
+    translations = await _translate_all(request, service, asked, sources, timeout.deadline)
+    headers = _headers(translations)
+    body = _body(asked, translations, detections)
+    if "timing" in asked.include:
+        timing = timing_of(translations, time.monotonic() - timeout.began)
+        body["timing"] = timing
+        headers[SERVER_TIMING_HEADER] = server_timing(timing)
+    return JsonResponse(body, headers=headers)
 
 
 async def _translate_all(
     request: Request, service: Service, asked: Asked, sources: Sequence[str], deadline: float
 ) -> list[Translation]:
-    options = TranslationOptions(asked.beam_size, asked.alternatives, asked.text_format)
+    options = TranslationOptions(
+        asked.beam_size, asked.alternatives, asked.text_format, alignment="alignment" in asked.include
+    )
     # A text that is in the target language already comes back as it is.
     translations = [Translation(text, (), ()) for text in asked.texts]
     groups = [
@@ -130,6 +140,12 @@ def _body(asked: Asked, translations: Sequence[Translation], detections: Sequenc
     if asked.alternatives:
         alternatives = [list(translation.alternatives) for translation in translations]
         body["alternatives"] = alternatives if asked.is_list else alternatives[0]
+    if "scores" in asked.include:
+        segments = [scores_of(translation) for translation in translations]
+        body["segments"] = segments if asked.is_list else segments[0]
+    if "alignment" in asked.include:
+        aligned = [alignment_of(translation) for translation in translations]
+        body["align"] = aligned if asked.is_list else aligned[0]
     if detections:
         found = [{"confidence": detection.confidence, "language": detection.language} for detection in detections]
         body["detectedLanguage"] = found if asked.is_list else found[0]

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.engine.facts import ModelFacts
-from app.engine.progress import BeamProgress, GreedyProgress, Progress
+from app.engine.progress import BeamProgress, GreedyProgress, Progress, begin, place_of
 from app.engine.search import advance_beam, candidates_needed, is_settled, pick_greedy
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
 from app.engine.sessions import Graphs, Stepped
@@ -51,10 +52,11 @@ class Batch:
         for sequence, rows in zip(
             newcomers, self._arena.admit(encoded, lengths, copies, self._facts.bos_id), strict=True
         ):
-            if sequence.options.beam_size == 1:
-                self._greedy[sequence] = GreedyProgress(sequence, rows)
+            progress = begin(sequence, rows, has_attention=bool(encoded.memory))
+            if isinstance(progress, GreedyProgress):
+                self._greedy[sequence] = progress
             else:
-                self._beams[sequence] = BeamProgress(sequence, rows)
+                self._beams[sequence] = progress
         self._count_candidates()
 
     def decode_step(self) -> Stepped:
@@ -66,7 +68,7 @@ class Batch:
         """Give every sequence its next token; those that ended still hold their rows."""
         token_ids, picked, picked_scores = pick_greedy(stepped.scores, stepped.score_ids)
         self._arena.advance(stepped.next_states, token_ids)
-        ended = self._advance_greedy(picked, picked_scores)
+        ended = self._advance_greedy(picked, picked_scores, stepped.attention)
         if self._beams:
             ended += self._advance_beams(stepped)
         return ended
@@ -101,7 +103,9 @@ class Batch:
         widest = max((progress.sequence.options.beam_size for progress in self._beams.values()), default=1)
         self._best_k = candidates_needed(widest, self._facts.vocabulary_size)
 
-    def _advance_greedy(self, picked: list[int], picked_scores: list[float]) -> list[Ended]:
+    def _advance_greedy(
+        self, picked: list[int], picked_scores: list[float], attention: NDArray[np.float32] | None
+    ) -> list[Ended]:
         # The one loop over rows in Python: a few tenths of a microsecond each.
         eos_id = self._facts.eos_id
         ended: list[Ended] = []
@@ -118,6 +122,8 @@ class Batch:
             else:
                 progress.token_scores.append(score)
                 progress.token_ids.append(token_id)
+                if progress.alignment is not None and attention is not None:
+                    progress.alignment.append(place_of(attention, row, progress.sequence.source_tokens))
         return ended
 
     def _advance_beams(self, stepped: Stepped) -> list[Ended]:
@@ -127,6 +133,9 @@ class Batch:
         for progress in self._beams.values():
             sequence, rows = progress.sequence, progress.rows
             alive = rows[: len(progress.beam.live)]
+            places: list[int] | None = None
+            if sequence.options.align and stepped.attention is not None:
+                places = [place_of(stepped.attention, row, sequence.source_tokens) for row in alive]
             beam, parents = advance_beam(
                 progress.beam,
                 stepped.scores[alive],
@@ -134,6 +143,7 @@ class Batch:
                 sequence.options,
                 sequence.cap,
                 self._facts.eos_id,
+                places,
             )
             progress.beam = beam
             if is_settled(beam, sequence.options, sequence.cap):

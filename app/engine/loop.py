@@ -11,6 +11,7 @@ from typing import Final
 
 from app.engine.batch import Batch, Ended
 from app.engine.facts import ModelFacts
+from app.engine.pace import Pace
 from app.engine.scheduler import EngineLimits, Scheduler, bucket
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions, Sequence
 from app.engine.sessions import Graphs
@@ -19,7 +20,6 @@ from app.errors import EngineStopped, InvalidRequest, LimitExceeded, StepFailed
 __all__ = ["Engine", "EngineLimits", "EngineStatus"]
 
 _LOG: Final = logging.getLogger(__name__)
-_LONGEST_RETRY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Engine:
         self._clock = clock
         self._batch = Batch(graphs, facts)
         self._scheduler = Scheduler(self.limits)
+        self._pace = Pace(clock)
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
         self._accepting = False  # submit may enqueue
@@ -69,12 +70,7 @@ class Engine:
         self._aborting = False  # leave at once
         self._someone_left = False  # a future was cancelled since the last step
         self._failure: str | None = None
-        self._steps_done = 0
         self._sequences_done = 0
-        self._last_step_seconds: float | None = None
-        self._step_began: float | None = None
-        self._busy_seconds = 0.0  # since a sequence finished last
-        self._seconds_per_sequence = 0.1
 
     def start(self) -> None:
         """Begin to accept and to decode.
@@ -146,9 +142,7 @@ class Engine:
         with self._condition:
             if not self._accepting:
                 raise EngineStopped(f"{self.name} is not running")
-            waiting = self._scheduler.waiting_count
-            retry_after = min(max(1.0, waiting * self._seconds_per_sequence), _LONGEST_RETRY_SECONDS)
-            self._scheduler.enqueue(request, retry_after)
+            self._scheduler.enqueue(request, self._pace.retry_after_seconds(self._scheduler.waiting_count))
             self._condition.notify_all()
         for sequence in request:
             sequence.future.add_done_callback(self._note_departure)
@@ -157,7 +151,6 @@ class Engine:
     def status(self) -> EngineStatus:
         """A picture of this moment; never waits for a step."""
         with self._condition:
-            began = self._step_began
             return EngineStatus(
                 started=self._accepting,
                 healthy=self._accepting and self._failure is None,
@@ -165,10 +158,10 @@ class Engine:
                 rows_running=self._scheduler.rows_running,
                 sequences_running=len(self._scheduler.running),
                 sequences_waiting=self._scheduler.waiting_count,
-                steps_done=self._steps_done,
+                steps_done=self._pace.turns_done,
                 sequences_done=self._sequences_done,
-                last_step_seconds=self._last_step_seconds,
-                step_age_seconds=None if began is None else self._clock() - began,
+                last_step_seconds=self._pace.last_turn_seconds,
+                step_age_seconds=self._pace.turn_age_seconds(),
             )
 
     def step(self) -> None:
@@ -178,6 +171,7 @@ class Engine:
         self._encode(newcomers)
         if not self._batch.rows:
             return
+        self._pace.count_step(self._batch.rows)
         stepped = self._batch.decode_step()
         ended = self._batch.advance(stepped)
         self._finish(ended)
@@ -193,7 +187,8 @@ class Engine:
             raise InvalidRequest(
                 f"source ids go from {min(ids)} to {max(ids)}, the vocabulary from 0 to {facts.vocabulary_size - 1}"
             )
-        return Sequence(ids, options, facts.target_cap(len(ids), options.max_target_tokens), deadline)
+        cap = facts.target_cap(len(ids), options.max_target_tokens)
+        return Sequence(ids, options, cap, deadline, self._pace.submitted())
 
     def _note_departure(self, future: "Future[list[Hypothesis]]") -> None:
         if future.cancelled():
@@ -211,9 +206,9 @@ class Engine:
         if ran:
             self._batch.leave(ran)
         for sequence, hypotheses in zip(ran, partial, strict=True):
-            sequence.resolve(hypotheses)
+            sequence.resolve(hypotheses, self._pace.ended(sequence.watch))
         for sequence in waited:
-            sequence.resolve(sequence.unstarted(FinishReason.DEADLINE))
+            sequence.resolve(sequence.unstarted(FinishReason.DEADLINE), self._pace.ended(sequence.watch))
 
     def _admit(self) -> list[Sequence]:
         with self._condition:
@@ -221,7 +216,10 @@ class Engine:
 
     def _encode(self, newcomers: list[Sequence]) -> None:
         for similar in bucket(newcomers, self.limits.max_padded_tokens):
+            watches = [sequence.watch for sequence in similar]
+            self._pace.admitted(watches)
             self._batch.join(similar)
+            self._pace.encoded(watches)
 
     def _finish(self, ended: list[Ended]) -> None:
         if not ended:
@@ -235,7 +233,7 @@ class Engine:
                 self._failure = None
         for end in ended:
             if isinstance(end.outcome, list):
-                end.sequence.resolve(end.outcome)
+                end.sequence.resolve(end.outcome, self._pace.ended(end.sequence.watch))
             else:
                 end.sequence.fail(end.outcome)
 
@@ -243,13 +241,13 @@ class Engine:
         """The thread: steps while there is work; whatever happens, no future is left hanging."""
         try:
             while self._wait_for_work():
-                began = self._step_began = self._clock()
+                self._pace.begin_turn()
                 done_before = self._sequences_done
                 try:
                     self.step()
                 except Exception as error:
                     self._fail_all(error)
-                self._note_step(self._clock() - began, self._sequences_done - done_before)
+                self._pace.end_turn(self._sequences_done - done_before)
         finally:
             with self._condition:
                 self._accepting = False
@@ -266,16 +264,6 @@ class Engine:
             if self._aborting:
                 return False
             return bool(self._scheduler.waiting_count or self._scheduler.running)
-
-    def _note_step(self, seconds: float, finished: int) -> None:
-        self._step_began = None
-        self._steps_done += 1
-        self._last_step_seconds = seconds
-        # A running mean of what one sequence costs, so that "come back later" can say when.
-        self._busy_seconds += seconds
-        if finished:
-            self._seconds_per_sequence += 0.1 * (self._busy_seconds / finished - self._seconds_per_sequence)
-            self._busy_seconds = 0.0
 
     def _fail_all(self, error: Exception) -> None:
         """A step raised: nobody's state can be trusted, so everybody fails now rather than waiting in vain."""

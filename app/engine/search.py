@@ -5,6 +5,7 @@ score. A beam of one is decoded greedily, whatever its length penalty.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,15 +23,24 @@ def normalised(total: float, length: int, length_penalty: float) -> float:
 
 
 class LiveHypothesis(NamedTuple):
-    """A translation begun: its tokens, the score of each, and their sum."""
+    """A translation begun: its tokens, the score of each, and their sum.
+
+    ``alignment``: of each token the place attended to most in the source; None if nobody asked.
+    """
 
     token_ids: tuple[int, ...]
     token_scores: tuple[float, ...]
     total: float
+    alignment: tuple[int, ...] | None = None
 
     def ended(self, reason: FinishReason, length_penalty: float) -> Hypothesis:
         score = normalised(self.total, len(self.token_scores), length_penalty)
-        return Hypothesis(self.token_ids, score, self.token_scores, reason)
+        return Hypothesis(self.token_ids, score, self.token_scores, reason, self.alignment)
+
+    def extended(self, token_id: int, score: float, place: int) -> "LiveHypothesis":
+        """One token longer. ``place``: where in the source the token was found; not kept if nobody asked."""
+        alignment = None if self.alignment is None else (*self.alignment, place)
+        return LiveHypothesis((*self.token_ids, token_id), (*self.token_scores, score), self.total + score, alignment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,7 @@ def advance_beam(
     options: SearchOptions,
     cap: int,
     eos_id: int,
+    places: Sequence[int] | None = None,
 ) -> tuple[Beam, list[int]]:
     """One token further.
 
@@ -69,6 +80,7 @@ def advance_beam(
     live on. At the cap only an eos may follow, and what is not finished then is cut.
 
     :param scores: [rows, candidates], row i belongs to live hypothesis i, best first; rows beyond are not looked at.
+    :param places: [rows], where in the source each live hypothesis looked in this step; only if that is to be kept.
     :returns: the beam after the step, and for each hypothesis living on, the live hypothesis it comes from.
     """
     count = min(scores.shape[1], 2 * options.beam_size)
@@ -89,14 +101,14 @@ def advance_beam(
             break
         parent, column = divmod(candidate, count)
         origin, token_id = beam.live[parent], ids[parent][column]
-        token_scores = (*origin.token_scores, each[parent][column])
         if token_id == eos_id:
             if rank < options.beam_size:
-                whole = LiveHypothesis(origin.token_ids, token_scores, total)
+                token_scores = (*origin.token_scores, each[parent][column])
+                whole = LiveHypothesis(origin.token_ids, token_scores, total, origin.alignment)
                 finished.append(whole.ended(FinishReason.STOP, options.length_penalty))
                 ended.add(parent)
         elif not at_cap and len(live) < options.beam_size:
-            live.append(LiveHypothesis((*origin.token_ids, token_id), token_scores, total))
+            live.append(origin.extended(token_id, each[parent][column], places[parent] if places else 0))
             parents.append(parent)
     kept = keep_best((*beam.kept, *finished), options.hypotheses)
     if at_cap:

@@ -2,9 +2,10 @@
 
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from app.engine.pace import Stopwatch, Timing
 from app.errors import InvalidRequest
 
 
@@ -23,7 +24,7 @@ class SearchOptions:
 
     ``length_penalty`` is the alpha of ``app.engine.search.normalised``. ``max_target_tokens`` can only lower the
     model's own cap. ``exhaustive`` makes a beam go on until no longer hypothesis can possibly win, at the price of many
-    steps; see ``app.engine.search.is_settled``.
+    steps; see ``app.engine.search.is_settled``. ``align`` asks for ``Hypothesis.alignment``.
 
     :raises InvalidRequest: names the option and its value.
     """
@@ -33,6 +34,7 @@ class SearchOptions:
     length_penalty: float = 1.0
     max_target_tokens: int | None = None
     exhaustive: bool = False
+    align: bool = False
 
     def __post_init__(self) -> None:
         if self.beam_size < 1:
@@ -50,13 +52,17 @@ class Hypothesis:
     """One translation as token ids, without bos and eos.
 
     ``token_scores`` are log probabilities, one for each token and, where the reason is ``stop``, one more for the eos.
-    ``score`` is their sum normalised by length.
+    ``score`` is their sum normalised by length. ``alignment``, if it was asked for and the model has attention: for
+    each token the place in the source (its eos aside) that was attended to most while the token was chosen. ``timing``
+    is that of the whole sequence.
     """
 
     token_ids: tuple[int, ...]
     score: float
     token_scores: tuple[float, ...]
     finish_reason: FinishReason
+    alignment: tuple[int, ...] | None = None
+    timing: Timing | None = field(default=None, compare=False)
 
 
 @dataclass(eq=False, slots=True)
@@ -71,6 +77,7 @@ class Sequence:
     options: SearchOptions
     cap: int
     deadline: float | None
+    watch: Stopwatch = field(default_factory=lambda: Stopwatch(0.0))
     future: "Future[list[Hypothesis]]" = field(default_factory=Future)
     _acknowledged: bool = field(default=False, init=False)
 
@@ -85,14 +92,14 @@ class Sequence:
 
     def unstarted(self, reason: FinishReason) -> list[Hypothesis]:
         """The outcome of a sequence that never got a row: a hypothesis without tokens."""
-        return [Hypothesis((), 0.0, (), reason)]
+        return [Hypothesis((), 0.0, (), reason, () if self.options.align else None)]
 
     def is_late(self, now: float) -> bool:
         return self.deadline is not None and now >= self.deadline
 
-    def resolve(self, hypotheses: list[Hypothesis]) -> None:
+    def resolve(self, hypotheses: list[Hypothesis], timing: Timing) -> None:
         try:
-            self.future.set_result(hypotheses)
+            self.future.set_result([replace(hypothesis, timing=timing) for hypothesis in hypotheses])
         except InvalidStateError:
             self._acknowledge_cancel()
 

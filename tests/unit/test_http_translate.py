@@ -162,6 +162,58 @@ def test_control_characters_come_back(service: RunningService) -> None:
     assert ask(service, q=text) == {"translatedText": text.upper()}
 
 
+def test_scores(service: RunningService) -> None:
+    body = ask(service, q="Yes. No.", include=["scores"])
+    assert list(body) == ["translatedText", "segments"]
+    yes, no = body["segments"]
+    assert (yes["source"], yes["text"], yes["finish_reason"]) == ("Yes.", "YES.", "stop")
+    assert [token["text"] for token in no["tokens"]] == ["N", "O", ".", "</s>"]
+    assert {token["score"] for token in no["tokens"]} == {-0.125}
+    assert no["score"] < 0
+    several = ask(service, q=["Yes.", "1"], include="scores")
+    assert [len(segments) for segments in several["segments"]] == [1, 0]
+
+
+def test_alignment(service: RunningService) -> None:
+    body = ask(service, q=["x\n ab", "c"], include="alignment", beam_size=3)
+    assert list(body) == ["translatedText", "align"]
+    assert body["align"] == [
+        [
+            {"tgt": [{"range": [0, 1], "id": 0}], "src": [{"range": [0, 1], "id": 0}]},
+            {"tgt": [{"range": [3, 4], "id": 1}], "src": [{"range": [3, 4], "id": 1}]},
+            {"tgt": [{"range": [4, 5], "id": 2}], "src": [{"range": [4, 5], "id": 2}]},
+        ],
+        [{"tgt": [{"range": [0, 1], "id": 0}], "src": [{"range": [0, 1], "id": 0}]}],
+    ]
+
+
+def test_timing(service: RunningService) -> None:
+    answer = service.client.post(
+        "/translate", data={"q": "Yes. No.", "source": "en", "target": "fr", "include": ["timing", "scores"]}
+    )
+    assert list(answer.json()) == ["translatedText", "segments", "timing"]
+    timing = answer.json()["timing"]
+    assert timing["steps"] == 5 + 4
+    assert timing["mean_batch_rows"] >= 1.0
+    assert 0 <= timing["queue_seconds"] <= timing["total_seconds"]
+    parts = [part.split(";dur=") for part in answer.headers["server-timing"].split(", ")]
+    assert [name for name, _ in parts] == ["queue", "encode", "decode", "total"]
+    assert float(parts[3][1]) == pytest.approx(1000 * timing["total_seconds"], abs=0.001)
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], ",", [""]])
+def test_nothing_beside(service: RunningService, nothing: object) -> None:
+    assert ask(service, q="Hello", include=nothing) == {"translatedText": "HELLO"}
+
+
+@pytest.mark.parametrize(("include", "said"), [("score", "'score'"), ([1], "a number"), ({"a": 1}, "an object")])
+def test_unknown_includes(service: RunningService, include: object, said: str) -> None:
+    fields = {"q": "Hello", "source": "en", "target": "fr", "include": include}
+    answer = service.client.post("/translate", json=fields)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
 def test_many_at_once_do_not_mix(service: RunningService) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -13,7 +13,7 @@ from app.engine.facts import ModelFacts
 from app.engine.loop import Engine, EngineLimits
 from app.engine.sequence import FinishReason, Hypothesis
 from app.errors import InvalidRequest, RequestCancelled, StepFailed
-from app.translator import Pending, TranslationOptions, Translator
+from app.translator import Pending, Translation, TranslationOptions, Translator
 from tests.fakes import TextMachine, fake_bundle, text_machine
 
 
@@ -113,6 +113,69 @@ def test_html_keeps_its_markup(translator: Translator) -> None:
     assert translated == (
         '<p class="intro">FISH &amp; <b>CHIPS</b> ARE 3 &lt; 4.</p>\n<!-- no -->&nbsp;<script>var a = "x";</script>'
     )
+
+
+ALIGNED = TranslationOptions(alignment=True)
+
+
+def read(text: str, answer: str, translation: Translation) -> list[tuple[str, str]]:
+    """Each group of an alignment as (source characters, target characters)."""
+    return [
+        (
+            "".join(text[token.start : token.end] for token in group.source),
+            "".join(answer[token.start : token.end] for token in group.target),
+        )
+        for group in translation.alignment
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet="aé. !?\n\t-,'«»", max_size=60), st.sampled_from([1, 3]))
+def test_a_model_that_copies_is_aligned_character_by_character(copier: Translator, text: str, beam_size: int) -> None:
+    options = TranslationOptions(beam_size=beam_size, alignment=True)
+    (translation,) = copier.translate([text], options)
+    groups = translation.alignment
+    assert all(group.source == group.target for group in groups)
+    covered = [text[token.start : token.end] for group in groups for token in group.source]
+    visible = "".join(segment.source for segment in translation.segments)
+    assert "".join(covered) == "".join(visible.split())
+    numbers = [token.number for group in groups for token in group.target]
+    assert numbers == sorted(set(numbers))
+
+
+def test_an_alignment_runs_across_segments_and_backwards(bundle: Bundle) -> None:
+    engine = Engine(text_machine(bundle, "reverse"), ModelFacts.of(bundle.manifest))
+    engine.start()
+    try:
+        (translation,) = Translator(bundle, engine).translate(["ab cd\n 12\tef"], ALIGNED)
+    finally:
+        engine.stop(drain=False)
+    assert translation.text == "dc ba\n 12\tfe"
+    found = [
+        (token.start, other.start)
+        for group in translation.alignment
+        for token in group.source
+        for other in group.target
+    ]
+    assert found == [(4, 0), (3, 1), (1, 3), (0, 4), (11, 10), (10, 11)]
+
+
+def test_an_alignment_of_html_counts_in_the_document(translator: Translator) -> None:
+    document = "<p>Fish &amp; <b>chips &eacute;</b> 3 &lt; 4.</p>"
+    (translation,) = translator.translate([document], TranslationOptions(text_format="html", alignment=True))
+    pairs = read(document, translation.text, translation)
+    assert "".join(source for source, _ in pairs) == "Fish&amp;chips&eacute;3&lt;4."[:22]
+    assert all(target == source.upper() or source.startswith("&") for source, target in pairs)
+    assert ("&amp;", "&amp;") in pairs
+    assert ("&eacute;", "É") in pairs
+
+
+def test_nothing_is_aligned_unasked(translator: Translator) -> None:
+    (translation,) = translator.translate(["Hello."])
+    assert translation.alignment == ()
+    assert [segment.alignment for segment in translation.segments] == [None]
+    assert translation.segments[0].tokens == (*"HELLO.", "</s>")
+    assert len(translation.segments[0].token_scores) == 7
 
 
 def test_a_failed_step_is_an_error_and_the_next_request_works(translator: Translator, machine: TextMachine) -> None:
