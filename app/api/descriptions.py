@@ -208,7 +208,8 @@ TRANSLATE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "headers": {
             FINISH_REASON_HEADER: {
                 "description": "Only if a translation was cut: why, with commas between several reasons. `length`: "
-                "at the longest that the model may write; `deadline`: the time was over.",
+                "at the longest that the model may write; `deadline`: the time was over; `repetition`: where it began "
+                "to repeat itself without end.",
                 "schema": _STRING,
                 "example": "deadline",
             },

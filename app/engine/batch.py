@@ -100,8 +100,9 @@ class Batch:
         self._beams.clear()
 
     def _count_candidates(self) -> None:
-        widest = max((progress.sequence.options.beam_size for progress in self._beams.values()), default=1)
-        self._best_k = candidates_needed(widest, self._facts.vocabulary_size)
+        size = self._facts.vocabulary_size
+        needed = (candidates_needed(one.options, one.cap, size) for one in self._beams)
+        self._best_k = max(needed, default=1)
 
     def _advance_greedy(
         self, picked: list[int], picked_scores: list[float], attention: NDArray[np.float32] | None
@@ -124,6 +125,9 @@ class Batch:
                 progress.token_ids.append(token_id)
                 if progress.alignment is not None and attention is not None:
                     progress.alignment.append(place_of(attention, row, progress.sequence.source_tokens))
+                looped = progress.looped()
+                if looped is not None:
+                    ended.append(Ended(progress.sequence, looped))
         return ended
 
     def _advance_beams(self, stepped: Stepped) -> list[Ended]:
@@ -144,11 +148,13 @@ class Batch:
                 sequence.cap,
                 self._facts.eos_id,
                 places,
+                progress.guard,
             )
             progress.beam = beam
             if is_settled(beam, sequence.options, sequence.cap):
-                outcome = list(beam.kept) if beam.kept else _no_numbers(float(stepped.scores[alive[0], 0]))
-                ended.append(Ended(sequence, outcome))
+                # What lives on has lost to what is kept: only loops may fill up behind.
+                outcome = [*beam.kept, *beam.looped][: sequence.options.hypotheses]
+                ended.append(Ended(sequence, outcome or _no_numbers(float(stepped.scores[alive[0], 0]))))
                 continue
             targets += rows[: len(parents)]
             origins += [rows[parent] for parent in parents]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from app.engine.repetition import LoopGuard
 from app.engine.search import Beam, LiveHypothesis, cut_beam
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
 
@@ -16,14 +17,31 @@ class GreedyProgress:
     sequence: Sequence
     rows: list[int]
     alignment: list[int] | None
+    guard: LoopGuard | None
     token_ids: list[int] = field(default_factory=list)
     token_scores: list[float] = field(default_factory=list)
 
+    def looped(self) -> list[Hypothesis] | None:
+        """The outcome if the last token closed a loop; to be asked after every token."""
+        # Most tokens are none of the last four, so this costs next to nothing.
+        if self.guard is None or self.token_ids[-1] not in self.token_ids[-5:-1]:
+            return None
+        excess = self.guard.excess(self.token_ids)
+        return (
+            [self._whole().shortened(excess).ended(FinishReason.REPETITION, self._length_penalty)] if excess else None
+        )
+
     def cut(self, reason: FinishReason) -> list[Hypothesis]:
         """What is there so far, as the outcome."""
+        return [self._whole().ended(reason, self._length_penalty)]
+
+    @property
+    def _length_penalty(self) -> float:
+        return self.sequence.options.length_penalty
+
+    def _whole(self) -> LiveHypothesis:
         alignment = None if self.alignment is None else tuple(self.alignment)
-        whole = LiveHypothesis(tuple(self.token_ids), tuple(self.token_scores), sum(self.token_scores), alignment)
-        return [whole.ended(reason, self.sequence.options.length_penalty)]
+        return LiveHypothesis(tuple(self.token_ids), tuple(self.token_scores), sum(self.token_scores), alignment)
 
 
 @dataclass(eq=False, slots=True)
@@ -33,6 +51,7 @@ class BeamProgress:
     sequence: Sequence
     rows: list[int]
     beam: Beam
+    guard: LoopGuard | None
 
     def cut(self, reason: FinishReason) -> list[Hypothesis]:
         """What is there so far, as the outcome."""
@@ -45,9 +64,10 @@ Progress = GreedyProgress | BeamProgress
 def begin(sequence: Sequence, rows: list[int], has_attention: bool) -> Progress:
     """A sequence that just got its rows."""
     is_aligned = sequence.options.align and has_attention
-    if sequence.options.beam_size == 1:
-        return GreedyProgress(sequence, rows, [] if is_aligned else None)
-    return BeamProgress(sequence, rows, Beam(live=(LiveHypothesis((), (), 0.0, () if is_aligned else None),)))
+    guard = LoopGuard(sequence.source_ids[:-1]) if sequence.options.loop_guard else None
+    if sequence.options.is_plain:
+        return GreedyProgress(sequence, rows, [] if is_aligned else None, guard)
+    return BeamProgress(sequence, rows, Beam(live=(LiveHypothesis((), (), 0.0, () if is_aligned else None),)), guard)
 
 
 def place_of(attention: NDArray[np.float32], row: int, source_tokens: int) -> int:

@@ -4,9 +4,12 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Final
 
 from app.engine.pace import Stopwatch, Timing
 from app.errors import InvalidRequest
+
+MAX_NGRAM: Final = 16
 
 
 class FinishReason(StrEnum):
@@ -16,6 +19,7 @@ class FinishReason(StrEnum):
     LENGTH = "length"  # it was cut at the cap
     DEADLINE = "deadline"  # its time was over
     CANCELLED = "cancelled"  # the caller left
+    REPETITION = "repetition"  # it was cut where it began to go round in circles
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class SearchOptions:
     ``length_penalty`` is the alpha of ``app.engine.search.normalised``. ``max_target_tokens`` can only lower the
     model's own cap. ``exhaustive`` makes a beam go on until no longer hypothesis can possibly win, at the price of many
     steps; see ``app.engine.search.is_settled``. ``align`` asks for ``Hypothesis.alignment``.
+    ``loop_guard`` cuts what repeats itself without end, see ``app.engine.repetition``; ``no_repeat_ngram`` forbids that
+    so many tokens in a row ever come twice, 0 does not.
 
     :raises InvalidRequest: names the option and its value.
     """
@@ -35,6 +41,13 @@ class SearchOptions:
     max_target_tokens: int | None = None
     exhaustive: bool = False
     align: bool = False
+    loop_guard: bool = True
+    no_repeat_ngram: int = 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing but the best token at every step: greedy without conditions."""
+        return self.beam_size == 1 and not self.no_repeat_ngram
 
     def __post_init__(self) -> None:
         if self.beam_size < 1:
@@ -45,6 +58,8 @@ class SearchOptions:
             raise InvalidRequest(f"length_penalty is {self.length_penalty}, must be 0 to 10")
         if self.max_target_tokens is not None and self.max_target_tokens < 1:
             raise InvalidRequest(f"max_target_tokens is {self.max_target_tokens}, at least 1 is needed")
+        if not 0 <= self.no_repeat_ngram <= MAX_NGRAM:
+            raise InvalidRequest(f"no_repeat_ngram is {self.no_repeat_ngram}, must be 0 to {MAX_NGRAM}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ def arrivals(draw: st.DrawFn, facts: ModelFacts) -> list[tuple[int, Sequence]]:
             hypotheses=draw(st.integers(1, beam_size)),
             length_penalty=draw(st.sampled_from([0.0, 0.6, 1.0])),
             align=draw(st.booleans()),
+            no_repeat_ngram=draw(st.sampled_from([0, 0, 1, 2])),
         )
         found.append((draw(st.integers(0, 12)), Sequence(ids, options, draw(st.integers(1, 16)), None)))
     return found

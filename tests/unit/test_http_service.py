@@ -205,10 +205,10 @@ def test_a_timeout_that_is_none(service: RunningService, value: str) -> None:
     assert f"X-Request-Timeout-Seconds is '{value}'" in answer.json()["error"]
 
 
-def test_a_cut_at_the_cap_is_told_in_a_header(service: RunningService) -> None:
+def test_a_cut_is_told_in_a_header(service: RunningService) -> None:
     service.graphs.opened["en-fr"]._map[:] = 10  # never the end token
     answer = service.client.post("/translate", json=HELLO)
-    assert answer.headers["x-finish-reason"] == "length"
+    assert answer.headers["x-finish-reason"] == "repetition"
     assert list(answer.json()) == ["translatedText"]
 
 

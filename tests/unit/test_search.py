@@ -205,13 +205,23 @@ def test_greedy_takes_the_first() -> None:
 
 
 def test_candidates_needed() -> None:
-    assert [candidates_needed(size, 8000) for size in (1, 2, 5)] == [1, 4, 10]
-    assert candidates_needed(5, 7) == 7
+    sizes = (1, 2, 5)
+    assert [candidates_needed(SearchOptions(beam_size=size), 50, 8000) for size in sizes] == [1, 4, 10]
+    assert candidates_needed(SearchOptions(beam_size=5), 50, 7) == 7
+    assert candidates_needed(SearchOptions(no_repeat_ngram=3), 50, 8000) == 52
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("beam_size", 0), ("hypotheses", 0), ("hypotheses", 2), ("length_penalty", -0.1), ("length_penalty", math.nan)],
+    [
+        ("beam_size", 0),
+        ("hypotheses", 0),
+        ("hypotheses", 2),
+        ("length_penalty", -0.1),
+        ("length_penalty", math.nan),
+        ("no_repeat_ngram", -1),
+        ("no_repeat_ngram", 17),
+    ],
 )
 def test_options_name_what_is_wrong(name: str, value: float) -> None:
     with pytest.raises(InvalidRequest, match=f"{name} is {value}"):

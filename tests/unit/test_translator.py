@@ -3,17 +3,20 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bundle.store import Bundle
+from app.bundle.tokenizer import EOS_ID
 from app.engine.facts import ModelFacts
 from app.engine.loop import Engine, EngineLimits
 from app.engine.sequence import FinishReason, Hypothesis
 from app.errors import InvalidRequest, RequestCancelled, StepFailed
 from app.translator import Pending, Translation, TranslationOptions, Translator
+from tests.engines import TOKENIZER
 from tests.fakes import TextMachine, fake_bundle, text_machine
 
 
@@ -76,16 +79,29 @@ def test_a_segment_longer_than_the_model_may_see_is_split_and_not_cut(translator
 
 
 def test_a_translation_that_hits_the_cap_says_so(bundle: Bundle) -> None:
-    endless = text_machine(bundle, "copy")
-    endless._map[:] = 10  # never the end token
-    engine = Engine(endless, ModelFacts.of(bundle.manifest))
+    facts = replace(ModelFacts.of(bundle.manifest), max_target_tokens=3)
+    engine = Engine(text_machine(bundle, "copy"), facts)
     engine.start()
     try:
         translation = Translator(bundle, engine).translate(["Hello you. \n Bye."])[0]
     finally:
         engine.stop(drain=False)
+    assert translation.text == "Hel \n Bye"
     assert [segment.finish_reason for segment in translation.segments] == [FinishReason.LENGTH] * 2
     assert not translation.is_complete
+
+
+def test_a_translation_that_goes_round_in_circles_says_so(bundle: Bundle) -> None:
+    endless = text_machine(bundle, "copy")
+    endless._map[EOS_ID] = TOKENIZER.encode("x")[0]  # instead of an end
+    engine = Engine(endless, ModelFacts.of(bundle.manifest))
+    engine.start()
+    try:
+        translation = Translator(bundle, engine).translate(["Hello you."])[0]
+    finally:
+        engine.stop(drain=False)
+    assert translation.text == "Hello you.x"
+    assert translation.cut_reasons == {FinishReason.REPETITION}
 
 
 def test_alternatives_are_unique_and_never_the_translation(translator: Translator) -> None:
