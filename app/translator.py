@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from app.alignment import SegmentAlignment, within, without_spaces
@@ -31,7 +31,7 @@ class Submitter(Protocol):
     def submit_many(
         self,
         sources: Sequence[Sequence[int]],
-        options: SearchOptions | None = None,
+        options: SearchOptions | Sequence[SearchOptions] | None = None,
         deadline: float | None = None,
     ) -> "list[Future[list[Hypothesis]]]": ...
 
@@ -41,13 +41,19 @@ class TranslationOptions:
     """What a request may choose.
 
     ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam. ``alignment`` asks for
-    ``Translation.alignment``.
+    ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment begins, of a single text.
+    The others are those of ``SearchOptions``.
     """
 
     beam_size: int | None = None
     alternatives: int = 0
     text_format: TextFormat = "text"
     alignment: bool = False
+    target_prefix: str = ""
+    no_repeat_ngram: int = 0
+    temperature: float = 0.0
+    top_k: int = 50
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Plan:
     texts: tuple[tuple[Part, ...], ...]
     segments: tuple[str, ...]
     sources: tuple[tuple[int, ...], ...]
-    options: SearchOptions
+    options: tuple[SearchOptions, ...]
     alternatives: int
 
 
@@ -115,6 +121,7 @@ class Translator:
         """
         chosen = options or TranslationOptions()
         encoded: dict[str, tuple[int, ...]] = {}
+        segments: list[str] = []
         numbers: dict[str, int] = {}
 
         def fits(segment: str) -> bool:
@@ -123,15 +130,23 @@ class Translator:
             return len(encoded[segment]) <= self._max_source_tokens
 
         def number(segment: str) -> int:
-            return numbers.setdefault(segment, len(numbers))
+            if segment in numbers:
+                return numbers[segment]
+            # The one with a prefix is not the same as another without, whatever their sources.
+            if segments or not chosen.target_prefix:
+                numbers[segment] = len(segments)
+            segments.append(segment)
+            return len(segments) - 1
 
         parts = tuple(tuple(self._parts(text, chosen.text_format, fits, number)) for text in texts)
-        segments = tuple(numbers)
+        searches = [self._options(chosen)] * len(segments)
+        if chosen.target_prefix and segments:
+            searches[0] = replace(searches[0], prefix=self._prefix(texts, chosen.target_prefix))
         return Plan(
             texts=parts,
-            segments=segments,
+            segments=tuple(segments),
             sources=tuple(encoded[segment] for segment in segments),
-            options=self._options(chosen),
+            options=tuple(searches),
             alternatives=chosen.alternatives,
         )
 
@@ -200,11 +215,31 @@ class Translator:
         beam_size = self._search.beam_size if chosen.beam_size is None else chosen.beam_size
         if beam_size >= 1:  # else it is refused as it came
             beam_size = max(beam_size, chosen.alternatives + 1)
+        if chosen.temperature:
+            if chosen.alternatives or (chosen.beam_size or 1) > 1:
+                raise InvalidRequest("with a temperature there are neither alternatives nor a beam_size over 1")
+            beam_size = 1
         # All of the beam for alternatives: some of its hypotheses differ in their tokens and not in their text.
         hypotheses = max(1, beam_size) if chosen.alternatives else 1
         if chosen.alignment and not self._has_attention:
             raise InvalidRequest("alignment is not possible here: the model of these languages has no attention")
-        return SearchOptions(beam_size, hypotheses, self._search.length_penalty, align=chosen.alignment)
+        return SearchOptions(
+            beam_size,
+            hypotheses,
+            self._search.length_penalty,
+            align=chosen.alignment,
+            no_repeat_ngram=chosen.no_repeat_ngram,
+            temperature=chosen.temperature,
+            top_k=chosen.top_k,
+            seed=chosen.seed,
+        )
+
+    def _prefix(self, texts: Sequence[str], prefix: str) -> tuple[int, ...]:
+        if len(texts) > 1:
+            raise InvalidRequest(f"target_prefix goes with a single text, not with {len(texts)}")
+        if len(prefix.splitlines()) > 1:
+            raise InvalidRequest("target_prefix has a line break; it is the beginning of one sentence")
+        return tuple(self._tokenizer.encode(prefix.strip()))
 
     def _readings(self, segment: str, hypotheses: list[Hypothesis]) -> list[TranslatedSegment]:
         """The different texts of the hypotheses, best first.

@@ -5,7 +5,7 @@ from typing import Any, Final
 from app.api.asked import INCLUDES
 from app.api.included import SERVER_TIMING_HEADER
 from app.api.timeout import TIMEOUT_HEADER
-from app.engine.sequence import FinishReason
+from app.engine.sequence import MAX_NGRAM, MAX_SEED, MAX_TEMPERATURE, MAX_TOP_K, FinishReason
 
 FINISH_REASON_HEADER: Final = "X-Finish-Reason"
 
@@ -60,6 +60,39 @@ _FIELDS: Final[dict[str, Any]] = {
             "minimum": 1,
             "description": "How many hypotheses the search keeps; absent: as the bundle says. 1 is fastest.",
         },
+        "target_prefix": {
+            **_STRING,
+            "description": "How the translation begins; the model writes the rest. One line, for a single text.",
+            "examples": ["Bonjour à"],
+        },
+        "no_repeat_ngram": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": MAX_NGRAM,
+            "default": 0,
+            "description": "So many tokens in a row never come twice in a translation; 0 allows it.",
+        },
+        "temperature": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": MAX_TEMPERATURE,
+            "default": 0,
+            "description": "Above 0, tokens are drawn instead of searched: the higher, the freer. Neither with "
+            "`alternatives` nor with a `beam_size` above 1.",
+        },
+        "top_k": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_TOP_K,
+            "default": 50,
+            "description": "With a temperature: how many of the best tokens are drawn from.",
+        },
+        "seed": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": MAX_SEED,
+            "description": "With a temperature: the same seed draws the same; absent, another each time.",
+        },
         "include": {
             "description": "What else to answer; a list, or a string with commas. `scores`: every segment with its "
             "score, its `finish_reason` and the log probability of each token. `alignment`: which characters of the "
@@ -86,6 +119,12 @@ _JSON_EXAMPLES: Final[dict[str, Any]] = {
     "alternatives": {"value": {"q": "Good morning!", "source": "auto", "target": "fr", "alternatives": 2}},
     "everything beside": {
         "value": {"q": "Good morning!", "source": "en", "target": "fr", "include": ["scores", "alignment", "timing"]}
+    },
+    "a given beginning": {
+        "value": {"q": "Good morning!", "source": "en", "target": "fr", "target_prefix": "Bonne", "beam_size": 4}
+    },
+    "drawn": {
+        "value": {"q": "Good morning!", "source": "en", "target": "fr", "temperature": 0.8, "top_k": 20, "seed": 7}
     },
     "html": {"value": {"q": "<p>Good <b>morning</b>!</p>", "source": "en", "target": "fr", "format": "html"}},
 }

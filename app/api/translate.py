@@ -81,7 +81,15 @@ async def _translate_all(
     request: Request, service: Service, asked: Asked, sources: Sequence[str], deadline: float
 ) -> list[Translation]:
     options = TranslationOptions(
-        asked.beam_size, asked.alternatives, asked.text_format, alignment="alignment" in asked.include
+        beam_size=asked.beam_size,
+        alternatives=asked.alternatives,
+        text_format=asked.text_format,
+        alignment="alignment" in asked.include,
+        target_prefix=asked.target_prefix,
+        no_repeat_ngram=asked.no_repeat_ngram,
+        temperature=asked.temperature,
+        top_k=asked.top_k,
+        seed=asked.seed,
     )
     # A text that is in the target language already comes back as it is.
     translations = [Translation(text, (), ()) for text in asked.texts]

@@ -120,7 +120,7 @@ class Engine:
     def submit_many(
         self,
         sources: SequenceOf[SequenceOf[int]],
-        options: SearchOptions | None = None,
+        options: SearchOptions | SequenceOf[SearchOptions] | None = None,
         deadline: float | None = None,
     ) -> "list[Future[list[Hypothesis]]]":
         """Queue all sources of a request, or none; one future each, in their order.
@@ -128,6 +128,7 @@ class Engine:
         Cancelling a future frees its rows at the next step. Futures fail with ``StepFailed`` or ``EngineStopped``.
         Their callbacks run on the engine's thread: keep them short.
 
+        :param options: the same for all sources, or for each its own.
         :param deadline: a time of the engine's clock, ``time.monotonic``. What is not finished then ends as it is, with
             the reason ``deadline``: the tokens so far, or none if it never got a row.
         :raises LimitExceeded: a source, the beam or the request is larger than the engine ever takes.
@@ -136,7 +137,8 @@ class Engine:
         :raises EngineStopped: not started, or stopped.
         """
         chosen = options if options is not None else SearchOptions()
-        request = [self._sequence(source_ids, chosen, deadline) for source_ids in sources]
+        each = [chosen] * len(sources) if isinstance(chosen, SearchOptions) else chosen
+        request = [self._sequence(ids, its, deadline) for ids, its in zip(sources, each, strict=True)]
         if not request:
             return []
         with self._condition:
@@ -183,11 +185,13 @@ class Engine:
         if len(ids) > facts.max_source_tokens:
             raise LimitExceeded("source tokens", facts.max_source_tokens, len(ids))
         # Refused here: inside the graph such an id would fail everybody's step.
-        if min(ids) < 0 or max(ids) >= facts.vocabulary_size:
-            raise InvalidRequest(
-                f"source ids go from {min(ids)} to {max(ids)}, the vocabulary from 0 to {facts.vocabulary_size - 1}"
-            )
-        cap = facts.target_cap(len(ids), options.max_target_tokens)
+        for name, given in (("source", ids), ("prefix", options.prefix)):
+            if given and (min(given) < 0 or max(given) >= facts.vocabulary_size):
+                raise InvalidRequest(
+                    f"{name} ids go from {min(given)} to {max(given)}, "
+                    f"the vocabulary from 0 to {facts.vocabulary_size - 1}"
+                )
+        cap = facts.target_cap(len(ids), options.max_target_tokens, len(options.prefix))
         return Sequence(ids, options, cap, deadline, self._pace.submitted())
 
     def _note_departure(self, future: "Future[list[Hypothesis]]") -> None:

@@ -78,7 +78,8 @@ def candidates_needed(options: SearchOptions, cap: int, vocabulary_size: int) ->
     """
     if options.is_plain:
         return 1
-    return min(2 * options.beam_size + (cap if options.no_repeat_ngram else 0), vocabulary_size)
+    chosen_from = options.top_k if options.temperature else 2 * options.beam_size
+    return min(chosen_from + (cap if options.no_repeat_ngram else 0), vocabulary_size)
 
 
 def advance_beam(
@@ -95,15 +96,18 @@ def advance_beam(
 
     The candidates of all live hypotheses are ranked by their sums, equal sums by the rank of the hypothesis and then of
     the token. An eos among the first beam_size ends its hypothesis, an eos behind is ignored; the best beam_size others
-    live on. At the cap only an eos may follow, and what is not finished then is cut. One that closes a loop does not
-    live on: its place is for the next, and it is the outcome only where there is no other.
+    live on; at first only the prefix does. At the cap only an eos may follow, and what is not finished then is cut. One
+    that closes a loop does not live on: its place is for the next, and it is the outcome only where there is no other.
 
     :param scores: [rows, candidates], row i belongs to live hypothesis i, best first; rows beyond are not looked at.
     :param places: [rows], where in the source each live hypothesis looked in this step; only if that is to be kept.
     :param guard: of the source; None lets loops be.
     :returns: the beam after the step, and for each hypothesis living on, the live hypothesis it comes from.
     """
-    at_cap = len(beam.live[0].token_ids) == cap
+    written = len(beam.live[0].token_ids)
+    if written < len(options.prefix):
+        return Beam((beam.live[0].extended(options.prefix[written], 0.0, places[0] if places else 0),)), [0]
+    at_cap = written == cap
     live: list[LiveHypothesis] = []
     parents: list[int] = []
     finished: list[Hypothesis] = []
@@ -151,17 +155,39 @@ def _ranked(
     cap: int,
     eos_id: int,
 ) -> list[tuple[int, int, float]]:
-    """The best candidates of all live hypotheses as (live hypothesis, token, its score), best sum first."""
+    """The best candidates of all live hypotheses as (live hypothesis, token, its score), best sum first.
+
+    With a temperature a single one, drawn.
+    """
     count = min(scores.shape[1], candidates_needed(options, cap, scores.shape[1]))
     chosen = scores[: len(live), :count].astype(np.float64)
     if options.no_repeat_ngram:
         for row, hypothesis in enumerate(live):
             blocked = blocked_tokens(hypothesis.token_ids, options.no_repeat_ngram) - {eos_id}
             chosen[row, np.isin(score_ids[row, :count], list(blocked))] = -np.inf
+    if options.temperature:
+        drawn = draw(chosen[0], options, len(live[0].token_ids))
+        return [(0, int(score_ids[0, drawn]), float(chosen[0, drawn]))]
     totals = (np.array([hypothesis.total for hypothesis in live])[:, None] + chosen).ravel()
     order = np.argsort(-totals, kind="stable")[: 2 * options.beam_size]
     tokens = score_ids[: len(live), :count].ravel()[order].tolist()
     return list(zip((order // count).tolist(), tokens, chosen.ravel()[order].tolist(), strict=True))
+
+
+def draw(scores: NDArray[np.float64], options: SearchOptions, position: int) -> int:
+    """Which of the candidates comes next: drawn with the probabilities of their scores divided by the temperature.
+
+    By the largest of the sums of each and a number of Gumbel's distribution (Gumbel 1954, "Statistical Theory of
+    Extreme Values"). The numbers depend on the seed and the position alone, so on no other row.
+
+    :param scores: [candidates] log probabilities, best first; -inf where forbidden. Only the first ``top_k`` possible
+        ones are drawn from.
+    """
+    possible = np.flatnonzero(np.isfinite(scores))[: options.top_k]
+    if not len(possible):
+        return 0
+    numbers = np.random.Generator(np.random.Philox(key=options.seed, counter=position)).gumbel(size=options.top_k)
+    return int(possible[np.argmax(scores[possible] / options.temperature + numbers[: len(possible)])])
 
 
 def _fill(

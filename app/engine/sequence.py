@@ -10,6 +10,9 @@ from app.engine.pace import Stopwatch, Timing
 from app.errors import InvalidRequest
 
 MAX_NGRAM: Final = 16
+MAX_TEMPERATURE: Final = 10.0
+MAX_TOP_K: Final = 1000
+MAX_SEED: Final = 2**63 - 1
 
 
 class FinishReason(StrEnum):
@@ -30,7 +33,9 @@ class SearchOptions:
     model's own cap. ``exhaustive`` makes a beam go on until no longer hypothesis can possibly win, at the price of many
     steps; see ``app.engine.search.is_settled``. ``align`` asks for ``Hypothesis.alignment``.
     ``loop_guard`` cuts what repeats itself without end, see ``app.engine.repetition``; ``no_repeat_ngram`` forbids that
-    so many tokens in a row ever come twice, 0 does not.
+    so many tokens in a row ever come twice, 0 does not. ``prefix`` are the tokens that every hypothesis begins with;
+    they cost nothing. ``temperature`` above 0 draws each token among the ``top_k`` best instead of taking the best: the
+    same ``seed`` draws the same.
 
     :raises InvalidRequest: names the option and its value.
     """
@@ -43,11 +48,15 @@ class SearchOptions:
     align: bool = False
     loop_guard: bool = True
     no_repeat_ngram: int = 0
+    prefix: tuple[int, ...] = ()
+    temperature: float = 0.0
+    top_k: int = 50
+    seed: int = 0
 
     @property
     def is_plain(self) -> bool:
         """Nothing but the best token at every step: greedy without conditions."""
-        return self.beam_size == 1 and not self.no_repeat_ngram
+        return self.beam_size == 1 and not (self.no_repeat_ngram or self.prefix or self.temperature)
 
     def __post_init__(self) -> None:
         if self.beam_size < 1:
@@ -60,6 +69,19 @@ class SearchOptions:
             raise InvalidRequest(f"max_target_tokens is {self.max_target_tokens}, at least 1 is needed")
         if not 0 <= self.no_repeat_ngram <= MAX_NGRAM:
             raise InvalidRequest(f"no_repeat_ngram is {self.no_repeat_ngram}, must be 0 to {MAX_NGRAM}")
+        self._check_sampling()
+
+    def _check_sampling(self) -> None:
+        if not 0.0 <= self.temperature <= MAX_TEMPERATURE:
+            raise InvalidRequest(f"temperature is {self.temperature}, must be 0 to {MAX_TEMPERATURE:g}")
+        if not 1 <= self.top_k <= MAX_TOP_K:
+            raise InvalidRequest(f"top_k is {self.top_k}, must be 1 to {MAX_TOP_K}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise InvalidRequest(f"seed is {self.seed}, must be 0 to {MAX_SEED}")
+        if self.temperature and self.beam_size > 1:
+            raise InvalidRequest(
+                f"temperature is {self.temperature} and beam_size {self.beam_size}: a beam never draws"
+            )
 
 
 @dataclass(frozen=True, slots=True)

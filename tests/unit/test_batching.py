@@ -48,14 +48,19 @@ def arrivals(draw: st.DrawFn, facts: ModelFacts) -> list[tuple[int, Sequence]]:
     for _ in range(draw(st.integers(1, 8))):
         ids = (*draw(st.lists(st.integers(4, facts.vocabulary_size - 1), max_size=40)), facts.eos_id)
         beam_size = draw(st.integers(1, 4))
+        drawn = beam_size == 1 and draw(st.booleans())
         options = SearchOptions(
             beam_size=beam_size,
             hypotheses=draw(st.integers(1, beam_size)),
             length_penalty=draw(st.sampled_from([0.0, 0.6, 1.0])),
             align=draw(st.booleans()),
             no_repeat_ngram=draw(st.sampled_from([0, 0, 1, 2])),
+            prefix=tuple(draw(st.lists(st.integers(4, facts.vocabulary_size - 1), max_size=2))),
+            temperature=draw(st.sampled_from([0.5, 2.0])) if drawn else 0.0,
+            top_k=draw(st.integers(1, 12)),
+            seed=draw(st.integers(0, 3)),
         )
-        found.append((draw(st.integers(0, 12)), Sequence(ids, options, draw(st.integers(1, 16)), None)))
+        found.append((draw(st.integers(0, 12)), Sequence(ids, options, draw(st.integers(3, 16)), None)))
     return found
 
 

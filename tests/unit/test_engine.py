@@ -40,6 +40,21 @@ def test_refusals_name_the_limit_and_the_value(start: Start) -> None:
     assert engine.status().sequences_waiting == 0
 
 
+def test_a_prefix_that_cannot_be(start: Start) -> None:
+    engine = start(TextMachine(TOKENIZER))
+    with pytest.raises(LimitExceeded, match=r"tokens of the prefix \(5\) exceeds the limit \(4\)"):
+        engine.submit([5, 2], SearchOptions(prefix=(5,) * 5, max_target_tokens=5))
+    with pytest.raises(InvalidRequest, match="prefix ids go from -1 to 5"):
+        engine.submit([5, 2], SearchOptions(prefix=(5, -1)))
+
+
+def test_each_source_may_have_options_of_its_own(start: Start) -> None:
+    engine = start(TextMachine(TOKENIZER))
+    options = [SearchOptions(prefix=tuple(TOKENIZER.encode("AB"))), SearchOptions(max_target_tokens=2)]
+    futures = engine.submit_many([TOKENIZER.encode_source("abcd")] * 2, options)
+    assert [text_of(future) for future in futures] == ["ABcd", "ab"]
+
+
 def test_all_or_nothing(start: Start) -> None:
     engine = start(TextMachine(TOKENIZER))
     with pytest.raises(LimitExceeded):

@@ -162,6 +162,50 @@ def test_control_characters_come_back(service: RunningService) -> None:
     assert ask(service, q=text) == {"translatedText": text.upper()}
 
 
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_target_prefix(service: RunningService, beam_size: int) -> None:
+    body = ask(service, q="Hello. Hello.", target_prefix=" hey ", beam_size=beam_size)
+    assert body == {"translatedText": "heyLO. HELLO."}
+
+
+def test_drawn(service: RunningService) -> None:
+    assert ask(service, q="Hello", temperature=0.5, top_k=1) == {"translatedText": "HELLO"}
+    hot = [ask(service, q="Hello world", temperature="10", seed=5) for _ in range(2)]
+    assert hot[0] == hot[1] != {"translatedText": "HELLO WORLD"}
+
+
+def test_no_repeat_ngram(service: RunningService) -> None:
+    assert ask(service, q="ab ab", no_repeat_ngram=2)["translatedText"] not in ("AB AB", "ab ab")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("temperature", -0.5, "temperature is -0.5, it must be 0 to 10"),
+        ("temperature", "warm", "temperature parameter is not a number"),
+        ("temperature", [1], "temperature parameter is not a number"),
+        ("top_k", 0, "top_k is 0, it must be 1 to 1000"),
+        ("seed", -1, "seed is -1"),
+        ("no_repeat_ngram", 17, "no_repeat_ngram is 17, it must be 0 to 16"),
+        ("target_prefix", 5, "target_prefix parameter is a number, it must be a string"),
+        ("target_prefix", "a\nb", "line break"),
+        ("target_prefix", "x" * 600, "tokens of the prefix (600)"),
+    ],
+)
+def test_bad_search_fields(service: RunningService, field: str, value: object, said: str) -> None:
+    answer = service.client.post("/translate", json={"q": "Hello", "source": "en", "target": "fr", field: value})
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
+def test_fields_that_exclude_one_another(service: RunningService) -> None:
+    for more in ({"alternatives": 1}, {"beam_size": 2}):
+        fields = {"q": "Hello", "source": "en", "target": "fr", "temperature": 1.0, **more}
+        assert service.client.post("/translate", json=fields).status_code == 400
+    fields = {"q": ["a", "b"], "source": "en", "target": "fr", "target_prefix": "x"}
+    assert "not with 2" in service.client.post("/translate", json=fields).json()["error"]
+
+
 def test_scores(service: RunningService) -> None:
     body = ask(service, q="Yes. No.", include=["scores"])
     assert list(body) == ["translatedText", "segments"]
