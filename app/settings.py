@@ -132,7 +132,7 @@ class Settings(BaseSettings):
         default=256,
         ge=1,
         le=1_000_000,
-        description="A request is refused (429) while so many segments wait for a row.",
+        description="A request is refused (429) while so many segments of its priority wait for a row.",
         json_schema_extra={"unit": "segments"},
     )
 

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from app.alignment import SegmentAlignment, within, without_spaces
 from app.bundle.store import Bundle
-from app.engine.sequence import Hypothesis, SearchOptions
+from app.engine.sequence import Hypothesis, Priority, SearchOptions
 from app.errors import InvalidRequest, RequestCancelled
 from app.text.markup import escape, split_markup, unescape, unescape_places
 from app.text.segmentation import Piece, needs_translation, shorten, split
@@ -33,6 +33,7 @@ class Submitter(Protocol):
         sources: Sequence[Sequence[int]],
         options: SearchOptions | Sequence[SearchOptions] | None = None,
         deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
     ) -> "list[Future[list[Hypothesis]]]": ...
 
 
@@ -150,7 +151,7 @@ class Translator:
             alternatives=chosen.alternatives,
         )
 
-    def submit(self, plan: Plan, deadline: float | None = None) -> Pending:
+    def submit(self, plan: Plan, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE) -> Pending:
         """Queue every segment of the plan, or none.
 
         :param deadline: a ``time.monotonic`` time; what is not finished then comes back as far as it is.
@@ -158,7 +159,9 @@ class Translator:
         :raises EngineOverloaded: the queue is full for now.
         :raises EngineStopped: the engine does not run.
         """
-        return Pending(self._engine.submit_many(plan.sources, plan.options, deadline) if plan.sources else [])
+        if not plan.sources:
+            return Pending([])
+        return Pending(self._engine.submit_many(plan.sources, plan.options, deadline, priority))
 
     def finish(self, plan: Plan, pending: Pending) -> list[Translation]:
         """The texts again, translated; once ``pending.done`` is."""

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from app.api.body import Fields
 from app.api.fields import check_unicode, kind, number, shown, string, whole_number
-from app.engine.sequence import MAX_NGRAM, MAX_SEED, MAX_TEMPERATURE, MAX_TOP_K
+from app.engine.sequence import MAX_NGRAM, MAX_SEED, MAX_TEMPERATURE, MAX_TOP_K, Priority
 from app.errors import InvalidRequest, LimitExceeded, UnsupportedLanguage
 from app.registry import Registry
 from app.settings import Settings
@@ -35,6 +35,7 @@ class Asked:
     temperature: float
     top_k: int
     seed: int
+    priority: Priority
 
 
 def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked:
@@ -70,6 +71,7 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
         temperature=number(fields, "temperature", 0, MAX_TEMPERATURE, 0.0),
         top_k=_bounded(fields, "top_k", 1, MAX_TOP_K, 50),
         seed=_bounded(fields, "seed", 0, MAX_SEED, None),
+        priority=_priority(fields),
     )
 
 
@@ -105,6 +107,13 @@ def _bounded(fields: Fields, name: str, least: int, most: int, absent: int | Non
     if not least <= value <= most:
         raise InvalidRequest(f"Invalid request: {name} is {value}, it must be {least} to {most}")
     return value
+
+
+def _priority(fields: Fields) -> Priority:
+    name = string(fields, "priority").strip().lower() or Priority.INTERACTIVE
+    if name not in tuple(Priority):
+        raise InvalidRequest(f"Invalid request: priority is {shown(name)!r}, known are {', '.join(Priority)}")
+    return Priority(name)
 
 
 def _target_prefix(fields: Fields, settings: Settings, texts: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from app.api.asked import INCLUDES
 from app.api.included import SERVER_TIMING_HEADER
 from app.api.timeout import TIMEOUT_HEADER
-from app.engine.sequence import MAX_NGRAM, MAX_SEED, MAX_TEMPERATURE, MAX_TOP_K, FinishReason
+from app.engine.sequence import MAX_NGRAM, MAX_SEED, MAX_TEMPERATURE, MAX_TOP_K, FinishReason, Priority
 
 FINISH_REASON_HEADER: Final = "X-Finish-Reason"
 
@@ -59,6 +59,12 @@ _FIELDS: Final[dict[str, Any]] = {
             "type": "integer",
             "minimum": 1,
             "description": "How many hypotheses the search keeps; absent: as the bundle says. 1 is fastest.",
+        },
+        "priority": {
+            **_STRING,
+            "enum": [priority.value for priority in Priority],
+            "default": Priority.INTERACTIVE.value,
+            "description": "`bulk` goes behind what is `interactive`, but never stands still: documents, corpora.",
         },
         "target_prefix": {
             **_STRING,
@@ -123,6 +129,7 @@ _JSON_EXAMPLES: Final[dict[str, Any]] = {
     "a given beginning": {
         "value": {"q": "Good morning!", "source": "en", "target": "fr", "target_prefix": "Bonne", "beam_size": 4}
     },
+    "bulk": {"value": {"q": ["Good morning!"], "source": "en", "target": "fr", "priority": "bulk"}},
     "drawn": {
         "value": {"q": "Good morning!", "source": "en", "target": "fr", "temperature": 0.8, "top_k": 20, "seed": 7}
     },

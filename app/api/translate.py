@@ -108,7 +108,7 @@ async def _translate_all(
     pendings = []
     try:
         for group, plan in zip(groups, plans, strict=True):
-            pendings.append(group.translator.submit(plan, deadline))
+            pendings.append(group.translator.submit(plan, deadline, asked.priority))
     except Exception:
         for pending in pendings:
             pending.cancel()

@@ -13,7 +13,7 @@ from app.engine.batch import Batch, Ended
 from app.engine.facts import ModelFacts
 from app.engine.pace import Pace
 from app.engine.scheduler import EngineLimits, Scheduler, bucket
-from app.engine.sequence import FinishReason, Hypothesis, SearchOptions, Sequence
+from app.engine.sequence import FinishReason, Hypothesis, Priority, SearchOptions, Sequence
 from app.engine.sessions import Graphs
 from app.errors import EngineStopped, InvalidRequest, LimitExceeded, StepFailed
 
@@ -122,6 +122,7 @@ class Engine:
         sources: SequenceOf[SequenceOf[int]],
         options: SearchOptions | SequenceOf[SearchOptions] | None = None,
         deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
     ) -> "list[Future[list[Hypothesis]]]":
         """Queue all sources of a request, or none; one future each, in their order.
 
@@ -138,13 +139,14 @@ class Engine:
         """
         chosen = options if options is not None else SearchOptions()
         each = [chosen] * len(sources) if isinstance(chosen, SearchOptions) else chosen
-        request = [self._sequence(ids, its, deadline) for ids, its in zip(sources, each, strict=True)]
+        request = [self._sequence(ids, its, deadline, priority) for ids, its in zip(sources, each, strict=True)]
         if not request:
             return []
         with self._condition:
             if not self._accepting:
                 raise EngineStopped(f"{self.name} is not running")
-            self._scheduler.enqueue(request, self._pace.retry_after_seconds(self._scheduler.waiting_count))
+            before = self._scheduler.waiting_before(priority)
+            self._scheduler.enqueue(request, self._pace.retry_after_seconds(before))
             self._condition.notify_all()
         for sequence in request:
             sequence.future.add_done_callback(self._note_departure)
@@ -178,7 +180,9 @@ class Engine:
         ended = self._batch.advance(stepped)
         self._finish(ended)
 
-    def _sequence(self, source_ids: SequenceOf[int], options: SearchOptions, deadline: float | None) -> Sequence:
+    def _sequence(
+        self, source_ids: SequenceOf[int], options: SearchOptions, deadline: float | None, priority: Priority
+    ) -> Sequence:
         facts, ids = self._facts, tuple(source_ids)
         if not ids:
             raise InvalidRequest("a source has no tokens, not even an eos")
@@ -192,7 +196,7 @@ class Engine:
                     f"the vocabulary from 0 to {facts.vocabulary_size - 1}"
                 )
         cap = facts.target_cap(len(ids), options.max_target_tokens, len(options.prefix))
-        return Sequence(ids, options, cap, deadline, self._pace.submitted())
+        return Sequence(ids, options, cap, deadline, self._pace.submitted(), priority)
 
     def _note_departure(self, future: "Future[list[Hypothesis]]") -> None:
         if future.cancelled():

@@ -25,6 +25,13 @@ class FinishReason(StrEnum):
     REPETITION = "repetition"  # it was cut where it began to go round in circles
 
 
+class Priority(StrEnum):
+    """Who goes first where several wait. Bulk work gets a share all the same, so it goes on whatever else comes."""
+
+    INTERACTIVE = "interactive"  # somebody looks at the screen
+    BULK = "bulk"  # documents, corpora: later is fine
+
+
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """How to search. ``beam_size`` 1 is greedy. ``hypotheses`` is how many to return, best first.
@@ -115,6 +122,7 @@ class Sequence:
     cap: int
     deadline: float | None
     watch: Stopwatch = field(default_factory=lambda: Stopwatch(0.0))
+    priority: Priority = Priority.INTERACTIVE
     future: "Future[list[Hypothesis]]" = field(default_factory=Future)
     _acknowledged: bool = field(default=False, init=False)
 

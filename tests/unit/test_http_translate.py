@@ -174,6 +174,11 @@ def test_drawn(service: RunningService) -> None:
     assert hot[0] == hot[1] != {"translatedText": "HELLO WORLD"}
 
 
+@pytest.mark.parametrize("priority", ["bulk", "Interactive", "", None])
+def test_priority(service: RunningService, priority: object) -> None:
+    assert ask(service, q=["Hello"], priority=priority) == {"translatedText": ["HELLO"]}
+
+
 def test_no_repeat_ngram(service: RunningService) -> None:
     assert ask(service, q="ab ab", no_repeat_ngram=2)["translatedText"] not in ("AB AB", "ab ab")
 
@@ -184,6 +189,7 @@ def test_no_repeat_ngram(service: RunningService) -> None:
         ("temperature", -0.5, "temperature is -0.5, it must be 0 to 10"),
         ("temperature", "warm", "temperature parameter is not a number"),
         ("temperature", [1], "temperature parameter is not a number"),
+        ("priority", "now", "priority is 'now', known are interactive, bulk"),
         ("top_k", 0, "top_k is 0, it must be 1 to 1000"),
         ("seed", -1, "seed is -1"),
         ("no_repeat_ngram", 17, "no_repeat_ngram is 17, it must be 0 to 16"),
