@@ -34,6 +34,7 @@ class Batch:
         self._arena = Arena(facts.states)
         self._greedy: dict[Sequence, GreedyProgress] = {}
         self._beams: dict[Sequence, BeamProgress] = {}
+        self._listened: dict[Sequence, Progress] = {}
         self._best_k = 1
 
     @property
@@ -53,6 +54,8 @@ class Batch:
             newcomers, self._arena.admit(encoded, lengths, copies, self._facts.bos_id), strict=True
         ):
             progress = begin(sequence, rows, has_attention=bool(encoded.memory))
+            if sequence.listener is not None:
+                self._listened[sequence] = progress
             if isinstance(progress, GreedyProgress):
                 self._greedy[sequence] = progress
             else:
@@ -73,6 +76,11 @@ class Batch:
             ended += self._advance_beams(stepped)
         return ended
 
+    def tell(self) -> None:
+        """Tell those who listen how far their sequences are."""
+        for sequence, progress in self._listened.items():
+            sequence.tell(progress.settled())
+
     def partial(self, sequence: Sequence, reason: FinishReason) -> list[Hypothesis]:
         """The best that a running sequence has so far, for when it cannot go on."""
         progress: Progress = self._greedy[sequence] if sequence in self._greedy else self._beams[sequence]
@@ -82,6 +90,7 @@ class Batch:
         """Free the rows of sequences that ended or that nobody waits for."""
         rows: list[int] = []
         for sequence in sequences:
+            self._listened.pop(sequence, None)
             if sequence in self._greedy:
                 rows += self._greedy.pop(sequence).rows
             else:
@@ -98,6 +107,7 @@ class Batch:
         self._arena.clear()
         self._greedy.clear()
         self._beams.clear()
+        self._listened.clear()
 
     def _count_candidates(self) -> None:
         size = self._facts.vocabulary_size

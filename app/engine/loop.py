@@ -13,7 +13,7 @@ from app.engine.batch import Batch, Ended
 from app.engine.facts import ModelFacts
 from app.engine.pace import Pace
 from app.engine.scheduler import EngineLimits, Scheduler, bucket
-from app.engine.sequence import FinishReason, Hypothesis, Priority, SearchOptions, Sequence
+from app.engine.sequence import FinishReason, Hypothesis, Listener, Priority, SearchOptions, Sequence
 from app.engine.sessions import Graphs
 from app.errors import EngineStopped, InvalidRequest, LimitExceeded, StepFailed
 
@@ -123,6 +123,7 @@ class Engine:
         options: SearchOptions | SequenceOf[SearchOptions] | None = None,
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
+        listeners: SequenceOf[Listener] | None = None,
     ) -> "list[Future[list[Hypothesis]]]":
         """Queue all sources of a request, or none; one future each, in their order.
 
@@ -132,6 +133,8 @@ class Engine:
         :param options: the same for all sources, or for each its own.
         :param deadline: a time of the engine's clock, ``time.monotonic``. What is not finished then ends as it is, with
             the reason ``deadline``: the tokens so far, or none if it never got a row.
+        :param listeners: for each source, told of the tokens that will not change any more, as they come, on the
+            engine's thread; must neither wait nor raise.
         :raises LimitExceeded: a source, the beam or the request is larger than the engine ever takes.
         :raises InvalidRequest: a source is empty or has an id outside the vocabulary.
         :raises EngineOverloaded: the queue is full for now.
@@ -142,6 +145,8 @@ class Engine:
         request = [self._sequence(ids, its, deadline, priority) for ids, its in zip(sources, each, strict=True)]
         if not request:
             return []
+        for sequence, listener in zip(request, listeners or (), strict=listeners is not None):
+            sequence.listener = listener
         with self._condition:
             if not self._accepting:
                 raise EngineStopped(f"{self.name} is not running")
@@ -179,6 +184,7 @@ class Engine:
         stepped = self._batch.decode_step()
         ended = self._batch.advance(stepped)
         self._finish(ended)
+        self._batch.tell()
 
     def _sequence(
         self, source_ids: SequenceOf[int], options: SearchOptions, deadline: float | None, priority: Priority

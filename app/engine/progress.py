@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine.repetition import LoopGuard
+from app.engine.repetition import LoopGuard, tokens_before_repeats
 from app.engine.search import Beam, LiveHypothesis, cut_beam
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
 
@@ -35,6 +35,10 @@ class GreedyProgress:
         """What is there so far, as the outcome."""
         return [self._whole().ended(reason, self._length_penalty)]
 
+    def settled(self) -> tuple[int, ...]:
+        """The tokens that the outcome begins with, whatever comes."""
+        return tuple(self.token_ids[: tokens_before_repeats(self.token_ids)])
+
     @property
     def _length_penalty(self) -> float:
         return self.sequence.options.length_penalty
@@ -57,6 +61,12 @@ class BeamProgress:
         """What is there so far, as the outcome."""
         return list(cut_beam(self.beam, self.sequence.options, reason))
 
+    def settled(self) -> tuple[int, ...]:
+        """The tokens that the outcome begins with, whatever comes: those that all that can still win have in common."""
+        begun = [live.token_ids[: tokens_before_repeats(live.token_ids)] for live in self.beam.live]
+        ended = [hypothesis.token_ids for hypothesis in (*self.beam.kept, *self.beam.looped)]
+        return common_beginning([*begun, *ended])
+
 
 Progress = GreedyProgress | BeamProgress
 
@@ -68,6 +78,15 @@ def begin(sequence: Sequence, rows: list[int], has_attention: bool) -> Progress:
     if sequence.options.is_plain:
         return GreedyProgress(sequence, rows, [] if is_aligned else None, guard)
     return BeamProgress(sequence, rows, Beam(live=(LiveHypothesis((), (), 0.0, () if is_aligned else None),)), guard)
+
+
+def common_beginning(each: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """The tokens that all begin with; ``each`` is not empty."""
+    first, last = min(each), max(each)  # in the order of a dictionary: what these share, all share
+    for length, (one, other) in enumerate(zip(first, last, strict=False)):
+        if one != other:
+            return first[:length]
+    return first[: len(last)]
 
 
 def place_of(attention: NDArray[np.float32], row: int, source_tokens: int) -> int:

@@ -40,6 +40,17 @@ class LoopGuard:
         return self._times
 
 
+def tokens_before_repeats(token_ids: Sequence[int]) -> int:
+    """How many tokens stay whatever comes: those that might yet turn out to repeat the ones before do not count."""
+    repeating = 0
+    for block in range(1, _LONGEST_BLOCK + 1):
+        run = 0
+        while run + block < len(token_ids) and token_ids[-1 - run] == token_ids[-1 - run - block]:
+            run += 1
+        repeating = max(repeating, run)
+    return len(token_ids) - repeating
+
+
 def most_repeats(token_ids: Sequence[int]) -> int:
     """How many times the same 1 to 4 tokens stand one after the other, at most; 1 if nothing repeats."""
     most = 1

@@ -1,5 +1,6 @@
 """One segment in flight: its ids, options, limits, deadline and future; and what comes out, the hypotheses."""
 
+from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -109,9 +110,13 @@ class Hypothesis:
     timing: Timing | None = field(default=None, compare=False)
 
 
+Listener = Callable[[tuple[int, ...]], None]
+
+
 @dataclass(eq=False, slots=True)
 class Sequence:
-    """A segment in the engine. ``deadline`` is a ``time.monotonic`` time.
+    """A segment in the engine. ``deadline`` is a ``time.monotonic`` time. ``listener`` hears of every token that will
+    not change any more, on the engine's thread.
 
     The future is never marked as running, so ``future.cancel()`` works at any time until there is a result; the engine
     drops the rows of a cancelled sequence at its next step.
@@ -123,8 +128,10 @@ class Sequence:
     deadline: float | None
     watch: Stopwatch = field(default_factory=lambda: Stopwatch(0.0))
     priority: Priority = Priority.INTERACTIVE
+    listener: Listener | None = None
     future: "Future[list[Hypothesis]]" = field(default_factory=Future)
     _acknowledged: bool = field(default=False, init=False)
+    _told: int = field(default=0, init=False)
 
     @property
     def rows(self) -> int:
@@ -141,6 +148,12 @@ class Sequence:
 
     def is_late(self, now: float) -> bool:
         return self.deadline is not None and now >= self.deadline
+
+    def tell(self, settled: tuple[int, ...]) -> None:
+        """Tell whoever listens the tokens that will not change any more, if there are new ones."""
+        if self.listener is not None and len(settled) > self._told:
+            self._told = len(settled)
+            self.listener(settled)
 
     def resolve(self, hypotheses: list[Hypothesis], timing: Timing) -> None:
         try:
