@@ -6,7 +6,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from app.alignment import SegmentAlignment, within, without_spaces
 from app.bundle.store import Bundle
-from app.engine.sequence import Hypothesis, Priority, SearchOptions
+from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
 from app.errors import InvalidRequest, RequestCancelled
 from app.text.markup import escape, split_markup, unescape, unescape_places
 from app.text.segmentation import Piece, needs_translation, shorten, split
@@ -34,6 +34,7 @@ class Submitter(Protocol):
         options: SearchOptions | Sequence[SearchOptions] | None = None,
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
+        listeners: Sequence[Listener] | None = None,
     ) -> "list[Future[list[Hypothesis]]]": ...
 
 
@@ -89,6 +90,13 @@ class Pending:
     def hypotheses(self) -> list[list[Hypothesis]]:
         """Of every segment; only once ``done`` is."""
         return [future.result(timeout=0) for future in self._futures]
+
+    def outcome(self, number: int) -> list[Hypothesis] | None:
+        """Of one segment, None where there is none (yet)."""
+        future = self._futures[number]
+        if not future.done() or future.cancelled() or future.exception() is not None:
+            return None
+        return future.result(timeout=0)
 
     def _one_done(self, future: "Future[list[Hypothesis]]") -> None:
         # Runs on the engine's thread, or here when cancelled: no work, no waiting.
@@ -151,7 +159,13 @@ class Translator:
             alternatives=chosen.alternatives,
         )
 
-    def submit(self, plan: Plan, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE) -> Pending:
+    def submit(
+        self,
+        plan: Plan,
+        deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+        listeners: Sequence[Listener] | None = None,
+    ) -> Pending:
         """Queue every segment of the plan, or none.
 
         :param deadline: a ``time.monotonic`` time; what is not finished then comes back as far as it is.
@@ -161,7 +175,30 @@ class Translator:
         """
         if not plan.sources:
             return Pending([])
-        return Pending(self._engine.submit_many(plan.sources, plan.options, deadline, priority))
+        return Pending(self._engine.submit_many(plan.sources, plan.options, deadline, priority, listeners))
+
+    def known(self, plan: Plan, pending: Pending, heard: Mapping[int, tuple[int, ...]]) -> str:
+        """The beginning of the first text's translation that will not change any more, up to a whole word.
+
+        :param heard: of segments by their number, the tokens that will not change.
+        """
+        written: list[str] = []
+        for part in plan.texts[0]:
+            text, is_whole = part.kept, True
+            if part.segment is not None:
+                outcome = pending.outcome(part.segment)
+                is_whole = outcome is not None
+                if outcome is not None:
+                    text = self._readings(plan.segments[part.segment], outcome)[0].text
+                else:
+                    # Behind the last space a word may go on, or a character may lack its last byte.
+                    begun = self._tokenizer.decode(heard.get(part.segment, ())).lstrip()
+                    text = begun[: begun.rfind(" ")].rstrip() if " " in begun else ""
+                text = escape(text) if part.is_markup else text
+            written.append(text)
+            if not is_whole:
+                break
+        return "".join(written)
 
     def finish(self, plan: Plan, pending: Pending) -> list[Translation]:
         """The texts again, translated; once ``pending.done`` is."""

@@ -36,6 +36,7 @@ class Asked:
     top_k: int
     seed: int
     priority: Priority
+    stream: bool
 
 
 def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked:
@@ -72,6 +73,7 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
         top_k=_bounded(fields, "top_k", 1, MAX_TOP_K, 50),
         seed=_bounded(fields, "seed", 0, MAX_SEED, None),
         priority=_priority(fields),
+        stream=_stream(fields, is_list),
     )
 
 
@@ -114,6 +116,17 @@ def _priority(fields: Fields) -> Priority:
     if name not in tuple(Priority):
         raise InvalidRequest(f"Invalid request: priority is {shown(name)!r}, known are {', '.join(Priority)}")
     return Priority(name)
+
+
+def _stream(fields: Fields, is_list: bool) -> bool:
+    value = fields.get("stream")
+    if isinstance(value, str):
+        value = {"true": True, "1": True, "false": False, "0": False, "": False}.get(value.strip().lower(), value)
+    if value is not None and not isinstance(value, bool):
+        raise InvalidRequest(f"Invalid request: stream parameter is {kind(value)}, it must be true or false")
+    if value and is_list:
+        raise InvalidRequest("Invalid request: stream goes with a single text, not with a list")
+    return bool(value)
 
 
 def _target_prefix(fields: Fields, settings: Settings, texts: tuple[str, ...]) -> str:

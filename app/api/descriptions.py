@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from app.api.asked import INCLUDES
 from app.api.included import SERVER_TIMING_HEADER
+from app.api.included_schemas import ALIGNMENT_SCHEMA, SEGMENTS_SCHEMA, TIMING_SCHEMA
 from app.api.timeout import TIMEOUT_HEADER
-from app.engine.sequence import MAX_NGRAM, MAX_SEED, MAX_TEMPERATURE, MAX_TOP_K, FinishReason, Priority
+from app.engine.sequence import MAX_NGRAM, MAX_SEED, MAX_TEMPERATURE, MAX_TOP_K, Priority
 
 FINISH_REASON_HEADER: Final = "X-Finish-Reason"
 
@@ -65,6 +66,11 @@ _FIELDS: Final[dict[str, Any]] = {
             "enum": [priority.value for priority in Priority],
             "default": Priority.INTERACTIVE.value,
             "description": "`bulk` goes behind what is `interactive`, but never stands still: documents, corpora.",
+        },
+        "stream": {
+            "type": "boolean",
+            "default": False,
+            "description": "Answer with server-sent events, for a single text; so does `Accept: text/event-stream`.",
         },
         "target_prefix": {
             **_STRING,
@@ -130,6 +136,7 @@ _JSON_EXAMPLES: Final[dict[str, Any]] = {
         "value": {"q": "Good morning!", "source": "en", "target": "fr", "target_prefix": "Bonne", "beam_size": 4}
     },
     "bulk": {"value": {"q": ["Good morning!"], "source": "en", "target": "fr", "priority": "bulk"}},
+    "as events": {"value": {"q": "Good morning!", "source": "en", "target": "fr", "stream": True}},
     "drawn": {
         "value": {"q": "Good morning!", "source": "en", "target": "fr", "temperature": 0.8, "top_k": 20, "seed": 7}
     },
@@ -153,62 +160,6 @@ _DETECTED: Final[dict[str, Any]] = {
 }
 _STRINGS: Final[dict[str, Any]] = {"type": "array", "items": _STRING}
 
-_NUMBER: Final[dict[str, Any]] = {"type": "number"}
-_SEGMENTS: Final[dict[str, Any]] = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "required": ["source", "text", "score", "finish_reason", "tokens"],
-        "properties": {
-            "source": _STRING,
-            "text": _STRING,
-            "score": {**_NUMBER, "description": "Sum of the log probabilities, normalised by length."},
-            "finish_reason": {
-                **_STRING,
-                "enum": [reason.value for reason in FinishReason],
-                "description": "`stop`: it is whole; anything else says why it was cut.",
-            },
-            "tokens": {
-                "type": "array",
-                "description": "Each token as the model writes it, the end token too, with its log probability.",
-                "items": {"type": "object", "properties": {"text": _STRING, "score": _NUMBER}},
-            },
-        },
-    },
-}
-_ALIGNED_TOKENS: Final[dict[str, Any]] = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "properties": {
-            "range": {
-                "type": "array",
-                "items": {"type": "integer"},
-                "minItems": 2,
-                "maxItems": 2,
-                "description": "Its characters in the whole text, from and up to (not included).",
-            },
-            "id": {"type": "integer", "description": "The how manieth token of the whole text it is, from 0."},
-        },
-    },
-}
-_ALIGNMENT: Final[dict[str, Any]] = {
-    "type": "array",
-    "items": {"type": "object", "properties": {"tgt": _ALIGNED_TOKENS, "src": _ALIGNED_TOKENS}},
-}
-_TIMING: Final[dict[str, Any]] = {
-    "type": "object",
-    "description": "Only if asked for. The longest wait, encoding and decoding of a segment; the steps of all.",
-    "properties": {
-        "queue_seconds": {**_NUMBER, "description": "Until a segment got its place in the running batch."},
-        "encode_seconds": _NUMBER,
-        "decode_seconds": _NUMBER,
-        "total_seconds": {**_NUMBER, "description": "From the request's arrival to its answer."},
-        "steps": {"type": "integer"},
-        "mean_batch_rows": {**_NUMBER, "description": "Hypotheses decoded together in a step, others' too."},
-    },
-}
-
 _TRANSLATED: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["translatedText"],
@@ -224,14 +175,14 @@ _TRANSLATED: Final[dict[str, Any]] = {
         },
         "segments": {
             "description": "Only if `scores` are asked for; for a list of texts one list for each.",
-            "oneOf": [_SEGMENTS, {"type": "array", "items": _SEGMENTS}],
+            "oneOf": [SEGMENTS_SCHEMA, {"type": "array", "items": SEGMENTS_SCHEMA}],
         },
         "align": {
             "description": "Only if `alignment` is asked for; for a list of texts one list for each. From "
             "attention: each token of the translation with the token of the text looked at most.",
-            "oneOf": [_ALIGNMENT, {"type": "array", "items": _ALIGNMENT}],
+            "oneOf": [ALIGNMENT_SCHEMA, {"type": "array", "items": ALIGNMENT_SCHEMA}],
         },
-        "timing": _TIMING,
+        "timing": TIMING_SCHEMA,
     },
 }
 
@@ -301,7 +252,16 @@ TRANSLATE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
                         }
                     },
                 },
-            }
+            },
+            "text/event-stream": {
+                "schema": {
+                    **_STRING,
+                    "description": "`delta`: more of the text, never taken back, in whole words; `done`: the whole "
+                    "answer, as without events, with `finish_reason` if something was cut; `error`: as ever.",
+                },
+                "example": 'event: delta\ndata: {"text":"Bonjour"}\n\nevent: delta\ndata: {"text":" !"}\n\n'
+                'event: done\ndata: {"translatedText":"Bonjour !"}\n\n',
+            },
         },
     },
     400: error_entry(

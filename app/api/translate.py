@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -21,11 +21,13 @@ from app.api.descriptions import (
 from app.api.included import SERVER_TIMING_HEADER, alignment_of, scores_of, server_timing, timing_of
 from app.api.responses import JsonResponse, error_response
 from app.api.service import Service, service_of
+from app.api.streaming import Ear, event_response, wants_events
 from app.api.timeout import RequestTimeout, timeout_of
 from app.api.waiting import wait_for
 from app.engine.sequence import FinishReason
 from app.errors import DeadlineExceeded, EngineStopped
 from app.text.language import Detection
+from app.translation import Part
 from app.translator import Translation, TranslationOptions, Translator
 
 router = APIRouter(tags=["translation"])
@@ -58,7 +60,11 @@ async def translate(request: Request) -> Response:
     try:
         return await _answer(request, service, fields, timeout)
     except DeadlineExceeded:
-        raise DeadlineExceeded(f"Nothing was translated within {timeout}; send less at once") from None
+        raise _too_late(timeout) from None
+
+
+def _too_late(timeout: RequestTimeout) -> DeadlineExceeded:
+    return DeadlineExceeded(f"Nothing was translated within {timeout}; send less at once")
 
 
 async def _answer(request: Request, service: Service, fields: Fields, timeout: RequestTimeout) -> Response:
@@ -67,20 +73,60 @@ async def _answer(request: Request, service: Service, fields: Fields, timeout: R
         raise EngineStopped(f"Nothing can be translated: {service.registry.problem}")
     detections = await run_in_threadpool(_detect, service, asked) if asked.source is None else []
     sources = [detection.language for detection in detections] or [asked.source or ""] * len(asked.texts)
+    if asked.stream or (wants_events(request) and not asked.is_list):
+        return await _stream(request, service, asked, sources[0], detections, timeout)
     translations = await _translate_all(request, service, asked, sources, timeout.deadline)
+    body, headers = _whole(asked, translations, detections, timeout)
+    return JsonResponse(body, headers=headers)
+
+
+def _whole(
+    asked: Asked, translations: Sequence[Translation], detections: Sequence[Detection], timeout: RequestTimeout
+) -> tuple[dict[str, object], dict[str, str]]:
+    """The body and the headers."""
     headers = _headers(translations)
     body = _body(asked, translations, detections)
     if "timing" in asked.include:
         timing = timing_of(translations, time.monotonic() - timeout.began)
         body["timing"] = timing
         headers[SERVER_TIMING_HEADER] = server_timing(timing)
-    return JsonResponse(body, headers=headers)
+    return body, headers
 
 
-async def _translate_all(
-    request: Request, service: Service, asked: Asked, sources: Sequence[str], deadline: float
-) -> list[Translation]:
-    options = TranslationOptions(
+async def _stream(
+    request: Request,
+    service: Service,
+    asked: Asked,
+    source: str,
+    detections: Sequence[Detection],
+    timeout: RequestTimeout,
+) -> Response:
+    is_translated = source != asked.target
+    pair = (source, asked.target) if is_translated else next(iter(service.registry.served))
+    translator = service.registry.find(*pair).translator
+    # A text that is in the target language already is a plan of nothing but itself.
+    texts = [asked.texts[0]] if is_translated else []
+    plan = await run_in_threadpool(translator.prepare, texts, _options(asked))
+    if not is_translated:
+        plan = replace(plan, texts=((Part(kept=asked.texts[0]),),))
+    ear = Ear(plan)
+    pending = translator.submit(plan, timeout.deadline, asked.priority, ear.listeners)
+
+    def whole() -> tuple[dict[str, object], str]:
+        translations = translator.finish(plan, pending)
+        try:
+            body, headers = _whole(asked, translations, detections, timeout)
+        except DeadlineExceeded:
+            raise _too_late(timeout) from None
+        if FINISH_REASON_HEADER in headers:
+            body["finish_reason"] = headers[FINISH_REASON_HEADER]
+        return body, translations[0].text
+
+    return event_response(request, translator, plan, pending, ear, timeout.deadline, whole)
+
+
+def _options(asked: Asked) -> TranslationOptions:
+    return TranslationOptions(
         beam_size=asked.beam_size,
         alternatives=asked.alternatives,
         text_format=asked.text_format,
@@ -91,6 +137,12 @@ async def _translate_all(
         top_k=asked.top_k,
         seed=asked.seed,
     )
+
+
+async def _translate_all(
+    request: Request, service: Service, asked: Asked, sources: Sequence[str], deadline: float
+) -> list[Translation]:
+    options = _options(asked)
     # A text that is in the target language already comes back as it is.
     translations = [Translation(text, (), ()) for text in asked.texts]
     groups = [

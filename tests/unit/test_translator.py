@@ -243,7 +243,12 @@ def test_cancelling_frees_the_rows(translator: Translator, machine: TextMachine)
 def test_an_empty_reading_does_not_drop_the_segment(bundle: Bundle) -> None:
     class Silent:
         def submit_many(
-            self, sources: object, options: object = None, deadline: object = None, priority: object = None
+            self,
+            sources: object,
+            options: object = None,
+            deadline: object = None,
+            priority: object = None,
+            listeners: object = None,
         ) -> list[Future[list[Hypothesis]]]:
             future: Future[list[Hypothesis]] = Future()
             future.set_result([Hypothesis((), -1.0, (-1.0,), FinishReason.STOP)])
