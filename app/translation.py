@@ -62,6 +62,18 @@ class Part:
     places: Sequence[int] = ()  # where each character of the segment lies in the text, and where the last one ends
 
 
+@dataclass(slots=True)
+class WholeParts:
+    """The first ``count`` parts of an answer on its way, which are whole, and their text."""
+
+    count: int = 0
+    text: str = ""
+
+    def add(self, text: str) -> None:
+        self.count += 1
+        self.text += text
+
+
 def parts_of(
     pieces: Sequence[Piece], places: Sequence[int], number: Callable[[str], int], is_markup: bool
 ) -> list[Part]:

@@ -18,7 +18,7 @@ from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
 from app.errors import InvalidRequest, RequestCancelled
 from app.text.markup import escape, split_markup, unescape, unescape_places
 from app.text.segmentation import Piece, needs_translation, shorten, split
-from app.translation import Part, TranslatedSegment, Translation, assemble, parts_of
+from app.translation import Part, TranslatedSegment, Translation, WholeParts, assemble, parts_of
 
 __all__ = ["Pending", "Plan", "Submitter", "TextFormat", "Translation", "TranslationOptions", "Translator"]
 
@@ -177,28 +177,27 @@ class Translator:
             return Pending([])
         return Pending(self._engine.submit_many(plan.sources, plan.options, deadline, priority, listeners))
 
-    def known(self, plan: Plan, pending: Pending, heard: Mapping[int, tuple[int, ...]]) -> str:
+    def known(self, plan: Plan, pending: Pending, heard: Mapping[int, tuple[int, ...]], whole: WholeParts) -> str:
         """The beginning of the first text's translation that will not change any more, up to a whole word.
 
         :param heard: of segments by their number, the tokens that will not change.
+        :param whole: what was whole at the last call; brought up to date here.
         """
-        written: list[str] = []
-        for part in plan.texts[0]:
-            text, is_whole = part.kept, True
+        for part in plan.texts[0][whole.count :]:
+            text = part.kept
             if part.segment is not None:
                 outcome = pending.outcome(part.segment)
-                is_whole = outcome is not None
-                if outcome is not None:
-                    text = self._readings(plan.segments[part.segment], outcome)[0].text
-                else:
-                    # Behind the last space a word may go on, or a character may lack its last byte.
-                    begun = self._tokenizer.decode(heard.get(part.segment, ())).lstrip()
-                    text = begun[: begun.rfind(" ")].rstrip() if " " in begun else ""
-                text = escape(text) if part.is_markup else text
-            written.append(text)
-            if not is_whole:
-                break
-        return "".join(written)
+                if outcome is None:
+                    begun = self._whole_words(heard.get(part.segment, ()))
+                    return whole.text + (escape(begun) if part.is_markup else begun)
+                text = self._readings(plan.segments[part.segment], outcome)[0].text
+            whole.add(escape(text) if part.is_markup and part.segment is not None else text)
+        return whole.text
+
+    def _whole_words(self, token_ids: tuple[int, ...]) -> str:
+        """Behind the last space a word may go on, or a character may lack its last byte."""
+        begun = self._tokenizer.decode(token_ids).lstrip()
+        return begun[: begun.rfind(" ")].rstrip() if " " in begun else ""
 
     def finish(self, plan: Plan, pending: Pending) -> list[Translation]:
         """The texts again, translated; once ``pending.done`` is."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from app.api.errors import sentence_of
@@ -16,6 +17,7 @@ from app.api.responses import JsonResponse
 from app.api.waiting import wait_for
 from app.engine.sequence import Listener
 from app.errors import PasserelleError
+from app.translation import WholeParts
 from app.translator import Pending, Plan, Translator
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -75,19 +77,19 @@ async def _events(
     whole: Callable[[], tuple[Mapping[str, object], str]],
 ) -> AsyncIterator[bytes]:
     waiting = asyncio.ensure_future(wait_for(request, [pending], deadline))
-    sent = ""
+    sent, parts = "", WholeParts()
     try:
         while not waiting.done():
             news = asyncio.ensure_future(ear.news.wait())
             await asyncio.wait({waiting, news}, return_when=asyncio.FIRST_COMPLETED)
             news.cancel()
             ear.news.clear()
-            known = translator.known(plan, pending, ear.heard)
+            known = translator.known(plan, pending, ear.heard, parts)
             if len(known) > len(sent) and not waiting.done():
                 yield _event("delta", {"text": known[len(sent) :]})
                 sent = known
         waiting.result()
-        body, text = whole()
+        body, text = await run_in_threadpool(whole)
         if len(text) > len(sent):
             yield _event("delta", {"text": text[len(sent) :]})
         yield _event("done", body)
