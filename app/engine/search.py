@@ -38,6 +38,11 @@ class LiveHypothesis(NamedTuple):
         score = normalised(self.total, len(self.token_scores), length_penalty)
         return Hypothesis(self.token_ids, score, self.token_scores, reason, self.alignment)
 
+    def stopped(self, score: float, length_penalty: float) -> Hypothesis:
+        """Ended by an eos of this score."""
+        whole = LiveHypothesis(self.token_ids, (*self.token_scores, score), self.total + score, self.alignment)
+        return whole.ended(FinishReason.STOP, length_penalty)
+
     def extended(self, token_id: int, score: float, place: int) -> "LiveHypothesis":
         """One token longer. ``place``: where in the source the token was found; not kept if nobody asked."""
         alignment = None if self.alignment is None else (*self.alignment, place)
@@ -121,10 +126,7 @@ def advance_beam(
         origin = beam.live[parent]
         if token_id == eos_id:
             if rank < options.beam_size:
-                whole = LiveHypothesis(
-                    origin.token_ids, (*origin.token_scores, score), origin.total + score, origin.alignment
-                )
-                finished.append(whole.ended(FinishReason.STOP, options.length_penalty))
+                finished.append(origin.stopped(score, options.length_penalty))
                 ended.add(parent)
         elif not at_cap and len(live) < options.beam_size:
             longer = origin.extended(token_id, score, places[parent] if places else 0)
