@@ -11,8 +11,9 @@ from app.bundle.store import Bundle, find_bundles, load_bundle
 from app.cpus import usable_cpus
 from app.engine.facts import ModelFacts
 from app.engine.loop import Engine, EngineLimits
+from app.engine.sequence import FinishReason
 from app.engine.sessions import Graphs, OnnxGraphs
-from app.errors import BundleError, BundleFileError, PasserelleError, UnsupportedLanguage
+from app.errors import BundleError, BundleFileError, DeadlineExceeded, PasserelleError, UnsupportedLanguage
 from app.settings import Settings
 from app.text.language_names import language_name
 from app.translator import Translator
@@ -69,7 +70,9 @@ class ServedBundle:
         """Translate something. Never raises: what went wrong is kept in ``failure``."""
         began = time.monotonic()
         try:
-            self.translator.translate([_WARM_UP_TEXT], timeout_seconds=timeout_seconds)
+            (translation,) = self.translator.translate([_WARM_UP_TEXT], timeout_seconds=timeout_seconds)
+            if FinishReason.DEADLINE in translation.cut_reasons:
+                raise DeadlineExceeded(f"it was not finished within warm_up_timeout_seconds ({timeout_seconds:g})")
         except (PasserelleError, TimeoutError) as error:
             self.is_warm, self.failure = False, f"warm-up failed: {type(error).__name__}: {error}"
             _LOG.error("%s: %s", self.bundle.folder, self.failure)

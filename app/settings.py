@@ -132,12 +132,16 @@ class Settings(BaseSettings):
         default=256,
         ge=1,
         le=1_000_000,
-        description="A request is refused (429) while so many segments wait for a row.",
+        description="A request is refused (429) while so many segments of its priority wait for a row.",
         json_schema_extra={"unit": "segments"},
     )
 
     request_timeout_seconds: float = Field(
-        default=30.0, gt=0, le=3600, description="Deadline of one request.", json_schema_extra={"unit": "seconds"}
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="Deadline of one request; `X-Request-Timeout-Seconds` can shorten it.",
+        json_schema_extra={"unit": "seconds"},
     )
     warm_up_timeout_seconds: float = Field(
         default=60.0,

@@ -6,17 +6,21 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from app.alignment import SegmentAlignment, within, without_spaces
 from app.bundle.store import Bundle
-from app.engine.sequence import FinishReason, Hypothesis, SearchOptions
-from app.errors import RequestCancelled
-from app.text.markup import escape, split_markup, unescape
+from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
+from app.errors import InvalidRequest, RequestCancelled
+from app.text.markup import escape, split_markup, unescape, unescape_places
 from app.text.segmentation import Piece, needs_translation, shorten, split
+from app.translation import Part, TranslatedSegment, Translation, WholeParts, assemble, parts_of
+
+__all__ = ["Pending", "Plan", "Submitter", "TextFormat", "Translation", "TranslationOptions", "Translator"]
 
 TextFormat = Literal["text", "html"]
 
@@ -27,51 +31,31 @@ class Submitter(Protocol):
     def submit_many(
         self,
         sources: Sequence[Sequence[int]],
-        options: SearchOptions | None = None,
+        options: SearchOptions | Sequence[SearchOptions] | None = None,
         deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+        listeners: Sequence[Listener] | None = None,
     ) -> "list[Future[list[Hypothesis]]]": ...
 
 
 @dataclass(frozen=True, slots=True)
 class TranslationOptions:
-    """What a request may choose. ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam."""
+    """What a request may choose.
+
+    ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam. ``alignment`` asks for
+    ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment begins, of a single text.
+    The others are those of ``SearchOptions``.
+    """
 
     beam_size: int | None = None
     alternatives: int = 0
     text_format: TextFormat = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class TranslatedSegment:
-    """One segment as it came back. ``finish_reason`` ``length`` says that the translation was cut at the cap."""
-
-    source: str
-    text: str
-    score: float
-    finish_reason: FinishReason
-
-
-@dataclass(frozen=True, slots=True)
-class Translation:
-    """``alternatives``: other translations of the whole text, best first, unique, none of them ``text``."""
-
-    text: str
-    alternatives: tuple[str, ...]
-    segments: tuple[TranslatedSegment, ...]
-
-    @property
-    def is_complete(self) -> bool:
-        """False if any segment hit a cap."""
-        return all(segment.finish_reason is FinishReason.STOP for segment in self.segments)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A stretch of the answer: text that stays as it is, or the number of a segment of the plan."""
-
-    kept: str = ""
-    segment: int | None = None
-    is_markup: bool = False  # what is put here must be escaped
+    alignment: bool = False
+    target_prefix: str = ""
+    no_repeat_ngram: int = 0
+    temperature: float = 0.0
+    top_k: int = 50
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +65,7 @@ class Plan:
     texts: tuple[tuple[Part, ...], ...]
     segments: tuple[str, ...]
     sources: tuple[tuple[int, ...], ...]
-    options: SearchOptions
+    options: tuple[SearchOptions, ...]
     alternatives: int
 
 
@@ -107,6 +91,13 @@ class Pending:
         """Of every segment; only once ``done`` is."""
         return [future.result(timeout=0) for future in self._futures]
 
+    def outcome(self, number: int) -> list[Hypothesis] | None:
+        """Of one segment, None where there is none (yet)."""
+        future = self._futures[number]
+        if not future.done() or future.cancelled() or future.exception() is not None:
+            return None
+        return future.result(timeout=0)
+
     def _one_done(self, future: "Future[list[Hypothesis]]") -> None:
         # Runs on the engine's thread, or here when cancelled: no work, no waiting.
         with self._lock:
@@ -127,8 +118,10 @@ class Translator:
         self._engine = engine
         self._language = bundle.manifest.source
         self._tokenizer = bundle.tokenizer
+        self._eos_id = bundle.manifest.tokenizer.eos_id
         self._max_source_tokens = bundle.manifest.limits.max_source_tokens
         self._search = bundle.manifest.search
+        self._has_attention = bool(bundle.manifest.signature.memory_names)
 
     def prepare(self, texts: Sequence[str], options: TranslationOptions | None = None) -> Plan:
         """Split and tokenise.
@@ -137,6 +130,7 @@ class Translator:
         """
         chosen = options or TranslationOptions()
         encoded: dict[str, tuple[int, ...]] = {}
+        segments: list[str] = []
         numbers: dict[str, int] = {}
 
         def fits(segment: str) -> bool:
@@ -145,27 +139,65 @@ class Translator:
             return len(encoded[segment]) <= self._max_source_tokens
 
         def number(segment: str) -> int:
-            return numbers.setdefault(segment, len(numbers))
+            if segment in numbers:
+                return numbers[segment]
+            # The one with a prefix is not the same as another without, whatever their sources.
+            if segments or not chosen.target_prefix:
+                numbers[segment] = len(segments)
+            segments.append(segment)
+            return len(segments) - 1
 
         parts = tuple(tuple(self._parts(text, chosen.text_format, fits, number)) for text in texts)
-        segments = tuple(numbers)
+        searches = [self._options(chosen)] * len(segments)
+        if chosen.target_prefix and segments:
+            searches[0] = replace(searches[0], prefix=self._prefix(texts, chosen.target_prefix))
         return Plan(
             texts=parts,
-            segments=segments,
+            segments=tuple(segments),
             sources=tuple(encoded[segment] for segment in segments),
-            options=self._options(chosen),
+            options=tuple(searches),
             alternatives=chosen.alternatives,
         )
 
-    def submit(self, plan: Plan, deadline: float | None = None) -> Pending:
+    def submit(
+        self,
+        plan: Plan,
+        deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+        listeners: Sequence[Listener] | None = None,
+    ) -> Pending:
         """Queue every segment of the plan, or none.
 
-        :param deadline: a ``time.monotonic`` time.
+        :param deadline: a ``time.monotonic`` time; what is not finished then comes back as far as it is.
         :raises LimitExceeded: more segments than a request may have.
         :raises EngineOverloaded: the queue is full for now.
         :raises EngineStopped: the engine does not run.
         """
-        return Pending(self._engine.submit_many(plan.sources, plan.options, deadline) if plan.sources else [])
+        if not plan.sources:
+            return Pending([])
+        return Pending(self._engine.submit_many(plan.sources, plan.options, deadline, priority, listeners))
+
+    def known(self, plan: Plan, pending: Pending, heard: Mapping[int, tuple[int, ...]], whole: WholeParts) -> str:
+        """The beginning of the first text's translation that will not change any more, up to a whole word.
+
+        :param heard: of segments by their number, the tokens that will not change.
+        :param whole: what was whole at the last call; brought up to date here.
+        """
+        for part in plan.texts[0][whole.count :]:
+            text = part.kept
+            if part.segment is not None:
+                outcome = pending.outcome(part.segment)
+                if outcome is None:
+                    begun = self._whole_words(heard.get(part.segment, ()))
+                    return whole.text + (escape(begun) if part.is_markup else begun)
+                text = self._readings(plan.segments[part.segment], outcome)[0].text
+            whole.add(escape(text) if part.is_markup and part.segment is not None else text)
+        return whole.text
+
+    def _whole_words(self, token_ids: tuple[int, ...]) -> str:
+        """Behind the last space a word may go on, or a character may lack its last byte."""
+        begun = self._tokenizer.decode(token_ids).lstrip()
+        return begun[: begun.rfind(" ")].rstrip() if " " in begun else ""
 
     def finish(self, plan: Plan, pending: Pending) -> list[Translation]:
         """The texts again, translated; once ``pending.done`` is."""
@@ -173,14 +205,16 @@ class Translator:
             self._readings(segment, hypotheses)
             for segment, hypotheses in zip(plan.segments, pending.hypotheses(), strict=True)
         ]
-        return [_assemble(parts, ranked, plan.alternatives) for parts in plan.texts]
+        return [assemble(parts, ranked, plan.alternatives) for parts in plan.texts]
 
     def translate(
         self, texts: Sequence[str], options: TranslationOptions | None = None, timeout_seconds: float | None = None
     ) -> list[Translation]:
         """Translate and wait.
 
-        :raises EngineError: the engine could not answer, or not in time.
+        :param timeout_seconds: what is not translated by then comes back as far as it is, with the reason ``deadline``.
+        :raises EngineError: the engine could not answer.
+        :raises TimeoutError: the engine hangs: it did not even say at the deadline how far it is.
         """
         plan = self.prepare(texts, options)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
@@ -196,15 +230,19 @@ class Translator:
         self, text: str, text_format: TextFormat, fits: Callable[[str], bool], number: Callable[[str], int]
     ) -> list[Part]:
         if text_format == "text":
-            return [_part(piece, number, is_markup=False) for piece in self._pieces(text, fits)]
+            return parts_of(self._pieces(text, fits), range(len(text) + 1), number, is_markup=False)
         parts: list[Part] = []
+        position = 0
         for span in split_markup(text):
+            start, position = position, position + len(span.text)
             if not span.is_text or not needs_translation(unescape(span.text)):
                 parts.append(Part(kept=span.text))
                 continue
+            places: Sequence[int] = range(start, position + 1)
             is_escaped = "&" in span.text
-            for piece in self._pieces(unescape(span.text), fits):
-                part = _part(piece, number, is_markup=True)
+            if is_escaped:
+                places = [start + place for place in unescape_places(span.text)]
+            for part in parts_of(self._pieces(unescape(span.text), fits), places, number, is_markup=True):
                 # Where nothing was unescaped, what is kept must not be escaped either.
                 parts.append(Part(kept=escape(part.kept)) if is_escaped and part.segment is None else part)
         return parts
@@ -216,9 +254,31 @@ class Translator:
         beam_size = self._search.beam_size if chosen.beam_size is None else chosen.beam_size
         if beam_size >= 1:  # else it is refused as it came
             beam_size = max(beam_size, chosen.alternatives + 1)
+        if chosen.temperature:
+            if chosen.alternatives or (chosen.beam_size or 1) > 1:
+                raise InvalidRequest("with a temperature there are neither alternatives nor a beam_size over 1")
+            beam_size = 1
         # All of the beam for alternatives: some of its hypotheses differ in their tokens and not in their text.
         hypotheses = max(1, beam_size) if chosen.alternatives else 1
-        return SearchOptions(beam_size, hypotheses, self._search.length_penalty)
+        if chosen.alignment and not self._has_attention:
+            raise InvalidRequest("alignment is not possible here: the model of these languages has no attention")
+        return SearchOptions(
+            beam_size,
+            hypotheses,
+            self._search.length_penalty,
+            align=chosen.alignment,
+            no_repeat_ngram=chosen.no_repeat_ngram,
+            temperature=chosen.temperature,
+            top_k=chosen.top_k,
+            seed=chosen.seed,
+        )
+
+    def _prefix(self, texts: Sequence[str], prefix: str) -> tuple[int, ...]:
+        if len(texts) > 1:
+            raise InvalidRequest(f"target_prefix goes with a single text, not with {len(texts)}")
+        if len(prefix.splitlines()) > 1:
+            raise InvalidRequest("target_prefix has a line break; it is the beginning of one sentence")
+        return tuple(self._tokenizer.encode(prefix.strip()))
 
     def _readings(self, segment: str, hypotheses: list[Hypothesis]) -> list[TranslatedSegment]:
         """The different texts of the hypotheses, best first.
@@ -227,36 +287,34 @@ class Translator:
         """
         readings: dict[str, TranslatedSegment] = {}
         for hypothesis in hypotheses:
-            text = self._tokenizer.decode(hypothesis.token_ids).strip()
-            if text:
-                found = TranslatedSegment(segment, text, hypothesis.score, hypothesis.finish_reason)
-                readings.setdefault(text, found)
+            reading = self._reading(segment, hypothesis)
+            if reading.text:
+                readings.setdefault(reading.text, reading)
         best = hypotheses[0]
-        return list(readings.values()) or [TranslatedSegment(segment, segment, best.score, best.finish_reason)]
+        return list(readings.values()) or [
+            TranslatedSegment(segment, segment, best.score, best.finish_reason, is_source=True, timing=best.timing)
+        ]
 
-
-def _part(piece: Piece, number: Callable[[str], int], is_markup: bool) -> Part:
-    if not piece.is_segment:
-        return Part(kept=piece.text)
-    return Part(segment=number(piece.text), is_markup=is_markup)
-
-
-def _assemble(parts: Sequence[Part], ranked: Sequence[list[TranslatedSegment]], alternatives: int) -> Translation:
-    """Put the segments back among the parts; the i-th alternative takes the i-th reading of each, or else its best."""
-
-    def whole(rank: int) -> str:
-        written = []
-        for part in parts:
-            if part.segment is None:
-                written.append(part.kept)
-                continue
-            readings = ranked[part.segment]
-            text = readings[rank if rank < len(readings) else 0].text
-            written.append(escape(text) if part.is_markup else text)
-        return "".join(written)
-
-    best = whole(0)
-    others = dict.fromkeys(whole(rank) for rank in range(1, alternatives + 1))
-    others.pop(best, None)
-    used = tuple(ranked[part.segment][0] for part in parts if part.segment is not None)
-    return Translation(best, tuple(others), used)
+    def _reading(self, segment: str, hypothesis: Hypothesis) -> TranslatedSegment:
+        decoded = self._tokenizer.decode(hypothesis.token_ids)
+        text = decoded.strip()
+        alignment = None
+        if hypothesis.alignment is not None:
+            lead = len(decoded) - len(decoded.lstrip())
+            target_ranges = without_spaces(decoded, self._tokenizer.decode_ranges(hypothesis.token_ids))
+            alignment = SegmentAlignment(
+                source_ranges=without_spaces(segment, self._tokenizer.encode_ranges(segment)),
+                target_ranges=within(target_ranges, lead, len(text)),
+                places=hypothesis.alignment,
+            )
+        ended = (self._eos_id,) * (len(hypothesis.token_scores) - len(hypothesis.token_ids))
+        return TranslatedSegment(
+            source=segment,
+            text=text,
+            score=hypothesis.score,
+            finish_reason=hypothesis.finish_reason,
+            tokens=tuple(self._tokenizer.pieces((*hypothesis.token_ids, *ended))),
+            token_scores=hypothesis.token_scores,
+            alignment=alignment,
+            timing=hypothesis.timing,
+        )

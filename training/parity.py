@@ -67,7 +67,8 @@ def _check_tokens(
 ) -> None:
     """The engine decodes every source to the very tokens of the reference."""
     facts, reference, write = ModelFacts.of(bundle.manifest), ReferenceDecoder(model), bundle.tokenizer.decode
-    options = SearchOptions(beam_size=beam_size, length_penalty=length_penalty)
+    # The reference knows no guard: a model that goes round in circles must do so in both.
+    options = SearchOptions(beam_size=beam_size, length_penalty=length_penalty, loop_guard=False)
     for index, (source, found) in enumerate(zip(sources, _decode(bundle, graphs, sources, options), strict=True)):
         cap = facts.target_cap(len(source))
         if beam_size == 1:

@@ -1,18 +1,21 @@
 """The fields of a translation request -> a request that was checked, or an error that says what is wrong."""
 
-import re
+import secrets
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from app.api.body import Fields
+from app.api.fields import check_unicode, kind, number, shown, string, whole_number
+from app.engine.sequence import MAX_NGRAM, MAX_SEED, MAX_TEMPERATURE, MAX_TOP_K, Priority
 from app.errors import InvalidRequest, LimitExceeded, UnsupportedLanguage
 from app.registry import Registry
 from app.settings import Settings
 from app.translator import TextFormat
 
 AUTO: Final = "auto"
+Include = Literal["scores", "alignment", "timing"]
+INCLUDES: Final[tuple[Include, ...]] = ("scores", "alignment", "timing")
 _FORMATS: Final[dict[str, TextFormat]] = {"text": "text", "html": "html"}
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,14 @@ class Asked:
     text_format: TextFormat
     alternatives: int
     beam_size: int | None
+    include: frozenset[Include]
+    target_prefix: str
+    no_repeat_ngram: int
+    temperature: float
+    top_k: int
+    seed: int
+    priority: Priority
+    stream: bool
 
 
 def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked:
@@ -37,10 +48,10 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
     """
     texts, is_list = _texts(fields.get("q"))
     source, target = _code(fields, "source"), _code(fields, "target")
-    alternatives = _whole_number(fields, "alternatives") or 0
+    alternatives = whole_number(fields, "alternatives") or 0
     if alternatives > settings.max_alternatives:
         raise _over("alternatives", settings.max_alternatives, alternatives)
-    beam_size = _whole_number(fields, "beam_size")
+    beam_size = whole_number(fields, "beam_size")
     if beam_size is not None and beam_size < 1:
         raise InvalidRequest("Invalid request: beam_size parameter must be >= 1")
     if beam_size is not None and beam_size > settings.max_beam_size:
@@ -55,6 +66,14 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
         text_format=_text_format(fields.get("format")),
         alternatives=max(0, alternatives),
         beam_size=beam_size,
+        include=_include(fields.get("include")),
+        target_prefix=_target_prefix(fields, settings, texts),
+        no_repeat_ngram=_bounded(fields, "no_repeat_ngram", 0, MAX_NGRAM, 0),
+        temperature=number(fields, "temperature", 0, MAX_TEMPERATURE, 0.0),
+        top_k=_bounded(fields, "top_k", 1, MAX_TOP_K, 50),
+        seed=_bounded(fields, "seed", 0, MAX_SEED, None),
+        priority=_priority(fields),
+        stream=_stream(fields, is_list),
     )
 
 
@@ -62,24 +81,15 @@ def _texts(q: object) -> tuple[tuple[str, ...], bool]:
     if q is None or q == "" or q == []:
         raise InvalidRequest("Invalid request: missing q parameter")
     if isinstance(q, str):
-        _check_unicode(q, "q")
+        check_unicode(q, "q")
         return (q,), False
     if not isinstance(q, list):
-        raise InvalidRequest(f"Invalid request: q parameter is {_kind(q)}, it must be a string or a list of strings")
+        raise InvalidRequest(f"Invalid request: q parameter is {kind(q)}, it must be a string or a list of strings")
     for index, text in enumerate(q):
         if not isinstance(text, str):
-            raise InvalidRequest(f"Invalid request: q[{index}] is {_kind(text)}, it must be a string")
-        _check_unicode(text, f"q[{index}]")
+            raise InvalidRequest(f"Invalid request: q[{index}] is {kind(text)}, it must be a string")
+        check_unicode(text, f"q[{index}]")
     return tuple(q), True
-
-
-def _check_unicode(text: str, name: str) -> None:
-    found = _SURROGATE.search(text)
-    if found is not None:
-        raise InvalidRequest(
-            f"Invalid request: {name} has an unpaired surrogate (U+{ord(found.group()):04X}) at character "
-            f"{found.start()}, which is not valid Unicode"
-        )
 
 
 def _code(fields: Fields, name: str) -> str:
@@ -87,22 +97,45 @@ def _code(fields: Fields, name: str) -> str:
     if value is None or value == "":
         raise InvalidRequest(f"Invalid request: missing {name} parameter")
     if not isinstance(value, str):
-        raise InvalidRequest(f"Invalid request: {name} parameter is {_kind(value)}, it must be a string")
+        raise InvalidRequest(f"Invalid request: {name} parameter is {kind(value)}, it must be a string")
     return value.strip().lower()
 
 
-def _whole_number(fields: Fields, name: str) -> int | None:
-    """None where it is absent, null or empty."""
-    value = fields.get(name)
-    if value is None or value == "":
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,9}\s*", value):
-        return int(value)
-    raise InvalidRequest(f"Invalid request: {name} parameter is not a number")
+def _bounded(fields: Fields, name: str, least: int, most: int, absent: int | None) -> int:
+    """:param absent: what counts if the field is not given; None: any number, another each time."""
+    value = whole_number(fields, name)
+    if value is None:
+        return secrets.randbelow(most + 1) if absent is None else absent
+    if not least <= value <= most:
+        raise InvalidRequest(f"Invalid request: {name} is {value}, it must be {least} to {most}")
+    return value
+
+
+def _priority(fields: Fields) -> Priority:
+    name = string(fields, "priority").strip().lower() or Priority.INTERACTIVE
+    if name not in tuple(Priority):
+        raise InvalidRequest(f"Invalid request: priority is {shown(name)!r}, known are {', '.join(Priority)}")
+    return Priority(name)
+
+
+def _stream(fields: Fields, is_list: bool) -> bool:
+    value = fields.get("stream")
+    if isinstance(value, str):
+        value = {"true": True, "1": True, "false": False, "0": False, "": False}.get(value.strip().lower(), value)
+    if value is not None and not isinstance(value, bool):
+        raise InvalidRequest(f"Invalid request: stream parameter is {kind(value)}, it must be true or false")
+    if value and is_list:
+        raise InvalidRequest("Invalid request: stream goes with a single text, not with a list")
+    return bool(value)
+
+
+def _target_prefix(fields: Fields, settings: Settings, texts: tuple[str, ...]) -> str:
+    prefix = string(fields, "target_prefix")
+    if prefix and len(texts) > 1:
+        raise InvalidRequest(f"Invalid request: target_prefix goes with a single text, not with {len(texts)}")
+    if len(prefix) > settings.max_characters:
+        raise LimitExceeded("target_prefix", settings.max_characters, len(prefix))
+    return prefix
 
 
 def _over(name: str, limit: int, value: int) -> LimitExceeded:
@@ -125,35 +158,30 @@ def _check_languages(source: str, target: str, registry: Registry) -> None:
         return  # nothing is served at all, which is another answer than an unknown language
     for code in (source, target):
         if code not in served and not (code == AUTO and code is source):
-            raise UnsupportedLanguage(f"{_shown(code)} is not supported")
+            raise UnsupportedLanguage(f"{shown(code)} is not supported")
     if source != AUTO and source != target:
         registry.find(source, target)
     elif source == AUTO and not registry.sources_of(target):
-        raise UnsupportedLanguage(f"{_shown(target)} is not available as a target language")
+        raise UnsupportedLanguage(f"{shown(target)} is not available as a target language")
 
 
 def _text_format(value: object) -> TextFormat:
     if value is None or value == "":
         return "text"
-    name = value.strip().lower() if isinstance(value, str) else _kind(value)
+    name = value.strip().lower() if isinstance(value, str) else kind(value)
     if name in _FORMATS:
         return _FORMATS[name]
-    raise InvalidRequest(f"{_shown(name)} format is not supported")
+    raise InvalidRequest(f"{shown(name)} format is not supported")
 
 
-def _shown(value: str) -> str:
-    """A value of the caller in a message: short, and without what could break a line or a terminal."""
-    printable = "".join(character if character.isprintable() else "?" for character in value[:40])
-    return printable + ("..." if len(value) > 40 else "")
-
-
-def _kind(value: object) -> str:
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, (int, float)):
-        return "a number"
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return "a list"
-    return "null" if value is None else "a string"
+def _include(value: object) -> frozenset[Include]:
+    """A list of names, or a string of them with commas; a form may repeat the field."""
+    names: list[str] = []
+    for entry in value if isinstance(value, list) else [value]:
+        if entry is not None and not isinstance(entry, str):
+            raise InvalidRequest(f"Invalid request: include has {kind(entry)}, it must be a list of strings")
+        names += [name.strip().lower() for name in (entry or "").split(",") if name.strip()]
+    unknown = [name for name in names if name not in INCLUDES]
+    if unknown:
+        raise InvalidRequest(f"Invalid request: include has {shown(unknown[0])!r}, known are {', '.join(INCLUDES)}")
+    return frozenset(name for name in INCLUDES if name in names)

@@ -15,12 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import SENTENCE_FOR_500
 from app.api.responses import error_response
+from app.api.timeout import TIMEOUT_HEADER
 from app.errors import RequestTooLarge
 
 _LOG: Final = logging.getLogger(__name__)
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Allow-Headers": f"Authorization, Content-Type, {TIMEOUT_HEADER}",
+    "Access-Control-Expose-Headers": "Retry-After, Server-Timing, X-Finish-Reason",
     "Access-Control-Allow-Methods": "GET, POST",
     "X-Content-Type-Options": "nosniff",
 }

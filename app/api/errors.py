@@ -45,6 +45,11 @@ async def _on_passerelle_error(request: Request, error: Exception) -> Response:
     return error_response(status, str(error), headers)
 
 
+def sentence_of(error: PasserelleError) -> str:
+    """What may be said of an error where its status cannot be given any more."""
+    return SENTENCE_FOR_500 if _status_of(error)[0] == 500 else str(error)
+
+
 def _status_of(error: Exception) -> tuple[int, dict[str, str]]:
     if isinstance(error, RequestTooLarge):
         # The rest of the body is not read, so the connection cannot be used again.

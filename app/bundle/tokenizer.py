@@ -19,8 +19,12 @@ EOS_ID: Final = 2
 UNK_ID: Final = 3
 SPECIAL_TOKENS: Final = ("<pad>", "<s>", "</s>", "<unk>")
 
+# From and up to a character of a text; up to is not included.
+Range = tuple[int, int]
+
+_SOFT_HYPHEN: Final = "\u00ad"
 # Typographic forms that mean the same as the plain one; the model need learn only one of them.
-_TYPOGRAPHY: Final = str.maketrans({"’": "'", "ʼ": "'", "‘": "'", "“": '"', "”": '"', "\u00ad": None})
+_TYPOGRAPHY: Final = str.maketrans({"’": "'", "ʼ": "'", "‘": "'", "“": '"', "”": '"', _SOFT_HYPHEN: None})
 
 
 def normalise_typography(text: str) -> str:
@@ -55,6 +59,20 @@ class Tokenizer(Protocol):
         """The written form of each token, for plots and alignments."""
         ...
 
+    def encode_ranges(self, text: str) -> list[Range]:
+        """For each token of ``encode(text)``: which characters of the text it stands for.
+
+        In order. Tokens that make up one character (bytes of an emoji) all have that character.
+        """
+        ...
+
+    def decode_ranges(self, token_ids: Sequence[int]) -> list[Range]:
+        """For each token: which characters of ``decode(token_ids)`` it gave; as ``encode_ranges``.
+
+        A special id gave none, so its range is empty.
+        """
+        ...
+
     def to_bytes(self) -> bytes:
         """The content of the tokenizer's file."""
         ...
@@ -84,9 +102,7 @@ class SentencePieceTokenizer:
         return int(self._processor.GetPieceSize())
 
     def encode(self, text: str) -> list[int]:
-        # A lone surrogate has no UTF-8 form: it cannot be translated, so it is read as a question mark.
-        clean = normalise_typography(text).encode("utf-8", "replace").decode("utf-8")
-        return [int(token_id) for token_id in self._processor.EncodeAsIds(clean)]
+        return [int(token_id) for token_id in self._processor.EncodeAsIds(_readable(text))]
 
     def encode_source(self, text: str) -> list[int]:
         return [*self.encode(text), EOS_ID]
@@ -96,6 +112,26 @@ class SentencePieceTokenizer:
 
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
         return [str(self._processor.IdToPiece(int(token_id))) for token_id in token_ids]
+
+    def encode_ranges(self, text: str) -> list[Range]:
+        found = self._processor.EncodeAsOffsetMapping(_readable(text))["offsets"]
+        ranges = _share_characters([(int(start), int(end)) for start, end in found])
+        if _SOFT_HYPHEN not in text:
+            return ranges
+        places = [place for place, character in enumerate(text) if character != _SOFT_HYPHEN] + [len(text)]
+        return [(places[start], places[end - 1] + 1 if end > start else places[start]) for start, end in ranges]
+
+    def decode_ranges(self, token_ids: Sequence[int]) -> list[Range]:
+        whole, start = self.decode(token_ids), 0
+        ranges: list[Range] = []
+        for count, _ in enumerate(token_ids, start=1):
+            # What the first tokens give on their own is the beginning of the whole, up to a character half written.
+            begun = self.decode(token_ids[:count])
+            end = max(start, _common_length(begun, whole))
+            ranges.append((start, end))
+            start = end
+        shared = _share_characters(ranges)
+        return [one if token_id > UNK_ID else (one[0], one[0]) for one, token_id in zip(shared, token_ids, strict=True)]
 
     def to_bytes(self) -> bytes:
         return self._model
@@ -139,9 +175,44 @@ class CharacterTokenizer:
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
         return [self._tokens[token_id] for token_id in token_ids]
 
+    def encode_ranges(self, text: str) -> list[Range]:
+        return [(place, place + 1) for place in range(len(text))]
+
+    def decode_ranges(self, token_ids: Sequence[int]) -> list[Range]:
+        ranges, start = [], 0
+        for token_id in token_ids:
+            end = start + (token_id > UNK_ID)
+            ranges.append((start, end))
+            start = end
+        return ranges
+
     def to_bytes(self) -> bytes:
         document = {"kind": self.kind, "alphabet": list(self._tokens[len(SPECIAL_TOKENS) :])}
         return json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8")
+
+
+def _readable(text: str) -> str:
+    """As SentencePiece reads it. A lone surrogate has no UTF-8 form and cannot be translated: a question mark."""
+    return normalise_typography(text).encode("utf-8", "replace").decode("utf-8")
+
+
+def _common_length(first: str, second: str) -> int:
+    """How many characters two texts have in common at their beginnings."""
+    for length, (one, other) in enumerate(zip(first, second, strict=False)):
+        if one != other:
+            return length
+    return min(len(first), len(second))
+
+
+def _share_characters(ranges: list[Range]) -> list[Range]:
+    """Only the last byte of a character has its range at first; the bytes before it, empty until then, get it too."""
+    shared = list(ranges)
+    for index in range(len(ranges) - 2, -1, -1):
+        start, end = shared[index]
+        following = shared[index + 1]
+        if start == end == following[0]:
+            shared[index] = following
+    return shared
 
 
 def load_tokenizer(path: Path, kind: str) -> Tokenizer:

@@ -1,41 +1,20 @@
 """The running batch: sequences with their rows and search progress. Knows no queue and no thread."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.engine.facts import ModelFacts
-from app.engine.search import Beam, LiveHypothesis, advance_beam, candidates_needed, is_settled, pick_greedy
+from app.engine.progress import BeamProgress, GreedyProgress, Progress, begin, place_of
+from app.engine.search import advance_beam, candidates_needed, is_settled, pick_greedy
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
 from app.engine.sessions import Graphs, Stepped
 from app.engine.states import Arena, padded_width
 from app.errors import StepFailed
 
 _LOWEST: Final = float("-inf")
-
-
-@dataclass(eq=False, slots=True)
-class GreedyProgress:
-    """A sequence with a single hypothesis: one row."""
-
-    sequence: Sequence
-    rows: list[int]
-    token_ids: list[int] = field(default_factory=list)
-    token_scores: list[float] = field(default_factory=list)
-
-    def ended(self, reason: FinishReason) -> list[Hypothesis]:
-        whole = LiveHypothesis(tuple(self.token_ids), tuple(self.token_scores), sum(self.token_scores))
-        return [whole.ended(reason, self.sequence.options.length_penalty)]
-
-
-@dataclass(eq=False, slots=True)
-class BeamProgress:
-    """A sequence with ``beam_size`` rows; live hypothesis i is in row i of these, the rows beyond idle."""
-
-    sequence: Sequence
-    rows: list[int]
-    beam: Beam = field(default_factory=Beam)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +34,7 @@ class Batch:
         self._arena = Arena(facts.states)
         self._greedy: dict[Sequence, GreedyProgress] = {}
         self._beams: dict[Sequence, BeamProgress] = {}
+        self._listened: dict[Sequence, Progress] = {}
         self._best_k = 1
 
     @property
@@ -73,10 +53,13 @@ class Batch:
         for sequence, rows in zip(
             newcomers, self._arena.admit(encoded, lengths, copies, self._facts.bos_id), strict=True
         ):
-            if sequence.options.beam_size == 1:
-                self._greedy[sequence] = GreedyProgress(sequence, rows)
+            progress = begin(sequence, rows, has_attention=bool(encoded.memory))
+            if sequence.listener is not None:
+                self._listened[sequence] = progress
+            if isinstance(progress, GreedyProgress):
+                self._greedy[sequence] = progress
             else:
-                self._beams[sequence] = BeamProgress(sequence, rows)
+                self._beams[sequence] = progress
         self._count_candidates()
 
     def decode_step(self) -> Stepped:
@@ -88,22 +71,33 @@ class Batch:
         """Give every sequence its next token; those that ended still hold their rows."""
         token_ids, picked, picked_scores = pick_greedy(stepped.scores, stepped.score_ids)
         self._arena.advance(stepped.next_states, token_ids)
-        ended = self._advance_greedy(picked, picked_scores)
+        ended = self._advance_greedy(picked, picked_scores, stepped.attention)
         if self._beams:
             ended += self._advance_beams(stepped)
         return ended
+
+    def tell(self) -> None:
+        """Tell those who listen how far their sequences are."""
+        for sequence, progress in self._listened.items():
+            sequence.tell(progress.settled())
+
+    def partial(self, sequence: Sequence, reason: FinishReason) -> list[Hypothesis]:
+        """The best that a running sequence has so far, for when it cannot go on."""
+        progress: Progress = self._greedy[sequence] if sequence in self._greedy else self._beams[sequence]
+        return progress.cut(reason)
 
     def leave(self, sequences: list[Sequence]) -> None:
         """Free the rows of sequences that ended or that nobody waits for."""
         rows: list[int] = []
         for sequence in sequences:
+            self._listened.pop(sequence, None)
             if sequence in self._greedy:
                 rows += self._greedy.pop(sequence).rows
             else:
                 rows += self._beams.pop(sequence).rows
         moved = self._arena.release(rows)
         if moved:
-            everyone: list[GreedyProgress | BeamProgress] = [*self._greedy.values(), *self._beams.values()]
+            everyone: list[Progress] = [*self._greedy.values(), *self._beams.values()]
             for staying in everyone:
                 staying.rows = [moved.get(row, row) for row in staying.rows]
         self._count_candidates()
@@ -113,12 +107,16 @@ class Batch:
         self._arena.clear()
         self._greedy.clear()
         self._beams.clear()
+        self._listened.clear()
 
     def _count_candidates(self) -> None:
-        widest = max((progress.sequence.options.beam_size for progress in self._beams.values()), default=1)
-        self._best_k = candidates_needed(widest, self._facts.vocabulary_size)
+        size = self._facts.vocabulary_size
+        needed = (candidates_needed(one.options, one.cap, size) for one in self._beams)
+        self._best_k = max(needed, default=1)
 
-    def _advance_greedy(self, picked: list[int], picked_scores: list[float]) -> list[Ended]:
+    def _advance_greedy(
+        self, picked: list[int], picked_scores: list[float], attention: NDArray[np.float32] | None
+    ) -> list[Ended]:
         # The one loop over rows in Python: a few tenths of a microsecond each.
         eos_id = self._facts.eos_id
         ended: list[Ended] = []
@@ -129,12 +127,17 @@ class Batch:
                 ended.append(Ended(progress.sequence, _no_numbers(score)))
             elif token_id == eos_id:
                 progress.token_scores.append(score)
-                ended.append(Ended(progress.sequence, progress.ended(FinishReason.STOP)))
+                ended.append(Ended(progress.sequence, progress.cut(FinishReason.STOP)))
             elif len(progress.token_ids) == progress.sequence.cap:
-                ended.append(Ended(progress.sequence, progress.ended(FinishReason.LENGTH)))
+                ended.append(Ended(progress.sequence, progress.cut(FinishReason.LENGTH)))
             else:
                 progress.token_scores.append(score)
                 progress.token_ids.append(token_id)
+                if progress.alignment is not None and attention is not None:
+                    progress.alignment.append(place_of(attention, row, progress.sequence.source_tokens))
+                looped = progress.looped()
+                if looped is not None:
+                    ended.append(Ended(progress.sequence, looped))
         return ended
 
     def _advance_beams(self, stepped: Stepped) -> list[Ended]:
@@ -144,6 +147,9 @@ class Batch:
         for progress in self._beams.values():
             sequence, rows = progress.sequence, progress.rows
             alive = rows[: len(progress.beam.live)]
+            places: list[int] | None = None
+            if sequence.options.align and stepped.attention is not None:
+                places = [place_of(stepped.attention, row, sequence.source_tokens) for row in alive]
             beam, parents = advance_beam(
                 progress.beam,
                 stepped.scores[alive],
@@ -151,11 +157,14 @@ class Batch:
                 sequence.options,
                 sequence.cap,
                 self._facts.eos_id,
+                places,
+                progress.guard,
             )
             progress.beam = beam
             if is_settled(beam, sequence.options, sequence.cap):
-                outcome = list(beam.kept) if beam.kept else _no_numbers(float(stepped.scores[alive[0], 0]))
-                ended.append(Ended(sequence, outcome))
+                # What lives on has lost to what is kept: only loops may fill up behind.
+                outcome = [*beam.kept, *beam.looped][: sequence.options.hypotheses]
+                ended.append(Ended(sequence, outcome or _no_numbers(float(stepped.scores[alive[0], 0]))))
                 continue
             targets += rows[: len(parents)]
             origins += [rows[parent] for parent in parents]

@@ -6,6 +6,7 @@ from typing import Final
 
 from app.bundle.manifest import Manifest
 from app.bundle.signature import StateSpec
+from app.errors import LimitExceeded
 
 # A translation longer than this many deviations over the mean is a model that repeats itself, not a long translation.
 _DEVIATIONS: Final = 4.0
@@ -41,12 +42,18 @@ class ModelFacts:
             length_ratio_deviation=manifest.length_ratio.deviation,
         )
 
-    def target_cap(self, source_tokens: int, asked: int | None = None) -> int:
+    def target_cap(self, source_tokens: int, asked: int | None = None, prefix_tokens: int = 0) -> int:
         """The most target tokens (eos not counted) that a source of so many tokens may get.
 
         ``min(max_target_tokens, asked, ceil(source * (mean + 4 * deviation)) + 10)``: the deviation is that of the
-        ratio of single pairs, so it grows with the source. The caller may only lower the cap.
+        ratio of single pairs, so it grows with the source. The caller may only lower the cap. A prefix that makes the
+        translation longer than is likely leaves room for 10 tokens.
+
+        :raises LimitExceeded: the prefix leaves no room at all.
         """
+        most = min(self.max_target_tokens, asked if asked is not None else self.max_target_tokens)
+        if prefix_tokens >= most:
+            raise LimitExceeded("tokens of the prefix", most - 1, prefix_tokens)
         ratio = self.length_ratio_mean + _DEVIATIONS * self.length_ratio_deviation
         likely = math.ceil(source_tokens * ratio) + _SPARE_TOKENS
-        return min(self.max_target_tokens, likely, asked if asked is not None else self.max_target_tokens)
+        return min(most, max(likely, prefix_tokens + _SPARE_TOKENS))

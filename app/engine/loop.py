@@ -11,15 +11,15 @@ from typing import Final
 
 from app.engine.batch import Batch, Ended
 from app.engine.facts import ModelFacts
+from app.engine.pace import Pace
 from app.engine.scheduler import EngineLimits, Scheduler, bucket
-from app.engine.sequence import Hypothesis, SearchOptions, Sequence
+from app.engine.sequence import FinishReason, Hypothesis, Listener, Priority, SearchOptions, Sequence
 from app.engine.sessions import Graphs
-from app.errors import DeadlineExceeded, EngineStopped, InvalidRequest, LimitExceeded, StepFailed
+from app.errors import EngineStopped, InvalidRequest, LimitExceeded, StepFailed
 
 __all__ = ["Engine", "EngineLimits", "EngineStatus"]
 
 _LOG: Final = logging.getLogger(__name__)
-_LONGEST_RETRY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Engine:
         self._clock = clock
         self._batch = Batch(graphs, facts)
         self._scheduler = Scheduler(self.limits)
+        self._pace = Pace(clock)
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
         self._accepting = False  # submit may enqueue
@@ -69,12 +70,7 @@ class Engine:
         self._aborting = False  # leave at once
         self._someone_left = False  # a future was cancelled since the last step
         self._failure: str | None = None
-        self._steps_done = 0
         self._sequences_done = 0
-        self._last_step_seconds: float | None = None
-        self._step_began: float | None = None
-        self._busy_seconds = 0.0  # since a sequence finished last
-        self._seconds_per_sequence = 0.1
 
     def start(self) -> None:
         """Begin to accept and to decode.
@@ -124,30 +120,38 @@ class Engine:
     def submit_many(
         self,
         sources: SequenceOf[SequenceOf[int]],
-        options: SearchOptions | None = None,
+        options: SearchOptions | SequenceOf[SearchOptions] | None = None,
         deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+        listeners: SequenceOf[Listener] | None = None,
     ) -> "list[Future[list[Hypothesis]]]":
         """Queue all sources of a request, or none; one future each, in their order.
 
-        Cancelling a future frees its rows at the next step. Futures fail with ``DeadlineExceeded``, ``StepFailed`` or
-        ``EngineStopped``. Their callbacks run on the engine's thread: keep them short.
+        Cancelling a future frees its rows at the next step. Futures fail with ``StepFailed`` or ``EngineStopped``.
+        Their callbacks run on the engine's thread: keep them short.
 
-        :param deadline: a time of the engine's clock, ``time.monotonic``.
+        :param options: the same for all sources, or for each its own.
+        :param deadline: a time of the engine's clock, ``time.monotonic``. What is not finished then ends as it is, with
+            the reason ``deadline``: the tokens so far, or none if it never got a row.
+        :param listeners: for each source, told of the tokens that will not change any more, as they come, on the
+            engine's thread; must neither wait nor raise.
         :raises LimitExceeded: a source, the beam or the request is larger than the engine ever takes.
         :raises InvalidRequest: a source is empty or has an id outside the vocabulary.
         :raises EngineOverloaded: the queue is full for now.
         :raises EngineStopped: not started, or stopped.
         """
         chosen = options if options is not None else SearchOptions()
-        request = [self._sequence(source_ids, chosen, deadline) for source_ids in sources]
+        each = [chosen] * len(sources) if isinstance(chosen, SearchOptions) else chosen
+        request = [self._sequence(ids, its, deadline, priority) for ids, its in zip(sources, each, strict=True)]
         if not request:
             return []
+        for sequence, listener in zip(request, listeners or (), strict=listeners is not None):
+            sequence.listener = listener
         with self._condition:
             if not self._accepting:
                 raise EngineStopped(f"{self.name} is not running")
-            waiting = self._scheduler.waiting_count
-            retry_after = min(max(1.0, waiting * self._seconds_per_sequence), _LONGEST_RETRY_SECONDS)
-            self._scheduler.enqueue(request, retry_after)
+            before = self._scheduler.waiting_before(priority)
+            self._scheduler.enqueue(request, self._pace.retry_after_seconds(before))
             self._condition.notify_all()
         for sequence in request:
             sequence.future.add_done_callback(self._note_departure)
@@ -156,7 +160,6 @@ class Engine:
     def status(self) -> EngineStatus:
         """A picture of this moment; never waits for a step."""
         with self._condition:
-            began = self._step_began
             return EngineStatus(
                 started=self._accepting,
                 healthy=self._accepting and self._failure is None,
@@ -164,10 +167,10 @@ class Engine:
                 rows_running=self._scheduler.rows_running,
                 sequences_running=len(self._scheduler.running),
                 sequences_waiting=self._scheduler.waiting_count,
-                steps_done=self._steps_done,
+                steps_done=self._pace.turns_done,
                 sequences_done=self._sequences_done,
-                last_step_seconds=self._last_step_seconds,
-                step_age_seconds=None if began is None else self._clock() - began,
+                last_step_seconds=self._pace.last_turn_seconds,
+                step_age_seconds=self._pace.turn_age_seconds(),
             )
 
     def step(self) -> None:
@@ -177,39 +180,49 @@ class Engine:
         self._encode(newcomers)
         if not self._batch.rows:
             return
+        self._pace.count_step(self._batch.rows)
         stepped = self._batch.decode_step()
         ended = self._batch.advance(stepped)
         self._finish(ended)
+        self._batch.tell()
 
-    def _sequence(self, source_ids: SequenceOf[int], options: SearchOptions, deadline: float | None) -> Sequence:
+    def _sequence(
+        self, source_ids: SequenceOf[int], options: SearchOptions, deadline: float | None, priority: Priority
+    ) -> Sequence:
         facts, ids = self._facts, tuple(source_ids)
         if not ids:
             raise InvalidRequest("a source has no tokens, not even an eos")
         if len(ids) > facts.max_source_tokens:
             raise LimitExceeded("source tokens", facts.max_source_tokens, len(ids))
         # Refused here: inside the graph such an id would fail everybody's step.
-        if min(ids) < 0 or max(ids) >= facts.vocabulary_size:
-            raise InvalidRequest(
-                f"source ids go from {min(ids)} to {max(ids)}, the vocabulary from 0 to {facts.vocabulary_size - 1}"
-            )
-        return Sequence(ids, options, facts.target_cap(len(ids), options.max_target_tokens), deadline)
+        for name, given in (("source", ids), ("prefix", options.prefix)):
+            if given and (min(given) < 0 or max(given) >= facts.vocabulary_size):
+                raise InvalidRequest(
+                    f"{name} ids go from {min(given)} to {max(given)}, "
+                    f"the vocabulary from 0 to {facts.vocabulary_size - 1}"
+                )
+        cap = facts.target_cap(len(ids), options.max_target_tokens, len(options.prefix))
+        return Sequence(ids, options, cap, deadline, self._pace.submitted(), priority)
 
     def _note_departure(self, future: "Future[list[Hypothesis]]") -> None:
         if future.cancelled():
             self._someone_left = True
 
     def _drop_departed(self) -> None:
-        """Drop the sequences whose caller left or whose deadline passed."""
+        """Drop the sequences whose caller left, and answer those whose deadline passed with what there is."""
         now = self._clock()
         with self._condition:
             if not (self._someone_left or self._scheduler.is_deadline_due(now)):
                 return
             self._someone_left = False
             waited, ran = self._scheduler.withdraw(lambda sequence: sequence.future.done() or sequence.is_late(now))
+        partial = [self._batch.partial(sequence, FinishReason.DEADLINE) for sequence in ran]
         if ran:
             self._batch.leave(ran)
-        for sequence in (*waited, *ran):
-            sequence.fail(DeadlineExceeded("the deadline passed before the translation was finished"))
+        for sequence, hypotheses in zip(ran, partial, strict=True):
+            sequence.resolve(hypotheses, self._pace.ended(sequence.watch))
+        for sequence in waited:
+            sequence.resolve(sequence.unstarted(FinishReason.DEADLINE), self._pace.ended(sequence.watch))
 
     def _admit(self) -> list[Sequence]:
         with self._condition:
@@ -217,7 +230,10 @@ class Engine:
 
     def _encode(self, newcomers: list[Sequence]) -> None:
         for similar in bucket(newcomers, self.limits.max_padded_tokens):
+            watches = [sequence.watch for sequence in similar]
+            self._pace.admitted(watches)
             self._batch.join(similar)
+            self._pace.encoded(watches)
 
     def _finish(self, ended: list[Ended]) -> None:
         if not ended:
@@ -231,7 +247,7 @@ class Engine:
                 self._failure = None
         for end in ended:
             if isinstance(end.outcome, list):
-                end.sequence.resolve(end.outcome)
+                end.sequence.resolve(end.outcome, self._pace.ended(end.sequence.watch))
             else:
                 end.sequence.fail(end.outcome)
 
@@ -239,13 +255,13 @@ class Engine:
         """The thread: steps while there is work; whatever happens, no future is left hanging."""
         try:
             while self._wait_for_work():
-                began = self._step_began = self._clock()
+                self._pace.begin_turn()
                 done_before = self._sequences_done
                 try:
                     self.step()
                 except Exception as error:
                     self._fail_all(error)
-                self._note_step(self._clock() - began, self._sequences_done - done_before)
+                self._pace.end_turn(self._sequences_done - done_before)
         finally:
             with self._condition:
                 self._accepting = False
@@ -262,16 +278,6 @@ class Engine:
             if self._aborting:
                 return False
             return bool(self._scheduler.waiting_count or self._scheduler.running)
-
-    def _note_step(self, seconds: float, finished: int) -> None:
-        self._step_began = None
-        self._steps_done += 1
-        self._last_step_seconds = seconds
-        # A running mean of what one sequence costs, so that "come back later" can say when.
-        self._busy_seconds += seconds
-        if finished:
-            self._seconds_per_sequence += 0.1 * (self._busy_seconds / finished - self._seconds_per_sequence)
-            self._busy_seconds = 0.0
 
     def _fail_all(self, error: Exception) -> None:
         """A step raised: nobody's state can be trusted, so everybody fails now rather than waiting in vain."""

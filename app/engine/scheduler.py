@@ -2,17 +2,19 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from app.engine.sequence import Sequence
+from app.engine.sequence import Priority, Sequence
 from app.errors import ConfigurationError, EngineOverloaded, LimitExceeded
 
 # Newcomers are encoded together while the longest has at most this many times the tokens of the shortest, and some
 # more: short sources differ much in proportion, but hardly in cost.
 _BUCKET_RATIO: Final = 1.5
 _BUCKET_SPARE: Final = 8
+# So many interactive sequences are let in for each bulk one, while both wait.
+_INTERACTIVE_SHARE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +22,9 @@ class EngineLimits:
     """Bounds of the engine.
 
     ``max_rows``: hypotheses decoded together in one step. ``max_padded_tokens``: those rows times the longest source
-    among them; one sequence alone may exceed it. ``max_waiting``: a request is refused while so many sequences wait
-    already. ``max_request_sequences``: the most sequences of one ``submit_many``; so a document may be longer than the
-    queue, and at most ``max_waiting - 1 + max_request_sequences`` sequences ever wait.
+    among them; one sequence alone may exceed it. ``max_waiting``: a request is refused while so many sequences of its
+    priority wait already. ``max_request_sequences``: the most sequences of one ``submit_many``; so a document may be
+    longer than the queue, and at most ``max_waiting - 1 + max_request_sequences`` sequences of a priority ever wait.
 
     :raises ConfigurationError: a bound below 1.
     """
@@ -42,16 +44,29 @@ class Scheduler:
     """The queues.
 
     Requests take turns: each gives one sequence, then goes to the back, so that a document of a thousand segments does
-    not keep a single sentence waiting. Within a request, first come, first served.
+    not keep a single sentence waiting. Within a request, first come, first served. Interactive requests go before bulk
+    ones, but after four interactive sequences it is the turn of one bulk sequence, so that neither ever starves.
     """
 
     def __init__(self, limits: EngineLimits) -> None:
         self.limits = limits
         self.running: set[Sequence] = set()
-        self.waiting_count = 0
         self.rows_running = 0
-        self._requests: deque[deque[Sequence]] = deque()
+        self._requests: dict[Priority, deque[deque[Sequence]]] = {priority: deque() for priority in Priority}
+        self._waiting = dict.fromkeys(Priority, 0)
+        self._interactive_in_a_row = 0  # admitted since the last bulk sequence
         self._earliest_deadline = math.inf
+
+    @property
+    def waiting_count(self) -> int:
+        return sum(self._waiting.values())
+
+    def waiting_before(self, priority: Priority) -> int:
+        """How many sequences wait that a newcomer of this priority would not go before."""
+        own = self._waiting[priority]
+        if priority is Priority.BULK:
+            return self.waiting_count
+        return own + min(own // _INTERACTIVE_SHARE, self._waiting[Priority.BULK])
 
     def enqueue(self, request: list[Sequence], retry_after_seconds: float) -> None:
         """Let all sequences of a request wait, or none.
@@ -65,34 +80,44 @@ class Scheduler:
         rows = max(sequence.rows for sequence in request)
         if rows > limits.max_rows:
             raise LimitExceeded("beam_size", limits.max_rows, rows)
-        if self.waiting_count >= limits.max_waiting:
-            raise EngineOverloaded(
-                f"{self.waiting_count} sequences wait, the limit is {limits.max_waiting}", retry_after_seconds
-            )
-        self._requests.append(deque(request))
-        self.waiting_count += len(request)
+        priority = request[0].priority
+        waiting = self._waiting[priority]
+        if waiting >= limits.max_waiting:
+            raise EngineOverloaded(f"{waiting} sequences wait, the limit is {limits.max_waiting}", retry_after_seconds)
+        self._requests[priority].append(deque(request))
+        self._waiting[priority] += len(request)
         self._expect_deadlines(request)
 
     def admit(self) -> list[Sequence]:
         """Move to running what fits now, in turn. The first that does not fit is waited for: nobody overtakes it."""
         newcomers: list[Sequence] = []
-        longest = max((sequence.source_tokens for sequence in self.running), default=0) if self._requests else 0
-        while self._requests:
-            request = self._requests[0]
+        longest = max((sequence.source_tokens for sequence in self.running), default=0) if self.waiting_count else 0
+        while self.waiting_count:
+            priority = self._turn()
+            requests = self._requests[priority]
+            request = requests[0]
             sequence = request[0]
             rows, longest = self.rows_running + sequence.rows, max(longest, sequence.source_tokens)
             too_large = rows > self.limits.max_rows or rows * longest > self.limits.max_padded_tokens
             if self.running and too_large:
                 break
-            self._requests.popleft()
+            requests.popleft()
             request.popleft()
             if request:
-                self._requests.append(request)
-            self.waiting_count -= 1
+                requests.append(request)
+            self._waiting[priority] -= 1
+            self._interactive_in_a_row = 0 if priority is Priority.BULK else self._interactive_in_a_row + 1
             self.rows_running = rows
             self.running.add(sequence)
             newcomers.append(sequence)
         return newcomers
+
+    def _turn(self) -> Priority:
+        """Whose turn it is; somebody waits."""
+        if not self._waiting[Priority.INTERACTIVE]:
+            return Priority.BULK
+        is_bulk_due = self._waiting[Priority.BULK] and self._interactive_in_a_row >= _INTERACTIVE_SHARE
+        return Priority.BULK if is_bulk_due else Priority.INTERACTIVE
 
     def release(self, sequence: Sequence) -> None:
         """A running sequence left."""
@@ -104,23 +129,26 @@ class Scheduler:
 
         :returns: those that waited and those that ran.
         """
-        waited = [sequence for request in self._requests for sequence in request if leaves(sequence)]
+        waited = [sequence for sequence in self._everyone_waiting() if leaves(sequence)]
         ran = [sequence for sequence in self.running if leaves(sequence)]
         if waited:
             left = set(waited)
-            kept = (deque(sequence for sequence in request if sequence not in left) for request in self._requests)
-            self._requests = deque(request for request in kept if request)
-            self.waiting_count -= len(waited)
+            for priority, requests in self._requests.items():
+                kept = (deque(sequence for sequence in request if sequence not in left) for request in requests)
+                self._requests[priority] = deque(request for request in kept if request)
+                self._waiting[priority] = sum(map(len, self._requests[priority]))
         for sequence in ran:
             self.release(sequence)
         self._earliest_deadline = math.inf
         self._expect_deadlines(self.running)
-        for request in self._requests:
-            self._expect_deadlines(request)
+        self._expect_deadlines(self._everyone_waiting())
         return waited, ran
 
     def everyone(self) -> list[Sequence]:
-        return [*self.running, *(sequence for request in self._requests for sequence in request)]
+        return [*self.running, *self._everyone_waiting()]
+
+    def _everyone_waiting(self) -> Iterator[Sequence]:
+        return (one for requests in self._requests.values() for request in requests for one in request)
 
     def is_deadline_due(self, now: float) -> bool:
         """Has a deadline passed, perhaps? Cheap, so that every step can ask."""

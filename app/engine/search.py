@@ -5,12 +5,14 @@ score. A beam of one is decoded greedily, whatever its length penalty.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.engine.repetition import LoopGuard, blocked_tokens
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions
 
 
@@ -22,23 +24,47 @@ def normalised(total: float, length: int, length_penalty: float) -> float:
 
 
 class LiveHypothesis(NamedTuple):
-    """A translation begun: its tokens, the score of each, and their sum."""
+    """A translation begun: its tokens, the score of each, and their sum.
+
+    ``alignment``: of each token the place attended to most in the source; None if nobody asked.
+    """
 
     token_ids: tuple[int, ...]
     token_scores: tuple[float, ...]
     total: float
+    alignment: tuple[int, ...] | None = None
 
     def ended(self, reason: FinishReason, length_penalty: float) -> Hypothesis:
         score = normalised(self.total, len(self.token_scores), length_penalty)
-        return Hypothesis(self.token_ids, score, self.token_scores, reason)
+        return Hypothesis(self.token_ids, score, self.token_scores, reason, self.alignment)
+
+    def stopped(self, score: float, length_penalty: float) -> Hypothesis:
+        """Ended by an eos of this score."""
+        whole = LiveHypothesis(self.token_ids, (*self.token_scores, score), self.total + score, self.alignment)
+        return whole.ended(FinishReason.STOP, length_penalty)
+
+    def extended(self, token_id: int, score: float, place: int) -> "LiveHypothesis":
+        """One token longer. ``place``: where in the source the token was found; not kept if nobody asked."""
+        alignment = None if self.alignment is None else (*self.alignment, place)
+        return LiveHypothesis((*self.token_ids, token_id), (*self.token_scores, score), self.total + score, alignment)
+
+    def shortened(self, tokens: int) -> "LiveHypothesis":
+        """So many tokens shorter."""
+        left, scores = len(self.token_ids) - tokens, self.token_scores[: len(self.token_scores) - tokens]
+        alignment = None if self.alignment is None else self.alignment[:left]
+        return LiveHypothesis(self.token_ids[:left], scores, sum(scores), alignment)
 
 
 @dataclass(frozen=True, slots=True)
 class Beam:
-    """``live``: at most beam_size, of one length, best first; ``kept``: the best finished ones, unique, best first."""
+    """``live``: at most beam_size, of one length, best first; ``kept``: the best finished ones, unique, best first.
+
+    ``looped``: the best of those that began to repeat themselves, cut before that.
+    """
 
     live: tuple[LiveHypothesis, ...] = (LiveHypothesis((), (), 0.0),)
     kept: tuple[Hypothesis, ...] = ()
+    looped: tuple[Hypothesis, ...] = ()
 
 
 def pick_greedy(
@@ -49,9 +75,16 @@ def pick_greedy(
     return tokens, tokens.tolist(), scores[:, 0].tolist()
 
 
-def candidates_needed(beam_size: int, vocabulary_size: int) -> int:
-    """How many candidates a row must show. Twice the beam: at most beam_size are eos, so enough others remain."""
-    return min(1 if beam_size == 1 else 2 * beam_size, vocabulary_size)
+def candidates_needed(options: SearchOptions, cap: int, vocabulary_size: int) -> int:
+    """How many candidates a row must show.
+
+    Twice the beam: at most beam_size are eos, so enough others remain. Where tokens may be blocked, one more for each
+    that can be: no more than the tokens before.
+    """
+    if options.is_plain:
+        return 1
+    chosen_from = options.top_k if options.temperature else 2 * options.beam_size
+    return min(chosen_from + (cap if options.no_repeat_ngram else 0), vocabulary_size)
 
 
 def advance_beam(
@@ -61,53 +94,125 @@ def advance_beam(
     options: SearchOptions,
     cap: int,
     eos_id: int,
+    places: Sequence[int] | None = None,
+    guard: LoopGuard | None = None,
 ) -> tuple[Beam, list[int]]:
     """One token further.
 
     The candidates of all live hypotheses are ranked by their sums, equal sums by the rank of the hypothesis and then of
     the token. An eos among the first beam_size ends its hypothesis, an eos behind is ignored; the best beam_size others
-    live on. At the cap only an eos may follow, and what is not finished then is cut.
+    live on; at first only the prefix does. At the cap only an eos may follow, and what is not finished then is cut. One
+    that closes a loop does not live on: its place is for the next, and it is the outcome only where there is no other.
 
     :param scores: [rows, candidates], row i belongs to live hypothesis i, best first; rows beyond are not looked at.
+    :param places: [rows], where in the source each live hypothesis looked in this step; only if that is to be kept.
+    :param guard: of the source; None lets loops be.
     :returns: the beam after the step, and for each hypothesis living on, the live hypothesis it comes from.
     """
-    count = min(scores.shape[1], 2 * options.beam_size)
-    begun = np.array([live.total for live in beam.live])
-    totals = (begun[:, None] + scores[: len(beam.live), :count].astype(np.float64)).ravel()
-    order = np.argsort(-totals, kind="stable")[: 2 * options.beam_size]
-    ranked = zip(order.tolist(), totals[order].tolist(), strict=True)
-    ids, each = score_ids.tolist(), scores.tolist()
-    at_cap = len(beam.live[0].token_ids) == cap
+    written = len(beam.live[0].token_ids)
+    if written < len(options.prefix):
+        return Beam((beam.live[0].extended(options.prefix[written], 0.0, places[0] if places else 0),)), [0]
+    at_cap = written == cap
     live: list[LiveHypothesis] = []
     parents: list[int] = []
     finished: list[Hypothesis] = []
+    looped: list[Hypothesis] = []
     ended: set[int] = set()
-    for rank, (candidate, total) in enumerate(ranked):
-        if not math.isfinite(total):  # a token that the graph forbids, or scores that are no numbers
+    for rank, (parent, token_id, score) in enumerate(_ranked(beam.live, scores, score_ids, options, cap, eos_id)):
+        if not math.isfinite(score):  # a token that is forbidden, or scores that are no numbers
             continue
         if rank >= options.beam_size and len(live) == options.beam_size:
             break
-        parent, column = divmod(candidate, count)
-        origin, token_id = beam.live[parent], ids[parent][column]
-        token_scores = (*origin.token_scores, each[parent][column])
+        origin = beam.live[parent]
         if token_id == eos_id:
             if rank < options.beam_size:
-                whole = LiveHypothesis(origin.token_ids, token_scores, total)
-                finished.append(whole.ended(FinishReason.STOP, options.length_penalty))
+                finished.append(origin.stopped(score, options.length_penalty))
                 ended.add(parent)
         elif not at_cap and len(live) < options.beam_size:
-            live.append(LiveHypothesis((*origin.token_ids, token_id), token_scores, total))
-            parents.append(parent)
+            longer = origin.extended(token_id, score, places[parent] if places else 0)
+            excess = guard.excess(longer.token_ids) if guard is not None else 0
+            if excess:
+                looped.append(longer.shortened(excess).ended(FinishReason.REPETITION, options.length_penalty))
+            else:
+                live.append(longer)
+                parents.append(parent)
     kept = keep_best((*beam.kept, *finished), options.hypotheses)
-    if at_cap:
-        cut = [
-            origin.ended(FinishReason.LENGTH, options.length_penalty)
-            for parent, origin in enumerate(beam.live)
-            if parent not in ended
-        ]
-        # A cut hypothesis did not pay for its end, so it only fills up where too few were finished.
-        kept = (*kept, *keep_best(tuple(cut), options.hypotheses - len(kept)))
-    return Beam(tuple(live), kept), parents
+    if options.no_repeat_ngram and not (live or finished or at_cap) and math.isfinite(scores[0, 0]):
+        # A vocabulary so small that nothing is left which is not forbidden.
+        looped += [one.ended(FinishReason.REPETITION, options.length_penalty) for one in beam.live]
+    repeating = keep_best((*beam.looped, *looped), options.hypotheses)
+    if not at_cap:
+        return Beam(tuple(live), kept, repeating), parents
+    # What ran up to the cap beside a loop is seldom more than the same loop with a flaw.
+    kept = (*kept, *repeating[: options.hypotheses - len(kept)])
+    cut = [one for parent, one in enumerate(beam.live) if parent not in ended]
+    return Beam((), _fill(kept, cut, options, FinishReason.LENGTH)), []
+
+
+def _ranked(
+    live: tuple[LiveHypothesis, ...],
+    scores: NDArray[np.float32],
+    score_ids: NDArray[np.int64],
+    options: SearchOptions,
+    cap: int,
+    eos_id: int,
+) -> list[tuple[int, int, float]]:
+    """The best candidates of all live hypotheses as (live hypothesis, token, its score), best sum first.
+
+    With a temperature a single one, drawn.
+    """
+    count = min(scores.shape[1], candidates_needed(options, cap, scores.shape[1]))
+    chosen = scores[: len(live), :count].astype(np.float64)
+    if options.no_repeat_ngram:
+        for row, hypothesis in enumerate(live):
+            blocked = blocked_tokens(hypothesis.token_ids, options.no_repeat_ngram) - {eos_id}
+            chosen[row, np.isin(score_ids[row, :count], list(blocked))] = -np.inf
+    if options.temperature:
+        drawn = draw(chosen[0], options, len(live[0].token_ids))
+        return [(0, int(score_ids[0, drawn]), float(chosen[0, drawn]))]
+    totals = (np.array([hypothesis.total for hypothesis in live])[:, None] + chosen).ravel()
+    order = np.argsort(-totals, kind="stable")[: 2 * options.beam_size]
+    tokens = score_ids[: len(live), :count].ravel()[order].tolist()
+    return list(zip((order // count).tolist(), tokens, chosen.ravel()[order].tolist(), strict=True))
+
+
+def draw(scores: NDArray[np.float64], options: SearchOptions, position: int) -> int:
+    """Which of the candidates comes next: drawn with the probabilities of their scores divided by the temperature.
+
+    By the largest of the sums of each and a number of Gumbel's distribution (Gumbel 1954, "Statistical Theory of
+    Extreme Values"). The numbers depend on the seed and the position alone, so on no other row.
+
+    :param scores: [candidates] log probabilities, best first; -inf where forbidden. Only the first ``top_k`` possible
+        ones are drawn from.
+    """
+    possible = np.flatnonzero(np.isfinite(scores))[: options.top_k]
+    if not len(possible):
+        return 0
+    numbers = np.random.Generator(np.random.Philox(key=options.seed, counter=position)).gumbel(size=options.top_k)
+    return int(possible[np.argmax(scores[possible] / options.temperature + numbers[: len(possible)])])
+
+
+def _fill(
+    kept: tuple[Hypothesis, ...],
+    live: list[LiveHypothesis],
+    options: SearchOptions,
+    reason: FinishReason,
+) -> tuple[Hypothesis, ...]:
+    """Live hypotheses, cut, behind those that are finished, where these are too few.
+
+    A cut hypothesis did not pay for its end, so its score is not compared with that of a finished one.
+    """
+    cut = tuple(one.ended(reason, options.length_penalty) for one in live)
+    return (*kept, *keep_best(cut, options.hypotheses - len(kept)))
+
+
+def cut_beam(beam: Beam, options: SearchOptions, reason: FinishReason) -> tuple[Hypothesis, ...]:
+    """The outcome of a beam that goes on no further: what is finished, then the live ones cut, then those that looped.
+
+    Empty only where no candidate had a score that is a number.
+    """
+    found = _fill(beam.kept, list(beam.live), options, reason)
+    return (*found, *beam.looped[: options.hypotheses - len(found)])
 
 
 def keep_best(finished: tuple[Hypothesis, ...], count: int) -> tuple[Hypothesis, ...]:
@@ -125,7 +230,7 @@ def is_settled(beam: Beam, options: SearchOptions, cap: int) -> bool:
     length penalty it might still win by growing much longer at nearly no cost; ``options.exhaustive`` waits for that
     too, which in practice decodes up to the cap.
     """
-    if not beam.live:
+    if not beam.live or (options.beam_size == 1 and beam.kept):
         return True
     if len(beam.kept) < options.hypotheses:
         return False

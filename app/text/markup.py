@@ -20,6 +20,9 @@ _MARKUP: Final = regex.compile(
     regex.IGNORECASE | regex.DOTALL,
 )
 
+# What html.unescape looks at; possessive for the same reason.
+_REFERENCE: Final = regex.compile(r"&(?:#[0-9]++;?|#[xX][0-9a-fA-F]++;?|[^\t\n\f <&#;]{1,32}+;?)")
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -50,3 +53,35 @@ def unescape(text: str) -> str:
 def escape(text: str) -> str:
     """Text as it may stand between two tags."""
     return html.escape(text, quote=False)
+
+
+def unescape_places(text: str) -> tuple[int, ...]:
+    """Where each character of ``unescape(text)`` begins in ``text``, and behind them the length of ``text``."""
+    places: list[int] = []
+    position = 0
+    for reference in _REFERENCE.finditer(text):
+        places.extend(range(position, reference.start()))
+        written = html.unescape(reference.group())
+        places.extend([reference.start()] * len(written))
+        # "&notit;" is "¬it;": what the reference did not use stands for itself.
+        unused = 0 if reference.group()[1] == "#" else _common_end(reference.group(), written)
+        places[len(places) - unused :] = range(reference.end() - unused, reference.end())
+        position = reference.end()
+    places.extend(range(position, len(text)))
+    return (*places, len(text))
+
+
+def escape_places(text: str, start: int) -> tuple[int, ...]:
+    """Where each character of ``text`` begins once ``escape(text)`` stands at ``start``, and where the last ends."""
+    places = [start]
+    for character in text:
+        places.append(places[-1] + len(escape(character)))
+    return tuple(places)
+
+
+def _common_end(first: str, second: str) -> int:
+    """How many characters two texts have in common at their ends."""
+    for length, (one, other) in enumerate(zip(reversed(first), reversed(second), strict=False)):
+        if one != other:
+            return length
+    return min(len(first), len(second))

@@ -1,17 +1,20 @@
 """Batching never changes an answer: whoever joins or leaves, every sequence gets what it would get alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from app.engine.batch import Batch
 from app.engine.facts import ModelFacts
 from app.engine.loop import EngineLimits
+from app.engine.progress import place_of
 from app.engine.sequence import FinishReason, SearchOptions, Sequence
-from app.engine.sessions import Graphs
+from app.engine.sessions import Graphs, Stepped
 from tests.engines import PATIENCE, TOKENIZER, Start, held_machine, release, send, text_of, until
 from tests.fakes import HashMachine, Machine, TextMachine
 
@@ -45,12 +48,19 @@ def arrivals(draw: st.DrawFn, facts: ModelFacts) -> list[tuple[int, Sequence]]:
     for _ in range(draw(st.integers(1, 8))):
         ids = (*draw(st.lists(st.integers(4, facts.vocabulary_size - 1), max_size=40)), facts.eos_id)
         beam_size = draw(st.integers(1, 4))
+        drawn = beam_size == 1 and draw(st.booleans())
         options = SearchOptions(
             beam_size=beam_size,
             hypotheses=draw(st.integers(1, beam_size)),
             length_penalty=draw(st.sampled_from([0.0, 0.6, 1.0])),
+            align=draw(st.booleans()),
+            no_repeat_ngram=draw(st.sampled_from([0, 0, 1, 2])),
+            prefix=tuple(draw(st.lists(st.integers(4, facts.vocabulary_size - 1), max_size=2))),
+            temperature=draw(st.sampled_from([0.5, 2.0])) if drawn else 0.0,
+            top_k=draw(st.integers(1, 12)),
+            seed=draw(st.integers(0, 3)),
         )
-        found.append((draw(st.integers(0, 12)), Sequence(ids, options, draw(st.integers(1, 16)), None)))
+        found.append((draw(st.integers(0, 12)), Sequence(ids, options, draw(st.integers(3, 16)), None)))
     return found
 
 
@@ -63,6 +73,53 @@ def test_a_sequence_in_any_company_is_as_alone(arriving: list[tuple[int, Sequenc
     facts = HASH_MACHINE.facts
     together = run_together(HASH_MACHINE, facts, arriving)
     assert together == [run_alone(HASH_MACHINE, facts, sequence) for _, sequence in arriving]
+
+
+class LookingMachine(HashMachine):
+    """Looks at a place of the source that depends on every token so far: a row mixed up looks elsewhere."""
+
+    def decode_step(
+        self,
+        token_ids: NDArray[np.int32],
+        states: Mapping[str, NDArray[np.generic]],
+        memory: Mapping[str, NDArray[np.generic]],
+        source_lengths: NDArray[np.int32],
+        best_k: int,
+    ) -> Stepped:
+        stepped = super().decode_step(token_ids, states, memory, source_lengths, best_k)
+        places = stepped.next_states["state_hash"][:, 0].astype(np.int64) % source_lengths
+        attention = np.arange(memory["memory"].shape[1]) == places[:, None]
+        return stepped._replace(attention=attention.astype(np.float32))
+
+
+LOOKING_MACHINE = LookingMachine(vocabulary_size=9, seed=3)
+
+
+def places_alone(sequence: Sequence, token_ids: tuple[int, ...]) -> tuple[int, ...]:
+    """Where the machine looks while the given tokens are forced, one row and nothing else."""
+    facts, lengths = LOOKING_MACHINE.facts, np.array([sequence.source_tokens], np.int32)
+    memory, states = LOOKING_MACHINE.encode(np.array([sequence.source_ids], np.int32), lengths)
+    places, last = [], facts.bos_id
+    for token_id in token_ids:
+        stepped = LOOKING_MACHINE.decode_step(np.array([last], np.int32), states, memory, lengths, 1)
+        assert stepped.attention is not None
+        states = {**states, **stepped.next_states}
+        places.append(place_of(stepped.attention, 0, sequence.source_tokens))
+        last = token_id
+    return tuple(places)
+
+
+@given(arrivals(LOOKING_MACHINE.facts))
+@settings(max_examples=60, deadline=None)
+def test_attention_follows_its_hypothesis(arriving: list[tuple[int, Sequence]]) -> None:
+    outcomes = run_together(LOOKING_MACHINE, LOOKING_MACHINE.facts, arriving)
+    for (_, sequence), outcome in zip(arriving, outcomes, strict=True):
+        assert isinstance(outcome, list)
+        for hypothesis in outcome:
+            if not sequence.options.align:
+                assert hypothesis.alignment is None
+            else:
+                assert hypothesis.alignment == places_alone(sequence, hypothesis.token_ids)
 
 
 @pytest.mark.parametrize("memory", [True, False])

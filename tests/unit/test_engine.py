@@ -9,10 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from app.engine.loop import Engine, EngineLimits
-from app.engine.sequence import SearchOptions
+from app.engine.sequence import FinishReason, Hypothesis, SearchOptions
 from app.engine.sessions import Stepped
 from app.errors import (
-    DeadlineExceeded,
     EngineOverloaded,
     EngineStopped,
     InvalidRequest,
@@ -39,6 +38,21 @@ def test_refusals_name_the_limit_and_the_value(start: Start) -> None:
     with pytest.raises(LimitExceeded, match=r"segments in one request \(3\)"):
         engine.submit_many([[5, 2]] * 3)
     assert engine.status().sequences_waiting == 0
+
+
+def test_a_prefix_that_cannot_be(start: Start) -> None:
+    engine = start(TextMachine(TOKENIZER))
+    with pytest.raises(LimitExceeded, match=r"tokens of the prefix \(5\) exceeds the limit \(4\)"):
+        engine.submit([5, 2], SearchOptions(prefix=(5,) * 5, max_target_tokens=5))
+    with pytest.raises(InvalidRequest, match="prefix ids go from -1 to 5"):
+        engine.submit([5, 2], SearchOptions(prefix=(5, -1)))
+
+
+def test_each_source_may_have_options_of_its_own(start: Start) -> None:
+    engine = start(TextMachine(TOKENIZER))
+    options = [SearchOptions(prefix=tuple(TOKENIZER.encode("AB"))), SearchOptions(max_target_tokens=2)]
+    futures = engine.submit_many([TOKENIZER.encode_source("abcd")] * 2, options)
+    assert [text_of(future) for future in futures] == ["ABcd", "ab"]
 
 
 def test_all_or_nothing(start: Start) -> None:
@@ -92,9 +106,13 @@ def test_deadlines_running_waiting_and_past(start: Start) -> None:
     late = [send(engine, "a" * 500, deadline=now + 0.1), send(engine, "b" * 20, deadline=now - 1)]
     in_time = send(engine, "c" * 30, deadline=now + PATIENCE)
     never_admitted = [send(engine, "d" * 500), send(engine, "e" * 10, deadline=now + 0.1)]
-    for future in (*late, never_admitted[1]):
-        with pytest.raises(DeadlineExceeded):
-            future.result(PATIENCE)
+    (cut,) = late[0].result(PATIENCE)
+    assert cut.finish_reason is FinishReason.DEADLINE
+    assert 0 < len(cut.token_ids) < 500
+    assert len(cut.token_scores) == len(cut.token_ids)
+    assert set(TOKENIZER.decode(cut.token_ids)) == {"a"}
+    for future in (late[1], never_admitted[1]):
+        assert future.result(PATIENCE) == [Hypothesis((), 0.0, (), FinishReason.DEADLINE)]
     assert time.monotonic() - now < PATIENCE / 2
     assert text_of(in_time) == "c" * 30
     never_admitted[0].cancel()

@@ -166,14 +166,50 @@ def test_a_failed_step_fails_every_waiting_request_and_heals(service: RunningSer
     assert service.client.post("/translate", json=HELLO).json() == {"translatedText": "HELLO"}
 
 
-def test_the_deadline(models: Path) -> None:
-    with running_service(Settings(models_dir=models, request_timeout_seconds=0.3)) as service:
-        hooks_of(service).delay_seconds = 0.05
+@pytest.mark.parametrize(("setting_seconds", "header"), [(0.3, None), (0.3, "9"), (20, "0.3")])
+def test_the_deadline(models: Path, setting_seconds: float, header: str | None) -> None:
+    """What is finished by then comes back, and the rest as far as it is; the shorter of setting and header counts."""
+    with running_service(Settings(models_dir=models, request_timeout_seconds=setting_seconds)) as service:
+        hooks_of(service).delay_seconds = 0.02
         began = time.monotonic()
-        answer = service.client.post("/translate", json={**HELLO, "q": "a" * 300})
-        assert time.monotonic() - began < 2
+        headers = {} if header is None else {"X-Request-Timeout-Seconds": header}
+        answer = service.client.post("/translate", json={**HELLO, "q": ["a" * 300, "Yes."]}, headers=headers)
+        assert time.monotonic() - began < 3
+    assert answer.status_code == 200
+    assert answer.headers["x-finish-reason"] == "deadline"
+    assert list(answer.json()) == ["translatedText"]
+    cut, whole = answer.json()["translatedText"]
+    assert whole == "YES."
+    assert 0 < len(cut) < 300
+    assert set(cut) == {"A"}
+
+
+def test_a_deadline_before_anything_was_begun(models: Path) -> None:
+    with running_service(Settings(models_dir=models, max_rows=8)) as service, ThreadPoolExecutor(1) as pool:
+        hooks_of(service).delay_seconds = 0.02
+        pool.submit(service.client.post, "/translate", json={**HELLO, "q": ["a" * 100] * 9, "beam_size": 8})
+        eventually(lambda: service.client.get("/ready").json()["bundles"][0]["engine"]["rows_running"] > 0)
+        timeout = {"X-Request-Timeout-Seconds": "0.2"}
+        answer = service.client.post("/translate", json={**HELLO, "beam_size": 8}, headers=timeout)
         assert answer.status_code == 504
-        assert "request_timeout_seconds (0.3)" in answer.json()["error"]
+        assert answer.json() == {
+            "error": "Nothing was translated within X-Request-Timeout-Seconds (0.2); send less at once"
+        }
+        service.server.should_exit = True
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
+def test_a_timeout_that_is_none(service: RunningService, value: str) -> None:
+    answer = service.client.post("/translate", json=HELLO, headers={"X-Request-Timeout-Seconds": value})
+    assert answer.status_code == 400
+    assert f"X-Request-Timeout-Seconds is '{value}'" in answer.json()["error"]
+
+
+def test_a_cut_is_told_in_a_header(service: RunningService) -> None:
+    service.graphs.opened["en-fr"]._map[:] = 10  # never the end token
+    answer = service.client.post("/translate", json=HELLO)
+    assert answer.headers["x-finish-reason"] == "repetition"
+    assert list(answer.json()) == ["translatedText"]
 
 
 def test_a_graph_that_hangs(models: Path) -> None:

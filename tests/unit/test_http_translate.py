@@ -162,6 +162,108 @@ def test_control_characters_come_back(service: RunningService) -> None:
     assert ask(service, q=text) == {"translatedText": text.upper()}
 
 
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_target_prefix(service: RunningService, beam_size: int) -> None:
+    body = ask(service, q="Hello. Hello.", target_prefix=" hey ", beam_size=beam_size)
+    assert body == {"translatedText": "heyLO. HELLO."}
+
+
+def test_drawn(service: RunningService) -> None:
+    assert ask(service, q="Hello", temperature=0.5, top_k=1) == {"translatedText": "HELLO"}
+    hot = [ask(service, q="Hello world", temperature="10", seed=5) for _ in range(2)]
+    assert hot[0] == hot[1] != {"translatedText": "HELLO WORLD"}
+
+
+@pytest.mark.parametrize("priority", ["bulk", "Interactive", "", None])
+def test_priority(service: RunningService, priority: object) -> None:
+    assert ask(service, q=["Hello"], priority=priority) == {"translatedText": ["HELLO"]}
+
+
+def test_no_repeat_ngram(service: RunningService) -> None:
+    assert ask(service, q="ab ab", no_repeat_ngram=2)["translatedText"] not in ("AB AB", "ab ab")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("temperature", -0.5, "temperature is -0.5, it must be 0 to 10"),
+        ("temperature", "warm", "temperature parameter is not a number"),
+        ("temperature", [1], "temperature parameter is not a number"),
+        ("priority", "now", "priority is 'now', known are interactive, bulk"),
+        ("top_k", 0, "top_k is 0, it must be 1 to 1000"),
+        ("seed", -1, "seed is -1"),
+        ("no_repeat_ngram", 17, "no_repeat_ngram is 17, it must be 0 to 16"),
+        ("target_prefix", 5, "target_prefix parameter is a number, it must be a string"),
+        ("target_prefix", "a\nb", "line break"),
+        ("target_prefix", "x" * 600, "tokens of the prefix (600)"),
+    ],
+)
+def test_bad_search_fields(service: RunningService, field: str, value: object, said: str) -> None:
+    answer = service.client.post("/translate", json={"q": "Hello", "source": "en", "target": "fr", field: value})
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
+def test_fields_that_exclude_one_another(service: RunningService) -> None:
+    for more in ({"alternatives": 1}, {"beam_size": 2}):
+        fields = {"q": "Hello", "source": "en", "target": "fr", "temperature": 1.0, **more}
+        assert service.client.post("/translate", json=fields).status_code == 400
+    fields = {"q": ["a", "b"], "source": "en", "target": "fr", "target_prefix": "x"}
+    assert "not with 2" in service.client.post("/translate", json=fields).json()["error"]
+
+
+def test_scores(service: RunningService) -> None:
+    body = ask(service, q="Yes. No.", include=["scores"])
+    assert list(body) == ["translatedText", "segments"]
+    yes, no = body["segments"]
+    assert (yes["source"], yes["text"], yes["finish_reason"]) == ("Yes.", "YES.", "stop")
+    assert [token["text"] for token in no["tokens"]] == ["N", "O", ".", "</s>"]
+    assert {token["score"] for token in no["tokens"]} == {-0.125}
+    assert no["score"] < 0
+    several = ask(service, q=["Yes.", "1"], include="scores")
+    assert [len(segments) for segments in several["segments"]] == [1, 0]
+
+
+def test_alignment(service: RunningService) -> None:
+    body = ask(service, q=["x\n ab", "c"], include="alignment", beam_size=3)
+    assert list(body) == ["translatedText", "align"]
+    assert body["align"] == [
+        [
+            {"tgt": [{"range": [0, 1], "id": 0}], "src": [{"range": [0, 1], "id": 0}]},
+            {"tgt": [{"range": [3, 4], "id": 1}], "src": [{"range": [3, 4], "id": 1}]},
+            {"tgt": [{"range": [4, 5], "id": 2}], "src": [{"range": [4, 5], "id": 2}]},
+        ],
+        [{"tgt": [{"range": [0, 1], "id": 0}], "src": [{"range": [0, 1], "id": 0}]}],
+    ]
+
+
+def test_timing(service: RunningService) -> None:
+    answer = service.client.post(
+        "/translate", data={"q": "Yes. No.", "source": "en", "target": "fr", "include": ["timing", "scores"]}
+    )
+    assert list(answer.json()) == ["translatedText", "segments", "timing"]
+    timing = answer.json()["timing"]
+    assert timing["steps"] == 5 + 4
+    assert timing["mean_batch_rows"] >= 1.0
+    assert 0 <= timing["queue_seconds"] <= timing["total_seconds"]
+    parts = [part.split(";dur=") for part in answer.headers["server-timing"].split(", ")]
+    assert [name for name, _ in parts] == ["queue", "encode", "decode", "total"]
+    assert float(parts[3][1]) == pytest.approx(1000 * timing["total_seconds"], abs=0.001)
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], ",", [""]])
+def test_nothing_beside(service: RunningService, nothing: object) -> None:
+    assert ask(service, q="Hello", include=nothing) == {"translatedText": "HELLO"}
+
+
+@pytest.mark.parametrize(("include", "said"), [("score", "'score'"), ([1], "a number"), ({"a": 1}, "an object")])
+def test_unknown_includes(service: RunningService, include: object, said: str) -> None:
+    fields = {"q": "Hello", "source": "en", "target": "fr", "include": include}
+    answer = service.client.post("/translate", json=fields)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
 def test_many_at_once_do_not_mix(service: RunningService) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

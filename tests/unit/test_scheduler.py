@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.scheduler import EngineLimits, Scheduler, bucket
-from app.engine.sequence import SearchOptions, Sequence
+from app.engine.sequence import Priority, SearchOptions, Sequence
 from app.errors import ConfigurationError, EngineOverloaded, LimitExceeded
 
 
-def sequence(tokens: int = 5, beam_size: int = 1, deadline: float | None = None) -> Sequence:
-    return Sequence((7,) * tokens, SearchOptions(beam_size=beam_size), 10, deadline)
+def sequence(
+    tokens: int = 5, beam_size: int = 1, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE
+) -> Sequence:
+    return Sequence((7,) * tokens, SearchOptions(beam_size=beam_size), 10, deadline, priority=priority)
 
 
 def limits(rows: int = 4, padded: int = 1000, waiting: int = 3, request: int = 10) -> EngineLimits:
@@ -37,6 +39,50 @@ def test_requests_take_turns() -> None:
     scheduler.enqueue(document, 1.0)
     scheduler.enqueue(sentence, 1.0)
     assert scheduler.admit() == [document[0], sentence[0], document[1], document[2]]
+
+
+def test_interactive_goes_first_and_bulk_gets_a_share() -> None:
+    scheduler = Scheduler(limits(rows=7, waiting=20))
+    bulk = [sequence(priority=Priority.BULK) for _ in range(3)]
+    interactive = [sequence() for _ in range(7)]
+    scheduler.enqueue(bulk, 1.0)
+    scheduler.enqueue(interactive, 1.0)
+    assert scheduler.admit() == [*interactive[:4], bulk[0], *interactive[4:6]]
+    for one in list(scheduler.running):
+        scheduler.release(one)
+    assert scheduler.admit() == [interactive[6], *bulk[1:]]
+    assert scheduler.waiting_count == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(Priority)), st.integers(1, 6)), max_size=12), st.integers(1, 5))
+def test_nobody_starves(arriving: list[tuple[Priority, int]], rows: int) -> None:
+    """Whoever waits gets in after at most so many others as the shares say, though new ones come all the time."""
+    scheduler = Scheduler(limits(rows=rows, waiting=1000))
+    for priority, count in arriving:
+        scheduler.enqueue([sequence(priority=priority) for _ in range(count)], 1.0)
+    everyone = set(scheduler.everyone())
+    bulk_count = sum(one.priority is Priority.BULK for one in everyone)
+    admitted: list[Sequence] = []
+    for _ in range(6 * (len(everyone) + 2)):
+        scheduler.enqueue([sequence()], 1.0)  # interactive work that never ends
+        newcomers = scheduler.admit()
+        admitted += newcomers
+        for one in newcomers:
+            scheduler.release(one)
+    assert everyone <= set(admitted)
+    last_bulk = max((index for index, one in enumerate(admitted) if one.priority is Priority.BULK), default=0)
+    assert last_bulk < 5 * (bulk_count + 1)
+    assert scheduler.waiting_count == len(scheduler.everyone())
+
+
+def test_a_long_bulk_queue_refuses_no_interactive_request() -> None:
+    scheduler = Scheduler(limits(waiting=3, request=100))
+    scheduler.enqueue([sequence(priority=Priority.BULK) for _ in range(50)], 1.0)
+    with pytest.raises(EngineOverloaded, match="50 sequences wait, the limit is 3"):
+        scheduler.enqueue([sequence(priority=Priority.BULK)], 1.0)
+    scheduler.enqueue([sequence()], 1.0)
+    assert scheduler.waiting_before(Priority.INTERACTIVE) == 1
+    assert scheduler.waiting_before(Priority.BULK) == scheduler.waiting_count == 51
 
 
 def test_rows_are_hypotheses_and_nobody_overtakes() -> None:

@@ -16,6 +16,7 @@ from app.engine.search import (
     LiveHypothesis,
     advance_beam,
     candidates_needed,
+    draw,
     is_settled,
     keep_best,
     normalised,
@@ -183,6 +184,57 @@ def test_at_the_cap_finished_ones_come_before_cut_ones() -> None:
     assert is_settled(beam, options, 1)
 
 
+@given(st.integers(0, 40), st.integers(1, 4), st.lists(st.integers(3, 11), max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_every_hypothesis_begins_with_the_prefix(seed: int, beam_size: int, prefix: list[int]) -> None:
+    machine = HashMachine(seed=seed)
+    options = SearchOptions(beam_size=beam_size, hypotheses=beam_size, prefix=tuple(prefix))
+    for hypothesis in decode(machine, options, 12):
+        count = len(prefix)
+        assert hypothesis.token_ids[:count] == tuple(prefix)
+        assert hypothesis.token_scores[:count] == (0.0,) * count
+        ended = (EOS_ID,) if hypothesis.finish_reason is FinishReason.STOP else ()
+        assert hypothesis.token_scores[count:] == token_scores(machine, (*hypothesis.token_ids, *ended))[count:]
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_beginning_of_its_own_answer_changes_nothing(seed: int, beam_size: int) -> None:
+    machine = HashMachine(seed=seed)
+    free = decode(machine, SearchOptions(beam_size=1), 12)[0]
+    for count in range(len(free.token_ids)):
+        forced = SearchOptions(beam_size=1, prefix=free.token_ids[:count])
+        assert decode(machine, forced, 12)[0].token_ids == free.token_ids
+
+
+def test_draws_follow_the_probabilities() -> None:
+    scores = np.log(np.array([0.5, 0.3, 0.2]))
+    counts = np.bincount(
+        [draw(scores, SearchOptions(temperature=1.0, top_k=3, seed=seed), 0) for seed in range(4000)], minlength=3
+    )
+    assert np.allclose(counts / 4000, [0.5, 0.3, 0.2], atol=0.03)
+    cold = SearchOptions(temperature=0.01, seed=1)
+    assert {draw(scores, cold, position) for position in range(50)} == {0}
+    two = [draw(scores, SearchOptions(temperature=9.0, top_k=2, seed=1), position) for position in range(50)]
+    assert set(two) == {0, 1}
+
+
+@given(st.integers(0, 30), st.integers(0, 5))
+@settings(max_examples=40, deadline=None)
+def test_a_seed_draws_the_same(seed: int, drawing: int) -> None:
+    machine = HashMachine(seed=seed)
+    options = SearchOptions(temperature=1.5, top_k=6, seed=drawing)
+    (found,) = decode(machine, options, 12)
+    assert decode(machine, options, 12) == [found]
+    ended = (EOS_ID,) if found.finish_reason is FinishReason.STOP else ()
+    assert found.token_scores == token_scores(machine, (*found.token_ids, *ended))
+
+
+def test_a_beam_never_draws() -> None:
+    with pytest.raises(InvalidRequest, match=r"temperature is 1\.0 and beam_size 2"):
+        SearchOptions(beam_size=2, temperature=1.0)
+
+
 def test_forbidden_tokens_and_no_numbers_are_never_taken() -> None:
     options = SearchOptions(beam_size=2)
     ids = np.array([[5, 6, 7, 8]])
@@ -205,13 +257,23 @@ def test_greedy_takes_the_first() -> None:
 
 
 def test_candidates_needed() -> None:
-    assert [candidates_needed(size, 8000) for size in (1, 2, 5)] == [1, 4, 10]
-    assert candidates_needed(5, 7) == 7
+    sizes = (1, 2, 5)
+    assert [candidates_needed(SearchOptions(beam_size=size), 50, 8000) for size in sizes] == [1, 4, 10]
+    assert candidates_needed(SearchOptions(beam_size=5), 50, 7) == 7
+    assert candidates_needed(SearchOptions(no_repeat_ngram=3), 50, 8000) == 52
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("beam_size", 0), ("hypotheses", 0), ("hypotheses", 2), ("length_penalty", -0.1), ("length_penalty", math.nan)],
+    [
+        ("beam_size", 0),
+        ("hypotheses", 0),
+        ("hypotheses", 2),
+        ("length_penalty", -0.1),
+        ("length_penalty", math.nan),
+        ("no_repeat_ngram", -1),
+        ("no_repeat_ngram", 17),
+    ],
 )
 def test_options_name_what_is_wrong(name: str, value: float) -> None:
     with pytest.raises(InvalidRequest, match=f"{name} is {value}"):

@@ -93,6 +93,38 @@ def test_translations_alone_and_together(graphs: Graphs, tmp_path: Path, beam_si
     assert len({hypotheses[0].token_ids for hypotheses in alone}) > 12  # the model does look at its source
 
 
+def test_all_kinds_of_search_side_by_side(graphs: Graphs, tmp_path: Path) -> None:
+    """Greedy, beam, drawn, prefixed, blocked and aligned rows: each as alone; what was told is never taken back."""
+    facts = ModelFacts.of(onnx_bundle(tmp_path / "en-fr").manifest)
+    random = np.random.default_rng(3)
+    options = []
+    for number in range(30):
+        size = (1, 1, 2, 4)[number % 4]
+        options.append(
+            SearchOptions(
+                beam_size=size,
+                hypotheses=size,
+                max_target_tokens=20,
+                align=number % 2 == 0,
+                no_repeat_ngram=number % 3,
+                prefix=tuple(random.integers(4, VOCABULARY, number % 5).tolist()),
+                temperature=1.0 if number % 4 == 1 else 0.0,
+                seed=number,
+            )
+        )
+    sources = random_sources(30, 40, seed=9)
+    told: list[list[tuple[int, ...]]] = [[] for _ in sources]
+    engine = Engine(graphs, facts, EngineLimits(max_rows=32))
+    engine.start()
+    futures = engine.submit_many(sources, options, listeners=[heard.append for heard in told])
+    together = [future.result(30) for future in futures]
+    alone = [engine.submit(source, its).result(30) for source, its in zip(sources, options, strict=True)]
+    engine.stop()
+    assert together == alone
+    for heard, (best, *_) in zip(told, together, strict=True):
+        assert not heard or best.token_ids[: len(heard[-1])] == heard[-1]
+
+
 def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleSignatureError, match=r"encoder\.onnx: onnxruntime cannot open it"):
         OnnxGraphs(onnx_bundle(tmp_path / "en-fr", encoder=b"nonsense"))

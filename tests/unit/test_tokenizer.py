@@ -1,11 +1,12 @@
 """Tokenizers: text comes back, special ids stay out, foreign files are refused."""
 
 import io
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import sentencepiece
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.bundle.tokenizer import (
@@ -72,6 +73,64 @@ def test_pieces_know_every_character(pieces_tokenizer: SentencePieceTokenizer, t
     assert all(0 <= token_id < pieces_tokenizer.vocabulary_size for token_id in ids)
     # The first space is SentencePiece's own mark for the beginning of a word.
     assert pieces_tokenizer.decode(ids).lstrip(" ") == normalise_typography(text).lstrip(" ")
+
+
+def trained_with_the_usual_rules() -> SentencePieceTokenizer:
+    """As the trainer makes them: compatibility forms are folded, white space runs too."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(SENTENCES),
+        model_writer=model,
+        vocab_size=290,
+        byte_fallback=True,
+        pad_id=0,
+        bos_id=1,
+        eos_id=2,
+        unk_id=3,
+        minloglevel=2,
+        num_threads=1,
+    )
+    return SentencePieceTokenizer(model.getvalue())
+
+
+USUAL = trained_with_the_usual_rules()
+TEXTS = st.text(
+    st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("ab the’\u00adﬁ😀é  ")), max_size=30
+)
+
+
+@given(text=TEXTS)
+@example("the \u00ad😀 ﬁsh’s ½\u00ad")
+@example("\u00ad")
+def test_ranges_in_the_source(pieces_tokenizer: SentencePieceTokenizer, text: str) -> None:
+    for tokenizer in (pieces_tokenizer, USUAL, CharacterTokenizer("abt")):
+        ranges = tokenizer.encode_ranges(text)
+        assert len(ranges) == len(tokenizer.encode(text))
+        assert all(0 <= start <= end <= len(text) for start, end in ranges)
+        assert ranges == sorted(ranges, key=lambda found: found[0])
+        assert all(before[1] <= after[0] or before == after for before, after in pairwise(ranges))
+
+
+@given(text=TEXTS, data=st.data())
+def test_ranges_in_the_translation(pieces_tokenizer: SentencePieceTokenizer, text: str, data: st.DataObject) -> None:
+    for tokenizer in (pieces_tokenizer, USUAL, CharacterTokenizer("abt é")):
+        ids = [token_id for token_id in tokenizer.encode(text) if token_id != UNK_ID]
+        if data.draw(st.booleans()):  # what a model may write: special ids, and bytes that make no character
+            ids = data.draw(st.lists(st.integers(0, tokenizer.vocabulary_size - 1), max_size=20))
+        written = tokenizer.decode(ids)
+        ranges = tokenizer.decode_ranges(ids)
+        assert len(ranges) == len(ids)
+        # Each character belongs to a token, in order, and none to a special id.
+        assert "".join(written[start:end] for start, end in dict.fromkeys(ranges)) == written
+        assert all(start == end for (start, end), token_id in zip(ranges, ids, strict=True) if token_id <= UNK_ID)
+
+
+def test_ranges_of_words(pieces_tokenizer: SentencePieceTokenizer) -> None:
+    text = "the cat is 😀"
+    found = [text[start:end] for start, end in pieces_tokenizer.encode_ranges(text)]
+    assert found[-4:] == ["😀"] * 4
+    ids = pieces_tokenizer.encode(text)
+    assert pieces_tokenizer.decode_ranges(ids)[-4:] == [(11, 12)] * 4
 
 
 def test_pieces_survive_a_lone_surrogate(pieces_tokenizer: SentencePieceTokenizer) -> None:

@@ -3,17 +3,20 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bundle.store import Bundle
+from app.bundle.tokenizer import EOS_ID
 from app.engine.facts import ModelFacts
-from app.engine.loop import Engine
+from app.engine.loop import Engine, EngineLimits
 from app.engine.sequence import FinishReason, Hypothesis
-from app.errors import DeadlineExceeded, InvalidRequest, RequestCancelled, StepFailed
-from app.translator import Pending, TranslationOptions, Translator
+from app.errors import InvalidRequest, RequestCancelled, StepFailed
+from app.translator import Pending, Translation, TranslationOptions, Translator
+from tests.engines import TOKENIZER
 from tests.fakes import TextMachine, fake_bundle, text_machine
 
 
@@ -76,16 +79,29 @@ def test_a_segment_longer_than_the_model_may_see_is_split_and_not_cut(translator
 
 
 def test_a_translation_that_hits_the_cap_says_so(bundle: Bundle) -> None:
-    endless = text_machine(bundle, "copy")
-    endless._map[:] = 10  # never the end token
-    engine = Engine(endless, ModelFacts.of(bundle.manifest))
+    facts = replace(ModelFacts.of(bundle.manifest), max_target_tokens=3)
+    engine = Engine(text_machine(bundle, "copy"), facts)
     engine.start()
     try:
         translation = Translator(bundle, engine).translate(["Hello you. \n Bye."])[0]
     finally:
         engine.stop(drain=False)
+    assert translation.text == "Hel \n Bye"
     assert [segment.finish_reason for segment in translation.segments] == [FinishReason.LENGTH] * 2
     assert not translation.is_complete
+
+
+def test_a_translation_that_goes_round_in_circles_says_so(bundle: Bundle) -> None:
+    endless = text_machine(bundle, "copy")
+    endless._map[EOS_ID] = TOKENIZER.encode("x")[0]  # instead of an end
+    engine = Engine(endless, ModelFacts.of(bundle.manifest))
+    engine.start()
+    try:
+        translation = Translator(bundle, engine).translate(["Hello you."])[0]
+    finally:
+        engine.stop(drain=False)
+    assert translation.text == "Hello you.x"
+    assert translation.cut_reasons == {FinishReason.REPETITION}
 
 
 def test_alternatives_are_unique_and_never_the_translation(translator: Translator) -> None:
@@ -115,6 +131,69 @@ def test_html_keeps_its_markup(translator: Translator) -> None:
     )
 
 
+ALIGNED = TranslationOptions(alignment=True)
+
+
+def read(text: str, answer: str, translation: Translation) -> list[tuple[str, str]]:
+    """Each group of an alignment as (source characters, target characters)."""
+    return [
+        (
+            "".join(text[token.start : token.end] for token in group.source),
+            "".join(answer[token.start : token.end] for token in group.target),
+        )
+        for group in translation.alignment
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet="aé. !?\n\t-,'«»", max_size=60), st.sampled_from([1, 3]))
+def test_a_model_that_copies_is_aligned_character_by_character(copier: Translator, text: str, beam_size: int) -> None:
+    options = TranslationOptions(beam_size=beam_size, alignment=True)
+    (translation,) = copier.translate([text], options)
+    groups = translation.alignment
+    assert all(group.source == group.target for group in groups)
+    covered = [text[token.start : token.end] for group in groups for token in group.source]
+    visible = "".join(segment.source for segment in translation.segments)
+    assert "".join(covered) == "".join(visible.split())
+    numbers = [token.number for group in groups for token in group.target]
+    assert numbers == sorted(set(numbers))
+
+
+def test_an_alignment_runs_across_segments_and_backwards(bundle: Bundle) -> None:
+    engine = Engine(text_machine(bundle, "reverse"), ModelFacts.of(bundle.manifest))
+    engine.start()
+    try:
+        (translation,) = Translator(bundle, engine).translate(["ab cd\n 12\tef"], ALIGNED)
+    finally:
+        engine.stop(drain=False)
+    assert translation.text == "dc ba\n 12\tfe"
+    found = [
+        (token.start, other.start)
+        for group in translation.alignment
+        for token in group.source
+        for other in group.target
+    ]
+    assert found == [(4, 0), (3, 1), (1, 3), (0, 4), (11, 10), (10, 11)]
+
+
+def test_an_alignment_of_html_counts_in_the_document(translator: Translator) -> None:
+    document = "<p>Fish &amp; <b>chips &eacute;</b> 3 &lt; 4.</p>"
+    (translation,) = translator.translate([document], TranslationOptions(text_format="html", alignment=True))
+    pairs = read(document, translation.text, translation)
+    assert "".join(source for source, _ in pairs) == "Fish&amp;chips&eacute;3&lt;4."[:22]
+    assert all(target == source.upper() or source.startswith("&") for source, target in pairs)
+    assert ("&amp;", "&amp;") in pairs
+    assert ("&eacute;", "É") in pairs
+
+
+def test_nothing_is_aligned_unasked(translator: Translator) -> None:
+    (translation,) = translator.translate(["Hello."])
+    assert translation.alignment == ()
+    assert [segment.alignment for segment in translation.segments] == [None]
+    assert translation.segments[0].tokens == (*"HELLO.", "</s>")
+    assert len(translation.segments[0].token_scores) == 7
+
+
 def test_a_failed_step_is_an_error_and_the_next_request_works(translator: Translator, machine: TextMachine) -> None:
     machine.hooks.fail_next = RuntimeError("no memory")
     with pytest.raises(StepFailed, match="no memory"):
@@ -122,10 +201,33 @@ def test_a_failed_step_is_an_error_and_the_next_request_works(translator: Transl
     assert translator.translate(["Hello."])[0].text == "HELLO."
 
 
-def test_the_deadline_is_kept(translator: Translator, machine: TextMachine) -> None:
-    machine.hooks.delay_seconds = 0.02
-    with pytest.raises(DeadlineExceeded):
-        translator.translate(["a" * 300], timeout_seconds=0.2)
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_at_the_deadline_everything_comes_back_as_far_as_it_is(bundle: Bundle, beam_size: int) -> None:
+    machine = text_machine(bundle, "upper")
+    machine.hooks.delay_seconds = 0.01
+    engine = Engine(machine, ModelFacts.of(bundle.manifest), EngineLimits(max_rows=2 * beam_size))
+    engine.start()
+    text = f"Yes.\n{'b' * 300}\nNever begun."
+    try:
+        options = TranslationOptions(beam_size=beam_size)
+        # Two sentences have rows at once; the first ends and the third waits for its row until the deadline.
+        pending = Translator(bundle, engine).translate([f"{'a' * 300}\n{text}"], options, timeout_seconds=0.4)[0]
+    finally:
+        engine.stop(drain=False)
+    lines = pending.text.split("\n")
+    assert 0 < len(lines[0]) < 300
+    assert set(lines[0]) == {"A"}
+    assert lines[1] == "YES."
+    assert 0 < len(lines[2]) < 300
+    assert set(lines[2]) == {"B"}
+    assert lines[3] == "Never begun."
+    assert [(segment.finish_reason.value, segment.is_source) for segment in pending.segments] == [
+        ("deadline", False),
+        ("stop", False),
+        ("deadline", False),
+        ("deadline", True),
+    ]
+    assert pending.cut_reasons == {FinishReason.DEADLINE}
 
 
 def test_cancelling_frees_the_rows(translator: Translator, machine: TextMachine) -> None:
@@ -141,7 +243,12 @@ def test_cancelling_frees_the_rows(translator: Translator, machine: TextMachine)
 def test_an_empty_reading_does_not_drop_the_segment(bundle: Bundle) -> None:
     class Silent:
         def submit_many(
-            self, sources: object, options: object = None, deadline: object = None
+            self,
+            sources: object,
+            options: object = None,
+            deadline: object = None,
+            priority: object = None,
+            listeners: object = None,
         ) -> list[Future[list[Hypothesis]]]:
             future: Future[list[Hypothesis]] = Future()
             future.set_result([Hypothesis((), -1.0, (-1.0,), FinishReason.STOP)])

@@ -1,0 +1,48 @@
+"""How long a request may take: what the setting allows, or less where the client asks for less."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import Request
+
+from app.errors import InvalidRequest
+
+TIMEOUT_HEADER: Final = "X-Request-Timeout-Seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTimeout:
+    """``began`` and ``deadline`` are ``time.monotonic`` times; ``name`` says in messages where ``seconds`` are from."""
+
+    seconds: float
+    name: str
+    began: float
+
+    @property
+    def deadline(self) -> float:
+        return self.began + self.seconds
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.seconds:g})"
+
+
+def timeout_of(request: Request, limit_seconds: float) -> RequestTimeout:
+    """From now on. A client that wants to wait longer than the setting gets what the setting allows.
+
+    :raises InvalidRequest: the header is no positive number.
+    """
+    now = time.monotonic()
+    asked = request.headers.get(TIMEOUT_HEADER, "").strip()
+    if not asked:
+        return RequestTimeout(limit_seconds, "request_timeout_seconds", now)
+    try:
+        asked_seconds = float(asked)
+    except ValueError:
+        asked_seconds = math.nan
+    if not 0 < asked_seconds < math.inf:
+        raise InvalidRequest(f"Invalid request: {TIMEOUT_HEADER} is {asked[:40]!r}, it must be a number above 0")
+    if asked_seconds >= limit_seconds:
+        return RequestTimeout(limit_seconds, "request_timeout_seconds", now)
+    return RequestTimeout(asked_seconds, TIMEOUT_HEADER, now)
