@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -58,7 +58,7 @@ class CorpusConfig(_Section):
 
 
 class TokenizerConfig(_Section):
-    kind: Literal["sentencepiece", "characters"] = "sentencepiece"
+    kind: Literal["sentencepiece", "characters", "words"] = "sentencepiece"
     algorithm: Literal["unigram", "bpe"] = "unigram"
     vocabulary_size: Annotated[int, Field(ge=1, le=65_535)] = 8000  # ids are kept in 16 bits
     max_sentences: Positive = 500_000
@@ -186,14 +186,16 @@ class RunConfig(_Section):
 
 
 def load_config(path: Path) -> RunConfig:
-    """Read a run's TOML file.
+    """Read a run's TOML file. With ``base = "other.toml"`` it says only what differs from that file beside it.
 
     :raises ConfigError: unreadable file, broken TOML, an unknown key or a bad value; the message names each.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    document = _read(path)
+    base = document.pop("base", None)
+    if isinstance(base, str):
+        document = _over(_read(path.parent / base), document)
+    elif base is not None:
+        raise ConfigError(f"{path}: base must be the name of a file, got {base!r}")
     try:
         return RunConfig.model_validate(document)
     except ValidationError as error:
@@ -202,3 +204,19 @@ def load_config(path: Path) -> RunConfig:
             for e in error.errors()
         ]
         raise ConfigError("\n".join([f"{path}: {len(lines)} bad value(s)", *lines])) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``changes`` laid over ``base``: tables key by key, anything else as a whole."""
+    merged = dict(base)
+    for key, value in changes.items():
+        below = merged.get(key)
+        merged[key] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
