@@ -16,7 +16,7 @@ from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from tests.reversal import words, write_task
 from training.arrays import to_numpy
-from training.config import ModelConfig, RunConfig
+from training.config import ModelConfig, RunConfig, TokenizerConfig
 from training.export import export, load_best_model
 from training.model import EncoderDecoder
 from training.parity import check_rows_alone
@@ -40,6 +40,7 @@ class System:
     moves_with_source: tuple[str, ...] = ()
     memories: tuple[str, ...] = ("memory",)
     encoder_node: str = "LSTM"
+    tokenizer: str = "characters"
 
 
 ONE = ("state_h1", "state_c1")
@@ -47,6 +48,7 @@ SYSTEMS = {
     "default": System({}),
     "char-lstm": System(CHARACTERS, {"optimizer": "rmsprop", "learning_rate": 1e-3}, states=ONE, memories=()),
     "char-gru": System({**CHARACTERS, "cell": "gru"}, states=("state_h1",), memories=(), encoder_node="GRU"),
+    "word-lstm": System(PLAIN, states=ONE, memories=(), tokenizer="words"),
     "free-running": System(PLAIN, {"sampling": 1.0}, states=ONE, memories=()),
     "scheduled-sampling": System({}, {"sampling": 0.5, "sampling_rise_steps": 20}),
     "repeat-vector": System(
@@ -83,12 +85,26 @@ SYSTEMS = {
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, Path]:
-    """The words task read and tokenised once for all systems."""
-    folder = tmp_path_factory.mktemp("family")
-    config = write_task(folder, pairs=600, max_steps=STEPS)
-    prepare(config, folder, folder / "prepared")
-    return config, folder / "prepared"
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[RunConfig, Path]]:
+    """The reversal task read and tokenised once for all systems, by kind of tokenizer; as words, its letters stand
+    apart, and there is no room in the vocabulary for the rarest two."""
+    found = {}
+    for kind in ("characters", "words"):
+        folder = tmp_path_factory.mktemp(kind)
+        config = write_task(folder, pairs=600, max_steps=STEPS)
+        corpus = folder / "pairs.tsv"
+        pairs = [line.split("\t") for line in corpus.read_text(encoding="utf-8").splitlines()]
+        lines = [f"{written(kind, source)}\t{written(kind, target)}\n" for source, target in pairs]
+        corpus.write_text("".join(lines), encoding="utf-8")
+        tokenizer = TokenizerConfig.model_validate({"kind": kind, "vocabulary_size": 12})
+        config = config.model_copy(update={"tokenizer": tokenizer})
+        prepare(config, folder, folder / "prepared")
+        found[kind] = config, folder / "prepared"
+    return found
+
+
+def written(kind: str, word: str) -> str:
+    return " ".join(word) if kind == "words" else word
 
 
 def configured(config: RunConfig, system: System) -> RunConfig:
@@ -100,12 +116,13 @@ def configured(config: RunConfig, system: System) -> RunConfig:
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_system_trains_and_is_served_as_its_reference_decodes(
-    name: str, prepared: tuple[RunConfig, Path], tmp_path: Path
+    name: str, prepared: dict[str, tuple[RunConfig, Path]], tmp_path: Path
 ) -> None:
     system = SYSTEMS[name]
-    config = configured(prepared[0], system)
+    base, folder = prepared[system.tokenizer]
+    config = configured(base, system)
     run = tmp_path / "run"
-    shutil.copytree(prepared[1], run)
+    shutil.copytree(folder, run)
     place = Trainer(config, run).fit()
     assert place.finished
     losses = [entry["dev_loss"] for entry in place.history]
@@ -113,7 +130,7 @@ def test_a_system_trains_and_is_served_as_its_reference_decodes(
     folders, parity = export(config, run)
     assert parity.sentences == config.export.parity_sentences
     _check_signature(folders["float32"], system)
-    unseen = words(12, seed=77)
+    unseen = [written(system.tokenizer, word) for word in words(12, seed=77)]
     for folder in folders.values():
         bundle = load_bundle(folder)
         check_rows_alone(bundle, [bundle.tokenizer.encode_source(word) for word in unseen])
