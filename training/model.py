@@ -70,7 +70,10 @@ class EncoderDecoder(keras.Model):
         if samples:
             self.coins = keras.random.SeedGenerator(name="coins")
             # Between 0 and 1, set by the trainer: how often a step reads its own last prediction, not the true token.
-            self.sampling_rate = self.add_weight(shape=(), initializer="zeros", trainable=False, name="sampling_rate")
+            # In float32 also where the model computes in bfloat16: coins are compared with it.
+            self.sampling_rate = self.add_weight(
+                shape=(), initializer="zeros", dtype="float32", trainable=False, autocast=False, name="sampling_rate"
+            )
 
     def build_weights(self) -> None:
         """Create every weight by one call on a tiny batch, so that checkpoints can be loaded."""
@@ -194,7 +197,7 @@ class EncoderDecoder(keras.Model):
         own = ops.zeros_like(input_ids, dtype="bool")
         if sampled:
             # The first token is bos, always: there is no prediction before it.
-            coins = keras.random.uniform(ops.shape(input_ids), seed=self.coins) < self.sampling_rate
+            coins = keras.random.uniform(ops.shape(input_ids), dtype="float32", seed=self.coins) < self.sampling_rate
             own = ops.logical_and(coins, ops.expand_dims(ops.arange(ops.shape(input_ids)[1]) > 0, 0))
 
         def one(carry: Sequence[Any], given: Any) -> tuple[Sequence[Any], Sequence[Any]]:

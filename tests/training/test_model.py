@@ -123,3 +123,23 @@ def test_layers_and_model_use_no_backend_directly() -> None:
         text = (folder / f"{name}.py").read_text(encoding="utf-8")
         assert "import tensorflow" not in text
         assert "tf." not in text
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_predictions_are_fed_back_in_either_precision(precision: str) -> None:
+    source, lengths = np.array([[5, 6, 2]], np.int32), np.array([3], np.int32)
+    keras.mixed_precision.set_global_policy(precision)
+    try:
+        built = EncoderDecoder(CONFIG.model_copy(update={"dropout": 0.0}), VOCABULARY, samples=True)
+        built.build_weights()
+        given = [np.array([[BOS_ID, token, token]], np.int32) for token in (9, 12)]
+        built.sampling_rate.assign(1.0)
+        # Running free, what stands after bos is not read; with the true tokens it is.
+        free = [to_numpy(built((source, lengths, ids), training=True)[0]) for ids in given]
+        built.sampling_rate.assign(0.0)
+        taught = [to_numpy(built((source, lengths, ids), training=True)[0]) for ids in given]
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert (free[0] == free[1]).all()
+    assert (taught[0][:, 0] == taught[1][:, 0]).all()
+    assert (taught[0][:, 1:] != taught[1][:, 1:]).any()
