@@ -1,4 +1,7 @@
-"""``python -m training COMMAND CONFIG``: prepare, train, export, evaluate. A run is one TOML file."""
+"""``python -m training COMMAND CONFIG``: prepare, train, export, evaluate, accuracy. A run is one TOML file.
+
+``make`` writes the corpus of a task that needs no text from anywhere.
+"""
 
 import argparse
 import os
@@ -14,9 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        config = load_config(options.config)
-        run = options.runs / config.name
-        options.command(config, run, options)
+        options.command(options)
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -26,24 +27,43 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _prepare(config: RunConfig, run: Path, options: argparse.Namespace) -> None:
+def _opened(options: argparse.Namespace) -> tuple[RunConfig, Path]:
+    """The run that a command is about, and its folder."""
+    config = load_config(options.config)
+    return config, options.runs / config.name
+
+
+def _make(options: argparse.Namespace) -> None:
+    from training.files import write_atomically
+    from training.tasks import addition
+
+    lines = [f"{source}\t{target}\n" for source, target in addition(options.digits, options.count, options.seed)]
+    options.file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(options.file, "".join(lines).encode())
+    print(f"{len(lines):,} sums of numbers of up to {options.digits} digits in {options.file}")
+
+
+def _prepare(options: argparse.Namespace) -> None:
     from training.prepare import prepare
 
+    config, run = _opened(options)
     for line in prepare(config, options.data, run).lines():
         print(line)
 
 
-def _train(config: RunConfig, run: Path, options: argparse.Namespace) -> None:
+def _train(options: argparse.Namespace) -> None:
     from training.train import Trainer, describe
 
+    config, run = _opened(options)
     trainer = Trainer(config, run)
     print(describe(config.training, trainer.plan))
     trainer.fit(options.steps)
 
 
-def _export(config: RunConfig, run: Path, options: argparse.Namespace) -> None:
+def _export(options: argparse.Namespace) -> None:
     from training.export import export, install
 
+    config, run = _opened(options)
     folders, parity = export(config, run)
     print(
         f"the graphs equal the model on {parity.sentences} sentences: same tokens, log probabilities within "
@@ -57,9 +77,10 @@ def _export(config: RunConfig, run: Path, options: argparse.Namespace) -> None:
         print(f"installed {options.precision} as {destination}")
 
 
-def _evaluate(config: RunConfig, run: Path, options: argparse.Namespace) -> None:
+def _evaluate(options: argparse.Namespace) -> None:
     from training.evaluate import evaluate
 
+    config, run = _opened(options)
     folder = options.models / f"{config.source}-{config.target}" if options.bundle is None else options.bundle
     for scored in evaluate(config, options.data, run, folder, options.beam_size):
         bleu, chrf = scored.quality
@@ -68,6 +89,17 @@ def _evaluate(config: RunConfig, run: Path, options: argparse.Namespace) -> None
             f"{scored.cut} cut at the length cap"
         )
     print(f"written into {folder}")
+
+
+def _accuracy(options: argparse.Namespace) -> None:
+    from training.accuracy import measure_accuracy
+    from training.evaluate import read_dev
+
+    config, run = _opened(options)
+    found = measure_accuracy(run / options.precision, read_dev(run))
+    for length, (right, questions) in found.by_length.items():
+        print(f"{length} characters: {right:,} of {questions:,} right ({right / questions:.2%})")
+    print(f"{config.name}: {found.right:,} of {found.questions:,} unseen answers right ({found.share:.2%})")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,6 +128,18 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--bundle", type=Path, help="this bundle instead of MODELS/source-target")
     evaluate.add_argument("--beam-size", type=int, help="instead of the bundle's own")
     evaluate.set_defaults(command=_evaluate)
+
+    accuracy = commands.add_parser("accuracy", parents=[shared], help="how many answers on dev are right altogether")
+    accuracy.add_argument("--precision", choices=("int8", "float32"), default="int8", help="which bundle of the run")
+    accuracy.set_defaults(command=_accuracy)
+
+    make = commands.add_parser("make", help="write the corpus of a made-up task")
+    make.add_argument("task", choices=("addition",))
+    make.add_argument("file", type=Path, help="the tab-separated file to write")
+    make.add_argument("--digits", type=int, default=3, help="of the longest number (default: 3)")
+    make.add_argument("--count", type=int, default=50_000, help="pairs (default: 50,000)")
+    make.add_argument("--seed", type=int, default=1)
+    make.set_defaults(command=_make)
     return parser
 
 

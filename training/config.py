@@ -2,12 +2,13 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from training.errors import ConfigError
 
+CellKind = Literal["lstm", "gru", "peephole", "coupled"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -57,30 +58,90 @@ class CorpusConfig(_Section):
 
 
 class TokenizerConfig(_Section):
-    kind: Literal["sentencepiece", "characters"] = "sentencepiece"
+    kind: Literal["sentencepiece", "characters", "words"] = "sentencepiece"
     algorithm: Literal["unigram", "bpe"] = "unigram"
-    vocabulary_size: Positive = 8000
+    vocabulary_size: Annotated[int, Field(ge=1, le=65_535)] = 8000  # ids are kept in 16 bits
     max_sentences: Positive = 500_000
 
 
 class ModelConfig(_Section):
-    """``units`` is the width of each decoder layer; each direction of the encoder has ``encoder_units``."""
+    """The pieces of the model. ``units`` is the width of each decoder layer; each direction of the encoder has
+    ``encoder_units``.
 
+    - ``bridge``: how the encoder's last state starts the decoder. ``dense`` makes every state from that of the top
+      layer; ``copy`` hands the states of layer i to layer i; ``zero`` hands over nothing.
+    - ``context``: a fixed vector of the source that enters every step, the last state or the mean or maximum of all.
+    - ``attention`` has its place after ``layers_below`` decoder layers and before ``layers_above``.
+    - ``input_feeding``: the last readout enters the next step (Luong et al. 2015, arXiv:1508.04025).
+    - ``reads_tokens = false``: no token enters the decoder; it writes from the context alone.
+    - ``readout``: a tanh layer of ``embedding`` units between the decoder and the scores.
+    - ``residual``: each layer but the lowest of either side adds to what it reads.
+    """
+
+    cell: CellKind = "lstm"
+    input: Literal["embedding", "one-hot"] = "embedding"
     embedding: Positive = 384
     encoder_units: Positive = 192
     encoder_layers: Positive = 2
+    bidirectional: bool = True
+    reversed_source: bool = False
+    bridge: Literal["dense", "copy", "zero"] = "dense"
+    context: Literal["none", "last", "mean", "max"] = "none"
     units: Positive = 384
+    layers_below: Positive = 1
+    layers_above: Annotated[int, Field(ge=0)] = 1
+    attention: Literal["none", "dot", "general", "bahdanau"] = "general"
+    input_feeding: bool = False
+    reads_tokens: bool = True
+    residual: bool = False
+    readout: bool = True
+    tied: bool = True
     dropout: Fraction = 0.2
+
+    @property
+    def memory_units(self) -> int:
+        """The width of the encoder's outputs, both directions together."""
+        return self.encoder_units * (2 if self.bidirectional else 1)
+
+    @property
+    def decoder_layers(self) -> int:
+        return self.layers_below + self.layers_above
+
+    @model_validator(mode="after")
+    def _pieces_fit(self) -> "ModelConfig":
+        same_width = self.memory_units == self.units
+        if self.attention == "dot" and not same_width:
+            raise ValueError(f"dot attention needs memory of {self.units} units, the encoder has {self.memory_units}")
+        if self.bridge == "copy" and not (same_width and self.encoder_layers == self.decoder_layers):
+            raise ValueError(
+                f"bridge copy needs as many layers of as many units on both sides: the encoder has "
+                f"{self.encoder_layers} of {self.memory_units}, the decoder {self.decoder_layers} of {self.units}"
+            )
+        if self.tied and not (self.readout and self.input == "embedding"):
+            raise ValueError("tied needs a readout and input = 'embedding'")
+        if self.input_feeding and not self.readout:
+            raise ValueError("input_feeding needs a readout")
+        if not self.reads_tokens and self.context == "none":
+            raise ValueError("a decoder that reads no tokens needs a context")
+        if self.attention == self.context == "none" and self.bridge == "zero":
+            raise ValueError("the decoder knows nothing of the source: give it a bridge, a context or attention")
+        return self
 
 
 class TrainingConfig(_Section):
+    """``sampling``: how often the decoder reads its own last prediction in place of the true token while training, 0
+    for teacher forcing and 1 for free running; it rises to this over ``sampling_rise_steps``."""
+
     tokens_per_batch: Positive = 2500
     bucket_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (8, 12, 16, 24, 40, 64)
     max_steps: Positive = 10_000
     warmup_steps: Positive = 500
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     final_learning_rate_fraction: Annotated[float, Field(ge=0, le=1)] = 0.02
+    optimizer: Literal["adam", "rmsprop"] = "adam"
     label_smoothing: Fraction = 0.1
+    sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
+    sampling_rise_steps: Annotated[int, Field(ge=0)] = 0
     gradient_clip_norm: Annotated[float, Field(gt=0)] = 1.0
     evaluate_every_steps: Positive = 500
     checkpoint_every_steps: Positive = 250
@@ -125,14 +186,16 @@ class RunConfig(_Section):
 
 
 def load_config(path: Path) -> RunConfig:
-    """Read a run's TOML file.
+    """Read a run's TOML file. With ``base = "other.toml"`` it says only what differs from that file beside it.
 
     :raises ConfigError: unreadable file, broken TOML, an unknown key or a bad value; the message names each.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    document = _read(path)
+    base = document.pop("base", None)
+    if isinstance(base, str):
+        document = _over(_read(path.parent / base), document)
+    elif base is not None:
+        raise ConfigError(f"{path}: base must be the name of a file, got {base!r}")
     try:
         return RunConfig.model_validate(document)
     except ValidationError as error:
@@ -141,3 +204,19 @@ def load_config(path: Path) -> RunConfig:
             for e in error.errors()
         ]
         raise ConfigError("\n".join([f"{path}: {len(lines)} bad value(s)", *lines])) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``changes`` laid over ``base``: tables key by key, anything else as a whole."""
+    merged = dict(base)
+    for key, value in changes.items():
+        below = merged.get(key)
+        merged[key] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged

@@ -29,7 +29,7 @@ from training.checkpoint import load_weights
 from training.config import RunConfig
 from training.dataset import TokenPairs, length_ratio
 from training.graphs import OPSET, convert_decoder_step, convert_encoder
-from training.model import STATE_NAMES, EncoderDecoder
+from training.model import EncoderDecoder
 from training.parity import Parity, check_parity, check_rows_alone, padded, spread_pairs
 from training.prepare import TOKENIZER_FILES, load_run_tokenizer
 from training.quantize import Array, quantize_products, quantize_weights_only
@@ -61,7 +61,7 @@ def export(config: RunConfig, run: Path) -> tuple[dict[str, Path], Parity]:
 
     float32 = (convert_encoder(model), convert_decoder_step(model))
     folders = {"float32": run / "float32", "int8": run / "int8"}
-    manifest = build_manifest(config, run, tokenizer, float32)
+    manifest = build_manifest(config, run, tokenizer, model, float32)
     _save(folders["float32"], manifest, float32, tokenizer, same_as_model)
     calibration = spread_pairs(dev, config.export.calibration_sentences, config.export.max_source_tokens)
     feeds = _step_feeds(load_bundle(folders["float32"]), calibration)
@@ -87,7 +87,9 @@ def load_best_model(config: RunConfig, run: Path, vocabulary_size: int) -> Encod
     return model
 
 
-def build_manifest(config: RunConfig, run: Path, tokenizer: Tokenizer, graphs: Graphs) -> Manifest:
+def build_manifest(
+    config: RunConfig, run: Path, tokenizer: Tokenizer, model: EncoderDecoder, graphs: Graphs
+) -> Manifest:
     """Everything that serving must know, ``precision`` float32."""
     mean, deviation = length_ratio(TokenPairs.load(run / "train.npz"))
     kept = json.loads((run / "corpus.json").read_text(encoding="utf-8"))["kept"]
@@ -107,7 +109,7 @@ def build_manifest(config: RunConfig, run: Path, tokenizer: Tokenizer, graphs: G
         signature=Signature(
             encoder=_signature(graphs[0]),
             decoder_step=_signature(graphs[1]),
-            states=tuple(StateSpec(name=name, moves="hypothesis") for name in STATE_NAMES),
+            states=tuple(StateSpec(name=state.name, moves=state.moves) for state in model.states),
         ),
         limits=Limits(
             max_source_tokens=config.export.max_source_tokens, max_target_tokens=config.export.max_target_tokens

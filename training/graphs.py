@@ -1,76 +1,121 @@
 """The Keras model's two calls as ONNX graphs: through tf2onnx, then a few exact repairs.
 
-tf2onnx turns a Keras LSTM without a mask into ONNX's fused ``LSTM``, and one with a mask into a ``Loop``. So the
-encoder is converted without its mask, and each fused node gets the lengths as its fifth input, ``sequence_lens``,
-which does what the mask did, backward direction included.
+tf2onnx has no fused node for most recurrent layers, and none at all for one with a mask. So the encoder is converted
+with its recurrent layers cut out, each one's input an output of the graph and the other way round, and the nodes of
+``recurrent_nodes`` are put into the gaps.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import onnx
 import tensorflow as tf
 import tf2onnx
 from onnx import helper
 
-from app.bundle.signature import VOCABULARY_METADATA_KEY
+from app.bundle.signature import NEXT_PREFIX, VOCABULARY_METADATA_KEY
 from training.errors import ParityError
-from training.model import STATE_NAMES, EncoderDecoder
+from training.model import EncoderDecoder
+from training.recurrent_nodes import LayerCut, insert_layer
 
 OPSET = 18
 Axes = Sequence[str | int]
+Inputs = dict[str, tuple[Any, tuple[int | None, ...]]]
 
 
 def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
-    """``source_ids, source_lengths -> memory, state_*`` in float32."""
+    """``source_ids, source_lengths -> memory*, state_*`` in float32."""
+    config = model.config
+    cuts = [LayerCut(index, layer, config.cell) for index, layer in enumerate(model.encoder_layers)]
+    inputs: Inputs = {"source_ids": (tf.int32, (None, None)), "source_lengths": (tf.int32, (None,))}
+    for cut in cuts:
+        inputs[cut.outputs] = (tf.float32, (None, None, config.memory_units))
+        inputs |= dict.fromkeys(cut.last, (tf.float32, (None, config.encoder_units)))
 
-    def encode(source_ids: Any, source_lengths: Any) -> dict[str, Any]:
-        memory, states = model.encode(source_ids, None)
-        return {"memory": memory, **dict(zip(STATE_NAMES, states, strict=True))}
+    def encode(*given: Any) -> dict[str, Any]:
+        tensors = dict(zip(inputs, given, strict=True))
+        entering: dict[str, Any] = {}
 
-    graph = _convert(encode, {"source_ids": (tf.int32, (None, None)), "source_lengths": (tf.int32, (None,))})
-    _feed_lengths(graph)
-    _read_ids_directly(graph)
+        def run(index: int, _layer: Any, hidden: Any, _mask: Any, _training: bool) -> tuple[Any, Sequence[Any]]:
+            cut = cuts[index]
+            # Under its own name: a layer may read the very tensor that another one gave.
+            entering[cut.inputs] = tf.identity(hidden)
+            return tensors[cut.outputs], [tensors[name] for name in cut.last]
+
+        memories, states = model.encode(tensors["source_ids"], tensors["source_lengths"], run=run)
+        return {**memories, **dict(zip(model.state_names, states, strict=True)), **entering}
+
+    graph = _convert(encode, inputs)
+    for cut in cuts:
+        insert_layer(graph, cut, "source_lengths")
+    _sort(graph)
+    # A reversed source is embedded in its new order, so its ids are not the graph's input.
+    _read_ids_directly(graph, None if config.reversed_source else "source_ids")
     axes: dict[str, Axes] = {"source_ids": ("rows", "source"), "source_lengths": ("rows",)}
-    axes["memory"] = ("rows", "source", 2 * model.config.encoder_units)
-    axes |= dict.fromkeys(STATE_NAMES, ("rows", model.config.units))
+    axes |= {name: ("rows", "source", units) for name, units in model.memories.items()}
+    axes |= {state.name: ("rows", state.units) for state in model.states}
     return _finish(graph, axes, model.vocabulary_size)
 
 
 def convert_decoder_step(model: EncoderDecoder) -> onnx.ModelProto:
-    """``token_ids, state_*, memory, source_lengths, best_k -> scores, score_ids, next_state_*, attention``."""
+    """``token_ids, state_*, memory*, source_lengths, best_k -> scores, score_ids, next_state_*, attention``; without
+    memory no lengths and no attention, and no ``next_`` of a state that stays."""
+    inputs: Inputs = {"token_ids": (tf.int32, (None,))}
+    inputs |= {state.name: (tf.float32, (None, state.units)) for state in model.states}
+    inputs |= {name: (tf.float32, (None, None, units)) for name, units in model.memories.items()}
+    if model.memories:
+        inputs["source_lengths"] = (tf.int32, (None,))
+    inputs["best_k"] = (tf.int64, (1,))
+    moving = [state.name for state in model.states if state.moves == "hypothesis"]
 
-    def step(
-        token_ids: Any,
-        state_h1: Any,
-        state_c1: Any,
-        state_h2: Any,
-        state_c2: Any,
-        memory: Any,
-        source_lengths: Any,
-        best_k: Any,
-    ) -> dict[str, Any]:
-        states = [state_h1, state_c1, state_h2, state_c2]
-        logits, new_states, attention = model.step(token_ids, states, memory, source_lengths)
+    def step(*given: Any) -> dict[str, Any]:
+        tensors = dict(zip(inputs, given, strict=True))
+        memories = {name: tensors[name] for name in model.memories}
+        states = [tensors[name] for name in model.state_names]
+        logits, new, attention = model.step(tensors["token_ids"], states, memories, tensors.get("source_lengths"))
         # ONNX's LogSoftmax works row by row. A log-sum-exp of single nodes would not: onnxruntime's Exp rounds by the
         # place in the whole tensor, so a row's last bit would depend on the rows beside it.
-        scores, ids = tf.math.top_k(tf.nn.log_softmax(logits), k=best_k[0])
-        result = {"scores": scores, "score_ids": tf.cast(ids, tf.int64), "attention": attention}
-        return result | {f"next_{name}": state for name, state in zip(STATE_NAMES, new_states, strict=True)}
+        scores, ids = tf.math.top_k(tf.nn.log_softmax(logits), k=tensors["best_k"][0])
+        result = {"scores": scores, "score_ids": tf.cast(ids, tf.int64)}
+        if attention is not None:
+            result["attention"] = attention
+        following = dict(zip(model.state_names, new, strict=True))
+        return result | {NEXT_PREFIX + name: following[name] for name in moving}
 
-    units, memory_units = model.config.units, 2 * model.config.encoder_units
-    inputs: dict[str, tuple[Any, tuple[int | None, ...]]] = {"token_ids": (tf.int32, (None,))}
-    inputs |= dict.fromkeys(STATE_NAMES, (tf.float32, (None, units)))
-    inputs["memory"] = (tf.float32, (None, None, memory_units))
-    inputs["source_lengths"] = (tf.int32, (None,))
-    inputs["best_k"] = (tf.int64, (1,))
     graph = _convert(step, inputs)
-    _read_ids_directly(graph)
+    _keep_inputs(graph, inputs)
+    _read_ids_directly(graph, "token_ids")
     axes: dict[str, Axes] = {"token_ids": ("rows",), "source_lengths": ("rows",), "best_k": (1,)}
-    axes["memory"] = ("rows", "source", memory_units)
+    axes |= {name: ("rows", "source", units) for name, units in model.memories.items()}
     axes |= {"scores": ("rows", "best_k"), "score_ids": ("rows", "best_k"), "attention": ("rows", "source")}
-    axes |= {prefix + name: ("rows", units) for name in STATE_NAMES for prefix in ("", "next_")}
+    axes |= {prefix + state.name: ("rows", state.units) for state in model.states for prefix in ("", NEXT_PREFIX)}
     return _finish(graph, axes, model.vocabulary_size)
+
+
+def _keep_inputs(model: onnx.ModelProto, inputs: Inputs) -> None:
+    """An input that the model does not read is an input still: a decoder may read no tokens."""
+    given = {value.name for value in model.graph.input}
+    for name, (kind, shape) in inputs.items():
+        if name not in given:
+            number = helper.np_dtype_to_tensor_dtype(np.dtype(kind.as_numpy_dtype))
+            model.graph.input.append(helper.make_tensor_value_info(name, number, list(shape)))
+
+
+def _sort(model: onnx.ModelProto) -> None:
+    """Nodes in the order in which they can be computed."""
+    graph = model.graph
+    known = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer} | {""}
+    waiting, ordered = list(graph.node), []
+    while waiting:
+        ready = [node for node in waiting if known.issuperset(node.input)]
+        if not ready:
+            raise ParityError(f"the graph cannot be ordered: {[node.name for node in waiting][:5]} wait for each other")
+        known.update(name for node in ready for name in node.output)
+        ordered.extend(ready)
+        waiting = [node for node in waiting if not known.issuperset(node.output)]
+    del graph.node[:]
+    graph.node.extend(ordered)
 
 
 def _convert(function: Any, inputs: Mapping[str, tuple[Any, tuple[int | None, ...]]]) -> onnx.ModelProto:
@@ -85,25 +130,11 @@ def _convert(function: Any, inputs: Mapping[str, tuple[Any, tuple[int | None, ..
     return model
 
 
-def _feed_lengths(model: onnx.ModelProto) -> None:
-    """Give every fused recurrent node the lengths."""
-    found = 0
-    for node in model.graph.node:
-        if node.op_type in ("LSTM", "GRU"):
-            if node.input[4]:
-                raise ParityError(f"{node.name} has sequence lengths already: {node.input[4]}")
-            node.input[4] = "source_lengths"
-            found += 1
-    if not found:
-        raise ParityError("the encoder holds no fused recurrent node")
-
-
-def _read_ids_directly(model: onnx.ModelProto) -> None:
+def _read_ids_directly(model: onnx.ModelProto, ids: str | None) -> None:
     """Let an embedding read the ids as given: Keras's ``take`` also serves negative ids, which never come."""
-    ids = next(value.name for value in model.graph.input if value.name in ("source_ids", "token_ids"))
     tables = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
     for node in model.graph.node:
-        if node.op_type == "Gather" and node.input[0] in tables:
+        if ids is not None and node.op_type == "Gather" and node.input[0] in tables:
             node.input[1] = ids
     _prune(model)
 

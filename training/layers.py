@@ -1,13 +1,9 @@
-"""The pieces that models are made of. ``keras.ops`` only, so that every Keras backend can train them."""
+"""The small pieces that models are made of. ``keras.ops`` only, so that every Keras backend can train them."""
 
-import warnings
 from typing import Any
 
 import keras
 from keras import ops
-
-# A score no softmax can see, yet finite: a row whose positions are all padding must not become NaN.
-MASKED_SCORE = -1e9
 
 
 def length_mask(lengths: Any, width: Any) -> Any:
@@ -15,33 +11,52 @@ def length_mask(lengths: Any, width: Any) -> Any:
     return ops.expand_dims(ops.arange(width, dtype="int32"), 0) < ops.expand_dims(ops.cast(lengths, "int32"), 1)
 
 
-class Attention(keras.layers.Layer):
-    """General attention of Luong et al. 2015 (arXiv:1508.04025): ``softmax(query W memoryᵀ) memory``.
+def reversed_places(lengths: Any, width: Any) -> Any:
+    """Places ``int32 [rows, width]`` that turn each row's tokens round and leave its eos and its padding where they
+    are. Taken twice, they give back the first order."""
+    places = ops.expand_dims(ops.arange(width, dtype="int32"), 0)
+    last = ops.expand_dims(ops.cast(lengths, "int32"), 1) - 1
+    return ops.where(places < last, last - 1 - places, places)
 
-    The projection is on the query's side, so a memory needs no second tensor of keys.
-    """
 
-    def __init__(self, memory_units: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.project = keras.layers.Dense(memory_units, use_bias=False, name="project")
+def take_places(values: Any, places: Any) -> Any:
+    """``values [rows, source, ...]`` in the order of ``places [rows, source]``."""
+    rows, width = ops.shape(values)[0], ops.shape(values)[1]
+    first = ops.expand_dims(ops.arange(rows, dtype="int32") * width, 1)
+    rest = tuple(values.shape[2:])
+    flat = ops.take(ops.reshape(values, (-1, *rest)), ops.reshape(places + first, (-1,)), axis=0)
+    return ops.reshape(flat, (-1, width, *rest))
 
-    def call(self, query: Any, memory: Any, memory_mask: Any) -> tuple[Any, Any]:
-        """``query [rows, target, units]``, ``memory [rows, source, memory]``, ``memory_mask bool [rows, source]`` ->
-        context ``[rows, target, memory]`` and attention ``[rows, target, source]``, whose rows sum to 1."""
-        scores = ops.matmul(self.project(query), ops.transpose(memory, (0, 2, 1)))
-        scores = ops.where(ops.expand_dims(memory_mask, 1), scores, ops.cast(MASKED_SCORE, scores.dtype))
-        with warnings.catch_warnings():
-            # Keras doubts a softmax over an axis of one; a source of one token has just that.
-            warnings.filterwarnings("ignore", "(?s).*softmax over axis", UserWarning)
-            attention = ops.softmax(scores, axis=-1)
-        return ops.matmul(attention, memory), attention
+
+def over_source(kind: str, hidden: Any, mask: Any) -> Any:
+    """Mean or maximum of ``hidden [rows, source, units]`` where ``mask bool [rows, source]``: ``[rows, units]``."""
+    here = ops.expand_dims(mask, 2)
+    if kind == "max":
+        # The outputs of a recurrent layer lie within ±1, of residual ones within some: far above this.
+        return ops.max(ops.where(here, hidden, ops.cast(-1e4, hidden.dtype)), axis=1)
+    weights = ops.cast(mask, hidden.dtype)
+    weights = weights / ops.sum(weights, axis=1, keepdims=True)
+    # A product with zeros where there is padding: exact, so a row's mean does not depend on the width.
+    return ops.squeeze(ops.matmul(ops.expand_dims(weights, 1), hidden), 1)
+
+
+class OneHot(keras.layers.Layer):
+    """Ids as unit vectors, as in the tutorials on characters: no weights."""
+
+    def __init__(self, vocabulary_size: int, name: str) -> None:
+        super().__init__(name=name)
+        self.vocabulary_size = vocabulary_size
+
+    def call(self, token_ids: Any) -> Any:
+        """``[...]`` ids -> ``[..., vocabulary]``."""
+        return ops.one_hot(token_ids, self.vocabulary_size, dtype=self.compute_dtype)
 
 
 class TiedOutput(keras.layers.Layer):
     """Scores of all tokens by the embedding's own table (Press & Wolf 2017, arXiv:1608.05859) and a bias."""
 
-    def __init__(self, embedding: keras.layers.Embedding, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, embedding: keras.layers.Embedding, name: str) -> None:
+        super().__init__(name=name)
         self.embedding = embedding
 
     def build(self, _input_shape: Any) -> None:
@@ -60,3 +75,25 @@ class TiedOutput(keras.layers.Layer):
         table = self.embedding(token_ids) - ops.cast(ops.mean(self.embedding.embeddings, axis=0), inputs.dtype)
         bias = ops.take(self.bias, token_ids) - ops.mean(self.bias)
         return ops.cast(ops.sum(inputs * table, axis=-1), "float32") + ops.cast(bias, "float32")
+
+
+class UntiedOutput(keras.layers.Layer):
+    """Scores of all tokens by a table of their own and a bias."""
+
+    def __init__(self, vocabulary_size: int, name: str) -> None:
+        super().__init__(name=name)
+        self.vocabulary_size = vocabulary_size
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = self.add_weight(shape=(input_shape[-1], self.vocabulary_size), name="kernel")
+        self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
+
+    def call(self, inputs: Any) -> Any:
+        """``[..., features]`` -> logits ``[..., vocabulary]``."""
+        return ops.matmul(inputs, self.kernel) + self.bias
+
+    def smoothing(self, inputs: Any, token_ids: Any) -> Any:
+        """Chosen logit less mean logit, ``[...]``; see ``TiedOutput.smoothing``."""
+        columns = ops.take(ops.transpose(self.kernel), token_ids, axis=0) - ops.mean(self.kernel, axis=1)
+        bias = ops.take(self.bias, token_ids) - ops.mean(self.bias)
+        return ops.sum(ops.cast(inputs, "float32") * ops.cast(columns, "float32"), axis=-1) + ops.cast(bias, "float32")

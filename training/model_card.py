@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.bundle.manifest import Manifest
-from training.config import RunConfig
+from training.config import CellKind, ModelConfig, RunConfig, TrainingConfig
 from training.scoring import ScoredSet, sentence_scores
 
 EXAMPLES = 6
@@ -14,7 +14,7 @@ def render(
 ) -> str:
     """The card as Markdown. ``scored`` holds the dev set first, then the test sets."""
     sections = [
-        _head(manifest),
+        _head(manifest, config.model),
         "## Quality\n",
         _scores(scored),
         _precision(manifest, scored[0], float32_bleu),
@@ -28,11 +28,12 @@ def render(
     return "\n".join(section for section in sections if section)
 
 
-def _head(manifest: Manifest) -> str:
+def _head(manifest: Manifest, model: ModelConfig) -> str:
     producer = manifest.producer
+    attention = "without attention" if model.attention == "none" else "with attention"
     return (
         f"# {manifest.name}: {manifest.source} to {manifest.target}\n\n"
-        f"A recurrent encoder-decoder with attention, {manifest.precision}, made on {producer.created} by Passerelle "
+        f"A recurrent encoder-decoder {attention}, {manifest.precision}, made on {producer.created} by Passerelle "
         f"{producer.passerelle} (Keras {producer.keras}, TensorFlow {producer.tensorflow}, tf2onnx {producer.tf2onnx}, "
         f"opset {producer.opset}). Every number below was measured on this very bundle through the serving engine.\n"
     )
@@ -100,13 +101,65 @@ def _recipe(manifest: Manifest, config: RunConfig) -> str:
     return (
         "## Recipe\n\n"
         f"`training/configs/{config.name}.toml`, commit `{manifest.producer.commit}`. "
-        f"{manifest.tokenizer.kind} vocabulary of {manifest.tokenizer.vocabulary_size:,} for both sides; embedding "
-        f"{model.embedding}, tied with the output; encoder of {model.encoder_layers} bidirectional LSTM layers of "
-        f"{model.encoder_units} units each way; decoder LSTM, attention, LSTM of {model.units} units; dropout "
-        f"{model.dropout}, label smoothing {training.label_smoothing}, Adam to {training.learning_rate:g} with warm-up "
-        f"and cosine decay, {training.tokens_per_batch:,} tokens a batch, at most {training.max_steps:,} steps in "
+        f"{manifest.tokenizer.kind} vocabulary of {manifest.tokenizer.vocabulary_size:,} for both sides; "
+        f"{describe_model(model)}; dropout {model.dropout}, label smoothing {training.label_smoothing}, "
+        f"{_OPTIMIZERS[training.optimizer]} to {training.learning_rate:g} with warm-up and cosine decay, "
+        f"{_fed_back(training)}{training.tokens_per_batch:,} tokens a batch, at most {training.max_steps:,} steps in "
         f"{training.precision}.\n"
     )
+
+
+def describe_model(model: ModelConfig) -> str:
+    """The pieces of a model, in words."""
+    cell = _CELLS[model.cell]
+    token = "tokens as unit vectors" if model.input == "one-hot" else f"embedding {model.embedding}"
+    ways = "bidirectional " if model.bidirectional else ""
+    each = f"{model.encoder_units} units{' each way' if model.bidirectional else ''}"
+    parts = [
+        f"{token}{', tied with the output' if model.tied else ''}",
+        f"encoder of {_layers(model.encoder_layers, ways + cell)} of {each}",
+        *(["the source read from its end"] if model.reversed_source else []),
+        f"decoder of {_order(model, cell)} of {model.units} units",
+        _BRIDGES[model.bridge],
+        *([f"{_CONTEXTS[model.context]} at every step"] if model.context != "none" else []),
+        *([] if model.reads_tokens else ["no token read by the decoder"]),
+        *(["the last readout fed back"] if model.input_feeding else []),
+        *(["residual connections"] if model.residual else []),
+    ]
+    return "; ".join(parts)
+
+
+def _order(model: ModelConfig, cell: str) -> str:
+    below = _layers(model.layers_below, cell)
+    found = "" if model.attention == "none" else f", {model.attention} attention"
+    return below + found + (f", {_layers(model.layers_above, cell)}" if model.layers_above else "")
+
+
+def _layers(count: int, what: str) -> str:
+    return f"{count} {what} {'layer' if count == 1 else 'layers'}"
+
+
+def _fed_back(training: TrainingConfig) -> str:
+    return f"its own predictions read in {training.sampling:.0%} of the steps, " if training.sampling else ""
+
+
+_CELLS: dict[CellKind, str] = {
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "peephole": "peephole LSTM",
+    "coupled": "coupled-gate LSTM",
+}
+_BRIDGES = {
+    "dense": "started by the encoder's last state through a layer",
+    "copy": "started by the encoder's last states as they are",
+    "zero": "started at zero",
+}
+_CONTEXTS = {
+    "last": "the encoder's last state",
+    "mean": "the mean of the encoder's outputs",
+    "max": "the maximum of the encoder's outputs",
+}
+_OPTIMIZERS = {"adam": "Adam", "rmsprop": "RMSprop"}
 
 
 def _data(manifest: Manifest) -> str:

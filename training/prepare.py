@@ -13,7 +13,7 @@ from training.errors import CorpusError
 from training.files import write_atomically
 from training.tokenizer import learn_tokenizer
 
-TOKENIZER_FILES = {"sentencepiece": "tokenizer.model", "characters": "tokenizer.json"}
+TOKENIZER_FILES = {"sentencepiece": "tokenizer.model", "characters": "tokenizer.json", "words": "tokenizer.json"}
 
 
 def prepare(config: RunConfig, data: Path, run: Path) -> CorpusReport:

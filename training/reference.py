@@ -38,11 +38,11 @@ class ReferenceDecoder:
 
     def greedy(self, source_ids: list[int], cap: int) -> ReferenceHypothesis:
         """The best token at each step until eos, at most ``cap`` tokens."""
-        states, memory, lengths = self._encode(source_ids)
+        states, memories, lengths = self._encode(source_ids)
         tokens: list[int] = []
         token, total = BOS_ID, 0.0
         while True:
-            scores, states = self._step([token], states, memory, lengths)
+            scores, states = self._step([token], states, memories, lengths)
             token = int(np.argmax(scores[0]))
             total += float(scores[0, token])
             if token == EOS_ID:
@@ -54,13 +54,14 @@ class ReferenceDecoder:
     def beam(self, source_ids: list[int], cap: int, beam_size: int, length_penalty: float) -> ReferenceHypothesis:
         """Beam search: the ``beam_size`` best continuations live on; an eos among the first ``beam_size`` candidates
         ends its hypothesis; done when no live one could win by ending at once."""
-        states, memory, lengths = self._encode(source_ids)
+        states, memories, lengths = self._encode(source_ids)
         live = [ReferenceHypothesis((), 0.0, False)]
         best: ReferenceHypothesis | None = None
         while live:
             rows = len(live)
             last = [hypothesis.token_ids[-1] if hypothesis.token_ids else BOS_ID for hypothesis in live]
-            scores, states = self._step(last, states, np.repeat(memory, rows, 0), np.repeat(lengths, rows, 0))
+            each = {name: np.repeat(memory, rows, 0) for name, memory in memories.items()}
+            scores, states = self._step(last, states, each, np.repeat(lengths, rows, 0))
             totals = np.array([hypothesis.total for hypothesis in live])[:, None] + scores
             order = np.argsort(-totals, axis=None, kind="stable")[: 2 * beam_size]
             at_cap = len(live[0].token_ids) == cap
@@ -85,14 +86,17 @@ class ReferenceDecoder:
         assert best is not None  # live runs out only at the cap, which returns above, or after an eos
         return best
 
-    def _encode(self, source_ids: list[int]) -> tuple[list[Any], Any, Any]:
+    def _encode(self, source_ids: list[int]) -> tuple[list[Any], dict[str, Any], Any]:
         ids, lengths = np.array([source_ids], np.int32), np.array([len(source_ids)], np.int32)
-        memory, states = self.model.encode(ids, lengths)
-        return [to_numpy(state) for state in states], to_numpy(memory), lengths
+        memories, states = self.model.encode(ids, lengths)
+        read = {name: to_numpy(memory) for name, memory in memories.items()}
+        return [to_numpy(state) for state in states], read, lengths
 
-    def _step(self, tokens: list[int], states: list[Any], memory: Any, lengths: Any) -> tuple[Scores, list[Any]]:
+    def _step(
+        self, tokens: list[int], states: list[Any], memories: dict[str, Any], lengths: Any
+    ) -> tuple[Scores, list[Any]]:
         """Log probabilities ``[rows, vocabulary]`` and the new states."""
-        logits, states, _ = self.model.step(np.array(tokens, np.int32), states, memory, lengths)
+        logits, states, _ = self.model.step(np.array(tokens, np.int32), states, memories, lengths)
         return log_softmax(to_numpy(logits)), [to_numpy(state) for state in states]
 
 

@@ -14,6 +14,7 @@ from app.bundle.tokenizer import (
     CharacterTokenizer,
     SentencePieceTokenizer,
     Tokenizer,
+    WordTokenizer,
     normalise_typography,
 )
 from training.config import TokenizerConfig
@@ -27,6 +28,8 @@ def learn_tokenizer(texts: Iterable[str], config: TokenizerConfig, seed: int) ->
     """
     if config.kind == "characters":
         return CharacterTokenizer.learn(texts)
+    if config.kind == "words":
+        return WordTokenizer.learn(texts, config.vocabulary_size)
     return _learn_sentencepiece(texts, config, seed)
 
 

@@ -59,19 +59,30 @@ def build_model(config: RunConfig, vocabulary_size: int, *, for_training: bool) 
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     keras.utils.set_random_seed(config.seed)
     smoothing = config.training.label_smoothing if for_training else 0.0
-    model = EncoderDecoder(config.model, vocabulary_size, smoothing)
+    model = EncoderDecoder(config.model, vocabulary_size, smoothing, for_training and config.training.sampling > 0)
     model.build_weights()
     if for_training:
-        settings = config.training
-        schedule = WarmupCosine(
-            settings.learning_rate, settings.warmup_steps, settings.max_steps, settings.final_learning_rate_fraction
-        )
-        optimizer = keras.optimizers.Adam(
-            schedule, beta_2=0.98, epsilon=1e-9, global_clipnorm=settings.gradient_clip_norm, name="adam"
-        )
+        optimizer = build_optimizer(config.training)
         optimizer.build(model.trainable_variables)
-        model.compile(optimizer=optimizer, jit_compile=settings.jit_compile)
+        model.compile(optimizer=optimizer, jit_compile=config.training.jit_compile)
     return model
+
+
+def build_optimizer(settings: TrainingConfig) -> keras.optimizers.Optimizer:
+    """Adam (Kingma & Ba 2015, arXiv:1412.6980) or RMSprop (Tieleman & Hinton 2012), with the same schedule."""
+    schedule = WarmupCosine(
+        settings.learning_rate, settings.warmup_steps, settings.max_steps, settings.final_learning_rate_fraction
+    )
+    clip = settings.gradient_clip_norm
+    if settings.optimizer == "rmsprop":
+        return keras.optimizers.RMSprop(schedule, global_clipnorm=clip, name="rmsprop")
+    return keras.optimizers.Adam(schedule, beta_2=0.98, epsilon=1e-9, global_clipnorm=clip, name="adam")
+
+
+def sampling_rate(settings: TrainingConfig, step: int) -> float:
+    """How often the decoder reads its own prediction at this step: a straight rise, as in Bengio et al. 2015
+    (arXiv:1506.03099)."""
+    return settings.sampling * min(1.0, (step + 1) / max(1, settings.sampling_rise_steps))
 
 
 class Trainer:
@@ -136,6 +147,8 @@ class Trainer:
         place, started = self.place, time.perf_counter()
         # Metrics average since their reset: each step reports its own loss.
         self.model.reset_metrics()
+        if self.model.samples:
+            self.model.sampling_rate.assign(sampling_rate(self.config.training, place.step))
         loss = float(
             self.model.train_on_batch((batch.source_ids, batch.source_lengths, batch.input_ids), batch.target_ids)
         )

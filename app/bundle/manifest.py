@@ -38,7 +38,7 @@ Count = Annotated[int, Field(ge=1)]
 class TokenizerEntry(BaseModel):
     model_config = STRICT
 
-    kind: Literal["sentencepiece", "characters"]
+    kind: Literal["sentencepiece", "characters", "words"]
     file: FileName
     vocabulary_size: Count
     pad_id: int

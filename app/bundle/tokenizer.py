@@ -1,7 +1,8 @@
 """Text <-> token ids, and the special ids. The same object in training and in serving.
 
-Two kinds: ``sentencepiece`` (unigram or BPE with byte fallback, so no text is ever ``<unk>``) and ``characters``
-(a fixed alphabet; a character outside it becomes ``unk_id``).
+Three kinds: ``sentencepiece`` (unigram or BPE with byte fallback, so no text is ever ``<unk>``), ``characters`` (a
+fixed alphabet; a character outside it becomes ``unk_id``) and ``words`` (the most frequent words and marks; others
+become ``unk_id``).
 """
 
 import json
@@ -11,25 +12,34 @@ from typing import Final, Protocol
 
 import sentencepiece
 
+from app.bundle.vocabulary import (
+    BOS_ID,
+    EOS_ID,
+    PAD_ID,
+    SOFT_HYPHEN,
+    SPECIAL_TOKENS,
+    UNK_ID,
+    Range,
+    normalise_typography,
+    places_without_soft_hyphens,
+)
+from app.bundle.word_tokenizer import WordTokenizer
 from app.errors import BundleFormatError
 
-PAD_ID: Final = 0
-BOS_ID: Final = 1
-EOS_ID: Final = 2
-UNK_ID: Final = 3
-SPECIAL_TOKENS: Final = ("<pad>", "<s>", "</s>", "<unk>")
-
-# From and up to a character of a text; up to is not included.
-Range = tuple[int, int]
-
-_SOFT_HYPHEN: Final = "\u00ad"
-# Typographic forms that mean the same as the plain one; the model need learn only one of them.
-_TYPOGRAPHY: Final = str.maketrans({"’": "'", "ʼ": "'", "‘": "'", "“": '"', "”": '"', _SOFT_HYPHEN: None})
-
-
-def normalise_typography(text: str) -> str:
-    """Curly quotes as straight ones, no soft hyphens: what a SentencePiece tokenizer reads."""
-    return text.translate(_TYPOGRAPHY)
+__all__ = [
+    "BOS_ID",
+    "EOS_ID",
+    "PAD_ID",
+    "SPECIAL_TOKENS",
+    "UNK_ID",
+    "CharacterTokenizer",
+    "Range",
+    "SentencePieceTokenizer",
+    "Tokenizer",
+    "WordTokenizer",
+    "load_tokenizer",
+    "normalise_typography",
+]
 
 
 class Tokenizer(Protocol):
@@ -116,9 +126,9 @@ class SentencePieceTokenizer:
     def encode_ranges(self, text: str) -> list[Range]:
         found = self._processor.EncodeAsOffsetMapping(_readable(text))["offsets"]
         ranges = _share_characters([(int(start), int(end)) for start, end in found])
-        if _SOFT_HYPHEN not in text:
+        if SOFT_HYPHEN not in text:
             return ranges
-        places = [place for place, character in enumerate(text) if character != _SOFT_HYPHEN] + [len(text)]
+        places = places_without_soft_hyphens(text)
         return [(places[start], places[end - 1] + 1 if end > start else places[start]) for start, end in ranges]
 
     def decode_ranges(self, token_ids: Sequence[int]) -> list[Range]:
@@ -221,15 +231,13 @@ def load_tokenizer(path: Path, kind: str) -> Tokenizer:
     :raises BundleFormatError: unknown kind, or a file that is not of that kind.
     """
     content = path.read_bytes()
-    if kind == SentencePieceTokenizer.kind:
-        try:
+    try:
+        if kind == SentencePieceTokenizer.kind:
             return SentencePieceTokenizer(content)
-        except BundleFormatError as error:
-            raise BundleFormatError(f"{path}: {error}") from error
-    if kind == CharacterTokenizer.kind:
-        try:
-            alphabet = json.loads(content)["alphabet"]
-            return CharacterTokenizer([str(entry) for entry in alphabet])
-        except (ValueError, KeyError, TypeError, BundleFormatError) as error:
-            raise BundleFormatError(f"{path}: not a character tokenizer: {error}") from error
-    raise BundleFormatError(f"{path}: unknown tokenizer kind {kind!r}, known: sentencepiece, characters")
+        if kind == CharacterTokenizer.kind:
+            return CharacterTokenizer([str(entry) for entry in json.loads(content)["alphabet"]])
+        if kind == WordTokenizer.kind:
+            return WordTokenizer([str(entry) for entry in json.loads(content)["words"]])
+    except (ValueError, KeyError, TypeError, BundleFormatError) as error:
+        raise BundleFormatError(f"{path}: not a {kind} tokenizer: {error}") from error
+    raise BundleFormatError(f"{path}: unknown tokenizer kind {kind!r}, known: sentencepiece, characters, words")

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from tests.reversal import write_task
-from training.config import load_config
+from training.config import ModelConfig, load_config
 from training.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").glob("*.toml"))
@@ -16,6 +17,58 @@ def test_every_config_of_the_repository_loads(path: Path) -> None:
     config = load_config(path)
     assert config.name == path.stem
     assert all(entry.licence for entry in config.corpus.train)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_of_the_repository_builds_its_model(path: Path) -> None:
+    from training.model import EncoderDecoder
+
+    model = EncoderDecoder(load_config(path).model, 50)
+    model.build_weights()
+    paths = [variable.path for variable in model.trainable_variables]
+    assert len(set(paths)) == len(paths)
+
+
+def test_the_systems_of_the_family_share_corpus_and_budget() -> None:
+    base = "bases/tatoeba-en-fr.toml"
+    family = [load_config(path) for path in CONFIGS if base in path.read_text(encoding="utf-8")]
+    assert len(family) >= 15
+    assert len({config.corpus.model_dump_json() for config in family}) == 1
+    assert len({config.training.max_steps * config.training.tokens_per_batch for config in family}) == 1
+    assert len({config.model.model_dump_json() for config in family}) >= 12
+
+
+def test_a_base_lends_what_is_not_said(tmp_path: Path) -> None:
+    write_task(tmp_path, pairs=10)
+    path = tmp_path / "other.toml"
+    path.write_text('base = "reversal.toml"\nname = "other"\n[model]\nunits = 7\n', encoding="utf-8")
+    config, base = load_config(path), load_config(tmp_path / "reversal.toml")
+    assert config.model == base.model.model_copy(update={"units": 7})
+    assert (config.name, config.corpus, config.training) == ("other", base.corpus, base.training)
+    path.write_text("base = 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="base must be the name of a file, got 1"):
+        load_config(path)
+    path.write_text('base = "none.toml"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"none\.toml"):
+        load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"attention": "dot"}, "dot attention needs memory of 96 units, the encoder has 48"),
+        ({"bridge": "copy"}, "the encoder has 1 of 48, the decoder 2 of 96"),
+        ({"input": "one-hot"}, "tied needs a readout and input = 'embedding'"),
+        ({"readout": False}, "tied needs a readout"),
+        ({"readout": False, "tied": False, "input_feeding": True}, "input_feeding needs a readout"),
+        ({"reads_tokens": False}, "a decoder that reads no tokens needs a context"),
+        ({"attention": "none", "bridge": "zero"}, "the decoder knows nothing of the source"),
+    ],
+)
+def test_pieces_that_do_not_fit_are_refused(model: dict[str, object], message: str) -> None:
+    sizes = {"encoder_units": 48, "encoder_layers": 1, "units": 96, "bidirectional": False}
+    with pytest.raises(ValidationError, match=message):
+        ModelConfig.model_validate(sizes | model)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,30 @@ def model() -> EncoderDecoder:
     return built
 
 
+def test_the_variables_of_the_default_model_keep_their_names_and_shapes() -> None:
+    """Trained weights are kept by name: what is renamed here can no longer be loaded."""
+    built = EncoderDecoder(ModelConfig(), 50)
+    built.build_weights()
+    lstm = {"bias": (768,), "kernel": (384, 768), "recurrent_kernel": (192, 768)}
+    expected: dict[str, tuple[int, ...]] = {
+        f"encoder_{layer}/{way}_lstm/lstm_cell/{name}": shape
+        for layer in (0, 1)
+        for way in ("forward", "backward")
+        for name, shape in lstm.items()
+    }
+    for state in ("h1", "c1", "h2", "c2"):
+        expected |= {f"bridge_state_{state}/kernel": (384, 384), f"bridge_state_{state}/bias": (384,)}
+    for layer, features in (("lower", 384), ("upper", 768)):
+        cell = f"decoder_{layer}/lstm_cell"
+        expected |= {f"{cell}/kernel": (features, 1536), f"{cell}/recurrent_kernel": (384, 1536)}
+        expected[f"{cell}/bias"] = (1536,)
+    expected |= {"embedding/embeddings": (50, 384), "attention/project/kernel": (384, 384)}
+    expected |= {"readout/kernel": (768, 384), "readout/bias": (384,), "output/bias": (50,)}
+    found = sorted((variable.path, tuple(variable.shape)) for variable in built.trainable_variables)
+    assert found == sorted((f"encoder_decoder/{name}", shape) for name, shape in expected.items())
+    assert built.state_names == ("state_h1", "state_c1", "state_h2", "state_c2")
+
+
 def logits(model: EncoderDecoder, source: Ids, lengths: Ids, inputs: Ids) -> NDArray[np.float32]:
     return to_numpy(model((source, lengths, inputs))[0])
 
@@ -61,6 +85,7 @@ def test_a_step_at_a_time_equals_teacher_forcing(model: EncoderDecoder) -> None:
     for position in range(inputs.shape[1]):
         stepped, states, attention = model.step(inputs[:, position], states, memory, lengths)
         np.testing.assert_allclose(to_numpy(stepped), whole[:, position], atol=2e-5)
+        assert attention is not None
         weights = to_numpy(attention)
         np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
         assert not weights[1, 2:].any()
@@ -94,7 +119,27 @@ def test_reference_beam_of_one_is_greedy_and_wider_beams_score_no_worse_on_avera
 
 def test_layers_and_model_use_no_backend_directly() -> None:
     folder = Path(__file__).parents[2] / "training"
-    for name in ("layers.py", "model.py", "train.py", "checkpoint.py", "reference.py"):
-        text = (folder / name).read_text(encoding="utf-8")
+    for name in ("layers", "cells", "attention", "encoder", "decoder", "model", "train", "checkpoint", "reference"):
+        text = (folder / f"{name}.py").read_text(encoding="utf-8")
         assert "import tensorflow" not in text
         assert "tf." not in text
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_predictions_are_fed_back_in_either_precision(precision: str) -> None:
+    source, lengths = np.array([[5, 6, 2]], np.int32), np.array([3], np.int32)
+    keras.mixed_precision.set_global_policy(precision)
+    try:
+        built = EncoderDecoder(CONFIG.model_copy(update={"dropout": 0.0}), VOCABULARY, samples=True)
+        built.build_weights()
+        given = [np.array([[BOS_ID, token, token]], np.int32) for token in (9, 12)]
+        built.sampling_rate.assign(1.0)
+        # Running free, what stands after bos is not read; with the true tokens it is.
+        free = [to_numpy(built((source, lengths, ids), training=True)[0]) for ids in given]
+        built.sampling_rate.assign(0.0)
+        taught = [to_numpy(built((source, lengths, ids), training=True)[0]) for ids in given]
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert (free[0] == free[1]).all()
+    assert (taught[0][:, 0] == taught[1][:, 0]).all()
+    assert (taught[0][:, 1:] != taught[1][:, 1:]).any()

@@ -114,7 +114,7 @@ def test_refuses_an_unknown_key_everywhere(path: tuple[str, ...]) -> None:
         (("length_ratio", "mean"), 0),
         (("length_ratio", "deviation"), -1),
         (("search", "beam_size"), 0),
-        (("tokenizer", "kind"), "words"),
+        (("tokenizer", "kind"), "syllables"),
         (("tokenizer", "eos_id"), 1),
         (("tokenizer", "unk_id"), 100_000),
         (("tokenizer", "file"), "../tokenizer.json"),

@@ -15,6 +15,7 @@ from app.bundle.tokenizer import (
     CharacterTokenizer,
     SentencePieceTokenizer,
     Tokenizer,
+    WordTokenizer,
     load_tokenizer,
     normalise_typography,
 )
@@ -58,9 +59,9 @@ def pieces_tokenizer(model: bytes) -> SentencePieceTokenizer:
 
 
 def test_protocol(pieces_tokenizer: SentencePieceTokenizer) -> None:
-    both: list[Tokenizer] = [pieces_tokenizer, CharacterTokenizer("abc")]
-    assert [tokenizer.kind for tokenizer in both] == ["sentencepiece", "characters"]
-    for tokenizer in both:
+    all_kinds: list[Tokenizer] = [pieces_tokenizer, CharacterTokenizer("abc"), WordTokenizer(["cab"])]
+    assert [tokenizer.kind for tokenizer in all_kinds] == ["sentencepiece", "characters", "words"]
+    for tokenizer in all_kinds:
         assert tokenizer.encode_source("cab") == [*tokenizer.encode("cab"), EOS_ID]
         assert tokenizer.decode([1, *tokenizer.encode("cab"), EOS_ID, 0]) == "cab"
         assert len(tokenizer.pieces(tokenizer.encode("cab"))) == len(tokenizer.encode("cab"))
@@ -103,7 +104,7 @@ TEXTS = st.text(
 @example("the \u00ad😀 ﬁsh’s ½\u00ad")
 @example("\u00ad")
 def test_ranges_in_the_source(pieces_tokenizer: SentencePieceTokenizer, text: str) -> None:
-    for tokenizer in (pieces_tokenizer, USUAL, CharacterTokenizer("abt")):
+    for tokenizer in (pieces_tokenizer, USUAL, CharacterTokenizer("abt"), WordTokenizer(["cat", "'"])):
         ranges = tokenizer.encode_ranges(text)
         assert len(ranges) == len(tokenizer.encode(text))
         assert all(0 <= start <= end <= len(text) for start, end in ranges)
@@ -123,6 +124,16 @@ def test_ranges_in_the_translation(pieces_tokenizer: SentencePieceTokenizer, tex
         # Each character belongs to a token, in order, and none to a special id.
         assert "".join(written[start:end] for start, end in dict.fromkeys(ranges)) == written
         assert all(start == end for (start, end), token_id in zip(ranges, ids, strict=True) if token_id <= UNK_ID)
+
+
+@given(text=TEXTS, data=st.data())
+def test_ranges_of_words_in_the_translation(text: str, data: st.DataObject) -> None:
+    tokenizer = WordTokenizer.learn([text], 50)
+    ids = data.draw(st.lists(st.integers(0, tokenizer.vocabulary_size - 1), max_size=12))
+    written, ranges = tokenizer.decode(ids), tokenizer.decode_ranges(ids)
+    assert len(ranges) == len(ids)
+    assert "".join(written[start:end] for start, end in ranges) == written.replace(" ", "")
+    assert tokenizer.encode_ranges("\u00adco\u00adop, no") == [(1, 6), (6, 7), (8, 10)]
 
 
 def test_ranges_of_words(pieces_tokenizer: SentencePieceTokenizer) -> None:
@@ -148,6 +159,37 @@ def test_characters_outside_the_alphabet() -> None:
     assert CharacterTokenizer("ab").encode("axb") == [4, UNK_ID, 5]
 
 
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("Don't!", ["Don", "\uffed'", "\uffedt", "\uffed!"]),
+        ("Courez !", ["Courez", "!"]),
+        (" two  words ", ["two", "words"]),
+        ("l’été, 3.5 €", ["l", "\uffed'", "\uffedété", "\uffed,", "3", "\uffed.", "\uffed5", "€"]),
+        ("", []),
+    ],
+)
+def test_words_and_marks(text: str, pieces: list[str]) -> None:
+    tokenizer = WordTokenizer.learn([text], 100)
+    assert tokenizer.pieces(tokenizer.encode(text)) == pieces
+
+
+@given(text=st.text(max_size=30))
+def test_known_words_come_back_with_their_spaces(text: str) -> None:
+    text = text.replace("\uffed", "")
+    tokenizer = WordTokenizer.learn([text], 1000)
+    again = WordTokenizer([*tokenizer.pieces(range(4, tokenizer.vocabulary_size))])
+    if not any("\ud800" <= character <= "\udfff" for character in text):
+        assert again.decode(again.encode(text)) == " ".join(normalise_typography(text).split())
+
+
+def test_the_most_frequent_words_are_known_and_the_others_are_written_as_unknown() -> None:
+    tokenizer = WordTokenizer.learn(["b a b c a b"], 6)
+    assert tokenizer.vocabulary_size == 6
+    assert tokenizer.encode("a b c \uffed") == [5, 4, UNK_ID, UNK_ID]
+    assert tokenizer.decode([1, 5, 4, UNK_ID, EOS_ID, 0]) == "a b <unk>"
+
+
 @pytest.mark.parametrize("alphabet", [["ab"], [""], ["a", "b", "a"]])
 def test_a_bad_alphabet(alphabet: list[str]) -> None:
     with pytest.raises(BundleFormatError):
@@ -155,7 +197,7 @@ def test_a_bad_alphabet(alphabet: list[str]) -> None:
 
 
 def test_files_come_back(tmp_path: Path, pieces_tokenizer: SentencePieceTokenizer) -> None:
-    for tokenizer in (pieces_tokenizer, CharacterTokenizer("aé\u2028\n")):
+    for tokenizer in (pieces_tokenizer, CharacterTokenizer("aé\u2028\n"), WordTokenizer(["a", "aé", "\uffeda"])):
         path = tmp_path / "tokenizer"
         path.write_bytes(tokenizer.to_bytes())
         again = load_tokenizer(path, tokenizer.kind)
@@ -172,7 +214,11 @@ def test_files_come_back(tmp_path: Path, pieces_tokenizer: SentencePieceTokenize
         ("characters", b"{}"),
         ("characters", b"[]"),
         ("characters", b'{"alphabet": ["ab"]}'),
-        ("words", b""),
+        ("words", b"nonsense"),
+        ("words", b'{"words": ["two words"]}'),
+        ("words", b'{"words": ["a", "a"]}'),
+        ("words", b'{"words": ["\xef\xbf\xad\xef\xbf\xad"]}'),
+        ("syllables", b""),
     ],
 )
 def test_a_file_that_is_none_is_named(tmp_path: Path, kind: str, content: bytes) -> None:

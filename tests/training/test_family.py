@@ -1,0 +1,190 @@
+"""Every piece a model can be built of: trained a little, exported, served, and compared with the reference."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import pytest
+
+from app.bundle.store import load_bundle
+from app.engine.facts import ModelFacts
+from app.engine.loop import Engine
+from app.engine.sequence import SearchOptions
+from app.engine.sessions import OnnxGraphs
+from tests.reversal import words, write_task
+from training.arrays import to_numpy
+from training.config import ModelConfig, RunConfig, TokenizerConfig
+from training.export import export, load_best_model
+from training.model import EncoderDecoder
+from training.parity import check_rows_alone
+from training.prepare import prepare
+from training.reference import ReferenceDecoder
+from training.train import Trainer
+
+STEPS = 40
+SMALL = {"embedding": 16, "encoder_units": 16, "units": 32, "encoder_layers": 1, "dropout": 0.1}
+PLAIN = {"attention": "none", "bidirectional": False, "encoder_units": 32, "layers_above": 0, "bridge": "copy"}
+CHARACTERS = {**PLAIN, "input": "one-hot", "readout": False, "tied": False}
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """One architecture, what else its training needs, and how the graphs must look."""
+
+    model: dict[str, object]
+    training: dict[str, object] = dataclasses.field(default_factory=dict)
+    states: tuple[str, ...] = ("state_h1", "state_c1", "state_h2", "state_c2")
+    moves_with_source: tuple[str, ...] = ()
+    memories: tuple[str, ...] = ("memory",)
+    encoder_node: str = "LSTM"
+    tokenizer: str = "characters"
+
+
+ONE = ("state_h1", "state_c1")
+SYSTEMS = {
+    "default": System({}),
+    "char-lstm": System(CHARACTERS, {"optimizer": "rmsprop", "learning_rate": 1e-3}, states=ONE, memories=()),
+    "char-gru": System({**CHARACTERS, "cell": "gru"}, states=("state_h1",), memories=(), encoder_node="GRU"),
+    "word-lstm": System(PLAIN, states=ONE, memories=(), tokenizer="words"),
+    "free-running": System(PLAIN, {"sampling": 1.0}, states=ONE, memories=()),
+    "scheduled-sampling": System({}, {"sampling": 0.5, "sampling_rise_steps": 20}),
+    "repeat-vector": System(
+        {**PLAIN, "bridge": "zero", "context": "last", "reads_tokens": False, "readout": False, "tied": False},
+        states=(*ONE, "state_context"),
+        moves_with_source=("state_context",),
+        memories=(),
+    ),
+    "reversed-source": System({**PLAIN, "reversed_source": True}, states=ONE, memories=()),
+    "reversed-with-attention": System({"reversed_source": True}),
+    **{
+        f"context-{kind}": System(
+            {**PLAIN, "context": kind, "cell": "gru", "bridge": "dense"},
+            states=("state_h1", "state_context"),
+            moves_with_source=("state_context",),
+            memories=(),
+            encoder_node="GRU",
+        )
+        for kind in ("last", "mean", "max")
+    },
+    "stacked": System(
+        {**PLAIN, "encoder_layers": 3, "layers_below": 3, "residual": True},
+        states=tuple(f"state_{kind}{layer}" for layer in (1, 2, 3) for kind in "hc"),
+        memories=(),
+    ),
+    "bidirectional": System({"attention": "none", "layers_above": 0}, states=ONE, memories=()),
+    "attention-dot": System({"attention": "dot", "layers_above": 0}, states=ONE),
+    "attention-bahdanau": System({"attention": "bahdanau"}, memories=("memory", "memory_keys")),
+    "attention-luong": System({"input_feeding": True, "layers_above": 0, "dropout": 0.2}, states=(*ONE, "state_feed")),
+    "residual-attention": System({"residual": True, "encoder_layers": 2}),
+    "peephole": System({"cell": "peephole"}),
+    "coupled-gates": System({"cell": "coupled"}),
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[RunConfig, Path]]:
+    """The reversal task read and tokenised once for all systems, by kind of tokenizer; as words, its letters stand
+    apart, and there is no room in the vocabulary for the rarest two."""
+    found = {}
+    for kind in ("characters", "words"):
+        folder = tmp_path_factory.mktemp(kind)
+        config = write_task(folder, pairs=600, max_steps=STEPS)
+        corpus = folder / "pairs.tsv"
+        pairs = [line.split("\t") for line in corpus.read_text(encoding="utf-8").splitlines()]
+        lines = [f"{written(kind, source)}\t{written(kind, target)}\n" for source, target in pairs]
+        corpus.write_text("".join(lines), encoding="utf-8")
+        tokenizer = TokenizerConfig.model_validate({"kind": kind, "vocabulary_size": 12})
+        config = config.model_copy(update={"tokenizer": tokenizer})
+        prepare(config, folder, folder / "prepared")
+        found[kind] = config, folder / "prepared"
+    return found
+
+
+def written(kind: str, word: str) -> str:
+    return " ".join(word) if kind == "words" else word
+
+
+def configured(config: RunConfig, system: System) -> RunConfig:
+    model = ModelConfig.model_validate(SMALL | system.model)
+    training = config.training.model_validate(config.training.model_dump() | {"warmup_steps": 10} | system.training)
+    chosen = config.export.model_copy(update={"parity_sentences": 12, "calibration_sentences": 16})
+    return config.model_copy(update={"model": model, "training": training, "export": chosen})
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_system_trains_and_is_served_as_its_reference_decodes(
+    name: str, prepared: dict[str, tuple[RunConfig, Path]], tmp_path: Path
+) -> None:
+    system = SYSTEMS[name]
+    base, folder = prepared[system.tokenizer]
+    config = configured(base, system)
+    run = tmp_path / "run"
+    shutil.copytree(folder, run)
+    place = Trainer(config, run).fit()
+    assert place.finished
+    losses = [entry["dev_loss"] for entry in place.history]
+    assert np.isfinite(losses).all()
+    folders, parity = export(config, run)
+    assert parity.sentences == config.export.parity_sentences
+    _check_signature(folders["float32"], system)
+    unseen = [written(system.tokenizer, word) for word in words(12, seed=77)]
+    for folder in folders.values():
+        bundle = load_bundle(folder)
+        check_rows_alone(bundle, [bundle.tokenizer.encode_source(word) for word in unseen])
+    _check_answers(config, run, folders["float32"], unseen)
+
+
+def _check_signature(folder: Path, system: System) -> None:
+    signature = load_bundle(folder).manifest.signature
+    assert signature.state_names == system.states
+    assert set(signature.memory_names) == set(system.memories)
+    assert tuple(state.name for state in signature.states if state.moves == "source") == system.moves_with_source
+    nodes = onnx.load(folder / "encoder.onnx").graph.node
+    recurrent = [node for node in nodes if node.op_type in ("LSTM", "GRU", "RNN")]
+    assert {node.op_type for node in recurrent} == {system.encoder_node}
+    assert all(node.input[4] == "source_lengths" for node in recurrent)
+
+
+def _check_answers(config: RunConfig, run: Path, folder: Path, sources: list[str]) -> None:
+    """Greedy and beam through the engine, all together, against the reference one by one."""
+    bundle = load_bundle(folder)
+    facts = ModelFacts.of(bundle.manifest)
+    ids = [bundle.tokenizer.encode_source(source) for source in sources]
+    reference = ReferenceDecoder(load_best_model(config, run, bundle.tokenizer.vocabulary_size))
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), facts)
+    engine.start()
+    try:
+        greedy = engine.submit_many(ids, SearchOptions(beam_size=1))
+        beam = engine.submit_many(ids[:4], SearchOptions(beam_size=3, length_penalty=1.0))
+        for source, future in zip(ids, greedy, strict=True):
+            expected = reference.greedy(source, facts.target_cap(len(source)))
+            assert future.result(30)[0].token_ids == expected.token_ids
+        for source, future in zip(ids[:4], beam, strict=True):
+            widest = reference.beam(source, facts.target_cap(len(source)), 3, 1.0)
+            assert future.result(30)[0].token_ids == widest.token_ids
+    finally:
+        engine.stop(drain=False)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_step_at_a_time_equals_the_whole_and_padding_changes_nothing(name: str) -> None:
+    keras.mixed_precision.set_global_policy("float32")
+    keras.utils.set_random_seed(3)
+    model = EncoderDecoder(ModelConfig.model_validate(SMALL | SYSTEMS[name].model), 23)
+    model.build_weights()
+    for variable in model.trainable_variables:  # larger than at the start, so that differences show
+        variable.assign(np.random.default_rng(len(variable.path)).normal(0, 0.4, variable.shape))
+    source, lengths = np.array([[5, 6, 7, 2], [8, 2, 9, 9]], np.int32), np.array([4, 2], np.int32)
+    inputs = np.array([[1, 9, 10, 11, 5], [1, 12, 13, 14, 6]], np.int32)
+    whole = to_numpy(model((source, lengths, inputs))[0])
+    memories, states = model.encode(source, lengths)
+    assert {name: tensor.shape[-1] for name, tensor in memories.items()} == model.memories
+    for position in range(inputs.shape[1]):
+        logits, states, _ = model.step(inputs[:, position], states, memories, lengths)
+        np.testing.assert_allclose(to_numpy(logits), whole[:, position], atol=3e-5)
+    alone = to_numpy(model((source[1:, :2], lengths[1:], inputs[1:]))[0])
+    np.testing.assert_allclose(alone[0], whole[1], atol=3e-5)
+    assert [state.shape[-1] for state in states] == [state.units for state in model.states]
