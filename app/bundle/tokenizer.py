@@ -238,6 +238,8 @@ def load_tokenizer(path: Path, kind: str) -> Tokenizer:
             return CharacterTokenizer([str(entry) for entry in json.loads(content)["alphabet"]])
         if kind == WordTokenizer.kind:
             return WordTokenizer([str(entry) for entry in json.loads(content)["words"]])
-    except (ValueError, KeyError, TypeError, BundleFormatError) as error:
-        raise BundleFormatError(f"{path}: not a {kind} tokenizer: {error}") from error
+    except BundleFormatError as error:
+        raise BundleFormatError(f"{path}: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleFormatError(f"{path}: not a {kind} tokenizer: {error!r}") from error
     raise BundleFormatError(f"{path}: unknown tokenizer kind {kind!r}, known: sentencepiece, characters, words")
