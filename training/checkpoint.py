@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,21 @@ def load_checkpoint(path: Path, model: keras.Model) -> Place:
     :raises CheckpointError: damaged file, or one from another model or optimizer; names the first difference.
     """
     arrays = _read_arrays(path)
-    document = json.loads(arrays.pop("place").tobytes())
+    place = _place(arrays.pop("place"))
     _assign(path, _variables(model), arrays)
-    return Place(**document)
+    return place
+
+
+def read_place(path: Path) -> Place:
+    """Where the run of a checkpoint stands, without its model.
+
+    :raises CheckpointError: missing or damaged file.
+    """
+    return _place(_read_arrays(path, only=("place",))["place"])
+
+
+def _place(array: Any) -> Place:
+    return Place(**json.loads(array.tobytes()))
 
 
 def save_weights(path: Path, model: keras.Model, dtype: str = "float32") -> None:
@@ -95,10 +108,10 @@ def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def _read_arrays(path: Path) -> dict[str, Any]:
+def _read_arrays(path: Path, only: Sequence[str] | None = None) -> dict[str, Any]:
     try:
         # Opened here, not by numpy: it would leave a damaged file open.
         with path.open("rb") as stream, np.load(stream) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            return {name: archive[name] for name in only or archive.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path}: unreadable: {error}") from error

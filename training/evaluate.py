@@ -1,18 +1,17 @@
 """``evaluate``: measure a bundle through the serving engine; scores, plots and card go into the bundle."""
 
-import json
 from pathlib import Path
-
-import numpy as np
 
 from app.bundle.store import load_bundle, update_bundle
 from app.engine.sessions import OnnxGraphs
+from training.checkpoint import read_place
 from training.config import RunConfig
-from training.corpus import Pair, normalise, read_pairs
+from training.corpus import Pair, normalise
 from training.errors import CorpusError
 from training.export import opens
 from training.model_card import render
 from training.plots import attention_map, learning_curves, score_by_length
+from training.prepare import read_entry
 from training.scoring import ScoredSet, opened, score_set
 from training.train import CHECKPOINT_FILE
 
@@ -29,7 +28,7 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
     beam = beam_size or bundle.manifest.search.beam_size
     sets = [("dev", read_dev(run))]
     for entry in config.corpus.test:
-        pairs = read_pairs(data / entry.path, entry, config.source, config.target)
+        pairs = read_entry(entry, config, data, run)
         sets.append((entry.name, [(normalise(source), normalise(target)) for source, target in pairs]))
     with opened(folder) as translator:
         scored = [score_set(translator, name, pairs, beam) for name, pairs in sets]
@@ -39,7 +38,7 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
             float32_bleu = score_set(translator, *sets[0], beam).bleu
     qualities = tuple(quality for one in scored for quality in one.quality)
     plots = {
-        "learning_curves.png": learning_curves(read_history(run), config.name),
+        "learning_curves.png": learning_curves(read_place(run / CHECKPOINT_FILE).history, config.name),
         "bleu_by_length.png": score_by_length(qualities, config.name),
     }
     if bundle.manifest.signature.memory_names:
@@ -60,13 +59,6 @@ def read_dev(run: Path) -> list[Pair]:
         raise CorpusError(f"{path}: missing; run prepare first")
     lines = path.read_text(encoding="utf-8").splitlines()
     return [(source, target) for source, _, target in (line.partition("\t") for line in lines)]
-
-
-def read_history(run: Path) -> list[dict[str, float]]:
-    """What the run's checkpoint knows of its evaluations."""
-    with np.load(run / CHECKPOINT_FILE) as arrays:
-        history: list[dict[str, float]] = json.loads(arrays["place"].tobytes())["history"]
-    return history
 
 
 def _telling(dev: ScoredSet) -> list[int]:

@@ -51,14 +51,22 @@ def load_run_tokenizer(config: RunConfig, run: Path) -> Tokenizer:
     return load_tokenizer(run / TOKENIZER_FILES[config.tokenizer.kind], config.tokenizer.kind)
 
 
+def read_entry(entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> Iterator[Pair]:
+    """The pairs of an entry as they stand: tab-separated or Moses, from ``data`` or fetched into the run's folder.
+
+    :raises CorpusError: a file is missing or malformed.
+    :raises DownloadError: it could not be fetched.
+    """
+    path = _local(entry.path, entry, data, run)
+    if entry.target_path is None:
+        return read_pairs(path, entry, config.source, config.target)
+    return read_moses(path, _local(entry.target_path, entry, data, run))
+
+
 def _clean_file(
     entry: CorpusFile, config: RunConfig, data: Path, run: Path, report: CorpusReport, seen: set[bytes], prefix: str
 ) -> Iterator[Pair]:
-    path = _local(entry.path, entry, data, run)
-    if entry.target_path is None:
-        pairs = read_pairs(path, entry, config.source, config.target)
-    else:
-        pairs = read_moses(path, _local(entry.target_path, entry, data, run))
+    pairs = read_entry(entry, config, data, run)
     yield from clean_pairs(pairs, prefix + entry.name, config.corpus, report, seen, entry)
 
 
