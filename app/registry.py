@@ -119,8 +119,8 @@ class Registry:
         return registry
 
     def start(self) -> None:
-        for entry in self.served.values():
-            entry.engine.start()
+        for engine in self._engines():
+            engine.start()
 
     def warm_up(self) -> None:
         """Warm up every bundle that is not ready; those that are ready are left alone."""
@@ -135,8 +135,8 @@ class Registry:
         that hangs is still waited for.
         """
         end = time.monotonic() + _STOP_SECONDS
-        for entry in self.served.values():
-            entry.engine.stop(drain=True, timeout_seconds=max(0.0, end - time.monotonic()))
+        for engine in self._engines():
+            engine.stop(drain=True, timeout_seconds=max(0.0, end - time.monotonic()))
 
     @property
     def sources(self) -> list[str]:
@@ -179,8 +179,8 @@ class Registry:
     def _add(self, folder: Path, open_graphs: OpenGraphs) -> None:
         bundle = load_bundle(folder)
         manifest = bundle.manifest
-        pair = (manifest.source.lower(), manifest.target.lower())
-        if pair in self.served:
+        pairs = {(manifest.source.lower(), target.lower()): target for target in manifest.targets}
+        for pair in pairs.keys() & self.served.keys():
             raise BundleFileError(
                 f"{folder}: translates {pair[0]} to {pair[1]}, as {self.served[pair].bundle.folder} does already"
             )
@@ -192,7 +192,14 @@ class Registry:
             max_request_sequences=self.settings.max_segments,
         )
         engine = Engine(opened.graphs, ModelFacts.of(manifest), limits, name=manifest.name)
-        self.served[pair] = ServedBundle(bundle, engine, Translator(bundle, engine), opened.provider)
-        _LOG.info(
-            "bundle %s: %s, %s to %s, %s, on %s", folder, manifest.name, *pair, manifest.precision, opened.provider
-        )
+        for pair, target in pairs.items():
+            # One engine for all targets: their rows share its batch.
+            asked = bundle.for_target(target)
+            self.served[pair] = ServedBundle(asked, engine, Translator(asked, engine), opened.provider)
+            _LOG.info(
+                "bundle %s: %s, %s to %s, %s, on %s", folder, manifest.name, *pair, manifest.precision, opened.provider
+            )
+
+    def _engines(self) -> list[Engine]:
+        """Each engine once, also where it serves several pairs."""
+        return list({id(entry.engine): entry.engine for entry in self.served.values()}.values())

@@ -258,12 +258,18 @@ class HashMachine:
         )
 
 
-def fake_manifest(source: str = "en", target: str = "fr", vocabulary_size: int | None = None) -> Manifest:
-    """A manifest that fits ``TextMachine`` and its character tokenizer; ``files`` is empty."""
+def fake_manifest(
+    source: str = "en", target: str = "fr", vocabulary_size: int | None = None, tags: Mapping[str, str] | None = None
+) -> Manifest:
+    """A manifest that fits ``TextMachine`` and its character tokenizer; ``files`` is empty.
+
+    :param tags: by target, the character that stands before a source as its tag.
+    """
     return Manifest(
         name=f"fake-{source}-{target}",
         source=source,
         target=target,
+        source_tags={language: english_to_french_tokenizer().encode(tag)[0] for language, tag in (tags or {}).items()},
         tokenizer=TokenizerEntry(
             kind="characters",
             file="tokenizer.json",
@@ -302,14 +308,14 @@ def fake_contents() -> dict[str, bytes]:
     }
 
 
-def fake_bundle(models: Path, source: str = "en", target: str = "fr") -> Bundle:
+def fake_bundle(models: Path, source: str = "en", target: str = "fr", tags: Mapping[str, str] | None = None) -> Bundle:
     """Save and load ``models/<source>-<target>``; ``text_machine(bundle)`` stands in for its graphs."""
     folder = models / f"{source}-{target}"
-    save_bundle(folder, fake_manifest(source, target), fake_contents(), verify=lambda _: None)
+    save_bundle(folder, fake_manifest(source, target, tags=tags), fake_contents(), verify=lambda _: None)
     return load_bundle(folder)
 
 
 def text_machine(bundle: Bundle, machine: Machine = "upper") -> TextMachine:
     """Graphs for a fake bundle."""
-    assert isinstance(bundle.tokenizer, CharacterTokenizer)
-    return TextMachine(bundle.tokenizer, machine)
+    assert bundle.tokenizer.kind == "characters"
+    return TextMachine(english_to_french_tokenizer(), machine)

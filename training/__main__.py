@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 from training.config import RunConfig, load_config
-from training.errors import TrainingError
+from training.errors import ConfigError, TrainingError
+
+CONFIGS = Path(__file__).parent / "configs"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -102,6 +104,23 @@ def _accuracy(options: argparse.Namespace) -> None:
     print(f"{config.name}: {found.right:,} of {found.questions:,} unseen answers right ({found.share:.2%})")
 
 
+def _compare(options: argparse.Namespace) -> None:
+    from training.compare.page import write_page
+    from training.compare.run import run_systems
+    from training.compare.systems import SYSTEMS
+
+    known = {system.name: system for system in SYSTEMS}
+    unknown = [name for name in options.systems if name not in known]
+    if unknown:
+        raise ConfigError(f"no system {', '.join(unknown)}; there are {', '.join(known)}")
+    systems = tuple(known[name] for name in options.systems) or SYSTEMS
+    places = (options.configs, options.data, options.runs)
+    results = run_systems(systems, *places, options.budget_seconds, print, options.sentences)
+    if options.page is not None:
+        for path in write_page(results, options.runs, options.page):
+            print(f"written: {path}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -132,6 +151,18 @@ def _parser() -> argparse.ArgumentParser:
     accuracy = commands.add_parser("accuracy", parents=[shared], help="how many answers on dev are right altogether")
     accuracy.add_argument("--precision", choices=("int8", "float32"), default="int8", help="which bundle of the run")
     accuracy.set_defaults(command=_accuracy)
+
+    compare = commands.add_parser("compare", help="train, export and measure the whole family with one budget")
+    compare.add_argument("systems", nargs="*", metavar="SYSTEM", help="only these (default: all)")
+    compare.add_argument("--data", type=Path, default=Path("data"), help="folder that the corpus paths start from")
+    compare.add_argument("--runs", type=Path, default=Path("runs/compare"), help="default: runs/compare")
+    compare.add_argument("--configs", type=Path, default=CONFIGS, help="folder of the systems' TOML files")
+    compare.add_argument(
+        "--budget-seconds", type=float, default=400.0, help="processor time of each system's training (default: 400)"
+    )
+    compare.add_argument("--page", type=Path, help="put table and pictures into this file, between its marks")
+    compare.add_argument("--sentences", type=int, help="measure on so many test sentences only")
+    compare.set_defaults(command=_compare)
 
     make = commands.add_parser("make", help="write the corpus of a made-up task")
     make.add_argument("task", choices=("addition",))

@@ -19,13 +19,14 @@ from training.files import write_atomically
 @dataclass
 class Place:
     """Where a run stands. ``batch`` counts the batches of this epoch that are done; ``loss_sum`` is the loss of the
-    ``loss_steps`` since the last evaluation."""
+    ``loss_steps`` since the last evaluation; ``processor_seconds`` counts all threads of the training steps."""
 
     step: int = 0
     epoch: int = 0
     batch: int = 0
     target_tokens: int = 0
     training_seconds: float = 0.0
+    processor_seconds: float = 0.0
     loss_sum: float = 0.0
     loss_steps: int = 0
     best_dev_loss: float = float("inf")
@@ -75,7 +76,15 @@ def load_weights(path: Path, model: keras.Model) -> None:
 
     :raises CheckpointError: the file is damaged or belongs to a model of another shape.
     """
-    _assign(path, {variable.path: variable for variable in model.trainable_variables}, _read_arrays(path))
+    _assign(path, {variable.path: variable for variable in model.trainable_variables}, read_weights(path))
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """Saved weights by name.
+
+    :raises CheckpointError: missing or damaged file.
+    """
+    return _read_arrays(path)
 
 
 def _variables(model: keras.Model) -> dict[str, Any]:

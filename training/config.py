@@ -30,10 +30,15 @@ class CorpusFile(Attribution):
 
     ``path`` is relative to ``--data`` (or an ``http(s)`` URL): tab-separated (``.tsv .txt``, also ``.gz``), a ``.zip``
     holding one such file, or, with ``target_path``, one side of a Moses pair.
+
+    ``target``: the language of its targets where that is not the run's. As soon as one file has its own, the model
+    learns several tasks, and a tag before each source says which (``RunConfig.tagged``). The source's own language is a
+    task too: to write the source again.
     """
 
     name: str
     path: str
+    target: str | None = None
     target_path: str | None = None
     columns: tuple[str, ...] = ("en", "fr")
     sha256: str | None = None
@@ -130,18 +135,23 @@ class ModelConfig(_Section):
 
 class TrainingConfig(_Section):
     """``sampling``: how often the decoder reads its own last prediction in place of the true token while training, 0
-    for teacher forcing and 1 for free running; it rises to this over ``sampling_rise_steps``."""
+    for teacher forcing and 1 for free running; it rises to this over the first ``sampling_rise`` of the run.
+
+    ``budget_seconds`` is processor time of the training steps, all threads together: equal for runs that are to be
+    compared, also on a busy machine. The learning rate then follows the budget instead of ``max_steps``.
+    """
 
     tokens_per_batch: Positive = 2500
     bucket_widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (8, 12, 16, 24, 40, 64)
     max_steps: Positive = 10_000
+    budget_seconds: Annotated[float, Field(gt=0)] | None = None
     warmup_steps: Positive = 500
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     final_learning_rate_fraction: Annotated[float, Field(ge=0, le=1)] = 0.02
     optimizer: Literal["adam", "rmsprop"] = "adam"
     label_smoothing: Fraction = 0.1
     sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
-    sampling_rise_steps: Annotated[int, Field(ge=0)] = 0
+    sampling_rise: Annotated[float, Field(ge=0, le=1)] = 0.0
     gradient_clip_norm: Annotated[float, Field(gt=0)] = 1.0
     evaluate_every_steps: Positive = 500
     checkpoint_every_steps: Positive = 250
@@ -183,6 +193,21 @@ class RunConfig(_Section):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     export: ExportConfig = ExportConfig()
+
+    @property
+    def tagged(self) -> tuple[str, ...]:
+        """The languages that a tag on the source asks for, the run's target first; none for a single task."""
+        others = [entry.target for entry in self.corpus.train if entry.target not in (None, self.target)]
+        return (self.target, *dict.fromkeys(code for code in others if code)) if others else ()
+
+    @model_validator(mode="after")
+    def _tags_can_be_kept(self) -> "RunConfig":
+        if self.tagged and self.tokenizer.kind != "sentencepiece":
+            raise ValueError(f"several targets need tokenizer.kind = 'sentencepiece', not {self.tokenizer.kind!r}")
+        for entry in (*self.corpus.dev, *self.corpus.test):
+            if entry.target not in (None, self.target, *self.tagged):
+                raise ValueError(f"{entry.name}: no training file has the target {entry.target!r}")
+        return self
 
 
 def load_config(path: Path) -> RunConfig:

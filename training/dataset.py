@@ -45,9 +45,15 @@ class TokenPairs:
     target: Side
 
     @classmethod
-    def encode(cls, pairs: Sequence[Pair], tokenizer: Tokenizer) -> "TokenPairs":
+    def encode(
+        cls, pairs: Sequence[Pair], tokenizer: Tokenizer, tags: Sequence[int | None] | None = None
+    ) -> "TokenPairs":
+        """:param tags: the token that goes before each source, None for none."""
+        tagged = zip(pairs, tags or [None] * len(pairs), strict=True)
         return cls(
-            Side.from_sentences(tokenizer.encode(source) for source, _ in pairs),
+            Side.from_sentences(
+                ([] if tag is None else [tag]) + tokenizer.encode(source) for (source, _), tag in tagged
+            ),
             Side.from_sentences(tokenizer.encode(target) for _, target in pairs),
         )
 

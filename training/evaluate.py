@@ -26,16 +26,18 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
     """
     bundle = load_bundle(folder)
     beam = beam_size or bundle.manifest.search.beam_size
-    sets = [("dev", read_dev(run))]
+    dev = read_dev(run)
+    with opened(folder) as translator:
+        scored = [score_set(translator, "dev", dev, beam)]
     for entry in config.corpus.test:
         pairs = read_entry(entry, config, data, run)
-        sets.append((entry.name, [(normalise(source), normalise(target)) for source, target in pairs]))
-    with opened(folder) as translator:
-        scored = [score_set(translator, name, pairs, beam) for name, pairs in sets]
+        clean = [(normalise(source), normalise(target)) for source, target in pairs]
+        with opened(folder, target=entry.target) as translator:
+            scored.append(score_set(translator, entry.name, clean, beam))
     float32_bleu = None
     if bundle.manifest.precision != "float32" and (run / "float32").is_dir():
         with opened(run / "float32") as translator:
-            float32_bleu = score_set(translator, *sets[0], beam).bleu
+            float32_bleu = score_set(translator, "dev", dev, beam).bleu
     qualities = tuple(quality for one in scored for quality in one.quality)
     plots = {
         "learning_curves.png": learning_curves(read_place(run / CHECKPOINT_FILE).history, config.name),

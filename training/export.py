@@ -31,7 +31,7 @@ from training.dataset import TokenPairs, length_ratio
 from training.graphs import OPSET, convert_decoder_step, convert_encoder
 from training.model import EncoderDecoder
 from training.parity import Parity, check_parity, check_rows_alone, padded, spread_pairs
-from training.prepare import TOKENIZER_FILES, load_run_tokenizer
+from training.prepare import TOKENIZER_FILES, load_run_tokenizer, source_tags
 from training.quantize import Array, quantize_products, quantize_weights_only
 from training.train import BEST_WEIGHTS_FILE, build_model
 
@@ -97,6 +97,7 @@ def build_manifest(
         name=config.name,
         source=config.source,
         target=config.target,
+        source_tags=source_tags(config, tokenizer),
         tokenizer=TokenizerEntry(
             kind=config.tokenizer.kind,
             file=TOKENIZER_FILES[tokenizer.kind],

@@ -26,7 +26,7 @@ def learning_curves(history: Sequence[Mapping[str, float]], name: str) -> bytes:
     axes.plot(steps, [point["dev_loss"] for point in history], label="dev")
     axes.set(xlabel="step", ylabel="cross-entropy, nats per token", title=f"{name}: learning curves")
     axes.legend()
-    return _png(figure)
+    return png(figure)
 
 
 def score_by_length(qualities: Sequence[Quality], name: str) -> bytes:
@@ -42,7 +42,7 @@ def score_by_length(qualities: Sequence[Quality], name: str) -> bytes:
         axes.plot(marks, [point.score for point in quality.by_length], marker="o", label=quality.set)
     axes.set(xlabel="source words", ylabel="BLEU", title=f"{name}: BLEU by source length", ylim=(0, None))
     axes.legend()
-    return _png(figure)
+    return png(figure)
 
 
 def attention_map(bundle: Bundle, graphs: Graphs, source: str, translation: str) -> bytes:
@@ -57,7 +57,7 @@ def attention_map(bundle: Bundle, graphs: Graphs, source: str, translation: str)
     axes.set_xticks(range(len(source_ids)), _labels(tokenizer.pieces(source_ids)), rotation=60, ha="right")
     axes.set_yticks(range(len(target_ids)), _labels(tokenizer.pieces(target_ids)))
     axes.set(xlabel="source", ylabel="written")
-    return _png(figure)
+    return png(figure)
 
 
 def _forced_attention(graphs: Graphs, source_ids: Sequence[int], target_ids: Sequence[int]) -> NDArray[np.float32]:
@@ -78,7 +78,8 @@ def _labels(pieces: Sequence[str]) -> list[str]:
     return [piece.replace("▁", "·").replace("$", r"\$") for piece in pieces]
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The picture as a file that is the same for the same picture."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
     return buffer.getvalue()

@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.bundle.tokenizer import Tokenizer, load_tokenizer
+from app.bundle.tokenizer import SentencePieceTokenizer, Tokenizer, load_tokenizer
 from training.config import CorpusFile, RunConfig
 from training.corpus import CorpusReport, Pair, clean_pairs, read_moses, read_pairs, split_by_source, without_sources
 from training.dataset import TokenPairs
 from training.download import fetch
 from training.errors import CorpusError
 from training.files import write_atomically
-from training.tokenizer import learn_tokenizer
+from training.tokenizer import learn_tokenizer, tag_piece
 
 TOKENIZER_FILES = {"sentencepiece": "tokenizer.model", "characters": "tokenizer.json", "words": "tokenizer.json"}
 
@@ -23,27 +23,62 @@ def prepare(config: RunConfig, data: Path, run: Path) -> CorpusReport:
     """
     run.mkdir(parents=True, exist_ok=True)
     report, seen = CorpusReport(), set[bytes]()
-    dev = [pair for entry in config.corpus.dev for pair in _clean_file(entry, config, data, run, report, seen, "dev/")]
-    train: list[Pair] = []
+    # By target language: what one model learns side by side.
+    train, dev = _by_target(config), _by_target(config)
+    for entry in config.corpus.dev:
+        dev[entry.target or config.target].extend(_clean_file(entry, config, data, run, report, seen, "dev/"))
+    held_out = _all(dev)
     for entry in config.corpus.train:
-        pairs = list(_clean_file(entry, config, data, run, report, seen, ""))
+        pairs, target = list(_clean_file(entry, config, data, run, report, seen, "")), entry.target or config.target
         if config.corpus.dev_fraction:
-            pairs, held_out = split_by_source(pairs, config.corpus.dev_fraction, config.seed)
-            report.move_to_dev(entry.name, len(held_out))
-            dev.extend(held_out)
+            pairs, chosen = split_by_source(pairs, config.corpus.dev_fraction, config.seed)
+            report.move_to_dev(entry.name, len(chosen))
+            dev[target].extend(chosen)
         else:
-            pairs = without_sources(pairs, dev, report, entry.name)
-        train.extend(pairs)
-    if not train or not dev:
-        raise CorpusError(f"nothing to learn from: {len(train)} training and {len(dev)} dev pairs are left")
-    tokenizer = learn_tokenizer((text for pair in train for text in pair), config.tokenizer, config.seed)
+            pairs = without_sources(pairs, held_out, report, entry.name)
+        train[target].extend(pairs)
+    if not _all(train) or not dev[config.target]:
+        raise CorpusError(
+            f"nothing to learn from: {len(_all(train))} training and {len(dev[config.target])} dev pairs are left"
+        )
+    tokenizer = learn_tokenizer(
+        (text for pair in _all(train) for text in pair), config.tokenizer, config.seed, config.tagged
+    )
     write_atomically(run / TOKENIZER_FILES[tokenizer.kind], tokenizer.to_bytes())
-    TokenPairs.encode(train, tokenizer).save(run / "train.npz")
-    TokenPairs.encode(dev, tokenizer).save(run / "dev.npz")
-    write_atomically(run / "dev.tsv", "".join(f"{source}\t{target}\n" for source, target in dev).encode())
-    counts = {"train": len(train), "dev": len(dev), "read": report.read, "kept": report.kept, "dropped": report.dropped}
+    _encoded(train, config, tokenizer).save(run / "train.npz")
+    _encoded(dev, config, tokenizer).save(run / "dev.npz")
+    written = "".join(f"{source}\t{target}\n" for source, target in dev[config.target])
+    write_atomically(run / "dev.tsv", written.encode())
+    counts = {
+        "train": len(_all(train)),
+        "dev": len(_all(dev)),
+        "read": report.read,
+        "kept": report.kept,
+        "dropped": report.dropped,
+    }
     write_atomically(run / "corpus.json", json.dumps(counts, indent=1, ensure_ascii=False).encode())
     return report
+
+
+def _by_target(config: RunConfig) -> dict[str, list[Pair]]:
+    return {target: [] for target in config.tagged or (config.target,)}
+
+
+def _all(pairs: dict[str, list[Pair]]) -> list[Pair]:
+    return [pair for some in pairs.values() for pair in some]
+
+
+def _encoded(pairs: dict[str, list[Pair]], config: RunConfig, tokenizer: Tokenizer) -> TokenPairs:
+    """All pairs as ids, each source under the tag of its target where there are several."""
+    tags = source_tags(config, tokenizer)
+    return TokenPairs.encode(_all(pairs), tokenizer, [tags.get(target) for target, some in pairs.items() for _ in some])
+
+
+def source_tags(config: RunConfig, tokenizer: Tokenizer) -> dict[str, int]:
+    """The ids of the tags by target language; empty for a single task."""
+    if not isinstance(tokenizer, SentencePieceTokenizer):
+        return {}
+    return {target: tokenizer.id_of(tag_piece(target)) for target in config.tagged}
 
 
 def load_run_tokenizer(config: RunConfig, run: Path) -> Tokenizer:
@@ -59,7 +94,7 @@ def read_entry(entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> I
     """
     path = _local(entry.path, entry, data, run)
     if entry.target_path is None:
-        return read_pairs(path, entry, config.source, config.target)
+        return read_pairs(path, entry, config.source, entry.target or config.target)
     return read_moses(path, _local(entry.target_path, entry, data, run))
 
 

@@ -38,9 +38,10 @@ class ScoredSet:
 
 
 @contextmanager
-def opened(folder: Path, threads: int = 2) -> Iterator[Translator]:
-    """A bundle ready to translate, as the service does it."""
+def opened(folder: Path, threads: int = 2, target: str | None = None) -> Iterator[Translator]:
+    """A bundle ready to translate, as the service does it, into its main target or another."""
     bundle = load_bundle(folder)
+    bundle = bundle if target is None else bundle.for_target(target)
     engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=threads), ModelFacts.of(bundle.manifest))
     engine.start()
     try:
@@ -65,6 +66,11 @@ def score_set(translator: Translator, name: str, pairs: Sequence[Pair], beam_siz
     )
     cut = sum(not translation.is_complete for translation in found)
     return ScoredSet(name, tuple(sources), tuple(references), tuple(translations), cut, quality)
+
+
+def translate_greedily(translator: Translator, texts: Sequence[str]) -> list[str]:
+    """The translations of a few texts."""
+    return [found.text for found in translator.translate(list(texts), TranslationOptions(beam_size=1))]
 
 
 def sentence_scores(scored: ScoredSet) -> list[float]:

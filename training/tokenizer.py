@@ -1,7 +1,7 @@
 """Learn a vocabulary from the training text. Reading one is ``app.bundle.tokenizer``'s work."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import sentencepiece
 
@@ -21,19 +21,27 @@ from training.config import TokenizerConfig
 from training.errors import CorpusError
 
 
-def learn_tokenizer(texts: Iterable[str], config: TokenizerConfig, seed: int) -> Tokenizer:
+def tag_piece(target: str) -> str:
+    """How the tag that asks for a target language is written in the vocabulary."""
+    return f"<2{target}>"
+
+
+def learn_tokenizer(texts: Iterable[str], config: TokenizerConfig, seed: int, targets: Sequence[str] = ()) -> Tokenizer:
     """One vocabulary for both sides, so that the embedding can be tied.
 
+    :param targets: languages that need a tag. It is a control symbol: no text can ever spell it.
     :raises CorpusError: the text is too small for the vocabulary asked for; names the size that would fit.
     """
     if config.kind == "characters":
         return CharacterTokenizer.learn(texts)
     if config.kind == "words":
         return WordTokenizer.learn(texts, config.vocabulary_size)
-    return _learn_sentencepiece(texts, config, seed)
+    return _learn_sentencepiece(texts, config, seed, [tag_piece(target) for target in targets])
 
 
-def _learn_sentencepiece(texts: Iterable[str], config: TokenizerConfig, seed: int) -> SentencePieceTokenizer:
+def _learn_sentencepiece(
+    texts: Iterable[str], config: TokenizerConfig, seed: int, tags: Sequence[str]
+) -> SentencePieceTokenizer:
     model = io.BytesIO()
     sentencepiece.set_random_generator_seed(seed)
     try:
@@ -55,6 +63,7 @@ def _learn_sentencepiece(texts: Iterable[str], config: TokenizerConfig, seed: in
             bos_piece=SPECIAL_TOKENS[BOS_ID],
             eos_piece=SPECIAL_TOKENS[EOS_ID],
             unk_piece=SPECIAL_TOKENS[UNK_ID],
+            control_symbols=list(tags),
             num_threads=2,
             minloglevel=2,
         )

@@ -3,10 +3,9 @@
 import math
 import time
 from pathlib import Path
-from typing import Any
 
 import keras
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from training.arrays import to_numpy
 from training.checkpoint import Place, load_checkpoint, save_checkpoint, save_weights
@@ -21,33 +20,16 @@ CHECKPOINT_FILE = "checkpoint.npz"
 BEST_WEIGHTS_FILE = "best.weights.npz"
 
 
-@keras.saving.register_keras_serializable(package="passerelle")
-class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear from 0 to the peak over the warm-up, then half a cosine down to a fraction of it
-    (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts)."""
+def learning_rate(settings: TrainingConfig, step: int, progress: float) -> float:
+    """Linear up to the peak over the warm-up, under half a cosine down to a fraction of the peak (Loshchilov & Hutter
+    2017, arXiv:1608.03983, without restarts).
 
-    def __init__(self, peak: float, warmup_steps: int, max_steps: int, final_fraction: float) -> None:
-        self.peak, self.warmup_steps, self.max_steps, self.final_fraction = (
-            peak,
-            warmup_steps,
-            max_steps,
-            final_fraction,
-        )
-
-    def __call__(self, step: Any) -> Any:
-        step = keras.ops.cast(step, "float32") + 1.0
-        warm = step / self.warmup_steps
-        done = keras.ops.clip((step - self.warmup_steps) / max(1, self.max_steps - self.warmup_steps), 0.0, 1.0)
-        cosine = 0.5 * (1.0 + keras.ops.cos(math.pi * done))
-        return self.peak * keras.ops.minimum(warm, self.final_fraction + (1.0 - self.final_fraction) * cosine)
-
-    def get_config(self) -> dict[str, float]:
-        return {
-            "peak": self.peak,
-            "warmup_steps": self.warmup_steps,
-            "max_steps": self.max_steps,
-            "final_fraction": self.final_fraction,
-        }
+    :param progress: how much of the run is behind, 0 to 1: of its steps, or of its budget.
+    """
+    warm = min(1.0, (step + 1) / settings.warmup_steps)
+    final = settings.final_learning_rate_fraction
+    cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+    return settings.learning_rate * min(warm, final + (1.0 - final) * cosine)
 
 
 def build_model(config: RunConfig, vocabulary_size: int, *, for_training: bool) -> EncoderDecoder:
@@ -69,20 +51,18 @@ def build_model(config: RunConfig, vocabulary_size: int, *, for_training: bool) 
 
 
 def build_optimizer(settings: TrainingConfig) -> keras.optimizers.Optimizer:
-    """Adam (Kingma & Ba 2015, arXiv:1412.6980) or RMSprop (Tieleman & Hinton 2012), with the same schedule."""
-    schedule = WarmupCosine(
-        settings.learning_rate, settings.warmup_steps, settings.max_steps, settings.final_learning_rate_fraction
-    )
-    clip = settings.gradient_clip_norm
+    """Adam (Kingma & Ba 2015, arXiv:1412.6980) or RMSprop (Tieleman & Hinton 2012); the trainer sets the rate at each
+    step."""
+    rate, clip = settings.learning_rate, settings.gradient_clip_norm
     if settings.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(schedule, global_clipnorm=clip, name="rmsprop")
-    return keras.optimizers.Adam(schedule, beta_2=0.98, epsilon=1e-9, global_clipnorm=clip, name="adam")
+        return keras.optimizers.RMSprop(rate, global_clipnorm=clip, name="rmsprop")
+    return keras.optimizers.Adam(rate, beta_2=0.98, epsilon=1e-9, global_clipnorm=clip, name="adam")
 
 
-def sampling_rate(settings: TrainingConfig, step: int) -> float:
-    """How often the decoder reads its own prediction at this step: a straight rise, as in Bengio et al. 2015
-    (arXiv:1506.03099)."""
-    return settings.sampling * min(1.0, (step + 1) / max(1, settings.sampling_rise_steps))
+def sampling_rate(settings: TrainingConfig, progress: float) -> float:
+    """How often the decoder reads its own prediction: a straight rise over the first part of the run, as in Bengio et
+    al. 2015 (arXiv:1506.03099)."""
+    return settings.sampling * (min(1.0, progress / settings.sampling_rise) if settings.sampling_rise else 1.0)
 
 
 class Trainer:
@@ -102,7 +82,8 @@ class Trainer:
         self.place = load_checkpoint(checkpoint, self.model) if checkpoint.exists() else Place()
 
     def fit(self, stop_after_steps: int | None = None) -> Place:
-        """Train until ``max_steps``, until dev stops improving, or for ``stop_after_steps`` more steps.
+        """Train until ``max_steps``, until the budget is spent, until dev stops improving, or for
+        ``stop_after_steps`` more steps.
 
         :raises NotANumber: the loss is no longer finite. The last good checkpoint stays.
         """
@@ -115,24 +96,35 @@ class Trainer:
                 progress.console.print(
                     f"{self.plan.left_out:,} pairs are wider than the widest bucket and are left out"
                 )
-            bar = progress.add_task("training", total=settings.max_steps, completed=place.step, speed="", loss="")
-            while place.step < last and not place.finished:
+            bar = progress.add_task("training", total=1.0, completed=0, step="", speed="", loss="")
+            while place.step < last and not place.finished and self.progress < 1:
                 for batch in self.plan.batches(self.config.seed, place.epoch, skip=place.batch):
                     loss, seconds = self._step(batch)
                     progress.update(
                         bar,
-                        completed=place.step,
+                        completed=self.progress,
+                        step=f"step {place.step:,}",
                         speed=f"{batch.target_tokens / seconds:,.0f} tokens/s",
                         loss=f"loss {loss:.3f}",
                     )
                     self._after_step(loss, batch.target_tokens / seconds, log, progress)
-                    if place.step >= last or place.finished:
+                    if place.step >= last or place.finished or self.progress >= 1:
                         break
                 else:
                     place.epoch, place.batch = place.epoch + 1, 0
-            place.finished = place.finished or place.step >= settings.max_steps
+            place.finished = place.finished or self.progress >= 1
             save_checkpoint(self.run / CHECKPOINT_FILE, self.model, place)
         return place
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is behind, 0 to 1: of its budget if it has one, else of its steps."""
+        place, settings = self.place, self.config.training
+        if place.step >= settings.max_steps:
+            return 1.0
+        if settings.budget_seconds is not None:
+            return min(1.0, place.processor_seconds / settings.budget_seconds)
+        return place.step / settings.max_steps
 
     def dev_loss(self) -> float:
         """Mean cross-entropy on dev, nats per target token, without smoothing and dropout."""
@@ -144,11 +136,13 @@ class Trainer:
         return total / tokens
 
     def _step(self, batch: Batch) -> tuple[float, float]:
-        place, started = self.place, time.perf_counter()
+        place, settings = self.place, self.config.training
+        started, processor_started = time.perf_counter(), time.process_time()
         # Metrics average since their reset: each step reports its own loss.
         self.model.reset_metrics()
+        self.model.optimizer.learning_rate.assign(learning_rate(settings, place.step, self.progress))
         if self.model.samples:
-            self.model.sampling_rate.assign(sampling_rate(self.config.training, place.step))
+            self.model.sampling_rate.assign(sampling_rate(settings, self.progress))
         loss = float(
             self.model.train_on_batch((batch.source_ids, batch.source_lengths, batch.input_ids), batch.target_ids)
         )
@@ -156,6 +150,7 @@ class Trainer:
         place.step, place.batch = place.step + 1, place.batch + 1
         place.target_tokens += batch.target_tokens
         place.training_seconds += seconds
+        place.processor_seconds += time.process_time() - processor_started
         if not math.isfinite(loss):
             raise NotANumber(
                 f"the loss is {loss} at step {place.step} (epoch {place.epoch}, learning rate "
@@ -169,7 +164,7 @@ class Trainer:
         # One batch's loss says little: its bucket may be of short or of long sentences.
         place.loss_sum, place.loss_steps = place.loss_sum + loss, place.loss_steps + 1
         log.add(place.step, loss=loss, tokens_per_second=tokens_per_second, learning_rate=self._learning_rate())
-        if place.step % settings.evaluate_every_steps == 0 or place.step == settings.max_steps:
+        if place.step % settings.evaluate_every_steps == 0 or self.progress >= 1:
             self._evaluate(log, progress)
         if place.step % settings.checkpoint_every_steps == 0:
             save_checkpoint(self.run / CHECKPOINT_FILE, self.model, place)
@@ -203,7 +198,8 @@ def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[step]}"),
         TextColumn("{task.fields[speed]}"),
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),
@@ -214,4 +210,6 @@ def _progress() -> Progress:
 def describe(settings: TrainingConfig, plan: BatchPlan) -> str:
     """What is about to happen, in one line."""
     epochs = settings.max_steps / plan.batches_per_epoch
+    if settings.budget_seconds is not None:
+        return f"{plan.batches_per_epoch:,} batches an epoch, {settings.budget_seconds:,.0f} processor seconds"
     return f"{plan.batches_per_epoch:,} batches an epoch, at most {settings.max_steps:,} steps ({epochs:.1f} epochs)"

@@ -138,7 +138,11 @@ class FileEntry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """A bundle's manifest. ``files`` is empty until the bundle is saved: ``save_bundle`` fills it in."""
+    """A bundle's manifest. ``files`` is empty until the bundle is saved: ``save_bundle`` fills it in.
+
+    ``source_tags``: for a model with several targets, the token that stands before a source and asks for a language
+    (Johnson et al. 2017, arXiv:1611.04558), by language; ``target`` is then the main one. Empty for all other models.
+    """
 
     model_config = STRICT
 
@@ -146,6 +150,7 @@ class Manifest(BaseModel):
     name: Text
     source: LanguageCode
     target: LanguageCode
+    source_tags: dict[LanguageCode, Count] = Field(default_factory=dict)
     tokenizer: TokenizerEntry
     signature: Signature
     limits: Limits
@@ -167,6 +172,20 @@ class Manifest(BaseModel):
         if len(self.required_files) != 3 or self.tokenizer.file == MANIFEST_FILE:
             raise ValueError(f"the tokenizer's file cannot be {self.tokenizer.file}")
         return self
+
+    @model_validator(mode="after")
+    def _tags_fit(self) -> "Manifest":
+        if self.source_tags and self.target not in self.source_tags:
+            raise ValueError(f"source_tags has none for the target {self.target}, only for {sorted(self.source_tags)}")
+        beyond = {tag for tag in self.source_tags.values() if tag >= self.tokenizer.vocabulary_size}
+        if beyond:
+            raise ValueError(f"source_tags {sorted(beyond)} lie beyond the {self.tokenizer.vocabulary_size} tokens")
+        return self
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Every language that the bundle translates into, the main one first."""
+        return (self.target, *(code for code in self.source_tags if code not in (self.target, self.source)))
 
     @property
     def required_files(self) -> frozenset[str]:

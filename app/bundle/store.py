@@ -26,6 +26,7 @@ from app.bundle.manifest import (
     check_file_name,
     parse_manifest,
 )
+from app.bundle.tagged_tokenizer import TaggedTokenizer
 from app.bundle.tokenizer import Tokenizer, load_tokenizer
 from app.errors import BundleFileError, BundleFormatError
 
@@ -44,6 +45,18 @@ class Bundle:
     folder: Path
     manifest: Manifest
     tokenizer: Tokenizer
+
+    def for_target(self, target: str) -> "Bundle":
+        """The same bundle with sources tagged for another of its targets.
+
+        :raises BundleFormatError: it has no such target.
+        """
+        if target not in self.manifest.targets:
+            raise BundleFormatError(
+                f"{self.folder}: translates into {', '.join(self.manifest.targets)}, not into {target}"
+            )
+        manifest = self.manifest.model_copy(update={"target": target})
+        return Bundle(self.folder, manifest, _tokenizer(self.folder, manifest))
 
     @property
     def encoder_path(self) -> Path:
@@ -73,14 +86,20 @@ def load_bundle(folder: Path) -> Bundle:
         raise BundleFileError(f"{folder}: not in the manifest: {', '.join(unexpected)}")
     for name, entry in manifest.files.items():
         _check_file(_inside(folder, name), entry)
-    tokenizer_path = folder / manifest.tokenizer.file
-    tokenizer = load_tokenizer(tokenizer_path, manifest.tokenizer.kind)
+    tokenizer = _tokenizer(folder, manifest)
     if tokenizer.vocabulary_size != manifest.tokenizer.vocabulary_size:
         raise BundleFormatError(
-            f"{tokenizer_path}: has {tokenizer.vocabulary_size} tokens, "
+            f"{folder / manifest.tokenizer.file}: has {tokenizer.vocabulary_size} tokens, "
             f"the manifest says vocabulary_size {manifest.tokenizer.vocabulary_size}"
         )
     return Bundle(folder, manifest, tokenizer)
+
+
+def _tokenizer(folder: Path, manifest: Manifest) -> Tokenizer:
+    """The bundle's tokenizer; where the model has several targets, it asks for the manifest's."""
+    tokenizer = load_tokenizer(folder / manifest.tokenizer.file, manifest.tokenizer.kind)
+    tag_id = manifest.source_tags.get(manifest.target)
+    return tokenizer if tag_id is None else TaggedTokenizer(tokenizer, tag_id)
 
 
 def find_bundles(models: Path) -> list[Path]:

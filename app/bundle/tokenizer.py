@@ -70,7 +70,7 @@ class Tokenizer(Protocol):
         ...
 
     def encode_ranges(self, text: str) -> list[Range]:
-        """For each token of ``encode(text)``: which characters of the text it stands for.
+        """For each token of ``encode_source(text)`` but eos: which characters of the text it stands for.
 
         In order. Tokens that make up one character (bytes of an emoji) all have that character.
         """
@@ -142,6 +142,10 @@ class SentencePieceTokenizer:
             start = end
         shared = _share_characters(ranges)
         return [one if token_id > UNK_ID else (one[0], one[0]) for one, token_id in zip(shared, token_ids, strict=True)]
+
+    def id_of(self, piece: str) -> int:
+        """The id of a piece of the vocabulary, ``UNK_ID`` if there is none."""
+        return int(self._processor.PieceToId(piece))
 
     def to_bytes(self) -> bytes:
         return self._model

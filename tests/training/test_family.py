@@ -50,7 +50,7 @@ SYSTEMS = {
     "char-gru": System({**CHARACTERS, "cell": "gru"}, states=("state_h1",), memories=(), encoder_node="GRU"),
     "word-lstm": System(PLAIN, states=ONE, memories=(), tokenizer="words"),
     "free-running": System(PLAIN, {"sampling": 1.0}, states=ONE, memories=()),
-    "scheduled-sampling": System({}, {"sampling": 0.5, "sampling_rise_steps": 20}),
+    "scheduled-sampling": System({}, {"sampling": 0.5, "sampling_rise": 0.5}),
     "repeat-vector": System(
         {**PLAIN, "bridge": "zero", "context": "last", "reads_tokens": False, "readout": False, "tied": False},
         states=(*ONE, "state_context"),

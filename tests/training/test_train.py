@@ -1,5 +1,6 @@
 """The loop: resume, seed, early stopping, not a number, memory."""
 
+import itertools
 import os
 import resource
 import shutil
@@ -11,15 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.reversal import write_task
 from training.checkpoint import load_checkpoint
-from training.config import RunConfig
+from training.config import RunConfig, TrainingConfig
 from training.errors import CheckpointError, NotANumber
 from training.prepare import prepare
 from training.scalars import ScalarLog
-from training.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer
+from training.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer, learning_rate
 
 STEPS = 24
 
@@ -106,6 +109,38 @@ def test_scalars_can_be_read_by_tensorboard(tmp_path: Path) -> None:
     assert set(events.Tags()["scalars"]) == {"loss", "tokens_per_second"}
     assert [event.step for event in events.Scalars("loss")] == [1, 2, 3]
     assert events.Scalars("loss")[1].value == 0.5
+
+
+def test_a_budget_ends_the_run_and_the_learning_rate_follows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(step=0.125)  # a step looks twice
+    monkeypatch.setattr(time, "process_time", lambda: next(ticks))
+    config = small(tmp_path, budget_seconds=2.0, max_steps=10**9, evaluate_every_steps=10**6, warmup_steps=1)
+    run = prepared(tmp_path, config, "run")
+    trainer = Trainer(config, run)
+    trainer.fit(3)
+    assert not trainer.place.finished
+    place = Trainer(config, run).fit()
+    assert place.finished
+    assert (place.step, place.processor_seconds) == (16, 2.0)
+    assert place.history[-1]["step"] == place.step
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    rates = [event.value for event in events.Scalars("learning_rate")]
+    assert rates[0] == pytest.approx(config.training.learning_rate)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.5 * rates[0]
+
+
+@given(step=st.integers(0, 10_000), progress=st.floats(0, 1))
+def test_the_learning_rate_stays_within_its_bounds(step: int, progress: float) -> None:
+    settings = TrainingConfig(warmup_steps=100, learning_rate=0.01, final_learning_rate_fraction=0.1)
+    rate = learning_rate(settings, step, progress)
+    assert 0 < rate <= 0.01
+    assert learning_rate(settings, step + 1, progress) >= rate  # the warm-up rises
+    assert learning_rate(settings, 10_000, 0.0) == 0.01
+    assert learning_rate(settings, 10_000, 1.0) == pytest.approx(0.001)
 
 
 def test_early_stopping_waits_for_its_patience(tmp_path: Path) -> None:

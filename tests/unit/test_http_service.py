@@ -18,7 +18,7 @@ from app.errors import BundleSignatureError, EngineOverloaded, EngineStopped
 from app.registry import OpenedGraphs
 from app.settings import Settings
 from app.translator import Translator
-from tests.fakes import Hooks
+from tests.fakes import Hooks, fake_bundle
 from tests.service import FakeGraphs, RunningService, fake_models, running_service
 
 HELLO = {"q": "Hello", "source": "en", "target": "fr"}
@@ -103,6 +103,21 @@ def test_two_bundles_for_one_pair(models: Path) -> None:
         (failed,) = service.client.get("/ready").json()["failed"]
     assert failed["folder"] == "first"
     assert "does already" in failed["problem"]
+
+
+def test_one_bundle_for_several_targets(tmp_path: Path) -> None:
+    fake_bundle(tmp_path, tags={"fr": "F", "de": "D", "en": "E"})
+    with running_service(Settings(models_dir=tmp_path)) as service:
+        assert service.client.get("/languages").json()[1]["targets"] == ["de", "en", "fr"]
+        for target, tag in (("fr", "F"), ("de", "D")):
+            answer = service.client.post("/translate", json={**HELLO, "target": target, "include": ["alignment"]})
+            # The machine writes what it reads, so the tag is seen.
+            assert answer.json()["translatedText"] == f"{tag}HELLO"
+            places = [group["src"][0]["range"] for group in answer.json()["align"]]
+            assert places == [[start, start + 1] for start in range(5)]
+        assert len(service.graphs.opened) == 1
+        engines = [bundle["engine"]["sequences_done"] for bundle in service.client.get("/ready").json()["bundles"]]
+    assert engines[0] == engines[1] >= 2  # one engine
 
 
 @pytest.mark.parametrize("exists", [True, False])

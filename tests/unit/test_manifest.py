@@ -36,6 +36,14 @@ def refused(changed: dict[str, Any]) -> str:
     return str(caught.value)
 
 
+def test_tags_of_targets() -> None:
+    tagged = fake_manifest(tags={"de": "D", "fr": "F", "en": "E"})
+    assert tagged.targets == ("fr", "de")  # to write the source again is a task of training, not a translation
+    assert fake_manifest().targets == ("fr",)
+    assert "none for the target fr" in refused(document() | {"source_tags": {"de": 5}})
+    assert "lie beyond" in refused(document() | {"source_tags": {"fr": 100_000}})
+
+
 def test_comes_back_as_written() -> None:
     manifest = fake_manifest().model_copy(
         update={

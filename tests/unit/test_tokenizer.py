@@ -9,6 +9,7 @@ import sentencepiece
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from app.bundle.tagged_tokenizer import TaggedTokenizer
 from app.bundle.tokenizer import (
     EOS_ID,
     UNK_ID,
@@ -124,6 +125,17 @@ def test_ranges_in_the_translation(pieces_tokenizer: SentencePieceTokenizer, tex
         # Each character belongs to a token, in order, and none to a special id.
         assert "".join(written[start:end] for start, end in dict.fromkeys(ranges)) == written
         assert all(start == end for (start, end), token_id in zip(ranges, ids, strict=True) if token_id <= UNK_ID)
+
+
+@given(text=TEXTS)
+def test_a_tag_stands_before_every_source_and_for_no_character(
+    pieces_tokenizer: SentencePieceTokenizer, text: str
+) -> None:
+    tagged = TaggedTokenizer(pieces_tokenizer, 9)
+    assert tagged.encode_source(text) == [9, *pieces_tokenizer.encode_source(text)]
+    assert len(tagged.encode_ranges(text)) == len(tagged.encode_source(text)) - 1
+    assert tagged.encode_ranges(text)[0] == (0, 0)
+    assert tagged.encode(text) == pieces_tokenizer.encode(text)
 
 
 @given(text=TEXTS, data=st.data())

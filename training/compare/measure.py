@@ -1,0 +1,130 @@
+"""Measure one trained system: scores, sizes and speeds of its bundle."""
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sacrebleu.metrics.bleu import BLEU
+
+from app.bundle.store import load_bundle
+from app.engine.facts import ModelFacts
+from app.engine.loop import Engine
+from app.engine.sequence import SearchOptions
+from app.engine.sessions import OnnxGraphs
+from training.checkpoint import read_place, read_weights
+from training.compare.results import LengthScore, Result, Score
+from training.config import RunConfig
+from training.corpus import Pair, normalise
+from training.dataset import TokenPairs
+from training.prepare import read_entry
+from training.scoring import ScoredSet, opened, score_set
+from training.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE
+
+# Source words, both ends counted. The last is what attention is for; it overlaps the two before it.
+LENGTHS: tuple[tuple[int, int | None], ...] = (
+    (1, 4),
+    (5, 6),
+    (7, 8),
+    (9, 11),
+    (12, 14),
+    (15, 19),
+    (20, None),
+    (15, None),
+)
+SPEED_SENTENCES = 400
+
+
+def measure(config: RunConfig, data: Path, run: Path, precision: str, limit: int | None = None) -> Result:
+    """Score the bundle on every set of ``corpus.test``, greedily, and time it.
+
+    :param limit: only so many sentences of each set.
+    """
+    folder = run / precision
+    bundle = load_bundle(folder)
+    place = read_place(run / CHECKPOINT_FILE)
+    scores, signatures = [], dict[str, None]()
+    for entry in config.corpus.test:
+        pairs = [(normalise(source), normalise(target)) for source, target in read_entry(entry, config, data, run)]
+        with opened(folder, threads=1, target=entry.target) as translator:
+            scored = score_set(translator, entry.name, pairs[:limit], beam_size=1)
+        signatures |= dict.fromkeys(quality.signature for quality in scored.quality)
+        scores.append(_score(scored))
+        if entry is config.corpus.test[0]:
+            tokens, characters = _speed(folder, pairs[: limit or SPEED_SENTENCES][:SPEED_SENTENCES])
+    return Result(
+        system=config.name,
+        budget_seconds=config.training.budget_seconds or place.processor_seconds,
+        steps=place.step,
+        epochs=round(place.target_tokens / max(1, _target_tokens(run)), 2),
+        target_tokens=place.target_tokens,
+        training_tokens_per_second=round(place.target_tokens / place.processor_seconds, 1),
+        parameters=sum(int(array.size) for array in read_weights(run / BEST_WEIGHTS_FILE).values()),
+        dev_loss=round(place.best_dev_loss, 4),
+        bundle_bytes=sum((folder / name).stat().st_size for name in bundle.manifest.required_files),
+        engine_tokens_per_second=round(tokens, 1),
+        engine_characters_per_second=round(characters, 1),
+        scores=tuple(scores),
+        signatures=tuple(signatures),
+        machine=machine(),
+        made_on=datetime.now(UTC).date(),
+    )
+
+
+def _target_tokens(run: Path) -> int:
+    target = TokenPairs.load(run / "train.npz").target
+    return len(target.ids) + len(target.offsets) - 1
+
+
+def _score(scored: ScoredSet) -> Score:
+    bleu, chrf = scored.quality
+    return Score(
+        set=scored.name,
+        segments=bleu.segments,
+        bleu=bleu.score,
+        chrf=chrf.score,
+        cut=scored.cut,
+        by_length=tuple(_of_length(scored, low, high) for low, high in LENGTHS),
+    )
+
+
+def _of_length(scored: ScoredSet, low: int, high: int | None) -> LengthScore:
+    chosen = [i for i, source in enumerate(scored.sources) if low <= len(source.split()) <= (high or 10**9)]
+    score = 0.0
+    if chosen:
+        references = [[scored.references[i] for i in chosen]]
+        score = BLEU().corpus_score([scored.translations[i] for i in chosen], references).score
+    return LengthScore(from_words=low, to_words=high, segments=len(chosen), bleu=round(score, 2))
+
+
+def _speed(folder: Path, pairs: Sequence[Pair]) -> tuple[float, float]:
+    """Tokens and characters that one thread writes in a second of processor time, greedily, as many rows at a time as
+    the engine takes."""
+    bundle = load_bundle(folder)
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), ModelFacts.of(bundle.manifest))
+    engine.start()
+    try:
+        limit = bundle.manifest.limits.max_source_tokens
+        sources = [ids for ids in (bundle.tokenizer.encode_source(source) for source, _ in pairs) if len(ids) <= limit]
+        engine.submit(sources[0], SearchOptions()).result()  # the first run of a graph is slower
+        began = time.process_time()
+        found = [future.result()[0] for future in engine.submit_many(sources, SearchOptions())]
+        seconds = time.process_time() - began
+    finally:
+        engine.stop(drain=False)
+    tokens = sum(len(hypothesis.token_scores) for hypothesis in found)
+    characters = sum(len(bundle.tokenizer.decode(hypothesis.token_ids)) for hypothesis in found)
+    return tokens / seconds, characters / seconds
+
+
+def machine() -> str:
+    """The processor and how many of its cores there are."""
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else model}, {len(os.sched_getaffinity(0))} cores"
