@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,8 +77,8 @@ class TokenPairs:
 class Batch:
     """``source_ids [rows, width]``, ``source_lengths [rows]``, ``input_ids`` and ``target_ids [rows, width]``.
 
-    The source ends with eos; the input is bos and the target, the target ends with eos. ``target_tokens`` counts the
-    targets that are not padding.
+    The source ends with eos; the input is bos and the target, the target ends with eos. What does not count in the
+    loss is padding in ``target_ids``. ``target_tokens`` counts the rest.
     """
 
     source_ids: Ids
@@ -92,10 +93,19 @@ class BatchPlan:
 
     A pair goes into the narrowest bucket that holds both its sides; a bucket of width w has ``tokens // w`` rows, so
     there are as many shapes as buckets and a compiled step never meets a new one.
+
+    :param loss_on: ``last``: of each target only its last token counts, not its eos.
     """
 
-    def __init__(self, pairs: TokenPairs, widths: Sequence[int], tokens_per_batch: int) -> None:
+    def __init__(
+        self,
+        pairs: TokenPairs,
+        widths: Sequence[int],
+        tokens_per_batch: int,
+        loss_on: Literal["all", "last"] = "all",
+    ) -> None:
         self._pairs = pairs
+        self._loss_on = loss_on
         self._widths = tuple(widths)
         self._rows = tuple(max(1, tokens_per_batch // width) for width in widths)
         # One more for eos on either side.
@@ -133,9 +143,11 @@ class BatchPlan:
             source_ids[row, len(source)] = EOS_ID
             input_ids[row, 0] = BOS_ID
             input_ids[row, 1 : len(target) + 1] = target
-            target_ids[row, : len(target)] = target
-            target_ids[row, len(target)] = EOS_ID
-            tokens += len(target) + 1
+            first = max(0, len(target) - 1) if self._loss_on == "last" else 0
+            target_ids[row, first : len(target)] = target[first:]
+            if self._loss_on == "all":
+                target_ids[row, len(target)] = EOS_ID
+            tokens += int(np.count_nonzero(target_ids[row]))
         return Batch(source_ids, lengths, input_ids, target_ids, tokens)
 
 

@@ -6,7 +6,16 @@ from pathlib import Path
 
 from app.bundle.tokenizer import Tokenizer, load_tokenizer
 from training.config import CorpusFile, RunConfig
-from training.corpus import CorpusReport, Pair, clean_pairs, read_moses, read_pairs, split_by_source, without_sources
+from training.corpus import (
+    CorpusReport,
+    Pair,
+    clean_pairs,
+    read_moses,
+    read_pairs,
+    read_texts,
+    split_by_source,
+    without_sources,
+)
 from training.dataset import TokenPairs
 from training.download import fetch
 from training.errors import CorpusError
@@ -36,7 +45,7 @@ def prepare(config: RunConfig, data: Path, run: Path) -> CorpusReport:
         train.extend(pairs)
     if not train or not dev:
         raise CorpusError(f"nothing to learn from: {len(train)} training and {len(dev)} dev pairs are left")
-    tokenizer = learn_tokenizer((text for pair in train for text in pair), config.tokenizer, config.seed)
+    tokenizer = learn_tokenizer((text for pair in train for text in pair if text), config.tokenizer, config.seed)
     write_atomically(run / TOKENIZER_FILES[tokenizer.kind], tokenizer.to_bytes())
     TokenPairs.encode(train, tokenizer).save(run / "train.npz")
     TokenPairs.encode(dev, tokenizer).save(run / "dev.npz")
@@ -58,6 +67,8 @@ def read_entry(entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> I
     :raises DownloadError: it could not be fetched.
     """
     path = _local(entry.path, entry, data, run)
+    if config.corpus.sides == "target":
+        return read_texts(path, entry, config.target)
     if entry.target_path is None:
         return read_pairs(path, entry, config.source, config.target)
     return read_moses(path, _local(entry.target_path, entry, data, run))
