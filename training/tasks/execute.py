@@ -17,6 +17,8 @@ from training.tasks.question import Question
 NEWLINE = "¶"
 # Counts in loops and factors of products go up to this many times the length, as in the paper.
 SMALL = 4
+# So many known programs in a row, and there are hardly any new ones left.
+DRAWS_IN_VAIN = 100
 
 _OPERATOR = re.compile(r"[+*-](?!=)| if |for ")
 _ASSIGNMENT = re.compile(rf"(?:^|{NEWLINE})[a-z]=")
@@ -31,22 +33,26 @@ def execute(length: int, nesting: int, count: int, seed: int) -> Iterator[Pair]:
 
     :raises ConfigError: there are not so many different programs, as far as can be seen by drawing.
     """
+    if length < 1 or nesting < 1:
+        raise ConfigError(f"length is {length} and nesting {nesting}, both must be 1 or more")
     generator = random.Random(seed)
     seen: set[str] = set()
-    for _ in range(20 * count + 100):
-        if len(seen) == count:
-            return
+    in_vain = 0
+    while len(seen) < count:
         is_hardest = generator.random() < 0.5
         drawn = (length, nesting) if is_hardest else (generator.randint(1, length), generator.randint(1, nesting))
         program, printed = compose(generator, *drawn)
         if program not in seen:
             seen.add(program)
+            in_vain = 0
             yield program, printed
-    if len(seen) < count:
-        raise ConfigError(
-            f"{count:,} programs of up to {length} digits and {nesting} operations are asked for, only {len(seen):,} "
-            f"different ones were found"
-        )
+            continue
+        in_vain += 1
+        if in_vain == DRAWS_IN_VAIN:
+            raise ConfigError(
+                f"{count:,} programs of up to {length} digits and {nesting} operations are asked for, only "
+                f"{len(seen):,} different ones were found"
+            )
 
 
 def compose(generator: random.Random, length: int, nesting: int) -> Pair:

@@ -21,6 +21,9 @@ def memory(lags: Sequence[int], alphabet: int, count: int, seed: int, counting: 
         are drawn from the whole alphabet.
     :raises ConfigError: there are not so many different sequences.
     """
+    if alphabet < 1 or min(lags) < 1:
+        raise ConfigError(f"the alphabet has {alphabet} symbols and the lags are {list(lags)}, all must be 1 or more")
+    lags = sorted(set(lags))
     known = sum(max(0, alphabet - lag) if counting else alphabet ** (lag + 1) // 2 for lag in lags)
     if count > known:
         raise ConfigError(
