@@ -75,7 +75,7 @@ class TokenPairs:
 
 @dataclass(frozen=True)
 class Batch:
-    """``source_ids [rows, width]``, ``source_lengths [rows]``, ``input_ids`` and ``target_ids [rows, width]``.
+    """``source_ids [rows, source]``, ``source_lengths [rows]``, ``input_ids`` and ``target_ids [rows, target]``.
 
     The source ends with eos; the input is bos and the target, the target ends with eos. What does not count in the
     loss is padding in ``target_ids``. ``target_tokens`` counts the rest.
@@ -91,8 +91,9 @@ class Batch:
 class BatchPlan:
     """Which pairs stand together in which batch, the same for the same seed and epoch.
 
-    A pair goes into the narrowest bucket that holds both its sides; a bucket of width w has ``tokens // w`` rows, so
-    there are as many shapes as buckets and a compiled step never meets a new one.
+    A pair goes into the narrowest bucket that holds both its sides; a bucket of width w has ``tokens // w`` rows, each
+    side as wide as the longest of its bucket. So there are as many shapes as buckets and a compiled step never meets a
+    new one.
 
     :param loss_on: ``last``: of each target only its last token counts, not its eos.
     """
@@ -112,6 +113,10 @@ class BatchPlan:
         longest = np.maximum(pairs.source.lengths, pairs.target.lengths) + 1
         bucket_of = np.searchsorted(np.asarray(widths), longest)
         self._members = [np.flatnonzero(bucket_of == bucket) for bucket in range(len(widths))]
+        self._source_widths, self._target_widths = (
+            [int(side.lengths[members].max(initial=0)) + 1 for members in self._members]
+            for side in (pairs.source, pairs.target)
+        )
         self.left_out = int(np.count_nonzero(bucket_of == len(widths)))
 
     @property
@@ -127,12 +132,13 @@ class BatchPlan:
             chunks.extend((bucket, order[start : start + rows]) for start in range(0, len(order), rows))
         for index in generator.permutation(len(chunks))[skip:]:
             bucket, members = chunks[index]
-            yield self._assemble(members, self._widths[bucket], self._rows[bucket])
+            yield self._assemble(members, bucket)
 
-    def _assemble(self, members: NDArray[np.int64], width: int, rows: int) -> Batch:
-        source_ids = np.full((rows, width), PAD_ID, np.int32)
-        input_ids = np.full((rows, width), PAD_ID, np.int32)
-        target_ids = np.full((rows, width), PAD_ID, np.int32)
+    def _assemble(self, members: NDArray[np.int64], bucket: int) -> Batch:
+        rows = self._rows[bucket]
+        source_ids = np.full((rows, self._source_widths[bucket]), PAD_ID, np.int32)
+        input_ids = np.full((rows, self._target_widths[bucket]), PAD_ID, np.int32)
+        target_ids = np.full((rows, self._target_widths[bucket]), PAD_ID, np.int32)
         # A row of padding alone still has one token for the encoder to read; its targets weigh nothing.
         lengths = np.ones(rows, np.int32)
         tokens = 0
