@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training.config import RunConfig, load_config
-from training.errors import TrainingError
+from training.errors import ConfigError, TrainingError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -99,6 +99,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     from training.evaluate import evaluate
 
     config, run = _opened(options)
+    if config.corpus.sides == "target":
+        raise ConfigError(f"{config.name} translates nothing: accuracy or sample shows what it can do")
     folder = options.models / f"{config.source}-{config.target}" if options.bundle is None else options.bundle
     for scored in evaluate(config, options.data, run, folder, options.beam_size):
         bleu, chrf = scored.quality

@@ -130,5 +130,7 @@ calibration_sentences = 8
     assert drawn("--count", "5", "--temperature", "1.0", "--prefix", "le ") == first
     assert drawn("--count", "4", "--temperature", "1.0", "--prefix", "le ", "--seed", "2") == first[1:]
     assert len(set(drawn("--count", "3", "--temperature", "0"))) == 1
+    assert main(["evaluate", str(path), *runs]) == 1
+    assert "small translates nothing: accuracy or sample shows what it can do" in capsys.readouterr().err
     assert main(["sample", str(path), *runs, "--top-k", "0"]) == 1
     assert "small: top_k is 0, must be 1 to 1000" in capsys.readouterr().err

@@ -30,5 +30,5 @@ class Task:
 
 
 def label(group: Group) -> str:
-    """``(2, 3)`` -> ``2x3``."""
+    """``(2, 3)`` -> ``2x3``: of programs, nesting 2 and length 3."""
     return "x".join(map(str, group))
