@@ -1,4 +1,4 @@
-"""``python -m training COMMAND CONFIG``: prepare, train, export, evaluate, accuracy. A run is one TOML file.
+"""``python -m training COMMAND CONFIG``: prepare, train, export, evaluate, accuracy, sample. A run is one TOML file.
 
 ``make`` writes the corpus of a task that needs no text from anywhere.
 """
@@ -6,6 +6,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from training.config import RunConfig, load_config
@@ -37,12 +38,29 @@ def _opened(options: argparse.Namespace) -> tuple[RunConfig, Path]:
 
 def _make(options: argparse.Namespace) -> None:
     from training.files import write_atomically
-    from training.tasks import addition
 
-    lines = [f"{source}\t{target}\n" for source, target in addition(options.digits, options.count, options.seed)]
+    lines = [f"{line}\n" for line in options.lines(options)]
     options.file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(options.file, "".join(lines).encode())
-    print(f"{len(lines):,} sums of numbers of up to {options.digits} digits in {options.file}")
+    print(f"{len(lines):,} lines in {options.file}")
+
+
+def _addition(options: argparse.Namespace) -> Iterator[str]:
+    from training.tasks.addition import addition
+
+    return map("\t".join, addition(options.digits, options.count, options.seed))
+
+
+def _execute(options: argparse.Namespace) -> Iterator[str]:
+    from training.tasks.execute import execute
+
+    return map("\t".join, execute(options.length, options.nesting, options.count, options.seed))
+
+
+def _memory(options: argparse.Namespace) -> Iterator[str]:
+    from training.tasks.memory import memory
+
+    return memory(options.lag, options.alphabet, options.count, options.seed, options.distractors == "counting")
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -83,6 +101,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     from training.evaluate import evaluate
 
     config, run = _opened(options)
+    if config.corpus.sides == "target":
+        raise ConfigError(f"{config.name} translates nothing: accuracy or sample shows what it can do")
     folder = options.models / f"{config.source}-{config.target}" if options.bundle is None else options.bundle
     for scored in evaluate(config, options.data, run, folder, options.beam_size):
         bleu, chrf = scored.quality
@@ -94,14 +114,23 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _accuracy(options: argparse.Namespace) -> None:
-    from training.accuracy import measure_accuracy
-    from training.evaluate import read_dev
+    from training.accuracy import accuracy, task_of
+    from training.tasks.question import label
 
     config, run = _opened(options)
-    found = measure_accuracy(run / options.precision, read_dev(run))
-    for length, (right, questions) in found.by_length.items():
-        print(f"{length} characters: {right:,} of {questions:,} right ({right / questions:.2%})")
-    print(f"{config.name}: {found.right:,} of {found.questions:,} unseen answers right ({found.share:.2%})")
+    found = accuracy(config, run, options.precision, options.file)
+    for group, (right, asked) in found.groups.items():
+        print(f"{task_of(config).axis} {label(group)}: {right:,} of {asked:,} right ({right / asked:.2%})")
+    print(f"{config.name}: {found.right:,} of {found.asked:,} unseen answers right ({found.share:.2%})")
+
+
+def _sample(options: argparse.Namespace) -> None:
+    from training.sample import sample
+
+    config, run = _opened(options)
+    folder = run / options.precision
+    drawn = (options.count, options.temperature, options.top_k, options.seed, options.prefix)
+    print("\n".join(sample(config, folder, *drawn)))
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -148,7 +177,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--beam-size", type=int, help="instead of the bundle's own")
     evaluate.set_defaults(command=_evaluate)
 
-    accuracy = commands.add_parser("accuracy", parents=[shared], help="how many answers on dev are right altogether")
+    accuracy = commands.add_parser(
+        "accuracy", parents=[shared], help="how many answers are right to the last character"
+    )
+    accuracy.add_argument("--file", type=Path, help="ask what in this file was not trained on, not what was held out")
     accuracy.add_argument("--precision", choices=("int8", "float32"), default="int8", help="which bundle of the run")
     accuracy.set_defaults(command=_accuracy)
 
@@ -164,14 +196,40 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--sentences", type=int, help="measure on so many test sentences only")
     compare.set_defaults(command=_compare)
 
-    make = commands.add_parser("make", help="write the corpus of a made-up task")
-    make.add_argument("task", choices=("addition",))
-    make.add_argument("file", type=Path, help="the tab-separated file to write")
-    make.add_argument("--digits", type=int, default=3, help="of the longest number (default: 3)")
-    make.add_argument("--count", type=int, default=50_000, help="pairs (default: 50,000)")
-    make.add_argument("--seed", type=int, default=1)
-    make.set_defaults(command=_make)
+    sample = commands.add_parser("sample", parents=[shared], help="sentences that a decoder alone writes")
+    sample.add_argument("--count", type=int, default=10, help="sentences (default: 10)")
+    sample.add_argument("--temperature", type=float, default=0.8, help="0 takes the best token (default: 0.8)")
+    sample.add_argument("--top-k", type=int, default=40, help="tokens to draw from at each step (default: 40)")
+    sample.add_argument("--seed", type=int, default=1)
+    sample.add_argument("--prefix", default="", metavar="TEXT", help="what every sentence begins with")
+    sample.add_argument("--precision", choices=("int8", "float32"), default="int8", help="which bundle of the run")
+    sample.set_defaults(command=_sample)
+
+    _add_tasks(commands.add_parser("make", help="write the corpus of a made-up task"))
     return parser
+
+
+def _add_tasks(make: argparse.ArgumentParser) -> None:
+    tasks = make.add_subparsers(required=True, metavar="TASK")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("file", type=Path, help="the tab-separated file to write")
+    shared.add_argument("--count", type=int, default=50_000, help="lines (default: 50,000)")
+    shared.add_argument("--seed", type=int, default=1)
+
+    addition = tasks.add_parser("addition", parents=[shared], help="sums: 535+61 -> 596")
+    addition.add_argument("--digits", type=int, default=3, help="of the longest number (default: 3)")
+    addition.set_defaults(command=_make, lines=_addition)
+
+    execute = tasks.add_parser("execute", parents=[shared], help="small programs and what they print")
+    execute.add_argument("--length", type=int, default=3, help="digits of the longest numbers (default: 3)")
+    execute.add_argument("--nesting", type=int, default=2, help="most operations composed (default: 2)")
+    execute.set_defaults(command=_make, lines=_execute)
+
+    memory = tasks.add_parser("memory", parents=[shared], help="sequences that end as they began: 3 0 1 2 3")
+    memory.add_argument("--lag", type=int, nargs="+", default=[10, 100], help="symbols between (default: 10 100)")
+    memory.add_argument("--alphabet", type=int, default=10, help="different symbols (default: 10)")
+    memory.add_argument("--distractors", choices=("random", "counting"), default="random", help="symbols between")
+    memory.set_defaults(command=_make, lines=_memory)
 
 
 if __name__ == "__main__":

@@ -21,15 +21,32 @@ CELL_STATES: dict[CellKind, tuple[str, ...]] = {
 
 
 @keras.saving.register_keras_serializable(package="passerelle")
+class ForgetBias(keras.initializers.Initializer):
+    """Biases ``[4 units]`` of an LSTM, gates in the order i, f, g, o: the forget gates' ``value``, the others' 0.
+
+    Above 0 the cell keeps what it holds until it learns what to forget (Gers et al. 2000, "Learning to forget").
+    """
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        return ops.repeat(ops.array([0.0, self.value, 0.0, 0.0], dtype=dtype), shape[0] // 4)
+
+    def get_config(self) -> dict[str, float]:
+        return {"value": self.value}
+
+
+@keras.saving.register_keras_serializable(package="passerelle")
 class PeepholeCell(keras.layers.Layer):
     """LSTM whose gates see its cell (Gers & Schmidhuber 2000, "Recurrent nets that time and count").
 
     ``i, f`` look at the cell before the step, ``o`` at the cell after it, each unit at its own alone.
     """
 
-    def __init__(self, units: int, name: str | None = None) -> None:
+    def __init__(self, units: int, forget_bias: float = 1.0, name: str | None = None) -> None:
         super().__init__(name=name)
-        self.units = units
+        self.units, self.forget_bias = units, forget_bias
         self.state_size, self.output_size = [units, units], units
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -38,10 +55,8 @@ class PeepholeCell(keras.layers.Layer):
         self.recurrent_kernel = self.add_weight(
             shape=(self.units, 4 * self.units), initializer="orthogonal", name="recurrent_kernel"
         )
-        self.bias = self.add_weight(shape=(4 * self.units,), initializer="zeros", name="bias")
+        self.bias = self.add_weight(shape=(4 * self.units,), initializer=ForgetBias(self.forget_bias), name="bias")
         self.peephole = self.add_weight(shape=(3, self.units), initializer="zeros", name="peephole")
-        # Forget nothing at first (Gers et al. 2000), as Keras's own LSTM does.
-        self.bias.assign(ops.repeat(ops.array([0.0, 1.0, 0.0, 0.0]), self.units))
 
     def call(self, inputs: Any, states: Sequence[Any], training: bool = False) -> tuple[Any, list[Any]]:
         """One step: the output and the states ``[h, c]``."""
@@ -55,7 +70,7 @@ class PeepholeCell(keras.layers.Layer):
         return hidden, [hidden, cell]
 
     def get_config(self) -> dict[str, Any]:
-        return {"units": self.units, "name": self.name}
+        return {"units": self.units, "forget_bias": self.forget_bias, "name": self.name}
 
 
 @keras.saving.register_keras_serializable(package="passerelle")
@@ -91,11 +106,20 @@ class CoupledCell(keras.layers.Layer):
         return {"units": self.units, "name": self.name}
 
 
-def recurrent_layer(kind: CellKind, units: int, name: str) -> Any:
+def recurrent_layer(kind: CellKind, units: int, name: str, forget_bias: float = 1.0) -> Any:
     """A layer over time that returns its outputs ``[rows, time, units]`` and its last states."""
     if kind == "lstm":
-        return keras.layers.LSTM(units, return_sequences=True, return_state=True, name=name)
+        return keras.layers.LSTM(
+            units,
+            bias_initializer=ForgetBias(forget_bias),
+            unit_forget_bias=False,  # would be 1, whatever the initializer says
+            return_sequences=True,
+            return_state=True,
+            name=name,
+        )
     if kind == "gru":
         return keras.layers.GRU(units, return_sequences=True, return_state=True, name=name)
-    cell = PeepholeCell(units, name=f"{kind}_cell") if kind == "peephole" else CoupledCell(units, name=f"{kind}_cell")
+    cell: Any = CoupledCell(units, name=f"{kind}_cell")
+    if kind == "peephole":
+        cell = PeepholeCell(units, forget_bias, name=f"{kind}_cell")
     return keras.layers.RNN(cell, return_sequences=True, return_state=True, name=name)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from training.errors import ConfigError
 
 CellKind = Literal["lstm", "gru", "peephole", "coupled"]
+TaskName = Literal["addition", "execute", "memory"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -47,6 +48,10 @@ class CorpusFile(Attribution):
 
 
 class CorpusConfig(_Section):
+    """``sides = "target"``: only the target's column is read and the source stays empty, for a model that goes on from
+    what is begun and translates nothing."""
+
+    sides: Literal["both", "target"] = "both"
     train: Annotated[tuple[CorpusFile, ...], Field(min_length=1)]
     dev: tuple[CorpusFile, ...] = ()
     dev_fraction: Fraction = 0.0
@@ -61,6 +66,15 @@ class CorpusConfig(_Section):
             raise ValueError("give either corpus.dev files or a corpus.dev_fraction above 0, not both, not neither")
         return self
 
+    @model_validator(mode="after")
+    def _one_side_in_one_file(self) -> "CorpusConfig":
+        for entry in (*self.train, *self.dev, *self.test):
+            if self.sides == "target" and entry.target_path is not None:
+                raise ValueError(
+                    f"sides = 'target' reads one file, {entry.name} has a target_path: {entry.target_path}"
+                )
+        return self
+
 
 class TokenizerConfig(_Section):
     kind: Literal["sentencepiece", "characters", "words"] = "sentencepiece"
@@ -73,24 +87,29 @@ class ModelConfig(_Section):
     """The pieces of the model. ``units`` is the width of each decoder layer; each direction of the encoder has
     ``encoder_units``.
 
+    - ``encoder_layers = 0``: no encoder, a decoder alone.
     - ``bridge``: how the encoder's last state starts the decoder. ``dense`` makes every state from that of the top
-      layer; ``copy`` hands the states of layer i to layer i; ``zero`` hands over nothing.
+      layer; ``copy`` hands the states of layer i to layer i. Two hand over nothing: ``zero`` begins with zeros,
+      ``start`` with states that are learned.
     - ``context``: a fixed vector of the source that enters every step, the last state or the mean or maximum of all.
     - ``attention`` has its place after ``layers_below`` decoder layers and before ``layers_above``.
     - ``input_feeding``: the last readout enters the next step (Luong et al. 2015, arXiv:1508.04025).
     - ``reads_tokens = false``: no token enters the decoder; it writes from the context alone.
     - ``readout``: a tanh layer of ``embedding`` units between the decoder and the scores.
     - ``residual``: each layer but the lowest of either side adds to what it reads.
+    - ``forget_bias``: of an LSTM's forget gates at first. The higher, the longer a cell keeps what it holds before it
+      learned to: at 1 for some steps, at 5 for a hundred (Gers et al. 2000, "Learning to forget"; Jozefowicz et al.
+      2015, "An empirical exploration of recurrent network architectures").
     """
 
     cell: CellKind = "lstm"
     input: Literal["embedding", "one-hot"] = "embedding"
     embedding: Positive = 384
     encoder_units: Positive = 192
-    encoder_layers: Positive = 2
+    encoder_layers: Annotated[int, Field(ge=0)] = 2
     bidirectional: bool = True
     reversed_source: bool = False
-    bridge: Literal["dense", "copy", "zero"] = "dense"
+    bridge: Literal["dense", "copy", "zero", "start"] = "dense"
     context: Literal["none", "last", "mean", "max"] = "none"
     units: Positive = 384
     layers_below: Positive = 1
@@ -99,6 +118,7 @@ class ModelConfig(_Section):
     input_feeding: bool = False
     reads_tokens: bool = True
     residual: bool = False
+    forget_bias: float = 1.0
     readout: bool = True
     tied: bool = True
     dropout: Fraction = 0.2
@@ -128,17 +148,28 @@ class ModelConfig(_Section):
             raise ValueError("input_feeding needs a readout")
         if not self.reads_tokens and self.context == "none":
             raise ValueError("a decoder that reads no tokens needs a context")
-        if self.attention == self.context == "none" and self.bridge == "zero":
+        reads_source = self.attention != "none" or self.context != "none" or self.bridge in ("dense", "copy")
+        if self.encoder_layers and not reads_source:
             raise ValueError("the decoder knows nothing of the source: give it a bridge, a context or attention")
+        if not self.encoder_layers and reads_source:
+            raise ValueError(
+                f"encoder_layers = 0 leaves nothing to read: it needs bridge = 'zero' or 'start', context and "
+                f"attention 'none'; they are {self.bridge!r}, {self.context!r} and {self.attention!r}"
+            )
+        if self.forget_bias != 1.0 and self.cell not in ("lstm", "peephole"):
+            raise ValueError(f"forget_bias is {self.forget_bias}, a {self.cell} cell has no forget gate of its own")
         return self
 
 
 class TrainingConfig(_Section):
-    """``sampling``: how often the decoder reads its own last prediction in place of the true token while training, 0
-    for teacher forcing and 1 for free running; it rises to this over the first ``sampling_rise`` of the run.
+    """What is learned from, and how.
 
-    ``budget_seconds`` is processor time of the training steps, all threads together: equal for runs that are to be
-    compared, also on a busy machine. The learning rate then follows the budget instead of ``max_steps``.
+    - ``sampling``: how often the decoder reads its own last prediction in place of the true token while training, 0
+      for teacher forcing and 1 for free running; it rises to this over the first ``sampling_rise`` of the run.
+    - ``loss_on = "last"``: only the last token of a target (its eos aside) counts in the loss and on dev, for tasks
+      that read a sequence and answer at its end.
+    - ``budget_seconds`` is processor time of the training steps, all threads together: equal for runs that are to be
+      compared, also on a busy machine. The learning rate then follows the budget instead of ``max_steps``.
     """
 
     tokens_per_batch: Positive = 2500
@@ -152,6 +183,7 @@ class TrainingConfig(_Section):
     label_smoothing: Fraction = 0.1
     sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
     sampling_rise: Annotated[float, Field(ge=0, le=1)] = 0.0
+    loss_on: Literal["all", "last"] = "all"
     gradient_clip_norm: Annotated[float, Field(gt=0)] = 1.0
     evaluate_every_steps: Positive = 500
     checkpoint_every_steps: Positive = 250
@@ -182,12 +214,14 @@ class ExportConfig(_Section):
 
 
 class RunConfig(_Section):
-    """The whole run: what is read, how it is cut, what is learned and what is exported."""
+    """The whole run: what is read, how it is cut, what is learned and what is exported. ``task``: what is made up, and
+    so how ``accuracy`` asks and groups its answers; None for text."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     source: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
     target: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
     seed: int = 1
+    task: TaskName | None = None
     corpus: CorpusConfig
     tokenizer: TokenizerConfig = TokenizerConfig()
     model: ModelConfig = ModelConfig()
@@ -207,6 +241,15 @@ class RunConfig(_Section):
         for entry in (*self.corpus.dev, *self.corpus.test):
             if entry.target not in (None, self.target, *self.tagged):
                 raise ValueError(f"{entry.name}: no training file has the target {entry.target!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _encoder_has_a_source(self) -> "RunConfig":
+        if (self.corpus.sides == "target") != (self.model.encoder_layers == 0):
+            raise ValueError(
+                f"corpus.sides is {self.corpus.sides!r} and model.encoder_layers {self.model.encoder_layers}: an empty "
+                f"source ('target') has nothing to encode and needs 0 layers, a source ('both') needs 1 or more"
+            )
         return self
 
 

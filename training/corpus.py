@@ -5,7 +5,7 @@ import hashlib
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
@@ -54,10 +54,22 @@ def read_pairs(path: Path, entry: CorpusFile, source: str, target: str) -> Itera
     """
     if entry.target_path is not None:
         raise ValueError("a Moses pair is read by read_moses")
-    for language in (source, target):
+    return ((found[0], found[1]) for found in _columns(path, entry, (source, target)))
+
+
+def read_texts(path: Path, entry: CorpusFile, target: str) -> Iterator[Pair]:
+    """The one column of a file that is learned from, as pairs with an empty source.
+
+    :raises CorpusError: as ``read_pairs``.
+    """
+    return (("", found[0]) for found in _columns(path, entry, (target,)))
+
+
+def _columns(path: Path, entry: CorpusFile, languages: Sequence[str]) -> Iterator[list[str]]:
+    for language in languages:
         if language not in entry.columns:
             raise CorpusError(f"{entry.name}: columns {list(entry.columns)} hold no {language!r}")
-    source_column, target_column = entry.columns.index(source), entry.columns.index(target)
+    columns = [entry.columns.index(language) for language in languages]
     for number, line in _lines(path):
         cells = line.split("\t")
         if len(cells) != len(entry.columns):
@@ -65,7 +77,7 @@ def read_pairs(path: Path, entry: CorpusFile, source: str, target: str) -> Itera
                 f"{path}:{number}: {len(cells)} tab-separated columns, expected {len(entry.columns)} "
                 f"({', '.join(entry.columns)}): {line[:80]!r}"
             )
-        yield cells[source_column], cells[target_column]
+        yield [cells[column] for column in columns]
 
 
 def read_moses(source_path: Path, target_path: Path) -> Iterator[Pair]:
@@ -117,21 +129,22 @@ def normalise(text: str) -> str:
 
 
 def split_by_source(pairs: Iterable[Pair], fraction: float, seed: int) -> tuple[list[Pair], list[Pair]]:
-    """``(train, dev)``: every pair of one source sentence goes the same way, so no sentence stands in both."""
+    """``(train, dev)``: every pair of one source sentence goes the same way, so no sentence stands in both. Where there
+    is no source, the same for targets."""
     train: list[Pair] = []
     dev: list[Pair] = []
     for pair in pairs:
-        digest = hashlib.blake2b(f"{seed}\t{fold(pair[0])}".encode(), digest_size=8).digest()
+        digest = hashlib.blake2b(f"{seed}\t{_known_by(pair)}".encode(), digest_size=8).digest()
         (dev if int.from_bytes(digest, "big") < fraction * 2**64 else train).append(pair)
     return train, dev
 
 
 def without_sources(pairs: Iterable[Pair], held_out: Iterable[Pair], report: CorpusReport, name: str) -> list[Pair]:
-    """Drop the training pairs whose source sentence stands in the held-out pairs."""
-    held = {fold(source) for source, _ in held_out}
+    """Drop the training pairs whose source sentence (without a source: their target) stands in the held-out pairs."""
+    held = {_known_by(pair) for pair in held_out}
     kept = []
     for pair in pairs:
-        if fold(pair[0]) in held:
+        if _known_by(pair) in held:
             report.drop(name, "in dev")
             report.kept[name] -= 1
         else:
@@ -144,8 +157,13 @@ def fold(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum()) or text
 
 
+def _known_by(pair: Pair) -> str:
+    source, target = pair
+    return fold(source or target)
+
+
 def _objection(source: str, target: str, config: CorpusConfig, max_words: int | None) -> str | None:
-    if not source or not target:
+    if not target or not (source or config.sides == "target"):
         return "empty side"
     if max(len(source), len(target)) > config.max_characters:
         return f"over {config.max_characters} characters"
@@ -154,7 +172,7 @@ def _objection(source: str, target: str, config: CorpusConfig, max_words: int | 
     if max(source_words, target_words) > limit:
         return f"over {limit} words"
     # A few characters more or less say nothing: "Go!" may well be "Allez-y maintenant !".
-    if max(len(source), len(target)) > 10 + config.max_ratio * min(len(source), len(target)):
+    if source and max(len(source), len(target)) > 10 + config.max_ratio * min(len(source), len(target)):
         return f"length ratio over {config.max_ratio}"
     return None
 

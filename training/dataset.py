@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,10 +81,10 @@ class TokenPairs:
 
 @dataclass(frozen=True)
 class Batch:
-    """``source_ids [rows, width]``, ``source_lengths [rows]``, ``input_ids`` and ``target_ids [rows, width]``.
+    """``source_ids [rows, source]``, ``source_lengths [rows]``, ``input_ids`` and ``target_ids [rows, target]``.
 
-    The source ends with eos; the input is bos and the target, the target ends with eos. ``target_tokens`` counts the
-    targets that are not padding.
+    The source ends with eos; the input is bos and the target, the target ends with eos. What does not count in the
+    loss is padding in ``target_ids``. ``target_tokens`` counts the rest.
     """
 
     source_ids: Ids
@@ -96,18 +97,32 @@ class Batch:
 class BatchPlan:
     """Which pairs stand together in which batch, the same for the same seed and epoch.
 
-    A pair goes into the narrowest bucket that holds both its sides; a bucket of width w has ``tokens // w`` rows, so
-    there are as many shapes as buckets and a compiled step never meets a new one.
+    A pair goes into the narrowest bucket that holds both its sides; a bucket of width w has ``tokens // w`` rows, each
+    side as wide as the longest of its bucket. So there are as many shapes as buckets and a compiled step never meets a
+    new one.
+
+    :param loss_on: ``last``: of each target only its last token counts, not its eos.
     """
 
-    def __init__(self, pairs: TokenPairs, widths: Sequence[int], tokens_per_batch: int) -> None:
+    def __init__(
+        self,
+        pairs: TokenPairs,
+        widths: Sequence[int],
+        tokens_per_batch: int,
+        loss_on: Literal["all", "last"] = "all",
+    ) -> None:
         self._pairs = pairs
+        self._loss_on = loss_on
         self._widths = tuple(widths)
         self._rows = tuple(max(1, tokens_per_batch // width) for width in widths)
         # One more for eos on either side.
         longest = np.maximum(pairs.source.lengths, pairs.target.lengths) + 1
         bucket_of = np.searchsorted(np.asarray(widths), longest)
         self._members = [np.flatnonzero(bucket_of == bucket) for bucket in range(len(widths))]
+        self._source_widths, self._target_widths = (
+            [int(side.lengths[members].max(initial=0)) + 1 for members in self._members]
+            for side in (pairs.source, pairs.target)
+        )
         self.left_out = int(np.count_nonzero(bucket_of == len(widths)))
 
     @property
@@ -123,12 +138,13 @@ class BatchPlan:
             chunks.extend((bucket, order[start : start + rows]) for start in range(0, len(order), rows))
         for index in generator.permutation(len(chunks))[skip:]:
             bucket, members = chunks[index]
-            yield self._assemble(members, self._widths[bucket], self._rows[bucket])
+            yield self._assemble(members, bucket)
 
-    def _assemble(self, members: NDArray[np.int64], width: int, rows: int) -> Batch:
-        source_ids = np.full((rows, width), PAD_ID, np.int32)
-        input_ids = np.full((rows, width), PAD_ID, np.int32)
-        target_ids = np.full((rows, width), PAD_ID, np.int32)
+    def _assemble(self, members: NDArray[np.int64], bucket: int) -> Batch:
+        rows = self._rows[bucket]
+        source_ids = np.full((rows, self._source_widths[bucket]), PAD_ID, np.int32)
+        input_ids = np.full((rows, self._target_widths[bucket]), PAD_ID, np.int32)
+        target_ids = np.full((rows, self._target_widths[bucket]), PAD_ID, np.int32)
         # A row of padding alone still has one token for the encoder to read; its targets weigh nothing.
         lengths = np.ones(rows, np.int32)
         tokens = 0
@@ -139,9 +155,11 @@ class BatchPlan:
             source_ids[row, len(source)] = EOS_ID
             input_ids[row, 0] = BOS_ID
             input_ids[row, 1 : len(target) + 1] = target
-            target_ids[row, : len(target)] = target
-            target_ids[row, len(target)] = EOS_ID
-            tokens += len(target) + 1
+            first = max(0, len(target) - 1) if self._loss_on == "last" else 0
+            target_ids[row, first : len(target)] = target[first:]
+            if self._loss_on == "all":
+                target_ids[row, len(target)] = EOS_ID
+            tokens += int(np.count_nonzero(target_ids[row]))
         return Batch(source_ids, lengths, input_ids, target_ids, tokens)
 
 

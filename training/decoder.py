@@ -41,7 +41,7 @@ def decoder_layers(config: ModelConfig, where: Literal["lower", "upper"]) -> lis
     """The layers below or above the attention, lowest first."""
     count = config.layers_below if where == "lower" else config.layers_above
     names = [f"decoder_{where}" if index == 0 else f"decoder_{where}_{index + 1}" for index in range(count)]
-    return [recurrent_layer(config.cell, config.units, name) for name in names]
+    return [recurrent_layer(config.cell, config.units, name, config.forget_bias) for name in names]
 
 
 class Advance(Protocol):

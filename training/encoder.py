@@ -42,10 +42,10 @@ def encoder_layers(config: ModelConfig) -> list[Any]:
     layers: list[Any] = []
     for index in range(config.encoder_layers):
         if config.bidirectional:
-            one = recurrent_layer(config.cell, config.encoder_units, config.cell)
+            one = recurrent_layer(config.cell, config.encoder_units, config.cell, config.forget_bias)
             layers.append(keras.layers.Bidirectional(one, name=f"encoder_{index}"))
         else:
-            layers.append(recurrent_layer(config.cell, config.encoder_units, f"encoder_{index}"))
+            layers.append(recurrent_layer(config.cell, config.encoder_units, f"encoder_{index}", config.forget_bias))
     return layers
 
 
@@ -61,10 +61,13 @@ def read_source(
 ) -> Read:
     """Run the encoder over ``source_ids [rows, source]``; what lies beyond ``source_lengths [rows]`` changes nothing.
 
-    ``hidden`` comes back in the order of the source, also where the encoder reads it reversed.
+    ``hidden`` comes back in the order of the source, also where the encoder reads it reversed. Without layers nothing
+    is read, and there is no ``hidden``.
     """
     width = ops.shape(source_ids)[1]
     mask = length_mask(source_lengths, width)
+    if not layers:
+        return Read(None, mask, [])
     if config.reversed_source:
         source_ids = take_places(source_ids, reversed_places(source_lengths, width))
     hidden = dropouts[0](embed(source_ids), training=training)

@@ -30,7 +30,7 @@ from training.config import RunConfig
 from training.dataset import TokenPairs, length_ratio
 from training.graphs import OPSET, convert_decoder_step, convert_encoder
 from training.model import EncoderDecoder
-from training.parity import Parity, check_parity, check_rows_alone, padded, spread_pairs
+from training.parity import Pair, Parity, check_parity, check_rows_alone, padded, spread_pairs
 from training.prepare import TOKENIZER_FILES, load_run_tokenizer, source_tags
 from training.quantize import Array, quantize_products, quantize_weights_only
 from training.train import BEST_WEIGHTS_FILE, build_model
@@ -57,7 +57,7 @@ def export(config: RunConfig, run: Path) -> tuple[dict[str, Path], Parity]:
         )
 
     def rows_alone(folder: Path) -> None:
-        check_rows_alone(load_bundle(folder), [source for source, _ in pairs])
+        check_rows_alone(load_bundle(folder), pairs)
 
     float32 = (convert_encoder(model), convert_decoder_step(model))
     folders = {"float32": run / "float32", "int8": run / "int8"}
@@ -190,7 +190,7 @@ def opens(folder: Path) -> None:
     OnnxGraphs(load_bundle(folder), provider="cpu", threads=1)
 
 
-def _step_feeds(bundle: Bundle, pairs: Sequence[tuple[list[int], list[int]]]) -> Iterator[dict[str, Array]]:
+def _step_feeds(bundle: Bundle, pairs: Sequence[Pair]) -> Iterator[dict[str, Array]]:
     """Inputs of the decoder step as they come up while it reads real targets."""
     graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
     for start in range(0, len(pairs), 16):

@@ -47,6 +47,7 @@ def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
         return {**memories, **dict(zip(model.state_names, states, strict=True)), **entering}
 
     graph = _convert(encode, inputs)
+    _keep_inputs(graph, {name: inputs[name] for name in ("source_ids", "source_lengths")})
     for cut in cuts:
         insert_layer(graph, cut, "source_lengths")
     _sort(graph)
@@ -94,7 +95,7 @@ def convert_decoder_step(model: EncoderDecoder) -> onnx.ModelProto:
 
 
 def _keep_inputs(model: onnx.ModelProto, inputs: Inputs) -> None:
-    """An input that the model does not read is an input still: a decoder may read no tokens."""
+    """An input that the model does not read is an input still: a decoder may read no tokens, or stand alone."""
     given = {value.name for value in model.graph.input}
     for name, (kind, shape) in inputs.items():
         if name not in given:

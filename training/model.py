@@ -9,6 +9,7 @@ from keras import ops
 
 from app.bundle.tokenizer import PAD_ID
 from training.attention import AdditiveAttention, Attention, DotAttention
+from training.bridge import bridges, first_state
 from training.config import ModelConfig
 from training.decoder import (
     CONTEXT_STATE,
@@ -21,7 +22,7 @@ from training.decoder import (
     one_step,
     over_target,
 )
-from training.encoder import Read, RunLayer, encoder_layers, fixed_context, read_source, run_layer
+from training.encoder import RunLayer, encoder_layers, read_source, run_layer
 from training.layers import OneHot, TiedOutput, UntiedOutput, length_mask
 
 Memories = dict[str, Any]
@@ -47,11 +48,7 @@ class EncoderDecoder(keras.Model):
         self.states = decoder_states(config)
         self.embedding = self._embedding()
         self.encoder_layers = encoder_layers(config)
-        self.bridges = {
-            state.name: keras.layers.Dense(config.units, activation="tanh", name=f"bridge_{state.name}")
-            for state in self._layer_states
-            if config.bridge == "dense"
-        }
+        self.bridges = bridges(config, self.states)
         self.lower = decoder_layers(config, "lower")
         self.attention: Any = _attention(config)
         self.upper = decoder_layers(config, "upper")
@@ -109,19 +106,11 @@ class EncoderDecoder(keras.Model):
             self.config, self.encoder_layers, dropouts, self.embedding, source_ids, source_lengths, training, run
         )
         memories = {} if self.attention is None else self.attention.memories(read.hidden)
-        return memories, [self._first_state(state.name, read) for state in self.states]
-
-    def _first_state(self, name: str, read: Read) -> Any:
-        if name == CONTEXT_STATE:
-            return fixed_context(self.config, read)
-        summary = read.last[-1]["h"]
-        kind, layer = name.removeprefix("state_")[0], name[-1]
-        if name in self.bridges:
-            return self.bridges[name](read.last[-1][kind])
-        if self.config.bridge == "copy" and layer.isdigit():
-            return read.last[int(name.removeprefix(f"state_{kind}")) - 1][kind]
-        width = next(state.units for state in self.states if state.name == name)
-        return ops.repeat(ops.zeros_like(summary[:, :1]), width, axis=1)
+        first = [
+            first_state(self.config, self.bridges, state, read, source_lengths, self.compute_dtype)
+            for state in self.states
+        ]
+        return memories, first
 
     # --- the decoder -------------------------------------------------------------------------------------------
 
@@ -283,10 +272,6 @@ class EncoderDecoder(keras.Model):
 
     # --- the pieces --------------------------------------------------------------------------------------------
 
-    @property
-    def _layer_states(self) -> list[Any]:
-        return [state for state in self.states if state.name not in ("state_feed", CONTEXT_STATE)]
-
     def _embedding(self) -> Any:
         if self.config.input == "one-hot":
             return OneHot(self.vocabulary_size, name="one_hot")
@@ -301,7 +286,10 @@ class EncoderDecoder(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Mean cross-entropy in nats per target token, padding left out, with label smoothing while training."""
+        """Mean cross-entropy in nats per target token, padding left out, with label smoothing while training.
+
+        What is padding in ``y`` counts for nothing: so ``loss_on`` reaches here.
+        """
         logits, top = y_pred
         losses = keras.losses.sparse_categorical_crossentropy(y, ops.cast(logits, "float32"), from_logits=True)
         if training and self.label_smoothing:

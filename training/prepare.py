@@ -6,7 +6,16 @@ from pathlib import Path
 
 from app.bundle.tokenizer import SentencePieceTokenizer, Tokenizer, load_tokenizer
 from training.config import CorpusFile, RunConfig
-from training.corpus import CorpusReport, Pair, clean_pairs, read_moses, read_pairs, split_by_source, without_sources
+from training.corpus import (
+    CorpusReport,
+    Pair,
+    clean_pairs,
+    read_moses,
+    read_pairs,
+    read_texts,
+    split_by_source,
+    without_sources,
+)
 from training.dataset import TokenPairs
 from training.download import fetch
 from training.errors import CorpusError
@@ -42,7 +51,7 @@ def prepare(config: RunConfig, data: Path, run: Path) -> CorpusReport:
             f"nothing to learn from: {len(_all(train))} training and {len(dev[config.target])} dev pairs are left"
         )
     tokenizer = learn_tokenizer(
-        (text for pair in _all(train) for text in pair), config.tokenizer, config.seed, config.tagged
+        (text for pair in _all(train) for text in pair if text), config.tokenizer, config.seed, config.tagged
     )
     write_atomically(run / TOKENIZER_FILES[tokenizer.kind], tokenizer.to_bytes())
     _encoded(train, config, tokenizer).save(run / "train.npz")
@@ -93,6 +102,8 @@ def read_entry(entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> I
     :raises DownloadError: it could not be fetched.
     """
     path = _local(entry.path, entry, data, run)
+    if config.corpus.sides == "target":
+        return read_texts(path, entry, config.target)
     if entry.target_path is None:
         return read_pairs(path, entry, config.source, entry.target or config.target)
     return read_moses(path, _local(entry.target_path, entry, data, run))

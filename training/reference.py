@@ -3,6 +3,7 @@
 Written for reading, on purpose without anything of the engine: what the engine gives is compared with this.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +37,11 @@ class ReferenceDecoder:
     def __init__(self, model: EncoderDecoder) -> None:
         self.model = model
 
-    def greedy(self, source_ids: list[int], cap: int) -> ReferenceHypothesis:
-        """The best token at each step until eos, at most ``cap`` tokens."""
-        states, memories, lengths = self._encode(source_ids)
-        tokens: list[int] = []
-        token, total = BOS_ID, 0.0
+    def greedy(self, source_ids: list[int], cap: int, prefix: Sequence[int] = ()) -> ReferenceHypothesis:
+        """The best token at each step after ``prefix`` until eos, at most ``cap`` tokens."""
+        states, memories, lengths = self._begin(source_ids, prefix)
+        tokens = list(prefix)
+        token, total = tokens[-1] if tokens else BOS_ID, 0.0
         while True:
             scores, states = self._step([token], states, memories, lengths)
             token = int(np.argmax(scores[0]))
@@ -51,11 +52,14 @@ class ReferenceDecoder:
             if len(tokens) == cap:
                 return ReferenceHypothesis(tuple(tokens), total, False)
 
-    def beam(self, source_ids: list[int], cap: int, beam_size: int, length_penalty: float) -> ReferenceHypothesis:
-        """Beam search: the ``beam_size`` best continuations live on; an eos among the first ``beam_size`` candidates
-        ends its hypothesis; done when no live one could win by ending at once."""
-        states, memories, lengths = self._encode(source_ids)
-        live = [ReferenceHypothesis((), 0.0, False)]
+    def beam(
+        self, source_ids: list[int], cap: int, beam_size: int, length_penalty: float, prefix: Sequence[int] = ()
+    ) -> ReferenceHypothesis:
+        """Beam search: the ``beam_size`` best continuations live on, at first ``prefix`` alone, at no cost; an eos
+        among the first ``beam_size`` candidates ends its hypothesis; done when no live one could win by ending at once.
+        """
+        states, memories, lengths = self._begin(source_ids, prefix)
+        live = [ReferenceHypothesis(tuple(prefix), 0.0, False)]
         best: ReferenceHypothesis | None = None
         while live:
             rows = len(live)
@@ -85,6 +89,13 @@ class ReferenceDecoder:
                     break
         assert best is not None  # live runs out only at the cap, which returns above, or after an eos
         return best
+
+    def _begin(self, source_ids: list[int], prefix: Sequence[int]) -> tuple[list[Any], dict[str, Any], Any]:
+        """The source encoded, and all but the last token of the prefix read."""
+        states, memories, lengths = self._encode(source_ids)
+        for token in [BOS_ID, *prefix][:-1]:
+            _, states = self._step([token], states, memories, lengths)
+        return states, memories, lengths
 
     def _encode(self, source_ids: list[int]) -> tuple[list[Any], dict[str, Any], Any]:
         ids, lengths = np.array([source_ids], np.int32), np.array([len(source_ids)], np.int32)

@@ -74,8 +74,8 @@ class Trainer:
         self.model = build_model(config, tokenizer.vocabulary_size, for_training=True)
         settings = config.training
         self.train_pairs, self.dev_pairs = TokenPairs.load(run / "train.npz"), TokenPairs.load(run / "dev.npz")
-        self.plan = BatchPlan(self.train_pairs, settings.bucket_widths, settings.tokens_per_batch)
-        self.dev_plan = BatchPlan(self.dev_pairs, settings.bucket_widths, settings.tokens_per_batch)
+        self.plan = BatchPlan(self.train_pairs, settings.bucket_widths, settings.tokens_per_batch, settings.loss_on)
+        self.dev_plan = BatchPlan(self.dev_pairs, settings.bucket_widths, settings.tokens_per_batch, settings.loss_on)
         if not self.plan.batches_per_epoch or not self.dev_plan.batches_per_epoch:
             raise ConfigError(f"no pair fits into bucket_widths {list(settings.bucket_widths)}")
         checkpoint = run / CHECKPOINT_FILE

@@ -63,6 +63,10 @@ def test_a_base_lends_what_is_not_said(tmp_path: Path) -> None:
         ({"readout": False, "tied": False, "input_feeding": True}, "input_feeding needs a readout"),
         ({"reads_tokens": False}, "a decoder that reads no tokens needs a context"),
         ({"attention": "none", "bridge": "zero"}, "the decoder knows nothing of the source"),
+        ({"attention": "none", "bridge": "start"}, "the decoder knows nothing of the source"),
+        ({"encoder_layers": 0}, "encoder_layers = 0 leaves nothing to read: .* 'dense', 'none' and 'general'"),
+        ({"encoder_layers": -1}, "greater than or equal to 0"),
+        ({"cell": "gru", "forget_bias": 2.0}, "forget_bias is 2.0, a gru cell has no forget gate of its own"),
     ],
 )
 def test_pieces_that_do_not_fit_are_refused(model: dict[str, object], message: str) -> None:
@@ -80,6 +84,13 @@ def test_pieces_that_do_not_fit_are_refused(model: dict[str, object], message: s
         ("tokens_per_batch = 800", "tokens_per_batch = 6", r"tokens_per_batch \(6\) must hold one row of the widest"),
         ("dev_fraction = 0.03", "", "either corpus.dev files or a corpus.dev_fraction"),
         ('name = "reversal"', 'name = "../reversal"', "name: .*pattern"),
+        ("dev_fraction", 'sides = "target"\ndev_fraction', "corpus.sides is 'target' and model.encoder_layers 1"),
+        (
+            "dev_fraction = 0.03",
+            'dev_fraction = 0.03\nsides = "target"\n[[corpus.test]]\nname = "t"\npath = "t.en"\ntarget_path = "t.fr"\n'
+            'licence = "CC0"',
+            "sides = 'target' reads one file, t has a target_path: t.fr",
+        ),
         ("[model]", "[model", "reversal.toml: "),
     ],
 )

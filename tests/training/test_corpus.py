@@ -3,6 +3,7 @@
 import gzip
 import zipfile
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from training.corpus import (
     normalise,
     read_moses,
     read_pairs,
+    read_texts,
     split_by_source,
     without_sources,
 )
@@ -27,8 +29,10 @@ def entry(columns: tuple[str, ...] = ("en", "fr"), max_pairs: int | None = None)
     return CorpusFile(name="test", path="unused", columns=columns, licence="CC0", max_pairs=max_pairs)
 
 
-def clean(pairs: list[Pair], max_words: int = 80, max_pairs: int | None = None) -> tuple[list[Pair], CorpusReport]:
-    config = CorpusConfig(train=(entry(),), dev_fraction=0.1, max_characters=100, max_words=max_words)
+def clean(
+    pairs: list[Pair], max_words: int = 80, max_pairs: int | None = None, sides: Literal["both", "target"] = "both"
+) -> tuple[list[Pair], CorpusReport]:
+    config = CorpusConfig(train=(entry(),), dev_fraction=0.1, max_characters=100, max_words=max_words, sides=sides)
     report = CorpusReport()
     return list(clean_pairs(pairs, "test", config, report, set(), entry(max_pairs=max_pairs))), report
 
@@ -129,6 +133,26 @@ def test_cleaning_says_what_was_dropped_and_why() -> None:
     assert "read 7, kept 2, dropped: over 5 words 2" in report.lines()[0]
     _, report = clean([("go now", "a" * 60)])
     assert report.dropped["test"] == {"length ratio over 3.0": 1}
+
+
+def test_one_column_is_read_and_cleaned_without_a_source(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("Bonjour.\n\nBonjour.\n" + "a" * 40 + "\n" + "b" * 101 + "\n", encoding="utf-8")
+    texts = list(read_texts(path, entry(columns=("fr",)), "fr"))
+    assert texts[:2] == [("", "Bonjour."), ("", "")]
+    kept, report = clean(texts, sides="target")
+    assert kept == [("", "Bonjour."), ("", "a" * 40)]  # no source, so no ratio
+    assert report.dropped["test"] == {"empty side": 1, "duplicate": 1, "over 100 characters": 1}
+    with pytest.raises(CorpusError, match=r"columns \['fr'\] hold no 'de'"):
+        list(read_texts(path, entry(columns=("fr",)), "de"))
+
+
+def test_texts_without_a_source_are_split_by_themselves() -> None:
+    texts = [("", f"phrase {number}") for number in range(200)]
+    train, dev = split_by_source(texts, 0.5, seed=3)
+    assert 60 < len(dev) < 140
+    assert not {text for _, text in train} & {text for _, text in dev}
+    assert without_sources(texts, dev, CorpusReport(), "test") == train
 
 
 def test_max_pairs_stops_reading() -> None:

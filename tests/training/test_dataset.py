@@ -36,7 +36,12 @@ def test_every_pair_that_fits_comes_once(pairs: list[tuple[list[int], list[int]]
     plan = BatchPlan(token_pairs(pairs), (4, 7), 14)
     batches = list(plan.batches(seed, epoch))
     assert len(batches) == plan.batches_per_epoch
-    assert {batch.source_ids.shape for batch in batches} <= {(3, 4), (2, 7)}
+    widest = {3: 4, 2: 7}
+    for batch in batches:
+        rows, source = batch.source_ids.shape
+        assert batch.input_ids.shape == batch.target_ids.shape
+        assert max(source, batch.target_ids.shape[1]) <= widest[rows]
+    assert len({(batch.source_ids.shape, batch.target_ids.shape) for batch in batches}) <= 2
     found = [pair for batch in batches for pair in rows_of(batch)]
     fitting = [pair for pair in pairs if max(len(pair[0]), len(pair[1])) + 1 <= 7]
     assert sorted(found) == sorted(fitting)

@@ -19,7 +19,7 @@ from training.arrays import to_numpy
 from training.config import ModelConfig, RunConfig, TokenizerConfig
 from training.export import export, load_best_model
 from training.model import EncoderDecoder
-from training.parity import check_rows_alone
+from training.parity import Pair, begun, check_rows_alone
 from training.prepare import prepare
 from training.reference import ReferenceDecoder
 from training.train import Trainer
@@ -28,6 +28,7 @@ STEPS = 40
 SMALL = {"embedding": 16, "encoder_units": 16, "units": 32, "encoder_layers": 1, "dropout": 0.1}
 PLAIN = {"attention": "none", "bidirectional": False, "encoder_units": 32, "layers_above": 0, "bridge": "copy"}
 CHARACTERS = {**PLAIN, "input": "one-hot", "readout": False, "tied": False}
+ALONE = {"encoder_layers": 0, "bridge": "start", "attention": "none", "layers_above": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,16 +40,17 @@ class System:
     states: tuple[str, ...] = ("state_h1", "state_c1", "state_h2", "state_c2")
     moves_with_source: tuple[str, ...] = ()
     memories: tuple[str, ...] = ("memory",)
-    encoder_node: str = "LSTM"
-    tokenizer: str = "characters"
+    encoder_node: str | None = "LSTM"
+    corpus: str = "characters"
 
 
 ONE = ("state_h1", "state_c1")
+FED = ("state_h1", "state_c1", "state_h2", "state_c2", "state_feed")
 SYSTEMS = {
     "default": System({}),
     "char-lstm": System(CHARACTERS, {"optimizer": "rmsprop", "learning_rate": 1e-3}, states=ONE, memories=()),
     "char-gru": System({**CHARACTERS, "cell": "gru"}, states=("state_h1",), memories=(), encoder_node="GRU"),
-    "word-lstm": System(PLAIN, states=ONE, memories=(), tokenizer="words"),
+    "word-lstm": System(PLAIN, states=ONE, memories=(), corpus="words"),
     "free-running": System(PLAIN, {"sampling": 1.0}, states=ONE, memories=()),
     "scheduled-sampling": System({}, {"sampling": 0.5, "sampling_rise": 0.5}),
     "repeat-vector": System(
@@ -81,23 +83,48 @@ SYSTEMS = {
     "residual-attention": System({"residual": True, "encoder_layers": 2}),
     "peephole": System({"cell": "peephole"}),
     "coupled-gates": System({"cell": "coupled"}),
+    "addition": System({**CHARACTERS, "forget_bias": 2.0}, states=ONE, memories=()),
+    "execute": System(
+        {**CHARACTERS, "encoder_layers": 2, "layers_below": 2},
+        states=("state_h1", "state_c1", "state_h2", "state_c2"),
+        memories=(),
+    ),
+    "memory": System(
+        {**ALONE, "input": "one-hot", "readout": False, "tied": False, "forget_bias": 5.0},
+        {"loss_on": "last"},
+        states=ONE,
+        memories=(),
+        encoder_node=None,
+        corpus="alone",
+    ),
+    "generate": System(ALONE, states=ONE, memories=(), encoder_node=None, corpus="alone"),
+    "alone-from-zeros": System(
+        {**ALONE, "bridge": "zero", "layers_below": 2, "cell": "peephole", "forget_bias": 3.0},
+        memories=(),
+        encoder_node=None,
+        corpus="alone",
+    ),
+    "start-with-attention": System({"bridge": "start", "input_feeding": True}, states=FED),
 }
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[RunConfig, Path]]:
-    """The reversal task read and tokenised once for all systems, by kind of tokenizer; as words, its letters stand
-    apart, and there is no room in the vocabulary for the rarest two."""
+    """The reversal task read and tokenised once for all systems. As words, its letters stand apart, and there is no
+    room in the vocabulary for the rarest two; for a decoder alone there are only its targets. A fifth is held out, as
+    in the tutorials on characters."""
     found = {}
-    for kind in ("characters", "words"):
+    for kind in ("characters", "words", "alone"):
         folder = tmp_path_factory.mktemp(kind)
         config = write_task(folder, pairs=600, max_steps=STEPS)
         corpus = folder / "pairs.tsv"
         pairs = [line.split("\t") for line in corpus.read_text(encoding="utf-8").splitlines()]
         lines = [f"{written(kind, source)}\t{written(kind, target)}\n" for source, target in pairs]
         corpus.write_text("".join(lines), encoding="utf-8")
-        tokenizer = TokenizerConfig.model_validate({"kind": kind, "vocabulary_size": 12})
-        config = config.model_copy(update={"tokenizer": tokenizer})
+        name = "words" if kind == "words" else "characters"
+        tokenizer = TokenizerConfig.model_validate({"kind": name, "vocabulary_size": 12})
+        read = config.corpus.model_copy(update={"dev_fraction": 0.2, "sides": "target" if kind == "alone" else "both"})
+        config = config.model_copy(update={"tokenizer": tokenizer, "corpus": read})
         prepare(config, folder, folder / "prepared")
         found[kind] = config, folder / "prepared"
     return found
@@ -119,7 +146,7 @@ def test_a_system_trains_and_is_served_as_its_reference_decodes(
     name: str, prepared: dict[str, tuple[RunConfig, Path]], tmp_path: Path
 ) -> None:
     system = SYSTEMS[name]
-    base, folder = prepared[system.tokenizer]
+    base, folder = prepared[system.corpus]
     config = configured(base, system)
     run = tmp_path / "run"
     shutil.copytree(folder, run)
@@ -130,11 +157,18 @@ def test_a_system_trains_and_is_served_as_its_reference_decodes(
     folders, parity = export(config, run)
     assert parity.sentences == config.export.parity_sentences
     _check_signature(folders["float32"], system)
-    unseen = [written(system.tokenizer, word) for word in words(12, seed=77)]
+    unseen = [written(system.corpus, word) for word in words(12, seed=77)]
     for folder in folders.values():
-        bundle = load_bundle(folder)
-        check_rows_alone(bundle, [bundle.tokenizer.encode_source(word) for word in unseen])
-    _check_answers(config, run, folders["float32"], unseen)
+        check_rows_alone(load_bundle(folder), asked(folder, system, unseen))
+    _check_answers(config, run, folders["float32"], asked(folder, system, unseen))
+
+
+def asked(folder: Path, system: System, unseen: list[str]) -> list[Pair]:
+    """What a bundle is asked: to write each word backwards, or, a decoder alone, to go on from its first half."""
+    tokenizer = load_bundle(folder).tokenizer
+    if system.corpus == "alone":
+        return [(tokenizer.encode_source(""), tokenizer.encode(word)) for word in unseen]
+    return [(tokenizer.encode_source(word), []) for word in unseen]
 
 
 def _check_signature(folder: Path, system: System) -> None:
@@ -144,26 +178,31 @@ def _check_signature(folder: Path, system: System) -> None:
     assert tuple(state.name for state in signature.states if state.moves == "source") == system.moves_with_source
     nodes = onnx.load(folder / "encoder.onnx").graph.node
     recurrent = [node for node in nodes if node.op_type in ("LSTM", "GRU", "RNN")]
-    assert {node.op_type for node in recurrent} == {system.encoder_node}
+    assert {node.op_type for node in recurrent} == {system.encoder_node} - {None}
     assert all(node.input[4] == "source_lengths" for node in recurrent)
 
 
-def _check_answers(config: RunConfig, run: Path, folder: Path, sources: list[str]) -> None:
+def _check_answers(config: RunConfig, run: Path, folder: Path, pairs: list[Pair]) -> None:
     """Greedy and beam through the engine, all together, against the reference one by one."""
     bundle = load_bundle(folder)
     facts = ModelFacts.of(bundle.manifest)
-    ids = [bundle.tokenizer.encode_source(source) for source in sources]
+    ids, prefixes = [source for source, _ in pairs], [begun(pair) for pair in pairs]
+    assert len(set(zip(map(tuple, ids), prefixes, strict=True))) > 4
     reference = ReferenceDecoder(load_best_model(config, run, bundle.tokenizer.vocabulary_size))
     engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), facts)
     engine.start()
     try:
-        greedy = engine.submit_many(ids, SearchOptions(beam_size=1))
-        beam = engine.submit_many(ids[:4], SearchOptions(beam_size=3, length_penalty=1.0))
-        for source, future in zip(ids, greedy, strict=True):
-            expected = reference.greedy(source, facts.target_cap(len(source)))
+        greedy = engine.submit_many(ids, [SearchOptions(prefix=prefix, loop_guard=False) for prefix in prefixes])
+        beam = engine.submit_many(
+            ids[:4], [SearchOptions(beam_size=3, prefix=prefix, loop_guard=False) for prefix in prefixes[:4]]
+        )
+        for source, prefix, future in zip(ids, prefixes, greedy, strict=True):
+            cap = facts.target_cap(len(source), prefix_tokens=len(prefix))
+            expected = reference.greedy(source, cap, prefix)
             assert future.result(30)[0].token_ids == expected.token_ids
-        for source, future in zip(ids[:4], beam, strict=True):
-            widest = reference.beam(source, facts.target_cap(len(source)), 3, 1.0)
+        for source, prefix, future in zip(ids[:4], prefixes[:4], beam, strict=True):
+            cap = facts.target_cap(len(source), prefix_tokens=len(prefix))
+            widest = reference.beam(source, cap, 3, 1.0, prefix)
             assert future.result(30)[0].token_ids == widest.token_ids
     finally:
         engine.stop(drain=False)

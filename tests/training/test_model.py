@@ -119,10 +119,48 @@ def test_reference_beam_of_one_is_greedy_and_wider_beams_score_no_worse_on_avera
 
 def test_layers_and_model_use_no_backend_directly() -> None:
     folder = Path(__file__).parents[2] / "training"
-    for name in ("layers", "cells", "attention", "encoder", "decoder", "model", "train", "checkpoint", "reference"):
+    for name in (
+        "layers",
+        "cells",
+        "attention",
+        "encoder",
+        "bridge",
+        "decoder",
+        "model",
+        "train",
+        "checkpoint",
+        "reference",
+    ):
         text = (folder / f"{name}.py").read_text(encoding="utf-8")
         assert "import tensorflow" not in text
         assert "tf." not in text
+
+
+@pytest.mark.parametrize("cell", ["lstm", "peephole"])
+def test_forget_gates_begin_where_the_configuration_says(cell: str) -> None:
+    for value in (1.0, 5.0):
+        sizes = {"units": 10, "embedding": 8, "encoder_units": 6, "cell": cell, "forget_bias": value}
+        built = EncoderDecoder(ModelConfig.model_validate(sizes), VOCABULARY)
+        built.build_weights()
+        biases = [v for v in built.trainable_variables if v.path.endswith("cell/bias")]
+        assert len(biases) == 6
+        for bias in biases:
+            np.testing.assert_array_equal(to_numpy(bias).reshape(4, -1).T, [[0, value, 0, 0]] * (bias.shape[0] // 4))
+
+
+@pytest.mark.parametrize("bridge", ["zero", "start"])
+def test_a_decoder_alone_begins_every_row_alike_whatever_the_source_says(bridge: str) -> None:
+    alone = {"encoder_layers": 0, "bridge": bridge, "attention": "none", "layers_above": 0, "units": 7, "embedding": 5}
+    built = EncoderDecoder(ModelConfig.model_validate(alone), VOCABULARY)
+    built.build_weights()
+    learned = [v for v in built.trainable_variables if v.path.endswith("/start")]
+    assert [v.path for v in learned] == [f"encoder_decoder/bridge_state_{kind}1/start" for kind in "hc" if learned]
+    for variable in learned:
+        variable.assign(np.arange(7) / 10)
+    memories, states = built.encode(np.array([[5, 6, 2], [2, 0, 0]], np.int32), np.array([3, 1], np.int32))
+    assert memories == {}
+    for state in states:
+        np.testing.assert_allclose(to_numpy(state), [np.arange(7) / 10 if learned else np.zeros(7)] * 2)
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
