@@ -4,29 +4,28 @@
 ``submit`` returns at once. ``translate`` is all three, for callers without an event loop.
 """
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from app.alignment import SegmentAlignment, within, without_spaces
 from app.bundle.store import Bundle
 from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
-from app.errors import InvalidRequest, RequestCancelled
+from app.errors import InvalidRequest
+from app.pending import GRACE_SECONDS, Pending
 from app.text.markup import escape, split_markup, unescape, unescape_places
 from app.text.segmentation import Piece, needs_translation, shorten, split
 from app.translation import Part, TranslatedSegment, Translation, WholeParts, assemble, parts_of
 
-__all__ = ["Pending", "Plan", "Submitter", "TextFormat", "Translation", "TranslationOptions", "Translator"]
+__all__ = ["Plan", "Submitter", "TextFormat", "Translation", "TranslationOptions", "Translator"]
 
 TextFormat = Literal["text", "html"]
 
 
 class Submitter(Protocol):
-    """The one thing that a translator asks of the engine."""
+    """What a translator asks of the engine."""
 
     def submit_many(
         self,
@@ -36,6 +35,8 @@ class Submitter(Protocol):
         priority: Priority = Priority.INTERACTIVE,
         listeners: Sequence[Listener] | None = None,
     ) -> "list[Future[list[Hypothesis]]]": ...
+
+    def answer_late(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,48 +68,6 @@ class Plan:
     sources: tuple[tuple[int, ...], ...]
     options: tuple[SearchOptions, ...]
     alternatives: int
-
-
-class Pending:
-    """All segments of a request on their way. ``done`` has a result when the last one is there, or the first error."""
-
-    def __init__(self, futures: "Sequence[Future[list[Hypothesis]]]") -> None:
-        self.done: Future[None] = Future()
-        self._futures = futures
-        self._left = len(futures)
-        self._lock = threading.Lock()
-        if not futures:
-            self.done.set_result(None)
-        for future in futures:
-            future.add_done_callback(self._one_done)
-
-    def cancel(self) -> None:
-        """Nobody waits any more: the engine frees the rows at its next step."""
-        for future in self._futures:
-            future.cancel()
-
-    def hypotheses(self) -> list[list[Hypothesis]]:
-        """Of every segment; only once ``done`` is."""
-        return [future.result(timeout=0) for future in self._futures]
-
-    def outcome(self, number: int) -> list[Hypothesis] | None:
-        """Of one segment, None where there is none (yet)."""
-        future = self._futures[number]
-        if not future.done() or future.cancelled() or future.exception() is not None:
-            return None
-        return future.result(timeout=0)
-
-    def _one_done(self, future: "Future[list[Hypothesis]]") -> None:
-        # Runs on the engine's thread, or here when cancelled: no work, no waiting.
-        with self._lock:
-            self._left -= 1
-            is_last = self._left == 0
-        error = RequestCancelled("the request was cancelled") if future.cancelled() else future.exception()
-        with suppress(InvalidStateError):  # done already, by an earlier error
-            if error is not None:
-                self.done.set_exception(error)
-            elif is_last:
-                self.done.set_result(None)
 
 
 class Translator:
@@ -175,7 +134,8 @@ class Translator:
         """
         if not plan.sources:
             return Pending([])
-        return Pending(self._engine.submit_many(plan.sources, plan.options, deadline, priority, listeners))
+        futures = self._engine.submit_many(plan.sources, plan.options, deadline, priority, listeners)
+        return Pending(futures, self._engine.answer_late)
 
     def known(self, plan: Plan, pending: Pending, heard: Mapping[int, tuple[int, ...]], whole: WholeParts) -> str:
         """The beginning of the first text's translation that will not change any more, up to a whole word.
@@ -214,14 +174,16 @@ class Translator:
 
         :param timeout_seconds: what is not translated by then comes back as far as it is, with the reason ``deadline``.
         :raises EngineError: the engine could not answer.
-        :raises TimeoutError: the engine hangs: it did not even say at the deadline how far it is.
         """
         plan = self.prepare(texts, options)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         pending = self.submit(plan, deadline)
         try:
             # The engine keeps the deadline; a little later it is taken to hang.
-            pending.done.result(None if timeout_seconds is None else timeout_seconds + 1.0)
+            wait([pending.done], None if timeout_seconds is None else timeout_seconds + GRACE_SECONDS)
+            if not pending.done.done():
+                pending.answer_late()
+            pending.done.result(GRACE_SECONDS)
         finally:
             pending.cancel()
         return self.finish(plan, pending)

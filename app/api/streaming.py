@@ -17,8 +17,9 @@ from app.api.responses import JsonResponse
 from app.api.waiting import wait_for
 from app.engine.sequence import Listener
 from app.errors import PasserelleError
+from app.pending import Pending
 from app.translation import WholeParts
-from app.translator import Pending, Plan, Translator
+from app.translator import Plan, Translator
 
 EVENT_STREAM: Final = "text/event-stream"
 

@@ -2,15 +2,11 @@
 
 import asyncio
 import time
-from typing import Final
 
 from fastapi import Request
 
 from app.errors import DeadlineExceeded, RequestCancelled
-from app.translator import Pending
-
-# The engine keeps the deadline itself; when it is this late, it is taken to hang.
-_GRACE_SECONDS: Final = 1.0
+from app.pending import GRACE_SECONDS, Pending
 
 
 async def wait_for(request: Request, pendings: list[Pending], deadline: float) -> None:
@@ -22,8 +18,12 @@ async def wait_for(request: Request, pendings: list[Pending], deadline: float) -
     answers = asyncio.ensure_future(_answers(pendings))
     departure = asyncio.ensure_future(_departure(request))
     try:
-        left_seconds = max(0.0, deadline - time.monotonic()) + _GRACE_SECONDS
+        left_seconds = max(0.0, deadline - time.monotonic()) + GRACE_SECONDS
         await asyncio.wait({answers, departure}, timeout=left_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not (answers.done() or departure.done()):
+            for pending in pendings:
+                pending.answer_late()
+            await asyncio.wait({answers}, timeout=GRACE_SECONDS)
         if answers.done():
             answers.result()
         elif departure.done():

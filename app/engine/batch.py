@@ -82,9 +82,9 @@ class Batch:
             sequence.tell(progress.settled())
 
     def partial(self, sequence: Sequence, reason: FinishReason) -> list[Hypothesis]:
-        """The best that a running sequence has so far, for when it cannot go on."""
-        progress: Progress = self._greedy[sequence] if sequence in self._greedy else self._beams[sequence]
-        return progress.cut(reason)
+        """The best that a sequence has so far, for when it cannot go on. May be asked from another thread."""
+        progress: Progress | None = self._greedy.get(sequence) or self._beams.get(sequence)
+        return sequence.unstarted(reason) if progress is None else progress.cut(reason)
 
     def leave(self, sequences: list[Sequence]) -> None:
         """Free the rows of sequences that ended or that nobody waits for."""
@@ -127,9 +127,9 @@ class Batch:
                 ended.append(Ended(progress.sequence, _no_numbers(score)))
             elif token_id == eos_id:
                 progress.token_scores.append(score)
-                ended.append(Ended(progress.sequence, progress.cut(FinishReason.STOP)))
+                ended.append(Ended(progress.sequence, progress.ended(FinishReason.STOP)))
             elif len(progress.token_ids) == progress.sequence.cap:
-                ended.append(Ended(progress.sequence, progress.cut(FinishReason.LENGTH)))
+                ended.append(Ended(progress.sequence, progress.ended(FinishReason.LENGTH)))
             else:
                 progress.token_scores.append(score)
                 progress.token_ids.append(token_id)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Final
 
 from app.engine.batch import Batch, Ended
@@ -15,31 +14,12 @@ from app.engine.pace import Pace
 from app.engine.scheduler import EngineLimits, Scheduler, bucket
 from app.engine.sequence import FinishReason, Hypothesis, Listener, Priority, SearchOptions, Sequence
 from app.engine.sessions import Graphs
+from app.engine.status import EngineStatus
 from app.errors import EngineStopped, InvalidRequest, LimitExceeded, StepFailed
 
 __all__ = ["Engine", "EngineLimits", "EngineStatus"]
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStatus:
-    """``healthy`` is False from a failed step until a later sequence succeeds; ``failure`` says what happened.
-
-    ``step_age_seconds`` is how long the step now running has taken so far, None between steps: a graph that hangs shows
-    here and nowhere else.
-    """
-
-    started: bool
-    healthy: bool
-    failure: str | None
-    rows_running: int
-    sequences_running: int
-    sequences_waiting: int
-    steps_done: int
-    sequences_done: int
-    last_step_seconds: float | None
-    step_age_seconds: float | None
 
 
 class Engine:
@@ -156,6 +136,19 @@ class Engine:
         for sequence in request:
             sequence.future.add_done_callback(self._note_departure)
         return [sequence.future for sequence in request]
+
+    def answer_late(self) -> None:
+        """Answer everybody whose deadline passed with what there is, while the engine's own thread hangs in a step.
+
+        That thread keeps the deadlines itself as long as it comes round; it frees their rows when it comes back.
+        """
+        now = self._clock()
+        with self._condition:
+            late = [sequence for sequence in self._scheduler.everyone() if sequence.is_late(now)]
+            self._someone_left = self._someone_left or bool(late)
+        for sequence in late:
+            partial = self._batch.partial(sequence, FinishReason.DEADLINE)
+            sequence.resolve(partial, self._pace.ended(sequence.watch))
 
     def status(self) -> EngineStatus:
         """A picture of this moment; never waits for a step."""

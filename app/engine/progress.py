@@ -31,9 +31,13 @@ class GreedyProgress:
             [self._whole().shortened(excess).ended(FinishReason.REPETITION, self._length_penalty)] if excess else None
         )
 
-    def cut(self, reason: FinishReason) -> list[Hypothesis]:
-        """What is there so far, as the outcome."""
+    def ended(self, reason: FinishReason) -> list[Hypothesis]:
+        """What was written, as the outcome."""
         return [self._whole().ended(reason, self._length_penalty)]
+
+    def cut(self, reason: FinishReason) -> list[Hypothesis]:
+        """What is there so far, as the outcome. May be asked from another thread."""
+        return [self._so_far().ended(reason, self._length_penalty)]
 
     def settled(self) -> tuple[int, ...]:
         """The tokens that the outcome begins with, whatever comes."""
@@ -47,6 +51,13 @@ class GreedyProgress:
         alignment = None if self.alignment is None else tuple(self.alignment)
         return LiveHypothesis(tuple(self.token_ids), tuple(self.token_scores), sum(self.token_scores), alignment)
 
+    def _so_far(self) -> LiveHypothesis:
+        """The tokens of which everything is written down: the engine's thread may be about to write more."""
+        scores, alignment = tuple(self.token_scores), None if self.alignment is None else tuple(self.alignment)
+        length = min(len(self.token_ids), len(scores), len(self.token_ids if alignment is None else alignment))
+        places = None if alignment is None else alignment[:length]
+        return LiveHypothesis(tuple(self.token_ids[:length]), scores[:length], sum(scores[:length]), places)
+
 
 @dataclass(eq=False, slots=True)
 class BeamProgress:
@@ -58,7 +69,7 @@ class BeamProgress:
     guard: LoopGuard | None
 
     def cut(self, reason: FinishReason) -> list[Hypothesis]:
-        """What is there so far, as the outcome."""
+        """What is there so far, as the outcome. May be asked from another thread: a beam never changes in place."""
         return list(cut_beam(self.beam, self.sequence.options, reason))
 
     def settled(self) -> tuple[int, ...]:
