@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from app.alignment import SegmentAlignment, within, without_spaces
 from app.bundle.store import Bundle
+from app.engine.search import derived_seed
 from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
 from app.errors import InvalidRequest
 from app.pending import GRACE_SECONDS, Pending
@@ -33,7 +34,7 @@ class Submitter(Protocol):
         options: SearchOptions | Sequence[SearchOptions] | None = None,
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
-        listeners: Sequence[Listener] | None = None,
+        listeners: "Sequence[Listener | None] | None" = None,
     ) -> "list[Future[list[Hypothesis]]]": ...
 
     def answer_late(self) -> None: ...
@@ -43,8 +44,8 @@ class Submitter(Protocol):
 class TranslationOptions:
     """What a request may choose.
 
-    ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam. ``alignment`` asks for
-    ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment begins, of a single text.
+    ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam, or draw so many times more.
+    ``alignment`` asks for ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment begins, of a single text.
     The others are those of ``SearchOptions``.
     """
 
@@ -61,13 +62,17 @@ class TranslationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A request made ready: each text as parts, and every segment once, however often it stands in the texts."""
+    """A request made ready: each text as parts, and every segment once, however often it stands in the texts.
+
+    ``options`` are those of each segment. ``draws``: how often each segment is decoded, each time with another seed.
+    """
 
     texts: tuple[tuple[Part, ...], ...]
     segments: tuple[str, ...]
     sources: tuple[tuple[int, ...], ...]
     options: tuple[SearchOptions, ...]
     alternatives: int
+    draws: int = 1
 
 
 class Translator:
@@ -116,6 +121,7 @@ class Translator:
             sources=tuple(encoded[segment] for segment in segments),
             options=tuple(searches),
             alternatives=chosen.alternatives,
+            draws=1 + chosen.alternatives if chosen.temperature else 1,
         )
 
     def submit(
@@ -134,7 +140,14 @@ class Translator:
         """
         if not plan.sources:
             return Pending([])
-        futures = self._engine.submit_many(plan.sources, plan.options, deadline, priority, listeners)
+        # All segments as they are, then all of them drawn anew, and again.
+        options = [
+            replace(search, seed=derived_seed(search.seed, draw)) if draw else search
+            for draw in range(plan.draws)
+            for search in plan.options
+        ]
+        heard = None if listeners is None else [*listeners, *[None] * (len(options) - len(listeners))]
+        futures = self._engine.submit_many(plan.sources * plan.draws, options, deadline, priority, heard)
         return Pending(futures, self._engine.answer_late)
 
     def known(self, plan: Plan, pending: Pending, heard: Mapping[int, tuple[int, ...]], whole: WholeParts) -> str:
@@ -161,9 +174,10 @@ class Translator:
 
     def finish(self, plan: Plan, pending: Pending) -> list[Translation]:
         """The texts again, translated; once ``pending.done`` is."""
+        found = pending.hypotheses()
         ranked = [
-            self._readings(segment, hypotheses)
-            for segment, hypotheses in zip(plan.segments, pending.hypotheses(), strict=True)
+            self._readings(segment, *found[number :: len(plan.segments)])
+            for number, segment in enumerate(plan.segments)
         ]
         return [assemble(parts, ranked, plan.alternatives) for parts in plan.texts]
 
@@ -217,11 +231,11 @@ class Translator:
         if beam_size >= 1:  # else it is refused as it came
             beam_size = max(beam_size, chosen.alternatives + 1)
         if chosen.temperature:
-            if chosen.alternatives or (chosen.beam_size or 1) > 1:
-                raise InvalidRequest("with a temperature there are neither alternatives nor a beam_size over 1")
+            if (chosen.beam_size or 1) > 1:
+                raise InvalidRequest(f"with a temperature there is no beam: beam_size is {chosen.beam_size}")
             beam_size = 1
         # All of the beam for alternatives: some of its hypotheses differ in their tokens and not in their text.
-        hypotheses = max(1, beam_size) if chosen.alternatives else 1
+        hypotheses = max(1, beam_size) if chosen.alternatives and not chosen.temperature else 1
         if chosen.alignment and not self._has_attention:
             raise InvalidRequest("alignment is not possible here: the model of these languages has no attention")
         return SearchOptions(
@@ -242,20 +256,23 @@ class Translator:
             raise InvalidRequest("target_prefix has a line break; it is the beginning of one sentence")
         return tuple(self._tokenizer.encode(prefix.strip()))
 
-    def _readings(self, segment: str, hypotheses: list[Hypothesis]) -> list[TranslatedSegment]:
-        """The different texts of the hypotheses, best first.
+    def _readings(self, segment: str, *draws: list[Hypothesis]) -> list[TranslatedSegment]:
+        """The different texts of the hypotheses, best first, and of other draws behind.
 
         An empty text would drop the segment: if there is no other, the source stands for it.
         """
         readings: dict[str, TranslatedSegment] = {}
-        for hypothesis in hypotheses:
-            reading = self._reading(segment, hypothesis)
-            if reading.text:
-                readings.setdefault(reading.text, reading)
-        best = hypotheses[0]
-        return list(readings.values()) or [
-            TranslatedSegment(segment, segment, best.score, best.finish_reason, is_source=True, timing=best.timing)
-        ]
+        for hypotheses in draws:
+            for hypothesis in hypotheses:
+                reading = self._reading(segment, hypothesis)
+                if reading.text:
+                    readings.setdefault(reading.text, reading)
+            if not readings:
+                best = hypotheses[0]
+                readings[segment] = TranslatedSegment(
+                    segment, segment, best.score, best.finish_reason, is_source=True, timing=best.timing
+                )
+        return list(readings.values())
 
     def _reading(self, segment: str, hypothesis: Hypothesis) -> TranslatedSegment:
         decoded = self._tokenizer.decode(hypothesis.token_ids)

@@ -54,7 +54,8 @@ _FIELDS: Final[dict[str, Any]] = {
         "alternatives": {
             "type": "integer",
             "default": 0,
-            "description": "At most so many other translations; below 0 counts as 0.",
+            "description": "At most so many other translations: the next best of the beam, or, with a `temperature`, "
+            "so many further draws, each with a seed derived from `seed`. Below 0 counts as 0.",
         },
         "beam_size": {
             "type": "integer",
@@ -89,8 +90,8 @@ _FIELDS: Final[dict[str, Any]] = {
             "minimum": 0,
             "maximum": MAX_TEMPERATURE,
             "default": 0,
-            "description": "Above 0, tokens are drawn instead of searched: the higher, the freer. Neither with "
-            "`alternatives` nor with a `beam_size` above 1.",
+            "description": "Above 0, tokens are drawn instead of searched: the higher, the freer. Not with "
+            "a `beam_size` above 1.",
         },
         "top_k": {
             "type": "integer",
@@ -140,6 +141,17 @@ _JSON_EXAMPLES: Final[dict[str, Any]] = {
     "drawn": {
         "value": {"q": "Good morning!", "source": "en", "target": "fr", "temperature": 0.8, "top_k": 20, "seed": 7}
     },
+    "several draws of a given beginning": {
+        "value": {
+            "q": "Good morning!",
+            "source": "en",
+            "target": "fr",
+            "target_prefix": "Bon",
+            "temperature": 1.0,
+            "alternatives": 3,
+            "seed": 7,
+        }
+    },
     "html": {"value": {"q": "<p>Good <b>morning</b>!</p>", "source": "en", "target": "fr", "format": "html"}},
 }
 _FORM_EXAMPLE: Final[dict[str, Any]] = {"q": "Good morning!", "source": "en", "target": "fr"}
@@ -166,7 +178,8 @@ _TRANSLATED: Final[dict[str, Any]] = {
     "properties": {
         "translatedText": {"oneOf": [_STRING, _STRINGS]},
         "alternatives": {
-            "description": "Only if asked for: unique, best first, never the translation itself.",
+            "description": "Only if asked for: unique, best first (or in the order drawn), never the translation "
+            "itself.",
             "oneOf": [_STRINGS, {"type": "array", "items": _STRINGS}],
         },
         "detectedLanguage": {

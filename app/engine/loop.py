@@ -103,7 +103,7 @@ class Engine:
         options: SearchOptions | SequenceOf[SearchOptions] | None = None,
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
-        listeners: SequenceOf[Listener] | None = None,
+        listeners: SequenceOf[Listener | None] | None = None,
     ) -> "list[Future[list[Hypothesis]]]":
         """Queue all sources of a request, or none; one future each, in their order.
 
@@ -113,8 +113,8 @@ class Engine:
         :param options: the same for all sources, or for each its own.
         :param deadline: a time of the engine's clock, ``time.monotonic``. What is not finished then ends as it is, with
             the reason ``deadline``: the tokens so far, or none if it never got a row.
-        :param listeners: for each source, told of the tokens that will not change any more, as they come, on the
-            engine's thread; must neither wait nor raise.
+        :param listeners: for each source, or None: told of the tokens that will not change any more, as they come, on
+            the engine's thread; must neither wait nor raise.
         :raises LimitExceeded: a source, the beam or the request is larger than the engine ever takes.
         :raises InvalidRequest: a source is empty or has an id outside the vocabulary.
         :raises EngineOverloaded: the queue is full for now.
