@@ -45,8 +45,8 @@ class TranslationOptions:
     """What a request may choose.
 
     ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam, or draw so many times more.
-    ``alignment`` asks for ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment begins, of a single text.
-    The others are those of ``SearchOptions``.
+    ``alignment`` asks for ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment
+    begins, of a single text. The others are those of ``SearchOptions``.
     """
 
     beam_size: int | None = None

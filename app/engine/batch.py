@@ -6,9 +6,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.engine.branches import advance_branches
 from app.engine.facts import ModelFacts
 from app.engine.progress import BeamProgress, GreedyProgress, Progress, begin, place_of
-from app.engine.search import advance_beam, candidates_needed, is_settled, pick_greedy
+from app.engine.search import advance_beam, is_settled, pick_greedy
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
 from app.engine.sessions import Graphs, Stepped
 from app.engine.states import Arena, padded_width
@@ -36,6 +37,7 @@ class Batch:
         self._beams: dict[Sequence, BeamProgress] = {}
         self._listened: dict[Sequence, Progress] = {}
         self._best_k = 1
+        self._has_branches = False
 
     @property
     def rows(self) -> int:
@@ -64,6 +66,8 @@ class Batch:
 
     def decode_step(self) -> Stepped:
         """Run the graph once over all rows."""
+        if self._has_branches:
+            self._count_candidates()  # another number at every step
         arena = self._arena
         return self._graphs.decode_step(arena.token_ids, arena.states, arena.memory, arena.source_lengths, self._best_k)
 
@@ -111,8 +115,8 @@ class Batch:
 
     def _count_candidates(self) -> None:
         size = self._facts.vocabulary_size
-        needed = (candidates_needed(one.options, one.cap, size) for one in self._beams)
-        self._best_k = max(needed, default=1)
+        self._best_k = max((progress.candidates(size) for progress in self._beams.values()), default=1)
+        self._has_branches = any(sequence.options.branching for sequence in self._beams)
 
     def _advance_greedy(
         self, picked: list[int], picked_scores: list[float], attention: NDArray[np.float32] | None
@@ -150,7 +154,8 @@ class Batch:
             places: list[int] | None = None
             if sequence.options.align and stepped.attention is not None:
                 places = [place_of(stepped.attention, row, sequence.source_tokens) for row in alive]
-            beam, parents = advance_beam(
+            advance = advance_branches if sequence.options.branching else advance_beam
+            beam, parents = advance(
                 progress.beam,
                 stepped.scores[alive],
                 stepped.score_ids[alive],

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from app.engine.branches import branch_candidates
 from app.engine.repetition import LoopGuard, tokens_before_repeats
-from app.engine.search import Beam, LiveHypothesis, cut_beam
+from app.engine.search import Beam, LiveHypothesis, candidates_needed, cut_beam
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
 
 
@@ -67,6 +68,13 @@ class BeamProgress:
     rows: list[int]
     beam: Beam
     guard: LoopGuard | None
+
+    def candidates(self, vocabulary_size: int) -> int:
+        """How many candidates its rows must show in the next step."""
+        options = self.sequence.options
+        if options.branching:
+            return branch_candidates(self.beam, options, vocabulary_size)
+        return candidates_needed(options, self.sequence.cap, vocabulary_size)
 
     def cut(self, reason: FinishReason) -> list[Hypothesis]:
         """What is there so far, as the outcome. May be asked from another thread: a beam never changes in place."""

@@ -238,6 +238,8 @@ def is_settled(beam: Beam, options: SearchOptions, cap: int) -> bool:
     """
     if not beam.live or (options.beam_size == 1 and beam.kept):
         return True
+    if options.branching:
+        return False  # each goes its way to its end
     if len(beam.kept) < options.hypotheses:
         return False
     best = beam.live[0]

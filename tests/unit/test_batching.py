@@ -42,19 +42,27 @@ def run_together(graphs: Graphs, facts: ModelFacts, arrivals: list[tuple[int, Se
     return [outcomes[sequence] for _, sequence in arrivals]
 
 
+def seven_then_odd(token_ids: tuple[int, ...]) -> frozenset[int] | None:
+    """Which tokens may come first, of a hypothesis that branches."""
+    return (frozenset({4, 7}), frozenset({5, 7}))[len(token_ids)] if len(token_ids) < 2 else None
+
+
 @st.composite
 def arrivals(draw: st.DrawFn, facts: ModelFacts) -> list[tuple[int, Sequence]]:
     found = []
     for _ in range(draw(st.integers(1, 8))):
         ids = (*draw(st.lists(st.integers(4, facts.vocabulary_size - 1), max_size=40)), facts.eos_id)
         beam_size = draw(st.integers(1, 4))
-        drawn = beam_size == 1 and draw(st.booleans())
+        branching = draw(st.booleans())
+        drawn = beam_size == 1 and not branching and draw(st.booleans())
         options = SearchOptions(
             beam_size=beam_size,
-            hypotheses=draw(st.integers(1, beam_size)),
+            hypotheses=beam_size if branching else draw(st.integers(1, beam_size)),
             length_penalty=draw(st.sampled_from([0.0, 0.6, 1.0])),
             align=draw(st.booleans()),
-            no_repeat_ngram=draw(st.sampled_from([0, 0, 1, 2])),
+            no_repeat_ngram=0 if branching else draw(st.sampled_from([0, 0, 1, 2])),
+            branching=branching,
+            allowed=draw(st.sampled_from([None, seven_then_odd])) if branching else None,
             prefix=tuple(draw(st.lists(st.integers(4, facts.vocabulary_size - 1), max_size=2))),
             temperature=draw(st.sampled_from([0.5, 2.0])) if drawn else 0.0,
             top_k=draw(st.integers(1, 12)),
