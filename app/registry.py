@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from app.bundle.store import Bundle, find_bundles, load_bundle
+from app.choices import Chooser
+from app.completion import Completer
 from app.cpus import usable_cpus
 from app.engine.facts import ModelFacts
 from app.engine.loop import Engine, EngineLimits
@@ -46,11 +48,13 @@ def open_onnx_graphs(bundle: Bundle, settings: Settings) -> OpenedGraphs:
 
 @dataclass(slots=True)
 class ServedBundle:
-    """A bundle with its engine. ``failure`` is why its last warm-up did not work."""
+    """A bundle with its engine and all that asks it. ``failure`` is why its last warm-up did not work."""
 
     bundle: Bundle
     engine: Engine
     translator: Translator
+    completer: Completer
+    chooser: Chooser
     provider: str
     is_warm: bool = False
     failure: str | None = "not warmed up yet"
@@ -192,7 +196,15 @@ class Registry:
             max_request_sequences=self.settings.max_segments,
         )
         engine = Engine(opened.graphs, ModelFacts.of(manifest), limits, name=manifest.name)
-        self.served[pair] = ServedBundle(bundle, engine, Translator(bundle, engine), opened.provider)
+        translator = Translator(bundle, engine)
+        self.served[pair] = ServedBundle(
+            bundle,
+            engine,
+            translator,
+            Completer(bundle, engine, translator),
+            Chooser(bundle, engine),
+            opened.provider,
+        )
         _LOG.info(
             "bundle %s: %s, %s to %s, %s, on %s", folder, manifest.name, *pair, manifest.precision, opened.provider
         )

@@ -150,13 +150,16 @@ class Translator:
         futures = self._engine.submit_many(plan.sources * plan.draws, options, deadline, priority, heard)
         return Pending(futures, self._engine.answer_late)
 
-    def known(self, plan: Plan, pending: Pending, heard: Mapping[int, tuple[int, ...]], whole: WholeParts) -> str:
-        """The beginning of the first text's translation that will not change any more, up to a whole word.
+    def known(
+        self, plan: Plan, index: int, pending: Pending, heard: Mapping[int, tuple[int, ...]], whole: WholeParts
+    ) -> str:
+        """The beginning of a translation that will not change any more, up to a whole word.
 
+        :param index: of the text in the plan.
         :param heard: of segments by their number, the tokens that will not change.
         :param whole: what was whole at the last call; brought up to date here.
         """
-        for part in plan.texts[0][whole.count :]:
+        for part in plan.texts[index][whole.count :]:
             text = part.kept
             if part.segment is not None:
                 outcome = pending.outcome(part.segment)
@@ -292,6 +295,7 @@ class Translator:
             text=text,
             score=hypothesis.score,
             finish_reason=hypothesis.finish_reason,
+            token_ids=hypothesis.token_ids,
             tokens=tuple(self._tokenizer.pieces((*hypothesis.token_ids, *ended))),
             token_scores=hypothesis.token_scores,
             alignment=alignment,
