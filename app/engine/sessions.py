@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -79,16 +80,23 @@ class OnnxGraphs:
     """The graphs of a bundle in onnxruntime. Implements ``Graphs``; ``provider`` says where they run.
 
     :param threads: threads within one operator; the engine's thread is one of them.
+    :param turns: held while a graph runs, so that several bundles together do not use more threads than there are.
     :param provider_fallback: if CUDA is asked for and cannot be had, run on the CPU and say so in the log.
     :raises BundleSignatureError: a file is no ONNX graph, or not the one that the manifest describes.
     :raises ConfigurationError: CUDA is asked for and cannot be had, or ``threads`` is below 1.
     """
 
     def __init__(
-        self, bundle: Bundle, provider: Provider = "auto", threads: int = 1, provider_fallback: bool = False
+        self,
+        bundle: Bundle,
+        provider: Provider = "auto",
+        threads: int = 1,
+        provider_fallback: bool = False,
+        turns: AbstractContextManager[object] | None = None,
     ) -> None:
         if threads < 1:
             raise ConfigurationError(f"threads is {threads}, at least 1 is needed")
+        self._turns = turns if turns is not None else nullcontext()
         wanted = _wanted_providers(provider, provider_fallback)
         signature, size = bundle.manifest.signature, bundle.manifest.tokenizer.vocabulary_size
         self._encoder = _open(bundle.encoder_path, wanted, threads)
@@ -105,7 +113,8 @@ class OnnxGraphs:
     def encode(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> Encoded:
         rows = len(source_ids)
         feed = _paired({"source_ids": source_ids, "source_lengths": source_lengths}, rows)
-        found = self._encoder.run(self._encoder_outputs, feed)
+        with self._turns:
+            found = self._encoder.run(self._encoder_outputs, feed)
         named = {name: array[:rows] for name, array in zip(self._encoder_outputs, found, strict=True)}
         return Encoded(
             {name: named[name] for name in self._memory_names}, {name: named[name] for name in self._state_names}
@@ -125,7 +134,8 @@ class OnnxGraphs:
             feed["source_lengths"] = source_lengths
         feed = _paired(feed, rows)
         feed["best_k"] = np.array([best_k], np.int64)
-        found = self._decoder_step.run(self._step_outputs, feed)
+        with self._turns:
+            found = self._decoder_step.run(self._step_outputs, feed)
         if rows == 1:
             found = [array[:1] for array in found]
         changed = dict(zip(self._changing, found[2:], strict=False))
