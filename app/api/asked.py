@@ -72,6 +72,7 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
         raise InvalidRequest("Invalid request: beam_size parameter must be >= 1")
     if beam_size is not None and beam_size > settings.max_beam_size:
         raise _over("beam_size", settings.max_beam_size, beam_size)
+    temperature = number(fields, "temperature", 0, MAX_TEMPERATURE, 0.0)
     _check_amount(texts, settings)
     _check_languages(source, target, registry)
     return Asked(
@@ -85,9 +86,9 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
         include=_include(fields.get("include")),
         target_prefix=_target_prefix(fields, settings, texts),
         no_repeat_ngram=_bounded(fields, "no_repeat_ngram", 0, MAX_NGRAM, 0),
-        temperature=number(fields, "temperature", 0, MAX_TEMPERATURE, 0.0),
+        temperature=temperature,
         top_k=_bounded(fields, "top_k", 1, MAX_TOP_K, 50),
-        seed=_bounded(fields, "seed", 0, MAX_SEED, None),
+        seed=_bounded(fields, "seed", 0, MAX_SEED, None if temperature else 0),
         alternatives_at=_alternatives_at(fields, texts),
         choices=_bounded(fields, "choices", 1, settings.max_beam_size, min(DEFAULT_CHOICES, settings.max_beam_size)),
         priority=_priority(fields),

@@ -9,6 +9,7 @@ from app.api.asked import AskedCompletion, parse_completion
 from app.api.body import Fields
 from app.api.descriptions import FINISH_REASON_HEADER, TRANSLATE_PARAMETERS, TRANSLATE_RESPONSES
 from app.api.detection import detect, detected_of
+from app.api.direct import DirectRoute
 from app.api.included_schemas import FINISH_REASON_SCHEMA
 from app.api.job import on_a_thread_if_long
 from app.api.request_schemas import COMPLETE_BODY
@@ -20,7 +21,7 @@ from app.completion import Completion
 from app.engine.sequence import FinishReason
 from app.errors import EngineStopped
 
-router = APIRouter(tags=["translation"])
+router = APIRouter(tags=["translation"], route_class=DirectRoute)
 
 _DESCRIPTION: Final = """\
 For an editor in which somebody writes a translation: the likeliest ways on from what is typed, each to the end of the

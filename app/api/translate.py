@@ -16,6 +16,7 @@ from app.api.descriptions import (
     TRANSLATE_SUMMARY,
 )
 from app.api.detection import detect, detected_of
+from app.api.direct import DirectRoute
 from app.api.included import SERVER_TIMING_HEADER, alignment_of, choices_of, scores_of, server_timing, timing_of
 from app.api.job import Job, begin
 from app.api.request_schemas import TRANSLATE_BODY
@@ -30,7 +31,7 @@ from app.errors import DeadlineExceeded, EngineStopped, InvalidRequest
 from app.text.language import Detection
 from app.translation import Translation
 
-router = APIRouter(tags=["translation"])
+router = APIRouter(tags=["translation"], route_class=DirectRoute)
 
 
 @router.post(
