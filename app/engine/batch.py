@@ -11,7 +11,7 @@ from app.engine.facts import ModelFacts
 from app.engine.progress import BeamProgress, GreedyProgress, Progress, begin, place_of
 from app.engine.search import advance_beam, is_settled, pick_greedy
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
-from app.engine.sessions import Graphs, Stepped
+from app.engine.sessions import Encoded, Graphs, Stepped
 from app.engine.states import Arena, padded_width
 from app.errors import StepFailed
 
@@ -36,6 +36,7 @@ class Batch:
         self._greedy: dict[Sequence, GreedyProgress] = {}
         self._beams: dict[Sequence, BeamProgress] = {}
         self._listened: dict[Sequence, Progress] = {}
+        self._encoded: dict[Sequence, Encoded] = {}  # those that wait for their rows
         self._best_k = 1
         self._has_branches = False
 
@@ -43,14 +44,39 @@ class Batch:
     def rows(self) -> int:
         return self._arena.rows
 
-    def join(self, newcomers: list[Sequence]) -> None:
-        """Encode newcomers together, in one call, and give them rows."""
-        lengths = np.array([sequence.source_tokens for sequence in newcomers], np.int32)
-        width = padded_width(int(lengths.max()))
-        source_ids = np.full((len(newcomers), width), self._facts.pad_id, np.int32)
-        for row, sequence in enumerate(newcomers):
+    def join(self, newcomers: list[Sequence], upcoming: list[Sequence]) -> None:
+        """Encode newcomers together, in one call, and give them rows.
+
+        :param upcoming: are encoded with them and join later, by ``join_encoded``.
+        """
+        encoded, lengths = self._encode([*newcomers, *upcoming])
+        for row, sequence in enumerate(upcoming, start=len(newcomers)):
+            self._encoded[sequence] = encoded.part(row, row + 1)
+        count = len(newcomers)
+        self._admit(newcomers, encoded.part(0, count) if upcoming else encoded, lengths[:count])
+
+    def join_encoded(self, newcomer: Sequence) -> None:
+        """Give rows to one that was encoded before."""
+        self._admit([newcomer], self._encoded.pop(newcomer), np.array([newcomer.source_tokens], np.int32))
+
+    def is_encoded(self, sequence: Sequence) -> bool:
+        """Was it encoded before its turn?"""
+        return sequence in self._encoded
+
+    def forget(self, sequences: list[Sequence]) -> None:
+        """These were encoded, perhaps, but never get rows."""
+        for sequence in sequences:
+            self._encoded.pop(sequence, None)
+
+    def _encode(self, sequences: list[Sequence]) -> tuple[Encoded, NDArray[np.int32]]:
+        """What the encoder gives, and the lengths of the sources."""
+        lengths = np.array([sequence.source_tokens for sequence in sequences], np.int32)
+        source_ids = np.full((len(sequences), padded_width(int(lengths.max()))), self._facts.pad_id, np.int32)
+        for row, sequence in enumerate(sequences):
             source_ids[row, : sequence.source_tokens] = sequence.source_ids
-        encoded = self._graphs.encode(source_ids, lengths)
+        return self._graphs.encode(source_ids, lengths), lengths
+
+    def _admit(self, newcomers: list[Sequence], encoded: Encoded, lengths: NDArray[np.int32]) -> None:
         copies = [sequence.rows for sequence in newcomers]
         for sequence, rows in zip(
             newcomers, self._arena.admit(encoded, lengths, copies, self._facts.bos_id), strict=True
@@ -112,6 +138,7 @@ class Batch:
         self._greedy.clear()
         self._beams.clear()
         self._listened.clear()
+        self._encoded.clear()
 
     def _count_candidates(self) -> None:
         size = self._facts.vocabulary_size

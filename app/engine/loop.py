@@ -11,7 +11,7 @@ from typing import Final
 from app.engine.batch import Batch, Ended
 from app.engine.facts import ModelFacts
 from app.engine.pace import Pace
-from app.engine.scheduler import EngineLimits, Scheduler, bucket
+from app.engine.scheduler import EngineLimits, Scheduler, bucket, is_good_company
 from app.engine.sequence import FinishReason, Hypothesis, Listener, Priority, SearchOptions, Sequence
 from app.engine.sessions import Graphs
 from app.engine.status import EngineStatus
@@ -20,6 +20,9 @@ from app.errors import EngineStopped, InvalidRequest, LimitExceeded, StepFailed
 __all__ = ["Engine", "EngineLimits", "EngineStatus"]
 
 _LOG: Final = logging.getLogger(__name__)
+# A lone newcomer costs as much as two. So where others wait, some of them are encoded with it, before their turn.
+_ENCODED_TOGETHER: Final = 4
+_LOOK_AHEAD: Final = 8
 
 
 class Engine:
@@ -169,8 +172,7 @@ class Engine:
     def step(self) -> None:
         """One token for every running sequence. Called by the engine's thread."""
         self._drop_departed()
-        newcomers = self._admit()
-        self._encode(newcomers)
+        self._encode(*self._admit())
         if not self._batch.rows:
             return
         self._pace.count_step(self._batch.rows)
@@ -209,6 +211,7 @@ class Engine:
                 return
             self._someone_left = False
             waited, ran = self._scheduler.withdraw(lambda sequence: sequence.future.done() or sequence.is_late(now))
+        self._batch.forget(waited)
         partial = [self._batch.partial(sequence, FinishReason.DEADLINE) for sequence in ran]
         if ran:
             self._batch.leave(ran)
@@ -217,15 +220,27 @@ class Engine:
         for sequence in waited:
             sequence.resolve(sequence.unstarted(FinishReason.DEADLINE), self._pace.ended(sequence.watch))
 
-    def _admit(self) -> list[Sequence]:
+    def _admit(self) -> tuple[list[Sequence], list[Sequence]]:
+        """Those who get rows now, and some whose turn is next."""
         with self._condition:
-            return self._scheduler.admit()
+            newcomers = self._scheduler.admit()
+            return newcomers, self._scheduler.upcoming(_LOOK_AHEAD) if newcomers else []
 
-    def _encode(self, newcomers: list[Sequence]) -> None:
-        for similar in bucket(newcomers, self.limits.max_padded_tokens):
+    def _encode(self, newcomers: list[Sequence], upcoming: list[Sequence]) -> None:
+        for newcomer in newcomers:
+            if self._batch.is_encoded(newcomer):
+                self._pace.admitted([newcomer.watch])
+                self._batch.join_encoded(newcomer)
+                self._pace.encoded([newcomer.watch])
+        fresh = [newcomer for newcomer in newcomers if newcomer.watch.encoded is None]
+        ahead = [sequence for sequence in upcoming if not self._batch.is_encoded(sequence)]
+        for similar in bucket(fresh, self.limits.max_padded_tokens):
+            company = [sequence for sequence in ahead if is_good_company(sequence, similar)]
+            company = company[: max(0, _ENCODED_TOGETHER - len(similar))]
+            ahead = [sequence for sequence in ahead if sequence not in company]
             watches = [sequence.watch for sequence in similar]
             self._pace.admitted(watches)
-            self._batch.join(similar)
+            self._batch.join(similar, company)
             self._pace.encoded(watches)
 
     def _finish(self, ended: list[Ended]) -> None:

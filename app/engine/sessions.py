@@ -45,6 +45,13 @@ class Encoded(NamedTuple):
     memory: Arrays
     states: Arrays
 
+    def part(self, start: int, end: int) -> "Encoded":
+        """Some of the rows."""
+        return Encoded(
+            {name: array[start:end] for name, array in self.memory.items()},
+            {name: array[start:end] for name, array in self.states.items()},
+        )
+
 
 class Stepped(NamedTuple):
     """``scores`` float32 [rows, best_k] and ``score_ids`` int64 [rows, best_k], best first; ``next_states`` by the

@@ -31,7 +31,7 @@ def run_together(graphs: Graphs, facts: ModelFacts, arrivals: list[tuple[int, Se
     while len(outcomes) < len(arrivals):
         newcomers = [sequence for arrival, sequence in arrivals if arrival == step]
         if newcomers:
-            batch.join(newcomers)
+            batch.join(newcomers, [])
         if batch.rows:
             ended = batch.advance(batch.decode_step())
             outcomes |= {end.sequence: end.outcome for end in ended}
@@ -191,6 +191,21 @@ def test_similar_lengths_are_encoded_together(start: Start) -> None:
     engine = start(machine)
     wait(engine.submit_many([TOKENIZER.encode_source("a" * size) for size in (3, 200, 4, 210, 5)]), PATIENCE)
     assert machine.hooks.encode_shapes == [(3, 16), (2, 224)]
+
+
+def test_those_who_wait_are_encoded_with_a_lone_newcomer(start: Start) -> None:
+    machine = held_machine()
+    engine = start(machine, EngineLimits(max_rows=1))
+    texts = ["first", "second", "t" * 300, "fourth", "fifth", "sixth", "seventh"]
+    futures = engine.submit_many([TOKENIZER.encode_source(text) for text in texts])
+    until(lambda: len(machine.hooks.step_rows) == 1)
+    assert futures[3].cancel()
+    release(machine)
+    assert [text_of(future) for future in futures if not future.cancelled()] == texts[:3] + texts[4:]
+    # The first with the second, fourth and fifth; the long one alone; the others two by two. One row ran at a time.
+    assert machine.hooks.encode_shapes == [(4, 16), (1, 304), (2, 16)]
+    assert set(machine.hooks.step_rows) == {1}
+    assert engine._batch._encoded == {}
 
 
 def test_an_output_at_the_cap_says_so(start: Start) -> None:

@@ -15,7 +15,7 @@ SOURCE, CAP = (5, 4, 3, 2), 12
 
 def decode(machine: HashMachine, options: SearchOptions) -> list[Hypothesis]:
     batch = Batch(machine, machine.facts)
-    batch.join([Sequence(SOURCE, options, CAP, None)])
+    batch.join([Sequence(SOURCE, options, CAP, None)], [])
     while True:
         ended = batch.advance(batch.decode_step())
         if ended:

@@ -35,7 +35,7 @@ def decode(
     machine: HashMachine, options: SearchOptions, cap: int, source: tuple[int, ...] = SOURCE
 ) -> list[Hypothesis]:
     batch = Batch(machine, machine.facts)
-    batch.join([Sequence(source, options, cap, None)])
+    batch.join([Sequence(source, options, cap, None)], [])
     while True:
         ended = batch.advance(batch.decode_step())
         if ended:
