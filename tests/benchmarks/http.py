@@ -35,8 +35,8 @@ def bare() -> FastAPI:
     """The least that a service in FastAPI does with a request."""
     app = FastAPI()
 
-    @app.get("/ready")
-    async def ready() -> dict[str, str]:
+    @app.get("/health")
+    async def health() -> dict[str, str]:
         return {}
 
     @app.post("/translate")
@@ -98,7 +98,7 @@ def serving(arguments: list[str], port: int, environment: dict[str, str]) -> Ite
         while True:
             assert process.poll() is None, "the server ended"
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=60).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=60).close()
                 break
             except OSError:
                 time.sleep(0.1)
