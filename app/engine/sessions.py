@@ -28,6 +28,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 _CUDA: Final = "CUDAExecutionProvider"
 _CPU: Final = "CPUExecutionProvider"
+_DEVICE = "cuda"  # where states and memory are bound
 _DTYPES: Final = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
@@ -116,6 +117,7 @@ class OnnxGraphs:
         self._encoder_outputs = [*self._memory_names, *self._state_names]
         self._changing = signature.changing_state_names
         self._step_outputs = _step_outputs(signature.decoder_step, self._changing)
+        self._device_step = _DeviceStep(self._decoder_step, self._step_outputs) if self.provider == "cuda" else None
 
     def encode(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> Encoded:
         rows = len(source_ids)
@@ -136,13 +138,16 @@ class OnnxGraphs:
         best_k: int,
     ) -> Stepped:
         rows = len(token_ids)
-        feed: Arrays = {"token_ids": token_ids, **states, **memory}
-        if self._memory_names:
-            feed["source_lengths"] = source_lengths
-        feed = _paired(feed, rows)
-        feed["best_k"] = np.array([best_k], np.int64)
-        with self._turns:
-            found = self._decoder_step.run(self._step_outputs, feed)
+        lengths = {"source_lengths": source_lengths} if self._memory_names else {}
+        if self._device_step is not None:
+            with self._turns:
+                small = _paired({"token_ids": token_ids, **lengths}, rows)
+                found = self._device_step.run(small, states, memory, rows, best_k)
+        else:
+            feed = _paired({"token_ids": token_ids, **states, **memory, **lengths}, rows)
+            feed["best_k"] = np.array([best_k], np.int64)
+            with self._turns:
+                found = self._decoder_step.run(self._step_outputs, feed)
         if rows == 1:
             found = [array[:1] for array in found]
         changed = dict(zip(self._changing, found[2:], strict=False))
@@ -155,6 +160,78 @@ class OnnxGraphs:
         if _CUDA in wanted:
             _refuse_or_warn("onnxruntime could not start CUDA", asked, fallback)
         return "cpu"
+
+
+class OnDevice:
+    """A state that a step left on the device, where the next step reads it.
+
+    numpy makes an array of it, a copy on the host, whenever a row is written, moved or dropped.
+    """
+
+    def __init__(self, value: Any, rows: int) -> None:
+        self.value = value
+        self._rows = rows
+
+    def __getitem__(self, rows: slice) -> "OnDevice":
+        """Fewer rows; the value stays whole, as the next step of a lone row reads it."""
+        return OnDevice(self.value, len(range(self._rows)[rows]))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.generic]:
+        found: NDArray[np.generic] = np.asarray(self.value.numpy(), dtype)
+        return found[: self._rows]
+
+
+class _DeviceStep:
+    """The decoder step with its states and memory bound on the device: up goes only what the batch changed since."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, outputs: list[str]) -> None:
+        self._session = session
+        self._outputs = outputs
+        self._memory: Mapping[str, NDArray[np.generic]] | None = None
+        self._memory_values: dict[str, Any] = {}
+        self._states: dict[str, tuple[NDArray[np.generic], Any]] = {}  # what was sent last
+
+    def run(
+        self,
+        small: Arrays,
+        states: Mapping[str, NDArray[np.generic] | OnDevice],
+        memory: Mapping[str, NDArray[np.generic]],
+        rows: int,
+        best_k: int,
+    ) -> list[Any]:
+        """The outputs in their order: states on the device, all others on the host."""
+        if memory is not self._memory:  # the batch makes a new mapping when a row joins or leaves
+            self._memory = memory
+            self._memory_values = {name: _upload(array, rows) for name, array in memory.items()}
+        binding = self._session.io_binding()
+        for name, array in small.items():
+            binding.bind_cpu_input(name, np.ascontiguousarray(array))
+        binding.bind_cpu_input("best_k", np.array([best_k], np.int64))
+        for name, state in states.items():
+            binding.bind_ortvalue_input(name, self._value_of(name, state, rows))
+        for name, value in self._memory_values.items():
+            binding.bind_ortvalue_input(name, value)
+        for name in self._outputs:
+            binding.bind_output(name, _DEVICE if name.startswith(NEXT_PREFIX) else "cpu", 0)
+        self._session.run_with_iobinding(binding)
+        found = zip(self._outputs, binding.get_outputs(), strict=True)
+        return [
+            OnDevice(value, max(rows, 2)) if name.startswith(NEXT_PREFIX) else value.numpy() for name, value in found
+        ]
+
+    def _value_of(self, name: str, state: NDArray[np.generic] | OnDevice, rows: int) -> Any:
+        if isinstance(state, OnDevice):
+            return state.value
+        sent, value = self._states.get(name, (None, None))
+        if sent is not state:  # one that no step changes is the same array until a row joins or leaves
+            value = _upload(state, rows)
+            self._states[name] = state, value
+        return value
+
+
+def _upload(array: NDArray[np.generic], rows: int) -> Any:
+    whole = _paired({"array": array}, rows)["array"]
+    return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(whole), _DEVICE, 0)
 
 
 def _wanted_providers(asked: Provider, fallback: bool) -> list[str]:

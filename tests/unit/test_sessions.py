@@ -14,10 +14,11 @@ pytest.importorskip("onnx")
 import onnxruntime
 
 from app.bundle.store import Bundle
+from app.engine import sessions
 from app.engine.facts import ModelFacts
 from app.engine.loop import Engine, EngineLimits
 from app.engine.sequence import SearchOptions
-from app.engine.sessions import Graphs, OnnxGraphs
+from app.engine.sessions import Arrays, Graphs, OnDevice, OnnxGraphs
 from app.engine.states import WIDTH_STEP
 from app.engine.threads import ThreadShare, divide
 from app.errors import BundleSignatureError, ConfigurationError
@@ -231,3 +232,75 @@ def test_the_threads_of_the_service_are_divided(tmp_path: Path) -> None:
     Registry.load(Settings(models_dir=tmp_path, threads=6), opening)
     assert [share.threads for share in shares] == [3, 3]
     assert shares[0].turns is shares[1].turns
+
+
+class PretendedCuda(onnxruntime.InferenceSession):  # type: ignore[misc]
+    """Says that it runs on CUDA, and runs on the CPU."""
+
+    def __init__(self, path: str, options: onnxruntime.SessionOptions, providers: list[str]) -> None:
+        assert providers == ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        super().__init__(path, options, providers=["CPUExecutionProvider"])
+
+    def get_providers(self) -> list[str]:
+        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Pretends that there is a GPU, with the CPU's memory for its own; the shapes of all that is sent to it."""
+    sent: list[tuple[int, ...]] = []
+    upload = onnxruntime.OrtValue.ortvalue_from_numpy
+
+    def counted(array: np.ndarray, device: str, number: int) -> object:
+        sent.append(array.shape)
+        return upload(array, device, number)
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: PretendedCuda.get_providers(None))  # type: ignore[arg-type]
+    monkeypatch.setattr(onnxruntime, "InferenceSession", PretendedCuda)
+    monkeypatch.setattr(onnxruntime.OrtValue, "ortvalue_from_numpy", counted)
+    monkeypatch.setattr(sessions, "_DEVICE", "cpu")
+    return sent
+
+
+def test_cuda_is_taken_where_it_is(tmp_path: Path, cuda: list[tuple[int, ...]]) -> None:
+    bundle = onnx_bundle(tmp_path / "en-fr")
+    assert OnnxGraphs(bundle, provider="auto").provider == "cuda"
+    assert OnnxGraphs(bundle, provider="cuda").provider == "cuda"
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_states_and_memory_stay_on_the_device(
+    tmp_path: Path, graphs: Graphs, cuda: list[tuple[int, ...]], rows: int
+) -> None:
+    device = OnnxGraphs(onnx_bundle(tmp_path / "en-fr"), provider="cuda")
+    ids, lengths = padded(random_sources(rows, 9), 16)
+    memory, states = graphs.encode(ids, lengths)
+    host_states: Arrays = dict(states)
+    tokens = np.ones(rows, np.int32)
+    for _ in range(4):
+        host = graphs.decode_step(tokens, host_states, memory, lengths, 2)
+        found = device.decode_step(tokens, states, memory, lengths, 2)
+        assert np.array_equal(found.scores, host.scores)
+        assert np.array_equal(found.score_ids, host.score_ids)
+        assert np.array_equal(found.attention, host.attention)  # type: ignore[arg-type]
+        assert isinstance(found.next_states["state_hidden"], OnDevice)
+        assert np.array_equal(np.asarray(found.next_states["state_hidden"]), host.next_states["state_hidden"])
+        states, host_states = {**states, **found.next_states}, {**host_states, **host.next_states}
+        tokens = host.score_ids[:, 0].astype(np.int32)
+    # The memory and the two states at first; then nothing more, but for the tokens.
+    assert len(cuda) == 3
+
+
+def test_translations_with_bound_states(tmp_path: Path, graphs: Graphs, cuda: list[tuple[int, ...]]) -> None:
+    bundle = onnx_bundle(tmp_path / "en-fr")
+    facts, sources = ModelFacts.of(bundle.manifest), random_sources(24, 40, seed=9)
+    options = [
+        SearchOptions(beam_size=size, hypotheses=size, max_target_tokens=20, align=True) for size in (1, 3, 4) * 8
+    ]
+    found = []
+    for one in (graphs, OnnxGraphs(bundle, provider="cuda")):
+        engine = Engine(one, facts, EngineLimits(max_rows=16))
+        engine.start()
+        found.append([future.result(30) for future in engine.submit_many(sources, options)])
+        engine.stop()
+    assert found[0] == found[1]
