@@ -1,6 +1,7 @@
 """``python -m app`` runs the service; ``python -m app settings`` prints every setting as a Markdown table."""
 
 import logging
+import signal
 import sys
 from typing import Final
 
@@ -32,6 +33,9 @@ def main(arguments: list[str]) -> int:
     for name in unknown_variables():
         _LOG.warning("%s is set, but there is no such setting", name)
     server = uvicorn.Server(server_config(settings))
+    # While it runs the server stops at these, in good order. Then it raises them again, which would look like a crash.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     server.run()
     return 0 if server.started else 3  # the reason is in the log
 

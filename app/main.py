@@ -10,7 +10,7 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import docs, health, languages, translate
+from app.api import complete, docs, health, languages, translate
 from app.api.edge import BodyLimit, Edge
 from app.api.errors import install_error_handlers
 from app.api.responses import JsonResponse
@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_
         redoc_url=None,
     )
     install_error_handlers(app)
-    for router in (translate.router, languages.router, health.router, docs.router):
+    for router in (translate.router, complete.router, languages.router, health.router, docs.router):
         app.include_router(router)
     app.add_middleware(BodyLimit, max_body_bytes=chosen.max_body_bytes)
     app.add_middleware(

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from app.bundle.store import Bundle, find_bundles, load_bundle
+from app.choices import Chooser
+from app.completion import Completer
 from app.cpus import usable_cpus
 from app.engine.facts import ModelFacts
 from app.engine.loop import Engine, EngineLimits
 from app.engine.sequence import FinishReason
 from app.engine.sessions import Graphs, OnnxGraphs
+from app.engine.threads import ThreadShare, divide
 from app.errors import BundleError, BundleFileError, DeadlineExceeded, PasserelleError, UnsupportedLanguage
 from app.settings import Settings
 from app.text.language_names import language_name
@@ -30,27 +33,30 @@ class OpenedGraphs(NamedTuple):
     provider: str
 
 
-OpenGraphs = Callable[[Bundle, Settings], OpenedGraphs]
+OpenGraphs = Callable[[Bundle, Settings, ThreadShare], OpenedGraphs]
 
 
-def open_onnx_graphs(bundle: Bundle, settings: Settings) -> OpenedGraphs:
+def open_onnx_graphs(bundle: Bundle, settings: Settings, share: ThreadShare) -> OpenedGraphs:
     """The real graphs, as the settings say."""
     graphs = OnnxGraphs(
         bundle,
         provider=settings.provider,
-        threads=settings.threads or usable_cpus(),
+        threads=share.threads,
         provider_fallback=settings.provider_fallback,
+        turns=share.turns,
     )
     return OpenedGraphs(graphs, graphs.provider)
 
 
 @dataclass(slots=True)
 class ServedBundle:
-    """A bundle with its engine. ``failure`` is why its last warm-up did not work."""
+    """A bundle with its engine and all that asks it. ``failure`` is why its last warm-up did not work."""
 
     bundle: Bundle
     engine: Engine
     translator: Translator
+    completer: Completer
+    chooser: Chooser
     provider: str
     is_warm: bool = False
     failure: str | None = "not warmed up yet"
@@ -107,9 +113,10 @@ class Registry:
             folders = find_bundles(settings.models_dir)
         except (BundleFileError, OSError) as error:
             folders, registry.problem = [], f"MODELS_DIR cannot be used: {error}"
+        share = divide(settings.threads or usable_cpus(), len(folders))
         for folder in folders:
             try:
-                registry._add(folder, open_graphs)
+                registry._add(folder, open_graphs, share)
             except (BundleError, OSError) as error:
                 registry.failed[folder.name] = str(error)
                 _LOG.error("bundle %s cannot be used and is left out: %s", folder, error)
@@ -176,7 +183,7 @@ class Registry:
                 return f"{entry.bundle.manifest.name}: {reason}"
         return None
 
-    def _add(self, folder: Path, open_graphs: OpenGraphs) -> None:
+    def _add(self, folder: Path, open_graphs: OpenGraphs, share: ThreadShare) -> None:
         bundle = load_bundle(folder)
         manifest = bundle.manifest
         pairs = {(manifest.source.lower(), target.lower()): target for target in manifest.targets}
@@ -184,7 +191,7 @@ class Registry:
             raise BundleFileError(
                 f"{folder}: translates {pair[0]} to {pair[1]}, as {self.served[pair].bundle.folder} does already"
             )
-        opened = open_graphs(bundle, self.settings)
+        opened = open_graphs(bundle, self.settings, share)
         limits = EngineLimits(
             max_rows=self.settings.max_rows,
             max_padded_tokens=self.settings.max_padded_tokens,
@@ -195,7 +202,15 @@ class Registry:
         for pair, target in pairs.items():
             # One engine for all targets: their rows share its batch.
             asked = bundle.for_target(target)
-            self.served[pair] = ServedBundle(asked, engine, Translator(asked, engine), opened.provider)
+            translator = Translator(asked, engine)
+            self.served[pair] = ServedBundle(
+                asked,
+                engine,
+                translator,
+                Completer(asked, engine, translator),
+                Chooser(asked, engine),
+                opened.provider,
+            )
             _LOG.info(
                 "bundle %s: %s, %s to %s, %s, on %s", folder, manifest.name, *pair, manifest.precision, opened.provider
             )

@@ -76,7 +76,8 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         le=256,
-        description="Threads of one step; 0 takes the CPU quota of the container, else the CPUs of the process.",
+        description="Threads of all bundles together, divided among them; 0 takes the CPU quota of the container, else "
+        "the CPUs of the process.",
         json_schema_extra={"unit": "threads"},
     )
 

@@ -14,8 +14,9 @@ from app.text.segmentation import Piece
 class TranslatedSegment:
     """One segment as it came back. Any ``finish_reason`` but ``stop`` says that the translation was cut, and why.
 
-    ``is_source``: there is no translation, so the source stands for it. ``tokens`` and ``token_scores`` are the written
-    form and the log probability of each token, the end token too where there is one. ``alignment`` only if asked for.
+    ``is_source``: there is no translation, so the source stands for it. ``token_ids`` are without the end token;
+    ``tokens`` and ``token_scores`` are the written form and the log probability of each, the end token too where there
+    is one. ``alignment`` only if asked for.
     """
 
     source: str
@@ -23,6 +24,7 @@ class TranslatedSegment:
     score: float
     finish_reason: FinishReason
     is_source: bool = False
+    token_ids: tuple[int, ...] = ()
     tokens: tuple[str, ...] = ()
     token_scores: tuple[float, ...] = ()
     alignment: SegmentAlignment | None = None

@@ -4,29 +4,29 @@
 ``submit`` returns at once. ``translate`` is all three, for callers without an event loop.
 """
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from app.alignment import SegmentAlignment, within, without_spaces
 from app.bundle.store import Bundle
+from app.engine.search import derived_seed
 from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
-from app.errors import InvalidRequest, RequestCancelled
+from app.errors import InvalidRequest
+from app.pending import GRACE_SECONDS, Pending
 from app.text.markup import escape, split_markup, unescape, unescape_places
 from app.text.segmentation import Piece, needs_translation, shorten, split
 from app.translation import Part, TranslatedSegment, Translation, WholeParts, assemble, parts_of
 
-__all__ = ["Pending", "Plan", "Submitter", "TextFormat", "Translation", "TranslationOptions", "Translator"]
+__all__ = ["Plan", "Submitter", "TextFormat", "Translation", "TranslationOptions", "Translator"]
 
 TextFormat = Literal["text", "html"]
 
 
 class Submitter(Protocol):
-    """The one thing that a translator asks of the engine."""
+    """What a translator asks of the engine."""
 
     def submit_many(
         self,
@@ -34,17 +34,19 @@ class Submitter(Protocol):
         options: SearchOptions | Sequence[SearchOptions] | None = None,
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
-        listeners: Sequence[Listener] | None = None,
+        listeners: "Sequence[Listener | None] | None" = None,
     ) -> "list[Future[list[Hypothesis]]]": ...
+
+    def answer_late(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class TranslationOptions:
     """What a request may choose.
 
-    ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam. ``alignment`` asks for
-    ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment begins, of a single text.
-    The others are those of ``SearchOptions``.
+    ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam, or draw so many times more.
+    ``alignment`` asks for ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment
+    begins, of a single text. The others are those of ``SearchOptions``.
     """
 
     beam_size: int | None = None
@@ -60,55 +62,17 @@ class TranslationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A request made ready: each text as parts, and every segment once, however often it stands in the texts."""
+    """A request made ready: each text as parts, and every segment once, however often it stands in the texts.
+
+    ``options`` are those of each segment. ``draws``: how often each segment is decoded, each time with another seed.
+    """
 
     texts: tuple[tuple[Part, ...], ...]
     segments: tuple[str, ...]
     sources: tuple[tuple[int, ...], ...]
     options: tuple[SearchOptions, ...]
     alternatives: int
-
-
-class Pending:
-    """All segments of a request on their way. ``done`` has a result when the last one is there, or the first error."""
-
-    def __init__(self, futures: "Sequence[Future[list[Hypothesis]]]") -> None:
-        self.done: Future[None] = Future()
-        self._futures = futures
-        self._left = len(futures)
-        self._lock = threading.Lock()
-        if not futures:
-            self.done.set_result(None)
-        for future in futures:
-            future.add_done_callback(self._one_done)
-
-    def cancel(self) -> None:
-        """Nobody waits any more: the engine frees the rows at its next step."""
-        for future in self._futures:
-            future.cancel()
-
-    def hypotheses(self) -> list[list[Hypothesis]]:
-        """Of every segment; only once ``done`` is."""
-        return [future.result(timeout=0) for future in self._futures]
-
-    def outcome(self, number: int) -> list[Hypothesis] | None:
-        """Of one segment, None where there is none (yet)."""
-        future = self._futures[number]
-        if not future.done() or future.cancelled() or future.exception() is not None:
-            return None
-        return future.result(timeout=0)
-
-    def _one_done(self, future: "Future[list[Hypothesis]]") -> None:
-        # Runs on the engine's thread, or here when cancelled: no work, no waiting.
-        with self._lock:
-            self._left -= 1
-            is_last = self._left == 0
-        error = RequestCancelled("the request was cancelled") if future.cancelled() else future.exception()
-        with suppress(InvalidStateError):  # done already, by an earlier error
-            if error is not None:
-                self.done.set_exception(error)
-            elif is_last:
-                self.done.set_result(None)
+    draws: int = 1
 
 
 class Translator:
@@ -157,6 +121,7 @@ class Translator:
             sources=tuple(encoded[segment] for segment in segments),
             options=tuple(searches),
             alternatives=chosen.alternatives,
+            draws=1 + chosen.alternatives if chosen.temperature else 1,
         )
 
     def submit(
@@ -175,15 +140,26 @@ class Translator:
         """
         if not plan.sources:
             return Pending([])
-        return Pending(self._engine.submit_many(plan.sources, plan.options, deadline, priority, listeners))
+        # All segments as they are, then all of them drawn anew, and again.
+        options = [
+            replace(search, seed=derived_seed(search.seed, draw)) if draw else search
+            for draw in range(plan.draws)
+            for search in plan.options
+        ]
+        heard = None if listeners is None else [*listeners, *[None] * (len(options) - len(listeners))]
+        futures = self._engine.submit_many(plan.sources * plan.draws, options, deadline, priority, heard)
+        return Pending(futures, self._engine.answer_late)
 
-    def known(self, plan: Plan, pending: Pending, heard: Mapping[int, tuple[int, ...]], whole: WholeParts) -> str:
-        """The beginning of the first text's translation that will not change any more, up to a whole word.
+    def known(
+        self, plan: Plan, index: int, pending: Pending, heard: Mapping[int, tuple[int, ...]], whole: WholeParts
+    ) -> str:
+        """The beginning of a translation that will not change any more, up to a whole word.
 
+        :param index: of the text in the plan.
         :param heard: of segments by their number, the tokens that will not change.
         :param whole: what was whole at the last call; brought up to date here.
         """
-        for part in plan.texts[0][whole.count :]:
+        for part in plan.texts[index][whole.count :]:
             text = part.kept
             if part.segment is not None:
                 outcome = pending.outcome(part.segment)
@@ -201,9 +177,10 @@ class Translator:
 
     def finish(self, plan: Plan, pending: Pending) -> list[Translation]:
         """The texts again, translated; once ``pending.done`` is."""
+        found = pending.hypotheses()
         ranked = [
-            self._readings(segment, hypotheses)
-            for segment, hypotheses in zip(plan.segments, pending.hypotheses(), strict=True)
+            self._readings(segment, *found[number :: len(plan.segments)])
+            for number, segment in enumerate(plan.segments)
         ]
         return [assemble(parts, ranked, plan.alternatives) for parts in plan.texts]
 
@@ -214,14 +191,16 @@ class Translator:
 
         :param timeout_seconds: what is not translated by then comes back as far as it is, with the reason ``deadline``.
         :raises EngineError: the engine could not answer.
-        :raises TimeoutError: the engine hangs: it did not even say at the deadline how far it is.
         """
         plan = self.prepare(texts, options)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         pending = self.submit(plan, deadline)
         try:
             # The engine keeps the deadline; a little later it is taken to hang.
-            pending.done.result(None if timeout_seconds is None else timeout_seconds + 1.0)
+            wait([pending.done], None if timeout_seconds is None else timeout_seconds + GRACE_SECONDS)
+            if not pending.done.done():
+                pending.answer_late()
+            pending.done.result(GRACE_SECONDS)
         finally:
             pending.cancel()
         return self.finish(plan, pending)
@@ -255,11 +234,11 @@ class Translator:
         if beam_size >= 1:  # else it is refused as it came
             beam_size = max(beam_size, chosen.alternatives + 1)
         if chosen.temperature:
-            if chosen.alternatives or (chosen.beam_size or 1) > 1:
-                raise InvalidRequest("with a temperature there are neither alternatives nor a beam_size over 1")
+            if (chosen.beam_size or 1) > 1:
+                raise InvalidRequest(f"with a temperature there is no beam: beam_size is {chosen.beam_size}")
             beam_size = 1
         # All of the beam for alternatives: some of its hypotheses differ in their tokens and not in their text.
-        hypotheses = max(1, beam_size) if chosen.alternatives else 1
+        hypotheses = max(1, beam_size) if chosen.alternatives and not chosen.temperature else 1
         if chosen.alignment and not self._has_attention:
             raise InvalidRequest("alignment is not possible here: the model of these languages has no attention")
         return SearchOptions(
@@ -280,20 +259,23 @@ class Translator:
             raise InvalidRequest("target_prefix has a line break; it is the beginning of one sentence")
         return tuple(self._tokenizer.encode(prefix.strip()))
 
-    def _readings(self, segment: str, hypotheses: list[Hypothesis]) -> list[TranslatedSegment]:
-        """The different texts of the hypotheses, best first.
+    def _readings(self, segment: str, *draws: list[Hypothesis]) -> list[TranslatedSegment]:
+        """The different texts of the hypotheses, best first, and of other draws behind.
 
         An empty text would drop the segment: if there is no other, the source stands for it.
         """
         readings: dict[str, TranslatedSegment] = {}
-        for hypothesis in hypotheses:
-            reading = self._reading(segment, hypothesis)
-            if reading.text:
-                readings.setdefault(reading.text, reading)
-        best = hypotheses[0]
-        return list(readings.values()) or [
-            TranslatedSegment(segment, segment, best.score, best.finish_reason, is_source=True, timing=best.timing)
-        ]
+        for hypotheses in draws:
+            for hypothesis in hypotheses:
+                reading = self._reading(segment, hypothesis)
+                if reading.text:
+                    readings.setdefault(reading.text, reading)
+            if not readings:
+                best = hypotheses[0]
+                readings[segment] = TranslatedSegment(
+                    segment, segment, best.score, best.finish_reason, is_source=True, timing=best.timing
+                )
+        return list(readings.values())
 
     def _reading(self, segment: str, hypothesis: Hypothesis) -> TranslatedSegment:
         decoded = self._tokenizer.decode(hypothesis.token_ids)
@@ -313,6 +295,7 @@ class Translator:
             text=text,
             score=hypothesis.score,
             finish_reason=hypothesis.finish_reason,
+            token_ids=hypothesis.token_ids,
             tokens=tuple(self._tokenizer.pieces((*hypothesis.token_ids, *ended))),
             token_scores=hypothesis.token_scores,
             alignment=alignment,

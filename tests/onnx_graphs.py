@@ -136,11 +136,14 @@ def onnx_manifest() -> Manifest:
     return manifest.model_copy(update={"signature": SIGNATURE, "producer": producer})
 
 
-def onnx_bundle(folder: Path, encoder: bytes | None = None, decoder_step: bytes | None = None) -> Bundle:
+def onnx_bundle(
+    folder: Path, encoder: bytes | None = None, decoder_step: bytes | None = None, target: str = "fr"
+) -> Bundle:
     """Save and load a bundle with these graphs, by default the faithful ones."""
     graphs = {
         ENCODER_FILE: encoder_content() if encoder is None else encoder,
         DECODER_STEP_FILE: decoder_step_content() if decoder_step is None else decoder_step,
     }
-    save_bundle(folder, onnx_manifest(), fake_contents() | graphs, verify=lambda _: None)
+    manifest = onnx_manifest().model_copy(update={"target": target})
+    save_bundle(folder, manifest, fake_contents() | graphs, verify=lambda _: None)
     return load_bundle(folder)

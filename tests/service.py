@@ -12,6 +12,7 @@ import httpx
 import uvicorn
 
 from app.bundle.store import Bundle
+from app.engine.threads import ThreadShare
 from app.main import create_app
 from app.registry import OpenedGraphs
 from app.settings import Settings
@@ -25,7 +26,7 @@ class FakeGraphs:
     machine: Machine = "upper"
     opened: dict[str, TextMachine] = field(default_factory=dict)
 
-    def __call__(self, bundle: Bundle, settings: Settings) -> OpenedGraphs:
+    def __call__(self, bundle: Bundle, settings: Settings, share: ThreadShare) -> OpenedGraphs:
         graphs = text_machine(bundle, self.machine)
         self.opened[bundle.folder.name] = graphs
         return OpenedGraphs(graphs, "fake")

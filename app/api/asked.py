@@ -13,6 +13,8 @@ from app.settings import Settings
 from app.translator import TextFormat
 
 AUTO: Final = "auto"
+DEFAULT_CHOICES: Final = 5
+DEFAULT_COMPLETIONS: Final = 3
 Include = Literal["scores", "alignment", "timing"]
 INCLUDES: Final[tuple[Include, ...]] = ("scores", "alignment", "timing")
 _FORMATS: Final[dict[str, TextFormat]] = {"text": "text", "html": "html"}
@@ -35,8 +37,22 @@ class Asked:
     temperature: float
     top_k: int
     seed: int
+    alternatives_at: int | None
+    choices: int
     priority: Priority
     stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskedCompletion:
+    """A checked request to complete. ``source`` is None for ``auto``."""
+
+    text: str
+    source: str | None
+    target: str
+    typed: str
+    count: int
+    priority: Priority
 
 
 def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked:
@@ -56,6 +72,7 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
         raise InvalidRequest("Invalid request: beam_size parameter must be >= 1")
     if beam_size is not None and beam_size > settings.max_beam_size:
         raise _over("beam_size", settings.max_beam_size, beam_size)
+    temperature = number(fields, "temperature", 0, MAX_TEMPERATURE, 0.0)
     _check_amount(texts, settings)
     _check_languages(source, target, registry)
     return Asked(
@@ -69,11 +86,32 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
         include=_include(fields.get("include")),
         target_prefix=_target_prefix(fields, settings, texts),
         no_repeat_ngram=_bounded(fields, "no_repeat_ngram", 0, MAX_NGRAM, 0),
-        temperature=number(fields, "temperature", 0, MAX_TEMPERATURE, 0.0),
+        temperature=temperature,
         top_k=_bounded(fields, "top_k", 1, MAX_TOP_K, 50),
-        seed=_bounded(fields, "seed", 0, MAX_SEED, None),
+        seed=_bounded(fields, "seed", 0, MAX_SEED, None if temperature else 0),
+        alternatives_at=_alternatives_at(fields, texts),
+        choices=_bounded(fields, "choices", 1, settings.max_beam_size, min(DEFAULT_CHOICES, settings.max_beam_size)),
         priority=_priority(fields),
-        stream=_stream(fields, is_list),
+        stream=_stream(fields),
+    )
+
+
+def parse_completion(fields: Fields, settings: Settings, registry: Registry) -> AskedCompletion:
+    """As ``parse_asked``."""
+    texts, is_list = _texts(fields.get("q"))
+    if is_list:
+        raise InvalidRequest("Invalid request: q parameter is a list, it must be a string")
+    source, target = _code(fields, "source"), _code(fields, "target")
+    most = settings.max_beam_size
+    _check_amount(texts, settings)
+    _check_languages(source, target, registry)
+    return AskedCompletion(
+        text=texts[0],
+        source=None if source == AUTO else source,
+        target=target,
+        typed=_target_prefix(fields, settings, texts),
+        count=_bounded(fields, "n", 1, most, min(DEFAULT_COMPLETIONS, most)),
+        priority=_priority(fields),
     )
 
 
@@ -118,14 +156,21 @@ def _priority(fields: Fields) -> Priority:
     return Priority(name)
 
 
-def _stream(fields: Fields, is_list: bool) -> bool:
+def _alternatives_at(fields: Fields, texts: tuple[str, ...]) -> int | None:
+    place = whole_number(fields, "alternatives_at")
+    if place is not None and place < 0:
+        raise InvalidRequest(f"Invalid request: alternatives_at is {place}, it must be 0 or more")
+    if place is not None and len(texts) > 1:
+        raise InvalidRequest(f"Invalid request: alternatives_at goes with a single text, not with {len(texts)}")
+    return place
+
+
+def _stream(fields: Fields) -> bool:
     value = fields.get("stream")
     if isinstance(value, str):
         value = {"true": True, "1": True, "false": False, "0": False, "": False}.get(value.strip().lower(), value)
     if value is not None and not isinstance(value, bool):
         raise InvalidRequest(f"Invalid request: stream parameter is {kind(value)}, it must be true or false")
-    if value and is_list:
-        raise InvalidRequest("Invalid request: stream goes with a single text, not with a list")
     return bool(value)
 
 

@@ -38,7 +38,7 @@ async def read_fields(request: Request) -> Fields:
     except ClientDisconnect:
         raise RequestCancelled("the client left before its request was whole") from None
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    query = _pairs_to_fields(_read_pairs(request.url.query, "query string"))
+    query = _pairs_to_fields(_read_pairs(request.scope["query_string"].decode("latin-1"), "query string"))
     if not body:
         return query
     if kind == "application/json" or kind.endswith("+json") or (not kind and body.lstrip()[:1] in (b"{", b"[")):

@@ -1,12 +1,10 @@
-"""What the OpenAPI page says of POST /translate. Written by hand, because the endpoint reads four encodings itself."""
+"""What the OpenAPI page says of POST /translate, its answers above all."""
 
 from typing import Any, Final
 
-from app.api.asked import INCLUDES
 from app.api.included import SERVER_TIMING_HEADER
-from app.api.included_schemas import ALIGNMENT_SCHEMA, SEGMENTS_SCHEMA, TIMING_SCHEMA
+from app.api.included_schemas import ALIGNMENT_SCHEMA, CHOICES_SCHEMA, SEGMENTS_SCHEMA, TIMING_SCHEMA
 from app.api.timeout import TIMEOUT_HEADER
-from app.engine.sequence import MAX_NGRAM, MAX_SEED, MAX_TEMPERATURE, MAX_TOP_K, Priority
 
 FINISH_REASON_HEADER: Final = "X-Finish-Reason"
 
@@ -35,124 +33,6 @@ TRANSLATE_PARAMETERS: Final[list[dict[str, Any]]] = [
     }
 ]
 
-_FIELDS: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["q", "source", "target"],
-    "properties": {
-        "q": {
-            "description": "The text, or a list of texts.",
-            "oneOf": [_STRING, {"type": "array", "items": _STRING, "minItems": 1}],
-        },
-        "source": {**_STRING, "description": "Code of its language, or `auto`.", "examples": ["en", "auto"]},
-        "target": {**_STRING, "description": "Code of the language wanted.", "examples": ["fr"]},
-        "format": {
-            **_STRING,
-            "enum": ["text", "html"],
-            "default": "text",
-            "description": "With `html`, tags stay where they are and only the text between them is translated.",
-        },
-        "alternatives": {
-            "type": "integer",
-            "default": 0,
-            "description": "At most so many other translations; below 0 counts as 0.",
-        },
-        "beam_size": {
-            "type": "integer",
-            "minimum": 1,
-            "description": "How many hypotheses the search keeps; absent: as the bundle says. 1 is fastest.",
-        },
-        "priority": {
-            **_STRING,
-            "enum": [priority.value for priority in Priority],
-            "default": Priority.INTERACTIVE.value,
-            "description": "`bulk` goes behind what is `interactive`, but never stands still: documents, corpora.",
-        },
-        "stream": {
-            "type": "boolean",
-            "default": False,
-            "description": "Answer with server-sent events, for a single text; so does `Accept: text/event-stream`.",
-        },
-        "target_prefix": {
-            **_STRING,
-            "description": "How the translation begins; the model writes the rest. One line, for a single text.",
-            "examples": ["Bonjour à"],
-        },
-        "no_repeat_ngram": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": MAX_NGRAM,
-            "default": 0,
-            "description": "So many tokens in a row never come twice in a translation; 0 allows it.",
-        },
-        "temperature": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": MAX_TEMPERATURE,
-            "default": 0,
-            "description": "Above 0, tokens are drawn instead of searched: the higher, the freer. Neither with "
-            "`alternatives` nor with a `beam_size` above 1.",
-        },
-        "top_k": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MAX_TOP_K,
-            "default": 50,
-            "description": "With a temperature: how many of the best tokens are drawn from.",
-        },
-        "seed": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": MAX_SEED,
-            "description": "With a temperature: the same seed draws the same; absent, another each time.",
-        },
-        "include": {
-            "description": "What else to answer; a list, or a string with commas. `scores`: every segment with its "
-            "score, its `finish_reason` and the log probability of each token. `alignment`: which characters of the "
-            "translation come from which of the text. `timing`: where the time went, also as the header "
-            "`Server-Timing`.",
-            "oneOf": [{"type": "array", "items": {**_STRING, "enum": list(INCLUDES)}}, _STRING],
-            "examples": [["scores", "alignment"], "scores,timing"],
-        },
-        "api_key": {"type": ["string", "null"], "description": "Accepted and not needed."},
-    },
-}
-
-_FORM_FIELDS: Final[dict[str, Any]] = {
-    **_FIELDS,
-    "properties": {
-        **_FIELDS["properties"],
-        "q": {**_STRING, "description": "The text; repeat the field for a list of texts."},
-    },
-}
-
-_JSON_EXAMPLES: Final[dict[str, Any]] = {
-    "one text": {"value": {"q": "Good morning!", "source": "en", "target": "fr"}},
-    "a list": {"value": {"q": ["Good morning!", "See you tomorrow."], "source": "en", "target": "fr"}},
-    "alternatives": {"value": {"q": "Good morning!", "source": "auto", "target": "fr", "alternatives": 2}},
-    "everything beside": {
-        "value": {"q": "Good morning!", "source": "en", "target": "fr", "include": ["scores", "alignment", "timing"]}
-    },
-    "a given beginning": {
-        "value": {"q": "Good morning!", "source": "en", "target": "fr", "target_prefix": "Bonne", "beam_size": 4}
-    },
-    "bulk": {"value": {"q": ["Good morning!"], "source": "en", "target": "fr", "priority": "bulk"}},
-    "as events": {"value": {"q": "Good morning!", "source": "en", "target": "fr", "stream": True}},
-    "drawn": {
-        "value": {"q": "Good morning!", "source": "en", "target": "fr", "temperature": 0.8, "top_k": 20, "seed": 7}
-    },
-    "html": {"value": {"q": "<p>Good <b>morning</b>!</p>", "source": "en", "target": "fr", "format": "html"}},
-}
-_FORM_EXAMPLE: Final[dict[str, Any]] = {"q": "Good morning!", "source": "en", "target": "fr"}
-
-TRANSLATE_BODY: Final[dict[str, Any]] = {
-    "required": True,
-    "content": {
-        "application/json": {"schema": _FIELDS, "examples": _JSON_EXAMPLES},
-        "application/x-www-form-urlencoded": {"schema": _FORM_FIELDS, "example": _FORM_EXAMPLE},
-        "multipart/form-data": {"schema": _FORM_FIELDS, "example": _FORM_EXAMPLE},
-    },
-}
-
 _DETECTED: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["confidence", "language"],
@@ -166,7 +46,8 @@ _TRANSLATED: Final[dict[str, Any]] = {
     "properties": {
         "translatedText": {"oneOf": [_STRING, _STRINGS]},
         "alternatives": {
-            "description": "Only if asked for: unique, best first, never the translation itself.",
+            "description": "Only if asked for: unique, best first (or in the order drawn), never the translation "
+            "itself.",
             "oneOf": [_STRINGS, {"type": "array", "items": _STRINGS}],
         },
         "detectedLanguage": {
@@ -182,6 +63,7 @@ _TRANSLATED: Final[dict[str, Any]] = {
             "attention: each token of the translation with the token of the text looked at most.",
             "oneOf": [ALIGNMENT_SCHEMA, {"type": "array", "items": ALIGNMENT_SCHEMA}],
         },
+        "choices": {**CHOICES_SCHEMA, "description": "Only with `alternatives_at`."},
         "timing": TIMING_SCHEMA,
     },
 }
@@ -229,6 +111,28 @@ TRANSLATE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
                             "detectedLanguage": {"confidence": 100, "language": "en"},
                         }
                     },
+                    "other words at a place": {
+                        "value": {
+                            "translatedText": "Bonjour !",
+                            "choices": {
+                                "range": [0, 7],
+                                "words": [
+                                    {
+                                        "word": "Bonjour",
+                                        "score": -0.3,
+                                        "translatedText": "Bonjour !",
+                                        "finish_reason": "stop",
+                                    },
+                                    {
+                                        "word": "Salut",
+                                        "score": -1.7,
+                                        "translatedText": "Salut !",
+                                        "finish_reason": "stop",
+                                    },
+                                ],
+                            },
+                        }
+                    },
                     "scores and alignment": {
                         "value": {
                             "translatedText": "Bonjour !",
@@ -256,8 +160,9 @@ TRANSLATE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
             "text/event-stream": {
                 "schema": {
                     **_STRING,
-                    "description": "`delta`: more of the text, never taken back, in whole words; `done`: the whole "
-                    "answer, as without events, with `finish_reason` if something was cut; `error`: as ever.",
+                    "description": "`delta`: more of the text, never taken back, in whole words, for a list with the "
+                    "`index` of the text; `done`: the whole answer, as without events, with `finish_reason` if "
+                    "something was cut; `error`: as ever.",
                 },
                 "example": 'event: delta\ndata: {"text":"Bonjour"}\n\nevent: delta\ndata: {"text":" !"}\n\n'
                 'event: done\ndata: {"translatedText":"Bonjour !"}\n\n',

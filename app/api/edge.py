@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,13 +19,15 @@ from app.api.timeout import TIMEOUT_HEADER
 from app.errors import RequestTooLarge
 
 _LOG: Final = logging.getLogger(__name__)
-_HEADERS: Final = {
+_NAMED_HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": f"Authorization, Content-Type, {TIMEOUT_HEADER}",
     "Access-Control-Expose-Headers": "Retry-After, Server-Timing, X-Finish-Reason",
     "Access-Control-Allow-Methods": "GET, POST",
     "X-Content-Type-Options": "nosniff",
 }
+# As the server sends them; nothing else in the service sets one of these.
+_HEADERS: Final = tuple((name.lower().encode(), value.encode()) for name, value in _NAMED_HEADERS.items())
 _DISCARDED_BYTES: Final = 16 * 1024 * 1024
 _DISCARD_SECONDS: Final = 2.0
 
@@ -55,9 +57,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers[name] = value
+                message["headers"] = [*message.get("headers", ()), *_HEADERS]
             await send(message)
 
         try:

@@ -1,8 +1,9 @@
-"""What a request may have beside its translations: scores, alignment and timing. Nothing of it comes unasked."""
+"""What a request may have beside its translations: scores, alignment, choices, timing. Nothing of it comes unasked."""
 
 from collections.abc import Sequence
 
 from app.alignment import AlignedToken
+from app.choices import Choices
 from app.engine.pace import Timing
 from app.translator import Translation
 
@@ -35,6 +36,22 @@ def alignment_of(translation: Translation) -> list[dict[str, object]]:
 
 def _token(token: AlignedToken) -> dict[str, object]:
     return {"range": [token.start, token.end], "id": token.number}
+
+
+def choices_of(choices: Choices) -> dict[str, object]:
+    """What else could stand at a place."""
+    return {
+        "range": [choices.start, choices.end],
+        "words": [
+            {
+                "word": choice.word,
+                "score": choice.score,
+                "translatedText": choice.text,
+                "finish_reason": choice.finish_reason.value,
+            }
+            for choice in choices.words
+        ],
+    }
 
 
 def timing_of(translations: Sequence[Translation], total_seconds: float) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What the OpenAPI page says of scores, alignment and timing."""
+"""What the OpenAPI page says of scores, alignment, choices and timing."""
 
 from typing import Any, Final
 
@@ -28,18 +28,44 @@ SEGMENTS_SCHEMA: Final[dict[str, Any]] = {
         },
     },
 }
+FINISH_REASON_SCHEMA: Final[dict[str, Any]] = SEGMENTS_SCHEMA["items"]["properties"]["finish_reason"]
+_RANGE: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {"type": "integer"},
+    "minItems": 2,
+    "maxItems": 2,
+    "description": "Its characters in the whole text, from and up to (not included).",
+}
+CHOICES_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["range", "words"],
+    "properties": {
+        "range": {**_RANGE, "description": "The characters of `translatedText` in whose place the words could stand."},
+        "words": {
+            "type": "array",
+            "description": "Likeliest first, what stands there among them.",
+            "items": {
+                "type": "object",
+                "required": ["word", "score", "translatedText", "finish_reason"],
+                "properties": {
+                    "word": {**_STRING, "description": "Empty where the sentence could end."},
+                    "score": {**_NUMBER, "description": "Log probability of its first token."},
+                    "translatedText": {
+                        **_STRING,
+                        "description": "The whole translation with this word, which goes on from it greedily.",
+                    },
+                    "finish_reason": FINISH_REASON_SCHEMA,
+                },
+            },
+        },
+    },
+}
 _ALIGNED_TOKENS: Final[dict[str, Any]] = {
     "type": "array",
     "items": {
         "type": "object",
         "properties": {
-            "range": {
-                "type": "array",
-                "items": {"type": "integer"},
-                "minItems": 2,
-                "maxItems": 2,
-                "description": "Its characters in the whole text, from and up to (not included).",
-            },
+            "range": _RANGE,
             "id": {"type": "integer", "description": "The how manieth token of the whole text it is, from 0."},
         },
     },

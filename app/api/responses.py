@@ -3,8 +3,11 @@
 import json
 import math
 from collections.abc import Mapping
+from typing import Final
 
 from starlette.responses import Response
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class JsonResponse(Response):
@@ -13,7 +16,10 @@ class JsonResponse(Response):
     media_type = "application/json"
 
     def render(self, content: object) -> bytes:
-        text = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        try:
+            text = _ENCODER.encode(content)
+        except ValueError:  # a score that is not finite
+            text = _ENCODER.encode(_finite(content))
         # A lone surrogate has no UTF-8 form. Requests with one are refused, so this is for what slipped through.
         return text.encode("utf-8", "replace")
 

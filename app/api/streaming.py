@@ -4,21 +4,21 @@ The format is that of the WHATWG HTML standard, section "Server-sent events".
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from app.api.errors import sentence_of
+from app.api.job import Group, Job
 from app.api.responses import JsonResponse
 from app.api.waiting import wait_for
 from app.engine.sequence import Listener
 from app.errors import PasserelleError
 from app.translation import WholeParts
-from app.translator import Pending, Plan, Translator
 
 EVENT_STREAM: Final = "text/event-stream"
 
@@ -30,13 +30,16 @@ def wants_events(request: Request) -> bool:
 
 
 class Ear:
-    """Hears on the engine's thread which tokens are final, and wakes the event loop."""
+    """Hears on an engine's thread which tokens are final, and wakes the event loop."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.heard: dict[int, tuple[int, ...]] = {}
-        self.news = asyncio.Event()
+    def __init__(self, news: asyncio.Event) -> None:
+        self.heard: dict[int, tuple[int, ...]] = {}  # by the number of the segment
+        self._news = news
         self._loop = asyncio.get_running_loop()
-        self.listeners: list[Listener] = [self._listener(number) for number in range(len(plan.segments))]
+
+    def listeners(self, count: int) -> list[Listener]:
+        """One for each of so many segments."""
+        return [self._listener(number) for number in range(count)]
 
     def _listener(self, number: int) -> Listener:
         def listen(settled: tuple[int, ...]) -> None:
@@ -47,56 +50,82 @@ class Ear:
 
     def _hear(self, number: int, settled: tuple[int, ...]) -> None:
         self.heard[number] = settled
-        self.news.set()
+        self._news.set()
+
+
+@dataclass(slots=True)
+class _Told:
+    """What was sent of one text, the ``index``-th of its group."""
+
+    place: int
+    index: int
+    group: Group
+    ear: Ear
+    sent: str = ""
+    whole: WholeParts = field(default_factory=WholeParts)
+
+    def news(self) -> str:
+        """What is known by now and was not sent yet."""
+        translator, plan = self.group.served.translator, self.group.plan
+        known = translator.known(plan, self.index, self.group.pending, self.ear.heard, self.whole)
+        added = known[len(self.sent) :]
+        self.sent += added
+        return added
 
 
 def event_response(
     request: Request,
-    translator: Translator,
-    plan: Plan,
-    pending: Pending,
-    ear: Ear,
+    job: Job,
+    ears: Sequence[Ear],
+    news: asyncio.Event,
     deadline: float,
-    whole: Callable[[], tuple[Mapping[str, object], str]],
+    answer: Callable[[], Awaitable[tuple[Mapping[str, object], list[str]]]],
+    is_list: bool,
 ) -> StreamingResponse:
     """The answer to a request that was queued already.
 
-    :param whole: the body as it would be without events and the text of it, once everything is done.
+    :param answer: the body as it would be without events and its texts, once everything is done.
+    :param is_list: every event says which text it is of.
     """
-    events = _events(request, translator, plan, pending, ear, deadline, whole)
+    events = _events(request, job, ears, news, deadline, answer, is_list)
     return StreamingResponse(events, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
 
 
 async def _events(
     request: Request,
-    translator: Translator,
-    plan: Plan,
-    pending: Pending,
-    ear: Ear,
+    job: Job,
+    ears: Sequence[Ear],
+    news: asyncio.Event,
     deadline: float,
-    whole: Callable[[], tuple[Mapping[str, object], str]],
+    answer: Callable[[], Awaitable[tuple[Mapping[str, object], list[str]]]],
+    is_list: bool,
 ) -> AsyncIterator[bytes]:
-    waiting = asyncio.ensure_future(wait_for(request, [pending], deadline))
-    sent, parts = "", WholeParts()
+    waiting = asyncio.ensure_future(wait_for(request, job.pendings, deadline))
+    told = {
+        place: _Told(place, index, group, ear)
+        for group, ear in zip(job.groups, ears, strict=True)
+        for index, place in enumerate(group.places)
+    }
     try:
         while not waiting.done():
-            news = asyncio.ensure_future(ear.news.wait())
-            await asyncio.wait({waiting, news}, return_when=asyncio.FIRST_COMPLETED)
-            news.cancel()
-            ear.news.clear()
-            known = translator.known(plan, pending, ear.heard, parts)
-            if len(known) > len(sent) and not waiting.done():
-                yield _event("delta", {"text": known[len(sent) :]})
-                sent = known
+            hearing = asyncio.ensure_future(news.wait())
+            await asyncio.wait({waiting, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            hearing.cancel()
+            news.clear()
+            for place, one in told.items():
+                if not waiting.done() and (added := one.news()):
+                    yield _delta(added, place, is_list)
         waiting.result()
-        body, text = await run_in_threadpool(whole)
-        if len(text) > len(sent):
-            yield _event("delta", {"text": text[len(sent) :]})
+        body, texts = await answer()
+        for place, text in enumerate(texts):
+            sent = told[place].sent if place in told else ""
+            if len(text) > len(sent):
+                yield _delta(text[len(sent) :], place, is_list)
         yield _event("done", body)
     except PasserelleError as error:
         yield _event("error", {"error": sentence_of(error)})
     finally:
-        pending.cancel()
+        job.cancel()
         waiting.cancel()
         waiting.add_done_callback(_forget)
 
@@ -105,6 +134,10 @@ def _forget(task: "asyncio.Task[None]") -> None:
     """Nobody is there any more to hear how it ended."""
     if not task.cancelled():
         task.exception()
+
+
+def _delta(text: str, place: int, is_list: bool) -> bytes:
+    return _event("delta", {"index": place, "text": text} if is_list else {"text": text})
 
 
 def _event(name: str, data: Mapping[str, object]) -> bytes:

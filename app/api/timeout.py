@@ -1,13 +1,19 @@
 """How long a request may take: what the setting allows, or less where the client asks for less."""
 
+import asyncio
 import math
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from fastapi import Request
+from starlette.responses import Response
 
-from app.errors import InvalidRequest
+from app.api.body import Fields, read_fields
+from app.api.responses import error_response
+from app.api.service import Service, service_of
+from app.errors import DeadlineExceeded, InvalidRequest
 
 TIMEOUT_HEADER: Final = "X-Request-Timeout-Seconds"
 
@@ -46,3 +52,24 @@ def timeout_of(request: Request, limit_seconds: float) -> RequestTimeout:
     if asked_seconds >= limit_seconds:
         return RequestTimeout(limit_seconds, "request_timeout_seconds", now)
     return RequestTimeout(asked_seconds, TIMEOUT_HEADER, now)
+
+
+async def in_time(
+    request: Request, answer: Callable[[Request, Service, Fields, RequestTimeout], Awaitable[Response]]
+) -> Response:
+    """Read the fields of a request and answer it, both within its time."""
+    service = service_of(request)
+    timeout = timeout_of(request, service.settings.request_timeout_seconds)
+    try:
+        async with asyncio.timeout(timeout.seconds):
+            fields = await read_fields(request)
+    except TimeoutError:
+        return error_response(408, f"The body did not arrive within {timeout}", {"Connection": "close"})
+    try:
+        return await answer(request, service, fields, timeout)
+    except DeadlineExceeded:
+        raise too_late(timeout) from None
+
+
+def too_late(timeout: RequestTimeout) -> DeadlineExceeded:
+    return DeadlineExceeded(f"Nothing was translated within {timeout}; send less at once")

@@ -3,42 +3,35 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.api.asked import Asked, parse_asked
-from app.api.body import Fields, read_fields
+from app.api.body import Fields
 from app.api.descriptions import (
     FINISH_REASON_HEADER,
-    TRANSLATE_BODY,
     TRANSLATE_PARAMETERS,
     TRANSLATE_RESPONSES,
     TRANSLATE_SUMMARY,
 )
-from app.api.included import SERVER_TIMING_HEADER, alignment_of, scores_of, server_timing, timing_of
-from app.api.responses import JsonResponse, error_response
-from app.api.service import Service, service_of
+from app.api.detection import detect, detected_of
+from app.api.direct import DirectRoute
+from app.api.included import SERVER_TIMING_HEADER, alignment_of, choices_of, scores_of, server_timing, timing_of
+from app.api.job import Job, begin
+from app.api.request_schemas import TRANSLATE_BODY
+from app.api.responses import JsonResponse
+from app.api.service import Service
 from app.api.streaming import Ear, event_response, wants_events
-from app.api.timeout import RequestTimeout, timeout_of
+from app.api.timeout import RequestTimeout, in_time, too_late
 from app.api.waiting import wait_for
+from app.choices import Choices
 from app.engine.sequence import FinishReason
-from app.errors import DeadlineExceeded, EngineStopped
+from app.errors import DeadlineExceeded, EngineStopped, InvalidRequest
 from app.text.language import Detection
-from app.translation import Part
-from app.translator import Translation, TranslationOptions, Translator
+from app.translation import Translation
 
-router = APIRouter(tags=["translation"])
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """The texts of a request that are in one language, by their place in the request."""
-
-    translator: Translator
-    places: tuple[int, ...]
+router = APIRouter(tags=["translation"], route_class=DirectRoute)
 
 
 @router.post(
@@ -50,131 +43,71 @@ class _Group:
     response_model=None,
 )
 async def translate(request: Request) -> Response:
-    service = service_of(request)
-    timeout = timeout_of(request, service.settings.request_timeout_seconds)
-    try:
-        async with asyncio.timeout(timeout.seconds):
-            fields = await read_fields(request)
-    except TimeoutError:
-        return error_response(408, f"The body did not arrive within {timeout}", {"Connection": "close"})
-    try:
-        return await _answer(request, service, fields, timeout)
-    except DeadlineExceeded:
-        raise _too_late(timeout) from None
-
-
-def _too_late(timeout: RequestTimeout) -> DeadlineExceeded:
-    return DeadlineExceeded(f"Nothing was translated within {timeout}; send less at once")
+    return await in_time(request, _answer)
 
 
 async def _answer(request: Request, service: Service, fields: Fields, timeout: RequestTimeout) -> Response:
     asked = parse_asked(fields, service.settings, service.registry)
     if not service.registry.served:
         raise EngineStopped(f"Nothing can be translated: {service.registry.problem}")
-    detections = await run_in_threadpool(_detect, service, asked) if asked.source is None else []
+    detections = await detect(service, asked.texts, asked.target) if asked.source is None else []
     sources = [detection.language for detection in detections] or [asked.source or ""] * len(asked.texts)
-    if asked.stream or (wants_events(request) and not asked.is_list):
-        return await _stream(request, service, asked, sources[0], detections, timeout)
-    translations = await _translate_all(request, service, asked, sources, timeout.deadline)
-    body, headers = _whole(asked, translations, detections, timeout)
-    return JsonResponse(body, headers=headers)
+    if not (asked.stream or wants_events(request)):
+        job = await begin(service, asked, sources, timeout.deadline)
+        await wait_for(request, job.pendings, timeout.deadline)
+        body, headers, _ = await _whole(request, asked, job, detections, timeout)
+        return JsonResponse(body, headers=headers)
+
+    async def whole() -> tuple[dict[str, object], list[str]]:
+        try:
+            body, headers, texts = await _whole(request, asked, job, detections, timeout)
+        except DeadlineExceeded:
+            raise too_late(timeout) from None
+        if FINISH_REASON_HEADER in headers:
+            body["finish_reason"] = headers[FINISH_REASON_HEADER]
+        return body, texts
+
+    news = asyncio.Event()
+    ears = [Ear(news) for _ in set(sources) - {asked.target}]
+    job = await begin(service, asked, sources, timeout.deadline, [ear.listeners for ear in ears])
+    return event_response(request, job, ears, news, timeout.deadline, whole, asked.is_list)
 
 
-def _whole(
-    asked: Asked, translations: Sequence[Translation], detections: Sequence[Detection], timeout: RequestTimeout
-) -> tuple[dict[str, object], dict[str, str]]:
-    """The body and the headers."""
-    headers = _headers(translations)
+async def _whole(
+    request: Request, asked: Asked, job: Job, detections: Sequence[Detection], timeout: RequestTimeout
+) -> tuple[dict[str, object], dict[str, str], list[str]]:
+    """The body, the headers and the texts, once every segment is done."""
+    translations = await job.translations()
+    reasons = _cut_reasons(translations)
     body = _body(asked, translations, detections)
+    if asked.alternatives_at is not None:
+        choices = await _choices(request, asked, job, translations[0], timeout)
+        body["choices"] = choices_of(choices)
+        reasons |= {word.finish_reason for word in choices.words} - {FinishReason.STOP}
+    headers = {FINISH_REASON_HEADER: ", ".join(sorted(reasons))} if reasons else {}
     if "timing" in asked.include:
         timing = timing_of(translations, time.monotonic() - timeout.began)
         body["timing"] = timing
         headers[SERVER_TIMING_HEADER] = server_timing(timing)
-    return body, headers
+    return body, headers, [translation.text for translation in translations]
 
 
-async def _stream(
-    request: Request,
-    service: Service,
-    asked: Asked,
-    source: str,
-    detections: Sequence[Detection],
-    timeout: RequestTimeout,
-) -> Response:
-    is_translated = source != asked.target
-    pair = (source, asked.target) if is_translated else next(iter(service.registry.served))
-    translator = service.registry.find(*pair).translator
-    # A text that is in the target language already is a plan of nothing but itself.
-    texts = [asked.texts[0]] if is_translated else []
-    plan = await run_in_threadpool(translator.prepare, texts, _options(asked))
-    if not is_translated:
-        plan = replace(plan, texts=((Part(kept=asked.texts[0]),),))
-    ear = Ear(plan)
-    pending = translator.submit(plan, timeout.deadline, asked.priority, ear.listeners)
-
-    def whole() -> tuple[dict[str, object], str]:
-        translations = translator.finish(plan, pending)
-        try:
-            body, headers = _whole(asked, translations, detections, timeout)
-        except DeadlineExceeded:
-            raise _too_late(timeout) from None
-        if FINISH_REASON_HEADER in headers:
-            body["finish_reason"] = headers[FINISH_REASON_HEADER]
-        return body, translations[0].text
-
-    return event_response(request, translator, plan, pending, ear, timeout.deadline, whole)
+async def _choices(
+    request: Request, asked: Asked, job: Job, translation: Translation, timeout: RequestTimeout
+) -> Choices:
+    """What else could stand at the place asked for, in the only text."""
+    if not job.groups or asked.alternatives_at is None:
+        raise InvalidRequest("Invalid request: alternatives_at goes with a text that is translated")
+    group = job.groups[0]
+    chooser = group.served.chooser
+    question = chooser.prepare(group.plan, translation, asked.alternatives_at, asked.choices)
+    pending = chooser.submit(question, timeout.deadline, asked.priority)
+    await wait_for(request, [pending], timeout.deadline)
+    return chooser.finish(question, pending)
 
 
-def _options(asked: Asked) -> TranslationOptions:
-    return TranslationOptions(
-        beam_size=asked.beam_size,
-        alternatives=asked.alternatives,
-        text_format=asked.text_format,
-        alignment="alignment" in asked.include,
-        target_prefix=asked.target_prefix,
-        no_repeat_ngram=asked.no_repeat_ngram,
-        temperature=asked.temperature,
-        top_k=asked.top_k,
-        seed=asked.seed,
-    )
-
-
-async def _translate_all(
-    request: Request, service: Service, asked: Asked, sources: Sequence[str], deadline: float
-) -> list[Translation]:
-    options = _options(asked)
-    # A text that is in the target language already comes back as it is.
-    translations = [Translation(text, (), ()) for text in asked.texts]
-    groups = [
-        _Group(
-            service.registry.find(source, asked.target).translator,
-            tuple(place for place, of_place in enumerate(sources) if of_place == source),
-        )
-        for source in sorted(set(sources))
-        if source != asked.target
-    ]
-    plans = [
-        await run_in_threadpool(group.translator.prepare, [asked.texts[place] for place in group.places], options)
-        for group in groups
-    ]
-    pendings = []
-    try:
-        for group, plan in zip(groups, plans, strict=True):
-            pendings.append(group.translator.submit(plan, deadline, asked.priority))
-    except Exception:
-        for pending in pendings:
-            pending.cancel()
-        raise
-    await wait_for(request, pendings, deadline)
-    for group, plan, pending in zip(groups, plans, pendings, strict=True):
-        finished = await run_in_threadpool(group.translator.finish, plan, pending)
-        for place, translation in zip(group.places, finished, strict=True):
-            translations[place] = translation
-    return translations
-
-
-def _headers(translations: Sequence[Translation]) -> dict[str, str]:
-    """Says that something was cut, in a place that changes no body.
+def _cut_reasons(translations: Sequence[Translation]) -> set[FinishReason]:
+    """Why something was cut; said in a header, which changes no body.
 
     :raises DeadlineExceeded: nothing at all was begun, so there is no answer to give.
     """
@@ -182,16 +115,7 @@ def _headers(translations: Sequence[Translation]) -> dict[str, str]:
     reasons = {segment.finish_reason for segment in segments} - {FinishReason.STOP}
     if FinishReason.DEADLINE in reasons and all(segment.is_source for segment in segments):
         raise DeadlineExceeded("no segment was begun")
-    return {FINISH_REASON_HEADER: ", ".join(sorted(reasons))} if reasons else {}
-
-
-def _detect(service: Service, asked: Asked) -> list[Detection]:
-    """The language of each text, among those from which the target can be reached, and the target itself."""
-    registry = service.registry
-    possible = set(registry.sources_of(asked.target))
-    if asked.target in registry.sources:
-        possible.add(asked.target)
-    return [service.detector.rank(text, possible)[0] for text in asked.texts]
+    return reasons
 
 
 def _body(asked: Asked, translations: Sequence[Translation], detections: Sequence[Detection]) -> dict[str, object]:
@@ -207,6 +131,6 @@ def _body(asked: Asked, translations: Sequence[Translation], detections: Sequenc
         aligned = [alignment_of(translation) for translation in translations]
         body["align"] = aligned if asked.is_list else aligned[0]
     if detections:
-        found = [{"confidence": detection.confidence, "language": detection.language} for detection in detections]
+        found = [detected_of(detection) for detection in detections]
         body["detectedLanguage"] = found if asked.is_list else found[0]
     return body

@@ -2,15 +2,12 @@
 
 import asyncio
 import time
-from typing import Final
+from contextlib import suppress
 
 from fastapi import Request
 
 from app.errors import DeadlineExceeded, RequestCancelled
-from app.translator import Pending
-
-# The engine keeps the deadline itself; when it is this late, it is taken to hang.
-_GRACE_SECONDS: Final = 1.0
+from app.pending import GRACE_SECONDS, Pending
 
 
 async def wait_for(request: Request, pendings: list[Pending], deadline: float) -> None:
@@ -19,27 +16,62 @@ async def wait_for(request: Request, pendings: list[Pending], deadline: float) -
     :param deadline: a ``time.monotonic`` time.
     :raises EngineError: what the engine failed with, ``DeadlineExceeded`` or ``RequestCancelled``.
     """
-    answers = asyncio.ensure_future(_answers(pendings))
+    news = _News()
+    for pending in pendings:
+        pending.done.add_done_callback(news.from_a_thread)
     departure = asyncio.ensure_future(_departure(request))
+    departure.add_done_callback(news)
     try:
-        left_seconds = max(0.0, deadline - time.monotonic()) + _GRACE_SECONDS
-        await asyncio.wait({answers, departure}, timeout=left_seconds, return_when=asyncio.FIRST_COMPLETED)
-        if answers.done():
-            answers.result()
-        elif departure.done():
+        end = deadline + GRACE_SECONDS
+        while not (departure.done() or _is_settled(pendings)) and time.monotonic() < end:
+            await news.until(end)
+        if departure.done():
             raise RequestCancelled("the client left")
-        else:
+        if not _is_settled(pendings):
+            for pending in pendings:
+                pending.answer_late()
+        if not _is_settled(pendings):
             raise DeadlineExceeded("the engine did not answer in time")
+        for pending in pendings:
+            if pending.done.done():
+                pending.done.result(timeout=0)
     finally:
         for pending in pendings:
             pending.cancel()
-        for task in (answers, departure):
-            task.cancel()
-        await asyncio.gather(answers, departure, return_exceptions=True)
+        departure.cancel()
 
 
-async def _answers(pendings: list[Pending]) -> None:
-    await asyncio.gather(*(asyncio.wrap_future(pending.done) for pending in pendings))
+def _is_settled(pendings: list[Pending]) -> bool:
+    """Are all done, or did one fail?"""
+    done = [pending.done for pending in pendings if pending.done.done()]
+    return len(done) == len(pendings) or any(one.exception() is not None for one in done)
+
+
+class _News:
+    """Wakes the event loop when something happens: far less work than a task for each thing that may."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._woken: asyncio.Future[None] = self._loop.create_future()
+
+    def __call__(self, task: "asyncio.Task[None] | None" = None) -> None:
+        if task is not None and not task.cancelled():
+            task.exception()  # somebody looked at it
+        if not self._woken.done():
+            self._woken.set_result(None)
+
+    def from_a_thread(self, _: object) -> None:
+        with suppress(RuntimeError):  # the service ends, and with it the event loop
+            self._loop.call_soon_threadsafe(self)
+
+    async def until(self, end: float) -> None:
+        """Until something happens, or ``end``, a ``time.monotonic`` time."""
+        timer = self._loop.call_later(max(0.0, end - time.monotonic()), self)
+        try:
+            await self._woken
+        finally:
+            timer.cancel()
+            self._woken = self._loop.create_future()
 
 
 async def _departure(request: Request) -> None:

@@ -38,5 +38,11 @@ class TaggedTokenizer:
     def decode_ranges(self, token_ids: Sequence[int]) -> list[Range]:
         return self._tokenizer.decode_ranges(token_ids)
 
+    def written(self) -> list[bytes]:
+        return self._tokenizer.written()
+
+    def encode_begun(self, text: str) -> tuple[list[int], bytes]:
+        return self._tokenizer.encode_begun(text)
+
     def to_bytes(self) -> bytes:
         return self._tokenizer.to_bytes()

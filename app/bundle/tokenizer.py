@@ -26,6 +26,8 @@ from app.bundle.vocabulary import (
 from app.bundle.word_tokenizer import WordTokenizer
 from app.errors import BundleFormatError
 
+_SPACE: Final = "\u2581"  # as SentencePiece writes it
+
 __all__ = [
     "BOS_ID",
     "EOS_ID",
@@ -80,6 +82,20 @@ class Tokenizer(Protocol):
         """For each token: which characters of ``decode(token_ids)`` it gave; as ``encode_ranges``.
 
         A special id gave none, so its range is empty.
+        """
+        ...
+
+    def written(self) -> list[bytes]:
+        """For each id of the vocabulary: what it writes, in UTF-8, with the space before it; nothing for special ids.
+
+        A text is what its tokens write, one after the other, without a space before the first.
+        """
+        ...
+
+    def encode_begun(self, text: str) -> tuple[list[int], bytes]:
+        """A text whose last word may go on: the ids of all that is whole, and what the tokens behind must begin with.
+
+        Both together are ``text`` as the model reads it; as ``written`` says, a space may stand before its first word.
         """
         ...
 
@@ -147,6 +163,30 @@ class SentencePieceTokenizer:
         """The id of a piece of the vocabulary, ``UNK_ID`` if there is none."""
         return int(self._processor.PieceToId(piece))
 
+    def written(self) -> list[bytes]:
+        return [self._written(token_id) for token_id in range(self.vocabulary_size)]
+
+    def _written(self, token_id: int) -> bytes:
+        processor = self._processor
+        if token_id <= UNK_ID or processor.IsControl(token_id) or processor.IsUnused(token_id):
+            return b""
+        piece = str(processor.IdToPiece(token_id))
+        if processor.IsByte(token_id):
+            return bytes([int(piece[1:-1], 16)])  # "<0xE2>"
+        return piece.replace(_SPACE, " ").encode("utf-8")
+
+    def encode_begun(self, text: str) -> tuple[list[int], bytes]:
+        ids = self.encode(text)
+        if UNK_ID in ids or not ids:  # nothing else could write it
+            return ids, b""
+        written = [self._written(token_id) for token_id in ids]
+        if text[-1].isspace():
+            while written and not written[-1].strip():
+                written.pop()
+            return ids[: len(written)], b" "
+        whole = max((place for place, one in enumerate(written) if one.startswith(b" ")), default=0)
+        return ids[:whole], b"".join(written[whole:])
+
     def to_bytes(self) -> bytes:
         return self._model
 
@@ -199,6 +239,12 @@ class CharacterTokenizer:
             ranges.append((start, end))
             start = end
         return ranges
+
+    def written(self) -> list[bytes]:
+        return [b""] * len(SPECIAL_TOKENS) + [token.encode() for token in self._tokens[len(SPECIAL_TOKENS) :]]
+
+    def encode_begun(self, text: str) -> tuple[list[int], bytes]:
+        return self.encode(text), b""  # any character may follow another
 
     def to_bytes(self) -> bytes:
         document = {"kind": self.kind, "alphabet": list(self._tokens[len(SPECIAL_TOKENS) :])}

@@ -90,6 +90,20 @@ class WordTokenizer:
             ranges.append((start, position) if written else (position, position))
         return ranges
 
+    def written(self) -> list[bytes]:
+        pairs = map(self._written, range(len(self._tokens)))
+        return [(" " * space + text).encode() for space, text in pairs]
+
+    def encode_begun(self, text: str) -> tuple[list[int], bytes]:
+        pieces = [piece for _, _, piece in _words_and_marks(text)]
+        ids = [self._ids.get(piece, UNK_ID) for piece in pieces]
+        if not ids:
+            return [], b""
+        if text[-1].isspace():
+            return ids, b" "
+        begun = pieces[-1]
+        return ids[:-1], (begun.removeprefix(_JOINED) if begun.startswith(_JOINED) else " " + begun).encode()
+
     def to_bytes(self) -> bytes:
         document = {"kind": self.kind, "words": list(self._tokens[len(SPECIAL_TOKENS) :])}
         return json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8")

@@ -6,11 +6,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.engine.branches import advance_branches
 from app.engine.facts import ModelFacts
 from app.engine.progress import BeamProgress, GreedyProgress, Progress, begin, place_of
-from app.engine.search import advance_beam, candidates_needed, is_settled, pick_greedy
+from app.engine.search import advance_beam, is_settled, pick_greedy
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
-from app.engine.sessions import Graphs, Stepped
+from app.engine.sessions import Encoded, Graphs, Stepped
 from app.engine.states import Arena, padded_width
 from app.errors import StepFailed
 
@@ -35,20 +36,47 @@ class Batch:
         self._greedy: dict[Sequence, GreedyProgress] = {}
         self._beams: dict[Sequence, BeamProgress] = {}
         self._listened: dict[Sequence, Progress] = {}
+        self._encoded: dict[Sequence, Encoded] = {}  # those that wait for their rows
         self._best_k = 1
+        self._has_branches = False
 
     @property
     def rows(self) -> int:
         return self._arena.rows
 
-    def join(self, newcomers: list[Sequence]) -> None:
-        """Encode newcomers together, in one call, and give them rows."""
-        lengths = np.array([sequence.source_tokens for sequence in newcomers], np.int32)
-        width = padded_width(int(lengths.max()))
-        source_ids = np.full((len(newcomers), width), self._facts.pad_id, np.int32)
-        for row, sequence in enumerate(newcomers):
+    def join(self, newcomers: list[Sequence], upcoming: list[Sequence]) -> None:
+        """Encode newcomers together, in one call, and give them rows.
+
+        :param upcoming: are encoded with them and join later, by ``join_encoded``.
+        """
+        encoded, lengths = self._encode([*newcomers, *upcoming])
+        for row, sequence in enumerate(upcoming, start=len(newcomers)):
+            self._encoded[sequence] = encoded.part(row, row + 1)
+        count = len(newcomers)
+        self._admit(newcomers, encoded.part(0, count) if upcoming else encoded, lengths[:count])
+
+    def join_encoded(self, newcomer: Sequence) -> None:
+        """Give rows to one that was encoded before."""
+        self._admit([newcomer], self._encoded.pop(newcomer), np.array([newcomer.source_tokens], np.int32))
+
+    def is_encoded(self, sequence: Sequence) -> bool:
+        """Was it encoded before its turn?"""
+        return sequence in self._encoded
+
+    def forget(self, sequences: list[Sequence]) -> None:
+        """These were encoded, perhaps, but never get rows."""
+        for sequence in sequences:
+            self._encoded.pop(sequence, None)
+
+    def _encode(self, sequences: list[Sequence]) -> tuple[Encoded, NDArray[np.int32]]:
+        """What the encoder gives, and the lengths of the sources."""
+        lengths = np.array([sequence.source_tokens for sequence in sequences], np.int32)
+        source_ids = np.full((len(sequences), padded_width(int(lengths.max()))), self._facts.pad_id, np.int32)
+        for row, sequence in enumerate(sequences):
             source_ids[row, : sequence.source_tokens] = sequence.source_ids
-        encoded = self._graphs.encode(source_ids, lengths)
+        return self._graphs.encode(source_ids, lengths), lengths
+
+    def _admit(self, newcomers: list[Sequence], encoded: Encoded, lengths: NDArray[np.int32]) -> None:
         copies = [sequence.rows for sequence in newcomers]
         for sequence, rows in zip(
             newcomers, self._arena.admit(encoded, lengths, copies, self._facts.bos_id), strict=True
@@ -64,6 +92,8 @@ class Batch:
 
     def decode_step(self) -> Stepped:
         """Run the graph once over all rows."""
+        if self._has_branches:
+            self._count_candidates()  # another number at every step
         arena = self._arena
         return self._graphs.decode_step(arena.token_ids, arena.states, arena.memory, arena.source_lengths, self._best_k)
 
@@ -82,9 +112,9 @@ class Batch:
             sequence.tell(progress.settled())
 
     def partial(self, sequence: Sequence, reason: FinishReason) -> list[Hypothesis]:
-        """The best that a running sequence has so far, for when it cannot go on."""
-        progress: Progress = self._greedy[sequence] if sequence in self._greedy else self._beams[sequence]
-        return progress.cut(reason)
+        """The best that a sequence has so far, for when it cannot go on. May be asked from another thread."""
+        progress: Progress | None = self._greedy.get(sequence) or self._beams.get(sequence)
+        return sequence.unstarted(reason) if progress is None else progress.cut(reason)
 
     def leave(self, sequences: list[Sequence]) -> None:
         """Free the rows of sequences that ended or that nobody waits for."""
@@ -108,11 +138,12 @@ class Batch:
         self._greedy.clear()
         self._beams.clear()
         self._listened.clear()
+        self._encoded.clear()
 
     def _count_candidates(self) -> None:
         size = self._facts.vocabulary_size
-        needed = (candidates_needed(one.options, one.cap, size) for one in self._beams)
-        self._best_k = max(needed, default=1)
+        self._best_k = max((progress.candidates(size) for progress in self._beams.values()), default=1)
+        self._has_branches = any(sequence.options.branching for sequence in self._beams)
 
     def _advance_greedy(
         self, picked: list[int], picked_scores: list[float], attention: NDArray[np.float32] | None
@@ -127,9 +158,9 @@ class Batch:
                 ended.append(Ended(progress.sequence, _no_numbers(score)))
             elif token_id == eos_id:
                 progress.token_scores.append(score)
-                ended.append(Ended(progress.sequence, progress.cut(FinishReason.STOP)))
+                ended.append(Ended(progress.sequence, progress.ended(FinishReason.STOP)))
             elif len(progress.token_ids) == progress.sequence.cap:
-                ended.append(Ended(progress.sequence, progress.cut(FinishReason.LENGTH)))
+                ended.append(Ended(progress.sequence, progress.ended(FinishReason.LENGTH)))
             else:
                 progress.token_scores.append(score)
                 progress.token_ids.append(token_id)
@@ -150,7 +181,8 @@ class Batch:
             places: list[int] | None = None
             if sequence.options.align and stepped.attention is not None:
                 places = [place_of(stepped.attention, row, sequence.source_tokens) for row in alive]
-            beam, parents = advance_beam(
+            advance = advance_branches if sequence.options.branching else advance_beam
+            beam, parents = advance(
                 progress.beam,
                 stepped.scores[alive],
                 stepped.score_ids[alive],

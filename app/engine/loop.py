@@ -6,40 +6,23 @@ import time
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Final
 
 from app.engine.batch import Batch, Ended
 from app.engine.facts import ModelFacts
 from app.engine.pace import Pace
-from app.engine.scheduler import EngineLimits, Scheduler, bucket
+from app.engine.scheduler import EngineLimits, Scheduler, bucket, is_good_company
 from app.engine.sequence import FinishReason, Hypothesis, Listener, Priority, SearchOptions, Sequence
 from app.engine.sessions import Graphs
+from app.engine.status import EngineStatus
 from app.errors import EngineStopped, InvalidRequest, LimitExceeded, StepFailed
 
 __all__ = ["Engine", "EngineLimits", "EngineStatus"]
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStatus:
-    """``healthy`` is False from a failed step until a later sequence succeeds; ``failure`` says what happened.
-
-    ``step_age_seconds`` is how long the step now running has taken so far, None between steps: a graph that hangs shows
-    here and nowhere else.
-    """
-
-    started: bool
-    healthy: bool
-    failure: str | None
-    rows_running: int
-    sequences_running: int
-    sequences_waiting: int
-    steps_done: int
-    sequences_done: int
-    last_step_seconds: float | None
-    step_age_seconds: float | None
+# A lone newcomer costs as much as two. So where others wait, some of them are encoded with it, before their turn.
+_ENCODED_TOGETHER: Final = 4
+_LOOK_AHEAD: Final = 8
 
 
 class Engine:
@@ -123,7 +106,7 @@ class Engine:
         options: SearchOptions | SequenceOf[SearchOptions] | None = None,
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
-        listeners: SequenceOf[Listener] | None = None,
+        listeners: SequenceOf[Listener | None] | None = None,
     ) -> "list[Future[list[Hypothesis]]]":
         """Queue all sources of a request, or none; one future each, in their order.
 
@@ -133,8 +116,8 @@ class Engine:
         :param options: the same for all sources, or for each its own.
         :param deadline: a time of the engine's clock, ``time.monotonic``. What is not finished then ends as it is, with
             the reason ``deadline``: the tokens so far, or none if it never got a row.
-        :param listeners: for each source, told of the tokens that will not change any more, as they come, on the
-            engine's thread; must neither wait nor raise.
+        :param listeners: for each source, or None: told of the tokens that will not change any more, as they come, on
+            the engine's thread; must neither wait nor raise.
         :raises LimitExceeded: a source, the beam or the request is larger than the engine ever takes.
         :raises InvalidRequest: a source is empty or has an id outside the vocabulary.
         :raises EngineOverloaded: the queue is full for now.
@@ -157,6 +140,19 @@ class Engine:
             sequence.future.add_done_callback(self._note_departure)
         return [sequence.future for sequence in request]
 
+    def answer_late(self) -> None:
+        """Answer everybody whose deadline passed with what there is, while the engine's own thread hangs in a step.
+
+        That thread keeps the deadlines itself as long as it comes round; it frees their rows when it comes back.
+        """
+        now = self._clock()
+        with self._condition:
+            late = [sequence for sequence in self._scheduler.everyone() if sequence.is_late(now)]
+            self._someone_left = self._someone_left or bool(late)
+        for sequence in late:
+            partial = self._batch.partial(sequence, FinishReason.DEADLINE)
+            sequence.resolve(partial, self._pace.ended(sequence.watch))
+
     def status(self) -> EngineStatus:
         """A picture of this moment; never waits for a step."""
         with self._condition:
@@ -176,8 +172,7 @@ class Engine:
     def step(self) -> None:
         """One token for every running sequence. Called by the engine's thread."""
         self._drop_departed()
-        newcomers = self._admit()
-        self._encode(newcomers)
+        self._encode(*self._admit())
         if not self._batch.rows:
             return
         self._pace.count_step(self._batch.rows)
@@ -216,6 +211,7 @@ class Engine:
                 return
             self._someone_left = False
             waited, ran = self._scheduler.withdraw(lambda sequence: sequence.future.done() or sequence.is_late(now))
+        self._batch.forget(waited)
         partial = [self._batch.partial(sequence, FinishReason.DEADLINE) for sequence in ran]
         if ran:
             self._batch.leave(ran)
@@ -224,15 +220,27 @@ class Engine:
         for sequence in waited:
             sequence.resolve(sequence.unstarted(FinishReason.DEADLINE), self._pace.ended(sequence.watch))
 
-    def _admit(self) -> list[Sequence]:
+    def _admit(self) -> tuple[list[Sequence], list[Sequence]]:
+        """Those who get rows now, and some whose turn is next."""
         with self._condition:
-            return self._scheduler.admit()
+            newcomers = self._scheduler.admit()
+            return newcomers, self._scheduler.upcoming(_LOOK_AHEAD) if newcomers else []
 
-    def _encode(self, newcomers: list[Sequence]) -> None:
-        for similar in bucket(newcomers, self.limits.max_padded_tokens):
+    def _encode(self, newcomers: list[Sequence], upcoming: list[Sequence]) -> None:
+        for newcomer in newcomers:
+            if self._batch.is_encoded(newcomer):
+                self._pace.admitted([newcomer.watch])
+                self._batch.join_encoded(newcomer)
+                self._pace.encoded([newcomer.watch])
+        fresh = [newcomer for newcomer in newcomers if newcomer.watch.encoded is None]
+        ahead = [sequence for sequence in upcoming if not self._batch.is_encoded(sequence)]
+        for similar in bucket(fresh, self.limits.max_padded_tokens):
+            company = [sequence for sequence in ahead if is_good_company(sequence, similar)]
+            company = company[: max(0, _ENCODED_TOGETHER - len(similar))]
+            ahead = [sequence for sequence in ahead if sequence not in company]
             watches = [sequence.watch for sequence in similar]
             self._pace.admitted(watches)
-            self._batch.join(similar)
+            self._batch.join(similar, company)
             self._pace.encoded(watches)
 
     def _finish(self, ended: list[Ended]) -> None:

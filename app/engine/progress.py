@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from app.engine.branches import branch_candidates
 from app.engine.repetition import LoopGuard, tokens_before_repeats
-from app.engine.search import Beam, LiveHypothesis, cut_beam
+from app.engine.search import Beam, LiveHypothesis, candidates_needed, cut_beam
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
 
 
@@ -31,9 +32,13 @@ class GreedyProgress:
             [self._whole().shortened(excess).ended(FinishReason.REPETITION, self._length_penalty)] if excess else None
         )
 
-    def cut(self, reason: FinishReason) -> list[Hypothesis]:
-        """What is there so far, as the outcome."""
+    def ended(self, reason: FinishReason) -> list[Hypothesis]:
+        """What was written, as the outcome."""
         return [self._whole().ended(reason, self._length_penalty)]
+
+    def cut(self, reason: FinishReason) -> list[Hypothesis]:
+        """What is there so far, as the outcome. May be asked from another thread."""
+        return [self._so_far().ended(reason, self._length_penalty)]
 
     def settled(self) -> tuple[int, ...]:
         """The tokens that the outcome begins with, whatever comes."""
@@ -47,6 +52,13 @@ class GreedyProgress:
         alignment = None if self.alignment is None else tuple(self.alignment)
         return LiveHypothesis(tuple(self.token_ids), tuple(self.token_scores), sum(self.token_scores), alignment)
 
+    def _so_far(self) -> LiveHypothesis:
+        """The tokens of which everything is written down: the engine's thread may be about to write more."""
+        scores, alignment = tuple(self.token_scores), None if self.alignment is None else tuple(self.alignment)
+        length = min(len(self.token_ids), len(scores), len(self.token_ids if alignment is None else alignment))
+        places = None if alignment is None else alignment[:length]
+        return LiveHypothesis(tuple(self.token_ids[:length]), scores[:length], sum(scores[:length]), places)
+
 
 @dataclass(eq=False, slots=True)
 class BeamProgress:
@@ -57,8 +69,15 @@ class BeamProgress:
     beam: Beam
     guard: LoopGuard | None
 
+    def candidates(self, vocabulary_size: int) -> int:
+        """How many candidates its rows must show in the next step."""
+        options = self.sequence.options
+        if options.branching:
+            return branch_candidates(self.beam, options, vocabulary_size)
+        return candidates_needed(options, self.sequence.cap, vocabulary_size)
+
     def cut(self, reason: FinishReason) -> list[Hypothesis]:
-        """What is there so far, as the outcome."""
+        """What is there so far, as the outcome. May be asked from another thread: a beam never changes in place."""
         return list(cut_beam(self.beam, self.sequence.options, reason))
 
     def settled(self) -> tuple[int, ...]:

@@ -4,15 +4,15 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from app.engine.sequence import Priority, Sequence
 from app.errors import ConfigurationError, EngineOverloaded, LimitExceeded
 
-# Newcomers are encoded together while the longest has at most this many times the tokens of the shortest, and some
-# more: short sources differ much in proportion, but hardly in cost.
-_BUCKET_RATIO: Final = 1.5
-_BUCKET_SPARE: Final = 8
+# What one more call of the encoder costs, as if it were so many tokens more of one row: the time of an encoder is that
+# of its rows times the longest of them, and hardly anything is won by many rows.
+_CALL_TOKENS: Final = 8
 # So many interactive sequences are let in for each bulk one, while both wait.
 _INTERACTIVE_SHARE: Final = 4
 
@@ -112,6 +112,12 @@ class Scheduler:
             newcomers.append(sequence)
         return newcomers
 
+    def upcoming(self, count: int) -> list[Sequence]:
+        """Some of those whose turn is next, as things are: the first ones of the first requests."""
+        requests = self._requests[self._turn()] if self.waiting_count else ()
+        firsts = (request[place] for place in range(count) for request in requests if place < len(request))
+        return list(islice(firsts, count))
+
     def _turn(self) -> Priority:
         """Whose turn it is; somebody waits."""
         if not self._waiting[Priority.INTERACTIVE]:
@@ -161,14 +167,25 @@ class Scheduler:
 
 
 def bucket(newcomers: list[Sequence], max_padded_tokens: int) -> list[list[Sequence]]:
-    """Split newcomers into groups of similar length, each to be encoded in one call with little padding."""
+    """Split newcomers into groups of similar length, each to be encoded in one call with little padding.
+
+    One is put to the shorter ones before it if that pads them by fewer tokens than a call of its own costs. A lone row
+    is computed twice (see ``app.engine.sessions``), so company for it may cost as much again.
+    """
     buckets: list[list[Sequence]] = []
     for sequence in sorted(newcomers, key=lambda sequence: sequence.source_tokens):
+        tokens = sequence.source_tokens
         if buckets:
-            current = buckets[-1]
-            similar = sequence.source_tokens <= current[0].source_tokens * _BUCKET_RATIO + _BUCKET_SPARE
-            if similar and (len(current) + 1) * sequence.source_tokens <= max_padded_tokens:
+            current, longest = buckets[-1], buckets[-1][-1].source_tokens
+            spared = _CALL_TOKENS + (longest if len(current) == 1 else 0)
+            if len(current) * (tokens - longest) <= spared and (len(current) + 1) * tokens <= max_padded_tokens:
                 current.append(sequence)
                 continue
         buckets.append([sequence])
     return buckets
+
+
+def is_good_company(sequence: Sequence, others: list[Sequence]) -> bool:
+    """Is it about as long as the longest of these, so that together they are padded by little?"""
+    longest = others[-1].source_tokens
+    return abs(sequence.source_tokens - longest) <= longest // 4 + 2

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.repetition import LoopGuard, blocked_tokens
-from app.engine.sequence import FinishReason, Hypothesis, SearchOptions
+from app.engine.sequence import MAX_SEED, FinishReason, Hypothesis, SearchOptions
 
 
 def normalised(total: float, length: int, length_penalty: float) -> float:
@@ -192,6 +192,12 @@ def draw(scores: NDArray[np.float64], options: SearchOptions, position: int) -> 
     return int(possible[np.argmax(scores[possible] / options.temperature + numbers[: len(possible)])])
 
 
+def derived_seed(seed: int, number: int) -> int:
+    """The seed of the so manieth further draw: another for each, and none that a caller is likely to choose."""
+    (derived,) = np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)
+    return int(derived) & MAX_SEED
+
+
 def _fill(
     kept: tuple[Hypothesis, ...],
     live: list[LiveHypothesis],
@@ -232,6 +238,8 @@ def is_settled(beam: Beam, options: SearchOptions, cap: int) -> bool:
     """
     if not beam.live or (options.beam_size == 1 and beam.kept):
         return True
+    if options.branching:
+        return False  # each goes its way to its end
     if len(beam.kept) < options.hypotheses:
         return False
     best = beam.live[0]

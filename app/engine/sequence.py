@@ -16,6 +16,10 @@ MAX_TOP_K: Final = 1000
 MAX_SEED: Final = 2**63 - 1
 
 
+# The tokens written so far -> those of which one must follow, None where any may.
+Allowed = Callable[[tuple[int, ...]], frozenset[int] | None]
+
+
 class FinishReason(StrEnum):
     """Why a hypothesis ended."""
 
@@ -43,7 +47,9 @@ class SearchOptions:
     ``loop_guard`` cuts what repeats itself without end, see ``app.engine.repetition``; ``no_repeat_ngram`` forbids that
     so many tokens in a row ever come twice, 0 does not. ``prefix`` are the tokens that every hypothesis begins with;
     they cost nothing. ``temperature`` above 0 draws each token among the ``top_k`` best instead of taking the best: the
-    same ``seed`` draws the same.
+    same ``seed`` draws the same. ``branching`` goes ``beam_size`` ways on from the end of the prefix, see
+    ``app.engine.branches``; there ``allowed`` says which tokens may follow those written behind the prefix, None for
+    any: then the way is taken.
 
     :raises InvalidRequest: names the option and its value.
     """
@@ -60,11 +66,14 @@ class SearchOptions:
     temperature: float = 0.0
     top_k: int = 50
     seed: int = 0
+    branching: bool = False
+    allowed: Allowed | None = None
 
     @property
     def is_plain(self) -> bool:
         """Nothing but the best token at every step: greedy without conditions."""
-        return self.beam_size == 1 and not (self.no_repeat_ngram or self.prefix or self.temperature)
+        conditions = self.no_repeat_ngram or self.prefix or self.temperature or self.branching
+        return self.beam_size == 1 and not conditions
 
     def __post_init__(self) -> None:
         if self.beam_size < 1:
@@ -86,6 +95,10 @@ class SearchOptions:
             raise InvalidRequest(f"top_k is {self.top_k}, must be 1 to {MAX_TOP_K}")
         if not 0 <= self.seed <= MAX_SEED:
             raise InvalidRequest(f"seed is {self.seed}, must be 0 to {MAX_SEED}")
+        if self.branching and (self.temperature or self.no_repeat_ngram or self.hypotheses != self.beam_size):
+            raise InvalidRequest("branching has neither temperature nor no_repeat_ngram, and beam_size hypotheses")
+        if self.allowed is not None and not self.branching:
+            raise InvalidRequest("allowed goes with branching alone")
         if self.temperature and self.beam_size > 1:
             raise InvalidRequest(
                 f"temperature is {self.temperature} and beam_size {self.beam_size}: a beam never draws"

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -27,6 +28,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 _CUDA: Final = "CUDAExecutionProvider"
 _CPU: Final = "CPUExecutionProvider"
+_DEVICE = "cuda"  # where states and memory are bound
 _DTYPES: Final = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
@@ -43,6 +45,13 @@ class Encoded(NamedTuple):
 
     memory: Arrays
     states: Arrays
+
+    def part(self, start: int, end: int) -> "Encoded":
+        """Some of the rows."""
+        return Encoded(
+            {name: array[start:end] for name, array in self.memory.items()},
+            {name: array[start:end] for name, array in self.states.items()},
+        )
 
 
 class Stepped(NamedTuple):
@@ -79,16 +88,23 @@ class OnnxGraphs:
     """The graphs of a bundle in onnxruntime. Implements ``Graphs``; ``provider`` says where they run.
 
     :param threads: threads within one operator; the engine's thread is one of them.
+    :param turns: held while a graph runs, so that several bundles together do not use more threads than there are.
     :param provider_fallback: if CUDA is asked for and cannot be had, run on the CPU and say so in the log.
     :raises BundleSignatureError: a file is no ONNX graph, or not the one that the manifest describes.
     :raises ConfigurationError: CUDA is asked for and cannot be had, or ``threads`` is below 1.
     """
 
     def __init__(
-        self, bundle: Bundle, provider: Provider = "auto", threads: int = 1, provider_fallback: bool = False
+        self,
+        bundle: Bundle,
+        provider: Provider = "auto",
+        threads: int = 1,
+        provider_fallback: bool = False,
+        turns: AbstractContextManager[object] | None = None,
     ) -> None:
         if threads < 1:
             raise ConfigurationError(f"threads is {threads}, at least 1 is needed")
+        self._turns = turns if turns is not None else nullcontext()
         wanted = _wanted_providers(provider, provider_fallback)
         signature, size = bundle.manifest.signature, bundle.manifest.tokenizer.vocabulary_size
         self._encoder = _open(bundle.encoder_path, wanted, threads)
@@ -101,11 +117,13 @@ class OnnxGraphs:
         self._encoder_outputs = [*self._memory_names, *self._state_names]
         self._changing = signature.changing_state_names
         self._step_outputs = _step_outputs(signature.decoder_step, self._changing)
+        self._device_step = _DeviceStep(self._decoder_step, self._step_outputs) if self.provider == "cuda" else None
 
     def encode(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> Encoded:
         rows = len(source_ids)
         feed = _paired({"source_ids": source_ids, "source_lengths": source_lengths}, rows)
-        found = self._encoder.run(self._encoder_outputs, feed)
+        with self._turns:
+            found = self._encoder.run(self._encoder_outputs, feed)
         named = {name: array[:rows] for name, array in zip(self._encoder_outputs, found, strict=True)}
         return Encoded(
             {name: named[name] for name in self._memory_names}, {name: named[name] for name in self._state_names}
@@ -120,12 +138,16 @@ class OnnxGraphs:
         best_k: int,
     ) -> Stepped:
         rows = len(token_ids)
-        feed: Arrays = {"token_ids": token_ids, **states, **memory}
-        if self._memory_names:
-            feed["source_lengths"] = source_lengths
-        feed = _paired(feed, rows)
-        feed["best_k"] = np.array([best_k], np.int64)
-        found = self._decoder_step.run(self._step_outputs, feed)
+        lengths = {"source_lengths": source_lengths} if self._memory_names else {}
+        if self._device_step is not None:
+            with self._turns:
+                small = _paired({"token_ids": token_ids, **lengths}, rows)
+                found = self._device_step.run(small, states, memory, rows, best_k)
+        else:
+            feed = _paired({"token_ids": token_ids, **states, **memory, **lengths}, rows)
+            feed["best_k"] = np.array([best_k], np.int64)
+            with self._turns:
+                found = self._decoder_step.run(self._step_outputs, feed)
         if rows == 1:
             found = [array[:1] for array in found]
         changed = dict(zip(self._changing, found[2:], strict=False))
@@ -138,6 +160,78 @@ class OnnxGraphs:
         if _CUDA in wanted:
             _refuse_or_warn("onnxruntime could not start CUDA", asked, fallback)
         return "cpu"
+
+
+class OnDevice:
+    """A state that a step left on the device, where the next step reads it.
+
+    numpy makes an array of it, a copy on the host, whenever a row is written, moved or dropped.
+    """
+
+    def __init__(self, value: Any, rows: int) -> None:
+        self.value = value
+        self._rows = rows
+
+    def __getitem__(self, rows: slice) -> "OnDevice":
+        """Fewer rows; the value stays whole, as the next step of a lone row reads it."""
+        return OnDevice(self.value, len(range(self._rows)[rows]))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.generic]:
+        found: NDArray[np.generic] = np.asarray(self.value.numpy(), dtype)
+        return found[: self._rows]
+
+
+class _DeviceStep:
+    """The decoder step with its states and memory bound on the device: up goes only what the batch changed since."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, outputs: list[str]) -> None:
+        self._session = session
+        self._outputs = outputs
+        self._memory: Mapping[str, NDArray[np.generic]] | None = None
+        self._memory_values: dict[str, Any] = {}
+        self._states: dict[str, tuple[NDArray[np.generic], Any]] = {}  # what was sent last
+
+    def run(
+        self,
+        small: Arrays,
+        states: Mapping[str, NDArray[np.generic] | OnDevice],
+        memory: Mapping[str, NDArray[np.generic]],
+        rows: int,
+        best_k: int,
+    ) -> list[Any]:
+        """The outputs in their order: states on the device, all others on the host."""
+        if memory is not self._memory:  # the batch makes a new mapping when a row joins or leaves
+            self._memory = memory
+            self._memory_values = {name: _upload(array, rows) for name, array in memory.items()}
+        binding = self._session.io_binding()
+        for name, array in small.items():
+            binding.bind_cpu_input(name, np.ascontiguousarray(array))
+        binding.bind_cpu_input("best_k", np.array([best_k], np.int64))
+        for name, state in states.items():
+            binding.bind_ortvalue_input(name, self._value_of(name, state, rows))
+        for name, value in self._memory_values.items():
+            binding.bind_ortvalue_input(name, value)
+        for name in self._outputs:
+            binding.bind_output(name, _DEVICE if name.startswith(NEXT_PREFIX) else "cpu", 0)
+        self._session.run_with_iobinding(binding)
+        found = zip(self._outputs, binding.get_outputs(), strict=True)
+        return [
+            OnDevice(value, max(rows, 2)) if name.startswith(NEXT_PREFIX) else value.numpy() for name, value in found
+        ]
+
+    def _value_of(self, name: str, state: NDArray[np.generic] | OnDevice, rows: int) -> Any:
+        if isinstance(state, OnDevice):
+            return state.value
+        sent, value = self._states.get(name, (None, None))
+        if sent is not state:  # one that no step changes is the same array until a row joins or leaves
+            value = _upload(state, rows)
+            self._states[name] = state, value
+        return value
+
+
+def _upload(array: NDArray[np.generic], rows: int) -> Any:
+    whole = _paired({"array": array}, rows)["array"]
+    return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(whole), _DEVICE, 0)
 
 
 def _wanted_providers(asked: Provider, fallback: bool) -> list[str]:

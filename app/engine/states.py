@@ -37,12 +37,18 @@ class Arena:
         self.source_lengths: NDArray[np.int32] = np.empty(0, np.int32)
         self.states: Arrays = {}
         self._buffers: Arrays = {}
+        self._memory: Arrays | None = None
         self._width = 0
 
     @property
     def memory(self) -> Arrays:
-        """By name, the memory [rows, source, ...]; contiguous, as the rows are the first of the buffer."""
-        return {name: buffer[: self.rows] for name, buffer in self._buffers.items()}
+        """By name, the memory [rows, source, ...]; contiguous, as the rows are the first of the buffer.
+
+        The same mapping until a row joins or leaves: so graphs can tell that nothing changed.
+        """
+        if self._memory is None:
+            self._memory = {name: buffer[: self.rows] for name, buffer in self._buffers.items()}
+        return self._memory
 
     def admit(
         self, encoded: Encoded, source_lengths: NDArray[np.int32], copies: list[int], first_token: int
@@ -56,6 +62,7 @@ class Arena:
         if encoded.states.keys() != self._names:
             raise ValueError(f"the encoder gave the states {sorted(encoded.states)}, expected {sorted(self._names)}")
         origins = np.repeat(np.arange(len(copies)), copies)
+        self._memory = None
         self._write_memory(encoded.memory, source_lengths, origins)
         first = {name: state[origins] for name, state in encoded.states.items()}
         if self.rows:
@@ -79,7 +86,9 @@ class Arena:
             return
         targets, sources = np.array(moves).T
         for name in self._moving:
-            self.states[name][targets] = self.states[name][sources]
+            state = np.asarray(self.states[name])  # a state on a device comes to the host
+            state[targets] = state[sources]
+            self.states[name] = state
 
     def release(self, rows: list[int]) -> dict[int, int]:
         """Drop rows.
@@ -93,6 +102,8 @@ class Arena:
         gone = set(rows)
         gaps = sorted(row for row in gone if row < remaining)
         movers = [row for row in range(remaining, self.rows) if row not in gone]
+        self._memory = None
+        self.states = {name: np.asarray(state) for name, state in self.states.items()}
         for array in (self.token_ids, self.source_lengths, *self.states.values(), *self._buffers.values()):
             array[gaps] = array[movers]
         self.states = {name: state[:remaining] for name, state in self.states.items()}

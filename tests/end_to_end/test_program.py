@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,6 +57,17 @@ def wait_for_health(process: "subprocess.Popen[str]", port: int) -> None:
             return
 
 
+def wait_until_gone(client: httpx.Client) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            client.get("/health")
+        except httpx.TransportError:
+            return
+        time.sleep(0.01)
+    raise AssertionError("it still answers after 20 seconds")
+
+
 def test_module_runs_and_stops(tmp_path: Path) -> None:
     port = free_port()
     with program(
@@ -64,9 +76,42 @@ def test_module_runs_and_stops(tmp_path: Path) -> None:
         wait_for_health(process, port)
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=20)
-    assert process.returncode in (0, -signal.SIGTERM)
+    assert process.returncode == 0
     assert f"no usable bundle in {tmp_path}" in output
     assert "PASSERELLE_PROT is set, but there is no such setting" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_runs_is_finished_and_what_is_new_is_refused(number: signal.Signals) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        "MODELS_DIR": str(ROOT / "models"),
+        "PASSERELLE_PORT": str(port),
+        "PASSERELLE_SHUTDOWN_SECONDS": "60",
+        "PASSERELLE_REQUEST_TIMEOUT_SECONDS": "60",
+    }
+    texts = [f"I have seen {count} birds and {count + 1} cats in the garden of my sister." for count in range(250)]
+    with program(["app"], environment) as process, ThreadPoolExecutor(1) as pool:
+        wait_for_health(process, port)
+        request = {"q": texts, "source": "en", "target": "fr", "beam_size": 8}
+        asked = pool.submit(httpx.post, f"{url}/translate", json=request, timeout=90, trust_env=False)
+        with httpx.Client(base_url=url, trust_env=False) as client:
+            while not any(bundle["engine"]["rows_running"] for bundle in client.get("/ready").json()["bundles"]):
+                assert not asked.done(), "it was too quick to be interrupted"
+                time.sleep(0.01)
+            process.send_signal(number)
+            wait_until_gone(client)
+            assert not asked.done(), "it was too quick to be interrupted"
+            with pytest.raises(httpx.ConnectError):
+                client.post("/translate", json={**request, "q": "New."})
+        answer = asked.result(90)
+        output, _ = process.communicate(timeout=60)
+    assert answer.status_code == 200
+    assert len(answer.json()["translatedText"]) == len(texts)
+    assert "x-finish-reason" not in answer.headers
+    assert process.returncode == 0, output
     assert "Traceback" not in output
 
 

@@ -31,7 +31,7 @@ def run_together(graphs: Graphs, facts: ModelFacts, arrivals: list[tuple[int, Se
     while len(outcomes) < len(arrivals):
         newcomers = [sequence for arrival, sequence in arrivals if arrival == step]
         if newcomers:
-            batch.join(newcomers)
+            batch.join(newcomers, [])
         if batch.rows:
             ended = batch.advance(batch.decode_step())
             outcomes |= {end.sequence: end.outcome for end in ended}
@@ -42,19 +42,27 @@ def run_together(graphs: Graphs, facts: ModelFacts, arrivals: list[tuple[int, Se
     return [outcomes[sequence] for _, sequence in arrivals]
 
 
+def seven_then_odd(token_ids: tuple[int, ...]) -> frozenset[int] | None:
+    """Which tokens may come first, of a hypothesis that branches."""
+    return (frozenset({4, 7}), frozenset({5, 7}))[len(token_ids)] if len(token_ids) < 2 else None
+
+
 @st.composite
 def arrivals(draw: st.DrawFn, facts: ModelFacts) -> list[tuple[int, Sequence]]:
     found = []
     for _ in range(draw(st.integers(1, 8))):
         ids = (*draw(st.lists(st.integers(4, facts.vocabulary_size - 1), max_size=40)), facts.eos_id)
         beam_size = draw(st.integers(1, 4))
-        drawn = beam_size == 1 and draw(st.booleans())
+        branching = draw(st.booleans())
+        drawn = beam_size == 1 and not branching and draw(st.booleans())
         options = SearchOptions(
             beam_size=beam_size,
-            hypotheses=draw(st.integers(1, beam_size)),
+            hypotheses=beam_size if branching else draw(st.integers(1, beam_size)),
             length_penalty=draw(st.sampled_from([0.0, 0.6, 1.0])),
             align=draw(st.booleans()),
-            no_repeat_ngram=draw(st.sampled_from([0, 0, 1, 2])),
+            no_repeat_ngram=0 if branching else draw(st.sampled_from([0, 0, 1, 2])),
+            branching=branching,
+            allowed=draw(st.sampled_from([None, seven_then_odd])) if branching else None,
             prefix=tuple(draw(st.lists(st.integers(4, facts.vocabulary_size - 1), max_size=2))),
             temperature=draw(st.sampled_from([0.5, 2.0])) if drawn else 0.0,
             top_k=draw(st.integers(1, 12)),
@@ -183,6 +191,21 @@ def test_similar_lengths_are_encoded_together(start: Start) -> None:
     engine = start(machine)
     wait(engine.submit_many([TOKENIZER.encode_source("a" * size) for size in (3, 200, 4, 210, 5)]), PATIENCE)
     assert machine.hooks.encode_shapes == [(3, 16), (2, 224)]
+
+
+def test_those_who_wait_are_encoded_with_a_lone_newcomer(start: Start) -> None:
+    machine = held_machine()
+    engine = start(machine, EngineLimits(max_rows=1))
+    texts = ["first", "second", "t" * 300, "fourth", "fifth", "sixth", "seventh"]
+    futures = engine.submit_many([TOKENIZER.encode_source(text) for text in texts])
+    until(lambda: len(machine.hooks.step_rows) == 1)
+    assert futures[3].cancel()
+    release(machine)
+    assert [text_of(future) for future in futures if not future.cancelled()] == texts[:3] + texts[4:]
+    # The first with the second, fourth and fifth; the long one alone; the others two by two. One row ran at a time.
+    assert machine.hooks.encode_shapes == [(4, 16), (1, 304), (2, 16)]
+    assert set(machine.hooks.step_rows) == {1}
+    assert engine._batch._encoded == {}
 
 
 def test_an_output_at_the_cap_says_so(start: Start) -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from app.bundle.store import Bundle
+from app.engine.threads import ThreadShare
 from app.errors import BundleSignatureError, EngineOverloaded, EngineStopped
 from app.registry import OpenedGraphs
 from app.settings import Settings
@@ -138,7 +139,7 @@ def test_nothing_to_serve(tmp_path: Path, exists: bool) -> None:
 
 def test_graphs_that_do_not_open(models: Path) -> None:
     class Broken(FakeGraphs):
-        def __call__(self, bundle: Bundle, settings: Settings) -> OpenedGraphs:
+        def __call__(self, bundle: Bundle, settings: Settings, share: ThreadShare) -> OpenedGraphs:
             raise BundleSignatureError("encoder.onnx: no such tensor")
 
     with running_service(Settings(models_dir=models), Broken()) as service:
@@ -147,8 +148,8 @@ def test_graphs_that_do_not_open(models: Path) -> None:
 
 def test_a_warm_up_that_fails_keeps_readiness_red_until_it_works(models: Path) -> None:
     class Sick(FakeGraphs):
-        def __call__(self, bundle: Bundle, settings: Settings) -> OpenedGraphs:
-            opened = super().__call__(bundle, settings)
+        def __call__(self, bundle: Bundle, settings: Settings, share: ThreadShare) -> OpenedGraphs:
+            opened = super().__call__(bundle, settings, share)
             self.opened["en-fr"].hooks.fail_encode = RuntimeError("out of memory")
             return opened
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ def test_a_cut_and_an_error_are_told(service: RunningService) -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"q": ["a"], "stream": True}, "single text"),
+        ({"q": ["a", 5], "stream": True}, "q[1] is a number"),
         ({"q": "a", "stream": "maybe"}, "true or false"),
         ({"q": "a", "stream": True, "target": "zz"}, "zz is not supported"),
     ],
@@ -107,3 +108,33 @@ def test_a_client_that_leaves_frees_its_rows(service: RunningService) -> None:
     while service.client.get("/ready").json()["bundles"][0]["engine"]["rows_running"]:
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_list(tmp_path: Path, beam_size: int) -> None:
+    models = fake_models(tmp_path, ("en", "fr"), ("de", "fr"))
+    with running_service(Settings(models_dir=models)) as service:
+        for machine in service.graphs.opened.values():
+            machine.hooks.delay_seconds = 0.003
+        english, german = "I think that we should go home. Yes.", "Wir haben heute leider keine Zeit dafür."
+        texts = [english, german, "42", "", "Yes.", "C'est déjà en français, non ?"]
+        fields: dict[str, Any] = {"q": texts, "source": "auto", "beam_size": beam_size, "include": "scores"}
+        *deltas, (last, body) = events_of(service, accept="text/event-stream", **fields)
+        assert last == "done"
+        told = dict.fromkeys(range(len(texts)), "")
+        for name, data in deltas:
+            assert (name, set(data)) == ("delta", {"index", "text"})
+            told[data["index"]] += data["text"]
+        assert list(told.values()) == body["translatedText"]
+        assert len(deltas) > 12  # words, of several texts by turns
+        assert [data["index"] for _, data in deltas] != sorted(data["index"] for _, data in deltas)
+        plain = service.client.post("/translate", json={"target": "fr", **fields})
+        assert body == plain.json()
+        assert body["translatedText"][:2] == [english.upper(), german.upper()]
+
+
+def test_a_list_with_one_text_is_a_list(service: RunningService) -> None:
+    assert events_of(service, stream=True, q=["Hello"]) == [
+        ("delta", {"index": 0, "text": "HELLO"}),
+        ("done", {"translatedText": ["HELLO"]}),
+    ]

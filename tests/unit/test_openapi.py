@@ -36,7 +36,7 @@ def test_it_is_valid_openapi_3_1(description: dict[str, Any]) -> None:
 
 
 def test_it_describes_every_path_and_no_422(description: dict[str, Any]) -> None:
-    assert set(description["paths"]) == {"/translate", "/languages", "/health", "/ready"}
+    assert set(description["paths"]) == {"/translate", "/complete", "/languages", "/health", "/ready"}
     assert description["servers"] == [{"url": "/prefix"}]
     for operations in description["paths"].values():
         for operation in operations.values():
@@ -44,8 +44,9 @@ def test_it_describes_every_path_and_no_422(description: dict[str, Any]) -> None
             assert operation["summary"]
 
 
-def test_every_error_status_of_translate_has_an_example(description: dict[str, Any]) -> None:
-    responses = description["paths"]["/translate"]["post"]["responses"]
+@pytest.mark.parametrize("path", ["/translate", "/complete"])
+def test_every_error_status_has_an_example(description: dict[str, Any], path: str) -> None:
+    responses = description["paths"][path]["post"]["responses"]
     assert set(responses) == {"200", "400", "408", "413", "415", "429", "500", "503", "504"}
     for status, response in responses.items():
         examples = response["content"]["application/json"]["examples"]
@@ -54,16 +55,19 @@ def test_every_error_status_of_translate_has_an_example(description: dict[str, A
             assert all(set(example["value"]) == {"error"} for example in examples.values())
 
 
-def test_request_examples_work_in_every_encoding(description: dict[str, Any], service: RunningService) -> None:
-    content = description["paths"]["/translate"]["post"]["requestBody"]["content"]
+@pytest.mark.parametrize("path", ["/translate", "/complete"])
+def test_request_examples_work_in_every_encoding(
+    description: dict[str, Any], service: RunningService, path: str
+) -> None:
+    content = description["paths"][path]["post"]["requestBody"]["content"]
     for example in content["application/json"]["examples"].values():
-        answer = service.client.post("/translate", json=example["value"])
+        answer = service.client.post(path, json=example["value"])
         assert answer.status_code == 200, answer.text
     form = content["application/x-www-form-urlencoded"]["example"]
-    assert service.client.post("/translate", data=form).status_code == 200
+    assert service.client.post(path, data=form).status_code == 200
     parts = {name: (None, value) for name, value in content["multipart/form-data"]["example"].items()}
-    assert service.client.post("/translate", files=parts).status_code == 200
-    assert service.client.post("/translate", params=form).status_code == 200
+    assert service.client.post(path, files=parts).status_code == 200
+    assert service.client.post(path, params=form).status_code == 200
 
 
 def test_the_page_and_its_files(service: RunningService) -> None:

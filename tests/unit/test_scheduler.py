@@ -1,6 +1,7 @@
 """The queues: who is let in, when, and in which order."""
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -177,5 +178,19 @@ def test_buckets_hold_everybody_once_with_little_padding(lengths: list[int], max
     assert sorted(map(id, (one for group in buckets for one in group))) == sorted(map(id, newcomers))
     for group in buckets:
         sizes = [one.source_tokens for one in group]
-        assert max(sizes) <= min(sizes) * 1.5 + 8
+        assert sizes == sorted(sizes)
+        for count, (shorter, longer) in enumerate(pairwise(sizes), start=1):
+            assert count * (longer - shorter) <= 8 + (shorter if count == 1 else 0)
         assert len(group) == 1 or len(group) * max(sizes) <= max_padded
+
+
+def test_who_is_next() -> None:
+    scheduler = Scheduler(limits(rows=1, waiting=9))
+    one, other = [sequence() for _ in range(4)], [sequence() for _ in range(2)]
+    bulk = [sequence(priority=Priority.BULK)]
+    assert scheduler.upcoming(3) == []
+    for request in (bulk, one, other):
+        scheduler.enqueue(request, 1.0)
+    assert scheduler.upcoming(4) == [one[0], other[0], one[1], other[1]]
+    assert scheduler.upcoming(9) == [one[0], other[0], one[1], other[1], one[2], one[3]]
+    assert scheduler.waiting_count == 7

@@ -16,13 +16,14 @@ from app.engine.search import (
     LiveHypothesis,
     advance_beam,
     candidates_needed,
+    derived_seed,
     draw,
     is_settled,
     keep_best,
     normalised,
     pick_greedy,
 )
-from app.engine.sequence import FinishReason, Hypothesis, SearchOptions, Sequence
+from app.engine.sequence import MAX_SEED, FinishReason, Hypothesis, SearchOptions, Sequence
 from app.engine.sessions import Graphs
 from app.errors import InvalidRequest
 from tests.fakes import HashMachine
@@ -34,7 +35,7 @@ def decode(
     machine: HashMachine, options: SearchOptions, cap: int, source: tuple[int, ...] = SOURCE
 ) -> list[Hypothesis]:
     batch = Batch(machine, machine.facts)
-    batch.join([Sequence(source, options, cap, None)])
+    batch.join([Sequence(source, options, cap, None)], [])
     while True:
         ended = batch.advance(batch.decode_step())
         if ended:
@@ -283,3 +284,11 @@ def test_options_name_what_is_wrong(name: str, value: float) -> None:
 def test_a_cap_below_one_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="max_target_tokens is 0"):
         SearchOptions(max_target_tokens=0)
+
+
+@given(st.integers(0, MAX_SEED), st.integers(1, 1000))
+def test_derived_seeds(seed: int, number: int) -> None:
+    found = derived_seed(seed, number)
+    assert found == derived_seed(seed, number)
+    assert 0 <= found <= MAX_SEED
+    assert len({found, seed, derived_seed(seed, number + 1), derived_seed(seed ^ 1, number)}) == 4

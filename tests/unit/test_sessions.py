@@ -1,6 +1,9 @@
 """The graphs in onnxruntime: signatures are checked, providers chosen, and a row's bits are the same in any company."""
 
 import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +13,17 @@ pytest.importorskip("onnx")
 
 import onnxruntime
 
+from app.bundle.store import Bundle
+from app.engine import sessions
 from app.engine.facts import ModelFacts
 from app.engine.loop import Engine, EngineLimits
 from app.engine.sequence import SearchOptions
-from app.engine.sessions import Graphs, OnnxGraphs
+from app.engine.sessions import Arrays, Graphs, OnDevice, OnnxGraphs
 from app.engine.states import WIDTH_STEP
+from app.engine.threads import ThreadShare, divide
 from app.errors import BundleSignatureError, ConfigurationError
+from app.registry import OpenedGraphs, Registry, open_onnx_graphs
+from app.settings import Settings
 from tests.onnx_graphs import UNITS, VOCABULARY, decoder_step_content, encoder_content, onnx_bundle
 
 
@@ -138,8 +146,13 @@ def test_a_graph_in_the_wrong_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("which", ["encoder", "decoder_step"])
 def test_a_graph_of_another_vocabulary(tmp_path: Path, which: str) -> None:
     content = {"encoder": encoder_content, "decoder_step": decoder_step_content}[which](7)
+    bundle = onnx_bundle(
+        tmp_path / "en-fr",
+        encoder=content if which == "encoder" else None,
+        decoder_step=content if which == "decoder_step" else None,
+    )
     with pytest.raises(BundleSignatureError, match=rf"{which}\.onnx: .*vocabulary_size = 7, the tokenizer has"):
-        OnnxGraphs(onnx_bundle(tmp_path / "en-fr", **{which: content}))
+        OnnxGraphs(bundle)
 
 
 def test_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -162,3 +175,132 @@ def test_threads(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="threads is 0"):
         OnnxGraphs(bundle, threads=0)
     assert OnnxGraphs(bundle, threads=2).provider in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("threads", "bundles", "each"), [(2, 2, 1), (8, 2, 4), (7, 2, 3), (2, 3, 1), (1, 4, 1), (4, 0, 4)]
+)
+def test_several_bundles_use_no_more_threads_than_there_are(
+    tmp_path: Path, threads: int, bundles: int, each: int
+) -> None:
+    share = divide(threads, bundles)
+    assert share.threads == each
+    opened = [
+        OnnxGraphs(onnx_bundle(tmp_path / f"en-{number}"), "cpu", share.threads, turns=share.turns)
+        for number in range(bundles)
+    ]
+    lock, inside, most = threading.Lock(), 0, 0
+
+    class Counted:
+        """A session that counts how many run at once."""
+
+        def __init__(self, session: onnxruntime.InferenceSession) -> None:
+            self.session = session
+            assert session.get_session_options().intra_op_num_threads == each
+
+        def run(self, outputs: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+            nonlocal inside, most
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.005)
+            found: list[np.ndarray] = self.session.run(outputs, feed)
+            with lock:
+                inside -= 1
+            return found
+
+    for graphs in opened:
+        graphs._encoder = Counted(graphs._encoder)
+    ids, lengths = padded(random_sources(3, 9), 16)
+    with ThreadPoolExecutor(max(1, bundles)) as pool:
+        found = list(pool.map(lambda graphs: graphs.encode(ids, lengths), opened * 3))
+    assert most * each <= threads
+    assert most == min(bundles, max(1, threads // each))
+    for encoded in found:
+        assert np.array_equal(encoded.memory["memory"], found[0].memory["memory"])
+
+
+def test_the_threads_of_the_service_are_divided(tmp_path: Path) -> None:
+    for target in ("fr", "de"):
+        onnx_bundle(tmp_path / f"en-{target}", target=target)
+    shares: list[ThreadShare] = []
+
+    def opening(bundle: Bundle, settings: Settings, share: ThreadShare) -> OpenedGraphs:
+        shares.append(share)
+        return open_onnx_graphs(bundle, settings, share)
+
+    Registry.load(Settings(models_dir=tmp_path, threads=6), opening)
+    assert [share.threads for share in shares] == [3, 3]
+    assert shares[0].turns is shares[1].turns
+
+
+class PretendedCuda(onnxruntime.InferenceSession):  # type: ignore[misc]
+    """Says that it runs on CUDA, and runs on the CPU."""
+
+    def __init__(self, path: str, options: onnxruntime.SessionOptions, providers: list[str]) -> None:
+        assert providers == ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        super().__init__(path, options, providers=["CPUExecutionProvider"])
+
+    def get_providers(self) -> list[str]:
+        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Pretends that there is a GPU, with the CPU's memory for its own; the shapes of all that is sent to it."""
+    sent: list[tuple[int, ...]] = []
+    upload = onnxruntime.OrtValue.ortvalue_from_numpy
+
+    def counted(array: np.ndarray, device: str, number: int) -> object:
+        sent.append(array.shape)
+        return upload(array, device, number)
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: PretendedCuda.get_providers(None))  # type: ignore[arg-type]
+    monkeypatch.setattr(onnxruntime, "InferenceSession", PretendedCuda)
+    monkeypatch.setattr(onnxruntime.OrtValue, "ortvalue_from_numpy", counted)
+    monkeypatch.setattr(sessions, "_DEVICE", "cpu")
+    return sent
+
+
+def test_cuda_is_taken_where_it_is(tmp_path: Path, cuda: list[tuple[int, ...]]) -> None:
+    bundle = onnx_bundle(tmp_path / "en-fr")
+    assert OnnxGraphs(bundle, provider="auto").provider == "cuda"
+    assert OnnxGraphs(bundle, provider="cuda").provider == "cuda"
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_states_and_memory_stay_on_the_device(
+    tmp_path: Path, graphs: Graphs, cuda: list[tuple[int, ...]], rows: int
+) -> None:
+    device = OnnxGraphs(onnx_bundle(tmp_path / "en-fr"), provider="cuda")
+    ids, lengths = padded(random_sources(rows, 9), 16)
+    memory, states = graphs.encode(ids, lengths)
+    host_states: Arrays = dict(states)
+    tokens = np.ones(rows, np.int32)
+    for _ in range(4):
+        host = graphs.decode_step(tokens, host_states, memory, lengths, 2)
+        found = device.decode_step(tokens, states, memory, lengths, 2)
+        assert np.array_equal(found.scores, host.scores)
+        assert np.array_equal(found.score_ids, host.score_ids)
+        assert np.array_equal(found.attention, host.attention)  # type: ignore[arg-type]
+        assert isinstance(found.next_states["state_hidden"], OnDevice)
+        assert np.array_equal(np.asarray(found.next_states["state_hidden"]), host.next_states["state_hidden"])
+        states, host_states = {**states, **found.next_states}, {**host_states, **host.next_states}
+        tokens = host.score_ids[:, 0].astype(np.int32)
+    # The memory and the two states at first; then nothing more, but for the tokens.
+    assert len(cuda) == 3
+
+
+def test_translations_with_bound_states(tmp_path: Path, graphs: Graphs, cuda: list[tuple[int, ...]]) -> None:
+    bundle = onnx_bundle(tmp_path / "en-fr")
+    facts, sources = ModelFacts.of(bundle.manifest), random_sources(24, 40, seed=9)
+    options = [
+        SearchOptions(beam_size=size, hypotheses=size, max_target_tokens=20, align=True) for size in (1, 3, 4) * 8
+    ]
+    found = []
+    for one in (graphs, OnnxGraphs(bundle, provider="cuda")):
+        engine = Engine(one, facts, EngineLimits(max_rows=16))
+        engine.start()
+        found.append([future.result(30) for future in engine.submit_many(sources, options)])
+        engine.stop()
+    assert found[0] == found[1]

@@ -16,7 +16,7 @@ def told(machine: HashMachine, options: SearchOptions, cap: int) -> tuple[list[t
     """What a listener hears, and the outcome."""
     heard: list[tuple[int, ...]] = []
     batch = Batch(machine, machine.facts)
-    batch.join([Sequence((5, 4, 3, 2), options, cap, None, listener=heard.append)])
+    batch.join([Sequence((5, 4, 3, 2), options, cap, None, listener=heard.append)], [])
     while True:
         ended = batch.advance(batch.decode_step())
         if ended:

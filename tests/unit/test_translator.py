@@ -15,7 +15,8 @@ from app.engine.facts import ModelFacts
 from app.engine.loop import Engine, EngineLimits
 from app.engine.sequence import FinishReason, Hypothesis
 from app.errors import InvalidRequest, RequestCancelled, StepFailed
-from app.translator import Pending, Translation, TranslationOptions, Translator
+from app.pending import Pending
+from app.translator import Translation, TranslationOptions, Translator
 from tests.engines import TOKENIZER
 from tests.fakes import TextMachine, fake_bundle, text_machine
 
@@ -253,6 +254,8 @@ def test_an_empty_reading_does_not_drop_the_segment(bundle: Bundle) -> None:
             future: Future[list[Hypothesis]] = Future()
             future.set_result([Hypothesis((), -1.0, (-1.0,), FinishReason.STOP)])
             return [future]
+
+        def answer_late(self) -> None: ...
 
     assert Translator(bundle, Silent()).translate(["Hello"])[0].text == "Hello"
 

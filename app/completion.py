@@ -1,0 +1,125 @@
+"""How a translation that somebody is writing may go on, from the middle of a word if need be."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from app.bundle.store import Bundle
+from app.engine.sequence import FinishReason, Hypothesis, Priority, SearchOptions
+from app.errors import DeadlineExceeded
+from app.pending import Pending
+from app.text.segmentation import split
+from app.translator import Submitter, Translator
+from app.typed import Lettering, Typed
+
+# A word half typed that takes more tokens is taken as it is, and what follows begins behind it.
+_MOST_OPEN_TOKENS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """``text`` begins with what was typed, to the letter. ``score`` is that of the sentence being typed."""
+
+    text: str
+    score: float
+    finish_reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was typed, and what the engine is asked about it. ``source_ids`` is empty where there is nothing to ask.
+
+    ``begun``: how the sentence being typed begins, as the model writes it.
+    """
+
+    typed: str
+    begun: str
+    source_ids: tuple[int, ...]
+    options: SearchOptions
+    count: int
+    unasked: tuple[Completion, ...] = ()
+
+
+class Completer:
+    """Completes with one bundle."""
+
+    def __init__(self, bundle: Bundle, engine: Submitter, translator: Translator) -> None:
+        self._engine = engine
+        self._translator = translator
+        self._language = bundle.manifest.target
+        self._tokenizer = bundle.tokenizer
+        self._length_penalty = bundle.manifest.search.length_penalty
+        self._lettering = Lettering(bundle.tokenizer.written())
+
+    def prepare(self, text: str, typed: str, count: int, rows: int) -> Draft:
+        """:param text: to be translated.
+        :param typed: the beginning of its translation. So many sentences as are typed whole are taken to be done.
+        :param count: how many completions, at most.
+        :param rows: how many hypotheses to look for them with; some turn out to be the same text.
+        """
+        plan = self._translator.prepare([text])
+        numbers = [part.segment for part in plan.texts[0] if part.segment is not None]
+        if not numbers:  # no language changes this text
+            unasked = (Completion(text, 0.0, FinishReason.STOP),) if text.startswith(typed) else ()
+            return Draft(typed, "", (), SearchOptions(), count, unasked)
+        starts = self._sentence_starts(typed)
+        place = min(len(starts), len(numbers)) - 1
+        sentence = typed[starts[place] :]
+        ids, rest = self._tokenizer.encode_begun(sentence)
+        whole = self._tokenizer.encode(sentence)
+        allowed = Typed(self._lettering, rest if len(whole) - len(ids) <= _MOST_OPEN_TOKENS else b"")
+        if not allowed.is_possible:
+            ids, rest = whole, b""
+        begun = self._tokenizer.decode(ids) + rest.decode("utf-8")
+        options = SearchOptions(
+            rows,
+            rows,
+            self._length_penalty,
+            prefix=tuple(ids),
+            branching=True,
+            allowed=allowed if rest else None,
+        )
+        return Draft(typed, begun.lstrip(), plan.sources[numbers[place]], options, count)
+
+    def submit(self, draft: Draft, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE) -> Pending:
+        """As ``Translator.submit``."""
+        if not draft.source_ids:
+            return Pending([])
+        futures = self._engine.submit_many([draft.source_ids], [draft.options], deadline, priority)
+        return Pending(futures, self._engine.answer_late)
+
+    def finish(self, draft: Draft, pending: Pending) -> list[Completion]:
+        """Different texts, best first; once ``pending.done`` is.
+
+        :raises DeadlineExceeded: the time was over before anything was written.
+        """
+        found = {completion.text: completion for completion in draft.unasked}
+        is_late = False
+        for hypotheses in pending.hypotheses():
+            for hypothesis in hypotheses:
+                completion = self._completion(draft, hypothesis)
+                if completion is not None:
+                    found.setdefault(completion.text, completion)
+                is_late = is_late or hypothesis.finish_reason is FinishReason.DEADLINE
+        if is_late and not found:
+            raise DeadlineExceeded("nothing was written behind what is typed")
+        return list(found.values())[: draft.count]
+
+    def _completion(self, draft: Draft, hypothesis: Hypothesis) -> Completion | None:
+        """None where the time was over before what was typed was written again."""
+        text = self._tokenizer.decode(hypothesis.token_ids).lstrip()
+        if not text.startswith(draft.begun):
+            return None
+        # What was typed stays as it was typed, also where the model writes it otherwise (curly quotes).
+        added = text[len(draft.begun) :].rstrip()
+        return Completion(draft.typed + added, hypothesis.score, hypothesis.finish_reason)
+
+    def _sentence_starts(self, typed: str) -> list[int]:
+        """Where each sentence begins; the last is the one being typed, perhaps without a letter yet."""
+        # A word that would come next shows whether the sentence before is at its end.
+        is_word_next = not typed or typed[-1].isspace()
+        starts, position = [], 0
+        for piece in split(typed + "A" if is_word_next else typed, self._language):
+            if piece.is_segment:
+                starts.append(position)
+            position += len(piece.text)
+        return starts or [0]

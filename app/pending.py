@@ -1,0 +1,59 @@
+"""The segments of a request on their way through the engine."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from typing import Final
+
+from app.engine.sequence import Hypothesis
+from app.errors import RequestCancelled
+
+# The engine keeps the deadlines itself; when it is this late, it is taken to hang.
+GRACE_SECONDS: Final = 0.25
+
+
+class Pending:
+    """All segments of a request on their way. ``done`` has a result when the last one is there, or the first error."""
+
+    def __init__(
+        self, futures: "Sequence[Future[list[Hypothesis]]]", answer_late: Callable[[], None] = lambda: None
+    ) -> None:
+        """:param answer_late: makes the engine answer what is late, even if it hangs."""
+        self.done: Future[None] = Future()
+        self._futures = futures
+        self.answer_late = answer_late
+        self._left = len(futures)
+        self._lock = threading.Lock()
+        if not futures:
+            self.done.set_result(None)
+        for future in futures:
+            future.add_done_callback(self._one_done)
+
+    def cancel(self) -> None:
+        """Nobody waits any more: the engine frees the rows at its next step."""
+        for future in self._futures:
+            future.cancel()
+
+    def hypotheses(self) -> list[list[Hypothesis]]:
+        """Of every segment; only once ``done`` is."""
+        return [future.result(timeout=0) for future in self._futures]
+
+    def outcome(self, number: int) -> list[Hypothesis] | None:
+        """Of one segment, None where there is none (yet)."""
+        future = self._futures[number]
+        if not future.done() or future.cancelled() or future.exception() is not None:
+            return None
+        return future.result(timeout=0)
+
+    def _one_done(self, future: "Future[list[Hypothesis]]") -> None:
+        # Runs on the engine's thread, or here when cancelled: no work, no waiting.
+        with self._lock:
+            self._left -= 1
+            is_last = self._left == 0
+        error = RequestCancelled("the request was cancelled") if future.cancelled() else future.exception()
+        with suppress(InvalidStateError):  # done already, by an earlier error
+            if error is not None:
+                self.done.set_exception(error)
+            elif is_last:
+                self.done.set_result(None)
