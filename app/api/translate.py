@@ -80,7 +80,8 @@ async def _whole(
     translations = await job.translations()
     reasons = _cut_reasons(translations)
     body = _body(asked, translations, detections)
-    if asked.alternatives_at is not None:
+    # What was cut by the deadline may lack the place, and there is no time left to ask about it.
+    if asked.alternatives_at is not None and FinishReason.DEADLINE not in reasons:
         choices = await _choices(request, asked, job, translations[0], timeout)
         body["choices"] = choices_of(choices)
         reasons |= {word.finish_reason for word in choices.words} - {FinishReason.STOP}

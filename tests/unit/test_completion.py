@@ -235,3 +235,8 @@ def test_late_completions(tmp_path: Path) -> None:
         answer = service.client.post("/complete", json=fields, headers=late)
         assert answer.headers["x-finish-reason"] == "deadline"
         assert answer.json()["completions"][0]["finish_reason"] == "deadline"
+        del fields["target_prefix"]
+        answer = service.client.post("/translate", json={**fields, "alternatives_at": 50}, headers=late)
+        assert answer.status_code == 200
+        assert answer.headers["x-finish-reason"] == "deadline"
+        assert list(answer.json()) == ["translatedText"]
