@@ -13,12 +13,19 @@ MASKED_SCORE = -1e9
 def attend(scores: Any, memory: Any, memory_mask: Any) -> tuple[Any, Any]:
     """``scores [rows, target, source]``, ``memory [rows, source, memory]``, ``memory_mask bool [rows, source]`` ->
     context ``[rows, target, memory]`` and attention ``[rows, target, source]``, whose rows sum to 1."""
-    scores = ops.where(ops.expand_dims(memory_mask, 1), scores, ops.cast(MASKED_SCORE, scores.dtype))
+    # Added, not chosen by a where, which would be six nodes of the exported graph: adding 0 changes no score.
+    hidden = ops.cast(ops.logical_not(ops.expand_dims(memory_mask, 1)), scores.dtype)
+    scores = scores + hidden * ops.cast(MASKED_SCORE, scores.dtype)
     with warnings.catch_warnings():
         # Keras doubts a softmax over an axis of one; a source of one token has just that.
         warnings.filterwarnings("ignore", "(?s).*softmax over axis", UserWarning)
         attention = ops.softmax(scores, axis=-1)
     return ops.matmul(attention, memory), attention
+
+
+def _over_target(query: Any) -> Any:
+    """A query of a single step, ``[rows, units]``, as ``[rows, 1, units]``; others as they are."""
+    return ops.expand_dims(query, 1) if len(query.shape) == 2 else query
 
 
 class DotAttention(keras.layers.Layer):
@@ -29,9 +36,9 @@ class DotAttention(keras.layers.Layer):
         return {"memory": hidden}
 
     def call(self, query: Any, memories: dict[str, Any], memory_mask: Any) -> tuple[Any, Any]:
-        """``query [rows, target, memory]`` -> context and attention, see ``attend``."""
+        """``query [rows, target, memory]`` (of one step: ``[rows, memory]``) -> see ``attend``."""
         memory = memories["memory"]
-        return attend(ops.matmul(query, ops.transpose(memory, (0, 2, 1))), memory, memory_mask)
+        return attend(ops.matmul(_over_target(query), ops.transpose(memory, (0, 2, 1))), memory, memory_mask)
 
 
 class Attention(keras.layers.Layer):
@@ -49,9 +56,12 @@ class Attention(keras.layers.Layer):
         return {"memory": hidden}
 
     def call(self, query: Any, memories: dict[str, Any], memory_mask: Any) -> tuple[Any, Any]:
-        """``query [rows, target, units]`` -> context and attention, see ``attend``."""
+        """``query [rows, target, units]`` (of one step: ``[rows, units]``) -> see ``attend``."""
         memory = memories["memory"]
-        return attend(ops.matmul(self.project(query), ops.transpose(memory, (0, 2, 1))), memory, memory_mask)
+        # Projected while it has two axes: a product of three is a product between two changes of shape when exported.
+        return attend(
+            ops.matmul(_over_target(self.project(query)), ops.transpose(memory, (0, 2, 1))), memory, memory_mask
+        )
 
 
 class AdditiveAttention(keras.layers.Layer):
@@ -71,7 +81,7 @@ class AdditiveAttention(keras.layers.Layer):
         return {"memory": hidden, "memory_keys": self.keys(hidden)}
 
     def call(self, query: Any, memories: dict[str, Any], memory_mask: Any) -> tuple[Any, Any]:
-        """``query [rows, target, units]`` -> context and attention, see ``attend``."""
+        """``query [rows, target, units]`` (of one step: ``[rows, units]``) -> see ``attend``."""
         keys = ops.expand_dims(memories["memory_keys"], 1)
-        scores = self.score(ops.tanh(ops.expand_dims(self.project(query), 2) + keys))
+        scores = self.score(ops.tanh(ops.expand_dims(_over_target(self.project(query)), 2) + keys))
         return attend(ops.squeeze(scores, -1), memories["memory"], memory_mask)

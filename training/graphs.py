@@ -85,6 +85,8 @@ def convert_decoder_step(model: EncoderDecoder) -> onnx.ModelProto:
         return result | {NEXT_PREFIX + name: following[name] for name in moving}
 
     graph = _convert(step, inputs)
+    _take_best_directly(graph)
+    _compare_directly(graph)
     _keep_inputs(graph, inputs)
     _read_ids_directly(graph, "token_ids")
     axes: dict[str, Axes] = {"token_ids": ("rows",), "source_lengths": ("rows",), "best_k": (1,)}
@@ -137,6 +139,25 @@ def _read_ids_directly(model: onnx.ModelProto, ids: str | None) -> None:
     for node in model.graph.node:
         if ids is not None and node.op_type == "Gather" and node.input[0] in tables:
             node.input[1] = ids
+    _prune(model)
+
+
+def _take_best_directly(model: onnx.ModelProto) -> None:
+    """``best_k`` and ``score_ids`` straight to and from the node: TensorFlow's has a scalar k and 32 bits for its ids,
+    ONNX's has neither, so the conversion puts seven nodes between."""
+    (best,) = (node for node in model.graph.node if node.op_type == "TopK")
+    last = {output: node for node in model.graph.node for output in node.output}["score_ids"]
+    last.output[0] = "score_ids_before"
+    best.input[1], best.output[1] = "best_k", "score_ids"
+    _prune(model)
+
+
+def _compare_directly(model: onnx.ModelProto) -> None:
+    """Whole numbers are compared as they are, not after a conversion that ONNX has not needed since opset 9."""
+    casts = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Cast"}
+    for node in model.graph.node:
+        if node.op_type == "Less" and all(name in casts for name in node.input):
+            node.input[:] = [casts[name] for name in node.input]
     _prune(model)
 
 

@@ -233,11 +233,8 @@ class EncoderDecoder(keras.Model):
         mask = length_mask(source_lengths, ops.shape(memories["memory"])[1])
 
         def attend(query: Any) -> tuple[Any, Any]:
-            if not one:
-                context, attention = self.attention(query, memories, mask)
-                return context, attention
-            context, attention = self.attention(ops.expand_dims(query, 1), memories, mask)
-            return ops.squeeze(context, 1), ops.squeeze(attention, 1)
+            context, attention = self.attention(query, memories, mask)
+            return (ops.squeeze(context, 1), ops.squeeze(attention, 1)) if one else (context, attention)
 
         return attend
 

@@ -10,6 +10,7 @@ sentences. Weights get one scale a channel.
   weights are restored once, when the session is made.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ Array = NDArray[Any]
 Feeds = Iterable[Mapping[str, Array]]
 
 MICROSOFT_DOMAIN = "com.microsoft"
+INTEGER_PRODUCT = "MatMulIntegerToFloat"
+INPUTS_WITHOUT_BIAS = 5
 ZERO_POINT = 128
 # Without VNNI, x86 adds two products of unsigned activation and signed weight in 16 bits, saturating. With weights up
 # to 64 no sum can: 2 * 255 * 64 = 32,640 < 32,767. So every machine gives the same result, for a bit less precision.
@@ -67,6 +70,7 @@ def quantize_products(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     nodes[:0] = shared.first_nodes
     del graph.node[:]
     graph.node.extend(nodes)
+    _absorb_biases(quantized)
     _drop_unread(quantized)
     if not any(entry.domain == MICROSOFT_DOMAIN for entry in quantized.opset_import):
         quantized.opset_import.append(helper.make_opsetid(MICROSOFT_DOMAIN, 1))
@@ -125,11 +129,37 @@ def _integer_product(
         _add(model, names[0], integers)
         _add(model, names[1], scale.reshape(-1))
     return helper.make_node(
-        "MatMulIntegerToFloat",
+        INTEGER_PRODUCT,
         [activation[0], names[0], activation[1], names[1], "activation_zero_point"],
         [node.output[0]],
         domain=MICROSOFT_DOMAIN,
     )
+
+
+def _absorb_biases(model: onnx.ModelProto) -> None:
+    """Let the integer products add their biases themselves: one pass less over their outputs.
+
+    A bias added to the sum of two products, as in an LSTM, goes to the first of them.
+    """
+    graph = model.graph
+    biases = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 1}
+    readers = Counter(name for node in graph.node for name in node.input)
+    readers.update(value.name for value in graph.output)
+    made = {name: node for node in graph.node for name in node.output}
+    for node in [node for node in graph.node if node.op_type == "Add"]:
+        found = [name for name in node.input if name in biases]
+        summed = [made[name] for name in node.input if name in made and readers[name] == 1]
+        if len(found) != 1 or len(summed) != 1:
+            continue
+        product = summed[0]
+        if product.op_type == "Add":
+            parts = [made[name] for name in product.input if name in made and readers[name] == 1]
+            product = next((part for part in parts if part.op_type == INTEGER_PRODUCT), product)
+        if product.op_type == INTEGER_PRODUCT and len(product.input) == INPUTS_WITHOUT_BIAS:
+            # No zero point of the weights, then the bias.
+            product.input.extend(["", found[0]])
+            summed[0].output[0] = node.output[0]
+            graph.node.remove(node)
 
 
 def _quantize_activation(

@@ -46,6 +46,18 @@ def test_recurrent_layers_are_fused_and_fed_with_lengths(exported: dict[str, Pat
     assert not {"Loop", "Scan", "If", "DynamicQuantizeLinear"} & {node.op_type for node in (*encoder.node, *step.node)}
 
 
+def test_a_step_has_no_node_that_could_be_spared(exported: dict[str, Path]) -> None:
+    step = onnx.load(exported["float32"] / "decoder_step.onnx").graph
+    kinds = [node.op_type for node in step.node]
+    assert "Reshape" not in kinds
+    assert kinds.count("Shape") == 1  # the width of the memory
+    assert next(node for node in step.node if node.op_type == "TopK").input[1] == "best_k"
+    integer = onnx.load(exported["int8"] / "decoder_step.onnx").graph
+    products = [node for node in integer.node if node.op_type == "MatMulIntegerToFloat"]
+    # Two layers and the readout have a bias, and a product adds it; the scores are too small here to be in int8.
+    assert sum(len(node.input) == 7 for node in products) == 3
+
+
 def test_int8_is_much_smaller_and_computes_in_int8(trained_run: TrainedRun, exported: dict[str, Path]) -> None:
     sizes = {
         p: sum((folder / f"{g}.onnx").stat().st_size for g in ("encoder", "decoder_step"))

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from training.accuracy import ACCURACY_FILE
 from training.errors import CorpusError
-
-ACCURACY_FILE = "accuracy.json"
 
 
 class Group(BaseModel):
