@@ -10,7 +10,8 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import complete, docs, health, languages, translate
+from app.api import complete, detect, docs, frontend, health, languages, translate
+from app.api.descriptions import TAGS
 from app.api.edge import BodyLimit, Edge
 from app.api.errors import install_error_handlers
 from app.api.responses import JsonResponse
@@ -42,10 +43,11 @@ def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_
         default_response_class=JsonResponse,
         docs_url=None,  # both pages would load from a CDN
         redoc_url=None,
+        openapi_tags=TAGS,
     )
     install_error_handlers(app)
-    for router in (translate.router, complete.router, languages.router, health.router, docs.router):
-        app.include_router(router)
+    for room in (translate, detect, languages, frontend, complete, health, docs):
+        app.include_router(room.router)
     app.add_middleware(BodyLimit, max_body_bytes=chosen.max_body_bytes)
     app.add_middleware(
         Edge, root_path=chosen.root_path, access_log=chosen.access_log
@@ -61,7 +63,8 @@ def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI]
         except ConfigurationError as error:
             _LOG.error("cannot start: %s", error)
             raise
-        detector = await run_in_threadpool(LanguageDetector, registry.sources)
+        # Targets too: a text may be in the language that is wanted, and /detect knows every language that is served.
+        detector = await run_in_threadpool(LanguageDetector, registry.languages)
         app.state.service = Service(settings, registry, detector)
         registry.start()
         # Connections are taken only after this, so the first request does not pay for the first run of the graphs.

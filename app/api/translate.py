@@ -31,7 +31,7 @@ from app.errors import DeadlineExceeded, EngineStopped, InvalidRequest
 from app.text.language import Detection
 from app.translation import Translation
 
-router = APIRouter(tags=["translation"], route_class=DirectRoute)
+router = APIRouter(tags=["LibreTranslate"], route_class=DirectRoute)
 
 
 @router.post(

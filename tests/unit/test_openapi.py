@@ -36,12 +36,27 @@ def test_it_is_valid_openapi_3_1(description: dict[str, Any]) -> None:
 
 
 def test_it_describes_every_path_and_no_422(description: dict[str, Any]) -> None:
-    assert set(description["paths"]) == {"/translate", "/complete", "/languages", "/health", "/ready"}
+    assert set(description["paths"]) == {
+        "/translate",
+        "/detect",
+        "/languages",
+        "/frontend/settings",
+        "/suggest",
+        "/complete",
+        "/health",
+        "/ready",
+    }
     assert description["servers"] == [{"url": "/prefix"}]
     for operations in description["paths"].values():
         for operation in operations.values():
             assert "422" not in operation["responses"]
             assert operation["summary"]
+
+
+def test_every_group_is_described_and_used(description: dict[str, Any]) -> None:
+    used = {tag for path in description["paths"].values() for operation in path.values() for tag in operation["tags"]}
+    assert {tag["name"] for tag in description["tags"]} == used
+    assert all(tag["description"] for tag in description["tags"])
 
 
 @pytest.mark.parametrize("path", ["/translate", "/complete"])
@@ -55,7 +70,7 @@ def test_every_error_status_has_an_example(description: dict[str, Any], path: st
             assert all(set(example["value"]) == {"error"} for example in examples.values())
 
 
-@pytest.mark.parametrize("path", ["/translate", "/complete"])
+@pytest.mark.parametrize("path", ["/translate", "/detect", "/complete"])
 def test_request_examples_work_in_every_encoding(
     description: dict[str, Any], service: RunningService, path: str
 ) -> None:
