@@ -28,19 +28,19 @@ class Asked:
     is_list: bool
     source: str | None
     target: str
-    text_format: TextFormat
-    alternatives: int
-    beam_size: int | None
-    include: frozenset[Include]
-    target_prefix: str
-    no_repeat_ngram: int
-    temperature: float
-    top_k: int
-    seed: int
-    alternatives_at: int | None
-    choices: int
-    priority: Priority
-    stream: bool
+    text_format: TextFormat = "text"
+    alternatives: int = 0
+    beam_size: int | None = None
+    include: frozenset[Include] = frozenset()
+    target_prefix: str = ""
+    no_repeat_ngram: int = 0
+    temperature: float = 0.0
+    top_k: int = 50
+    seed: int = 0
+    alternatives_at: int | None = None
+    choices: int = DEFAULT_CHOICES
+    priority: Priority = Priority.INTERACTIVE
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)

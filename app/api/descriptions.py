@@ -13,6 +13,11 @@ _STRING: Final[dict[str, Any]] = {"type": "string"}
 # The groups of the page, in this order.
 TAGS: Final[list[dict[str, Any]]] = [
     {"name": "LibreTranslate", "description": "What LibreTranslate's clients ask for, and more in optional fields."},
+    {
+        "name": "DeepL",
+        "description": "What DeepL's clients ask for, version 2 of its interface. Any key will do, so give one, such "
+        "as `DeepL-Auth-Key any`, behind *Authorize*. Glossaries and documents are not served.",
+    },
     {"name": "Passerelle", "description": "What no other service has."},
     {"name": "operation", "description": "For whoever runs the service."},
 ]

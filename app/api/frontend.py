@@ -90,5 +90,5 @@ async def frontend_settings(request: Request) -> FrontendSettings:
     responses={403: error_entry("Nothing is collected from those who translate.", _NO_SUGGESTIONS)},
     response_model=None,
 )
-async def suggest() -> Response:
-    return error_response(403, _NO_SUGGESTIONS)
+async def suggest(request: Request) -> Response:
+    return error_response(request.scope, 403, _NO_SUGGESTIONS)
