@@ -9,7 +9,8 @@ PasserelleError
 │   ├── InvalidRequest          a field is missing or malformed
 │   ├── UnsupportedLanguage     no bundle translates this pair
 │   └── LimitExceeded           names the limit, its value and the value given
-│       └── RequestTooLarge     the request is longer than may be read
+│       ├── RequestTooLarge     the request is longer than may be read
+│       └── QuotaExceeded       so many characters are not left
 ├── EngineError                 the engine could not answer
 │   ├── EngineOverloaded        the bounded queue is full
 │   ├── EngineStopped           the engine is stopping or was never started
@@ -64,6 +65,10 @@ class LimitExceeded(RequestError):
 
 class RequestTooLarge(LimitExceeded):
     """The request is longer than may be read; the rest of it is not read."""
+
+
+class QuotaExceeded(LimitExceeded):
+    """So many characters are not left of those that may be translated."""
 
 
 class EngineError(PasserelleError):

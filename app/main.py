@@ -10,19 +10,44 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import complete, docs, health, languages, translate
+from app.api import (
+    complete,
+    deepl_languages,
+    deepl_translate,
+    deepl_usage,
+    detect,
+    docs,
+    frontend,
+    health,
+    languages,
+    translate,
+)
+from app.api.descriptions import TAGS
 from app.api.edge import BodyLimit, Edge
 from app.api.errors import install_error_handlers
 from app.api.responses import JsonResponse
 from app.api.service import Service
 from app.errors import ConfigurationError
+from app.quota import CharacterQuota
 from app.registry import OpenGraphs, Registry, open_onnx_graphs
 from app.settings import Settings, load_settings
 from app.text.language import LanguageDetector
 
 _LOG: Final = logging.getLogger(__name__)
+_CONCERNS: Final = (
+    translate,
+    detect,
+    languages,
+    frontend,
+    deepl_translate,
+    deepl_languages,
+    deepl_usage,
+    complete,
+    health,
+    docs,
+)
 _DESCRIPTION: Final = """\
-Translation on your own machine. `POST /translate` speaks LibreTranslate's language, so its clients work unchanged.
+Translation on your own machine. LibreTranslate's and DeepL's clients work unchanged.
 """
 
 
@@ -42,10 +67,11 @@ def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_
         default_response_class=JsonResponse,
         docs_url=None,  # both pages would load from a CDN
         redoc_url=None,
+        openapi_tags=TAGS,
     )
     install_error_handlers(app)
-    for router in (translate.router, complete.router, languages.router, health.router, docs.router):
-        app.include_router(router)
+    for concern in _CONCERNS:
+        app.include_router(concern.router)
     app.add_middleware(BodyLimit, max_body_bytes=chosen.max_body_bytes)
     app.add_middleware(
         Edge, root_path=chosen.root_path, access_log=chosen.access_log
@@ -61,8 +87,11 @@ def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI]
         except ConfigurationError as error:
             _LOG.error("cannot start: %s", error)
             raise
-        detector = await run_in_threadpool(LanguageDetector, registry.sources)
-        app.state.service = Service(settings, registry, detector)
+        # Targets too: a text may be in the language that is wanted, and /detect knows every language that is served.
+        detector = LanguageDetector(registry.languages)
+        if len(registry.sources) > 1:  # else nothing but /detect needs it
+            await run_in_threadpool(detector.load)
+        app.state.service = Service(settings, registry, detector, CharacterQuota(settings.deepl_character_limit))
         registry.start()
         # Connections are taken only after this, so the first request does not pay for the first run of the graphs.
         await run_in_threadpool(registry.warm_up)

@@ -115,6 +115,14 @@ class Settings(BaseSettings):
     max_beam_size: int = Field(
         default=8, ge=1, le=32, description="Largest beam of one request.", json_schema_extra={"unit": "hypotheses"}
     )
+    deepl_character_limit: int = Field(
+        default=0,
+        ge=0,
+        le=10**15,
+        description="Characters that DeepL's clients may have translated until the service is started anew; what is "
+        "over is refused (456), and `/v2/usage` tells how many are left. 0 sets no limit.",
+        json_schema_extra={"unit": "characters"},
+    )
     max_rows: int = Field(
         default=64,
         ge=1,

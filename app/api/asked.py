@@ -28,19 +28,19 @@ class Asked:
     is_list: bool
     source: str | None
     target: str
-    text_format: TextFormat
-    alternatives: int
-    beam_size: int | None
-    include: frozenset[Include]
-    target_prefix: str
-    no_repeat_ngram: int
-    temperature: float
-    top_k: int
-    seed: int
-    alternatives_at: int | None
-    choices: int
-    priority: Priority
-    stream: bool
+    text_format: TextFormat = "text"
+    alternatives: int = 0
+    beam_size: int | None = None
+    include: frozenset[Include] = frozenset()
+    target_prefix: str = ""
+    no_repeat_ngram: int = 0
+    temperature: float = 0.0
+    top_k: int = 50
+    seed: int = 0
+    alternatives_at: int | None = None
+    choices: int = DEFAULT_CHOICES
+    priority: Priority = Priority.INTERACTIVE
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
     :raises LimitExceeded: a value is over a limit of the settings.
     :raises UnsupportedLanguage: a language that is not served.
     """
-    texts, is_list = _texts(fields.get("q"))
+    texts, is_list = texts_of(fields.get("q"))
     source, target = _code(fields, "source"), _code(fields, "target")
     alternatives = whole_number(fields, "alternatives") or 0
     if alternatives > settings.max_alternatives:
@@ -73,7 +73,7 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
     if beam_size is not None and beam_size > settings.max_beam_size:
         raise _over("beam_size", settings.max_beam_size, beam_size)
     temperature = number(fields, "temperature", 0, MAX_TEMPERATURE, 0.0)
-    _check_amount(texts, settings)
+    check_amount(texts, settings)
     _check_languages(source, target, registry)
     return Asked(
         texts=texts,
@@ -98,12 +98,12 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
 
 def parse_completion(fields: Fields, settings: Settings, registry: Registry) -> AskedCompletion:
     """As ``parse_asked``."""
-    texts, is_list = _texts(fields.get("q"))
+    texts, is_list = texts_of(fields.get("q"))
     if is_list:
         raise InvalidRequest("Invalid request: q parameter is a list, it must be a string")
     source, target = _code(fields, "source"), _code(fields, "target")
     most = settings.max_beam_size
-    _check_amount(texts, settings)
+    check_amount(texts, settings)
     _check_languages(source, target, registry)
     return AskedCompletion(
         text=texts[0],
@@ -115,7 +115,11 @@ def parse_completion(fields: Fields, settings: Settings, registry: Registry) -> 
     )
 
 
-def _texts(q: object) -> tuple[tuple[str, ...], bool]:
+def texts_of(q: object) -> tuple[tuple[str, ...], bool]:
+    """The texts of a request, and whether they came as a list.
+
+    :raises InvalidRequest: there is none, or it is no text.
+    """
     if q is None or q == "" or q == []:
         raise InvalidRequest("Invalid request: missing q parameter")
     if isinstance(q, str):
@@ -187,7 +191,8 @@ def _over(name: str, limit: int, value: int) -> LimitExceeded:
     return LimitExceeded(name, limit, value, f"Invalid request: {name} parameter must be <= {limit}")
 
 
-def _check_amount(texts: tuple[str, ...], settings: Settings) -> None:
+def check_amount(texts: tuple[str, ...], settings: Settings) -> None:
+    """:raises LimitExceeded: too many texts, or too many characters."""
     # Existing clients know this sentence, for characters and for the number of texts alike.
     for name, limit, value in (
         ("max_items", settings.max_items, len(texts)),

@@ -21,7 +21,7 @@ from app.completion import Completion
 from app.engine.sequence import FinishReason
 from app.errors import EngineStopped
 
-router = APIRouter(tags=["translation"], route_class=DirectRoute)
+router = APIRouter(tags=["Passerelle"], route_class=DirectRoute)
 
 _DESCRIPTION: Final = """\
 For an editor in which somebody writes a translation: the likeliest ways on from what is typed, each to the end of the

@@ -10,6 +10,18 @@ FINISH_REASON_HEADER: Final = "X-Finish-Reason"
 
 _STRING: Final[dict[str, Any]] = {"type": "string"}
 
+# The groups of the page, in this order.
+TAGS: Final[list[dict[str, Any]]] = [
+    {"name": "LibreTranslate", "description": "What LibreTranslate's clients ask for, and more in optional fields."},
+    {
+        "name": "DeepL",
+        "description": "What DeepL's clients ask for, version 2 of its interface. Any key will do, so give one, such "
+        "as `DeepL-Auth-Key any`, behind *Authorize*. Glossaries and documents are not served.",
+    },
+    {"name": "Passerelle", "description": "What no other service has."},
+    {"name": "operation", "description": "For whoever runs the service."},
+]
+
 TRANSLATE_SUMMARY: Final = """\
 The same fields may come as JSON, as an urlencoded form, as a multipart form, or as a query string with an empty body
 (`POST /translate?q=Hello&source=en&target=fr`). A list of texts gives a list of translations, in the same order. Line
@@ -33,7 +45,7 @@ TRANSLATE_PARAMETERS: Final[list[dict[str, Any]]] = [
     }
 ]
 
-_DETECTED: Final[dict[str, Any]] = {
+DETECTED_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["confidence", "language"],
     "properties": {"confidence": {"type": "integer", "minimum": 0, "maximum": 100}, "language": _STRING},
@@ -52,7 +64,7 @@ _TRANSLATED: Final[dict[str, Any]] = {
         },
         "detectedLanguage": {
             "description": "Only with `auto`; for a list of texts one for each.",
-            "oneOf": [_DETECTED, {"type": "array", "items": _DETECTED}],
+            "oneOf": [DETECTED_SCHEMA, {"type": "array", "items": DETECTED_SCHEMA}],
         },
         "segments": {
             "description": "Only if `scores` are asked for; for a list of texts one list for each.",

@@ -6,6 +6,7 @@ Plain ASGI: a wrapper of whole requests and responses would hide from the handle
 import asyncio
 import logging
 import time
+import uuid
 from contextlib import suppress
 from typing import Final
 
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import SENTENCE_FOR_500
-from app.api.responses import error_response
+from app.api.responses import error_response, speaks_deepl
 from app.api.timeout import TIMEOUT_HEADER
 from app.errors import RequestTooLarge
 
@@ -22,7 +23,7 @@ _LOG: Final = logging.getLogger(__name__)
 _NAMED_HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": f"Authorization, Content-Type, {TIMEOUT_HEADER}",
-    "Access-Control-Expose-Headers": "Retry-After, Server-Timing, X-Finish-Reason",
+    "Access-Control-Expose-Headers": "Retry-After, Server-Timing, X-Finish-Reason, X-Trace-ID",
     "Access-Control-Allow-Methods": "GET, POST",
     "X-Content-Type-Options": "nosniff",
 }
@@ -34,6 +35,8 @@ _DISCARD_SECONDS: Final = 2.0
 
 class Edge:
     """Adds the headers of every answer, answers OPTIONS, and turns what nobody caught into a 500 in JSON.
+
+    DeepL's clients are told a number of each answer, with which its failure is found in the log.
 
     It also says where a reverse proxy publishes the service (the proxy may pass ``root_path`` on or take it away), and
     writes the access log: the server's own would show query strings, and with them texts and keys.
@@ -52,12 +55,15 @@ class Edge:
             scope = {**scope, "root_path": self._root_path}
         began = time.monotonic()
         status: int | None = None
+        trace = uuid.uuid4().hex if speaks_deepl(scope) else ""
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                if trace:
+                    message["headers"].append((b"x-trace-id", trace.encode()))
             await send(message)
 
         try:
@@ -67,10 +73,10 @@ class Edge:
                 await self._app(scope, receive, send_with_headers)
         except Exception:
             # %r: a path may hold line breaks, which would forge lines of the log.
-            _LOG.exception("%s %r failed", scope["method"], scope["path"])
+            _LOG.exception("%s %r failed%s", scope["method"], scope["path"], f" (trace {trace})" if trace else "")
             if status is not None:
                 raise  # half an answer cannot be taken back: the server breaks the connection
-            await error_response(500, SENTENCE_FOR_500)(scope, receive, send_with_headers)
+            await error_response(scope, 500, SENTENCE_FOR_500)(scope, receive, send_with_headers)
         finally:
             if self._access_log:
                 milliseconds = 1000 * (time.monotonic() - began)
@@ -111,7 +117,8 @@ class BodyLimit:
 
         if announced_bytes > self._max_body_bytes:
             error = self._too_large(announced_bytes)
-            await error_response(413, str(error), {"Connection": "close"})(scope, receive, send_then_discard)
+            refusal = error_response(scope, 413, str(error), {"Connection": "close"})
+            await refusal(scope, receive, send_then_discard)
         else:
             await self._app(scope, receive_counted, send_then_discard)
 

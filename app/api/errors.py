@@ -1,4 +1,7 @@
-"""Errors -> statuses. Every error is ``{"error": "..."}``; what is unexpected says nothing of the inside."""
+"""Errors -> statuses. Every error is ``{"error": "..."}``, and ``{"message": "..."}`` for DeepL's clients.
+
+What is unexpected says nothing of the inside.
+"""
 
 import logging
 import math
@@ -9,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.api.deepl_errors import DeepLRefusal, on_deepl_refusal
 from app.api.responses import error_response
 from app.errors import (
     DeadlineExceeded,
@@ -35,14 +39,15 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(UnsupportedBody, _on_unsupported_body)
+    app.add_exception_handler(DeepLRefusal, on_deepl_refusal)
 
 
 async def _on_passerelle_error(request: Request, error: Exception) -> Response:
     status, headers = _status_of(error)
     if status == 500:
         _LOG.error("%s %r: %s: %s", request.method, request.url.path, type(error).__name__, error)
-        return error_response(500, SENTENCE_FOR_500)
-    return error_response(status, str(error), headers)
+        return error_response(request.scope, 500, SENTENCE_FOR_500)
+    return error_response(request.scope, status, str(error), headers)
 
 
 def sentence_of(error: PasserelleError) -> str:
@@ -76,17 +81,17 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         message = f"{request.method} is not allowed here" + (f", only {allowed}" if allowed else "")
     else:
         message = str(error.detail)
-    return error_response(error.status_code, message, error.headers)
+    return error_response(request.scope, error.status_code, message, error.headers)
 
 
-async def _on_validation_error(_: Request, error: Exception) -> Response:
+async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
-    return error_response(400, "Invalid request: " + "; ".join(faults))
+    return error_response(request.scope, 400, "Invalid request: " + "; ".join(faults))
 
 
-async def _on_unsupported_body(_: Request, error: Exception) -> Response:
-    return error_response(415, str(error))
+async def _on_unsupported_body(request: Request, error: Exception) -> Response:
+    return error_response(request.scope, 415, str(error))
 
 
 def _shortened(text: str) -> str:

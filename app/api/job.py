@@ -8,7 +8,8 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.asked import Asked
 from app.api.service import Service
-from app.engine.sequence import Listener
+from app.engine.sequence import FinishReason, Listener
+from app.errors import DeadlineExceeded
 from app.pending import Pending
 from app.registry import ServedBundle
 from app.translation import Translation
@@ -90,6 +91,18 @@ async def begin(
             group.pending.cancel()
         raise
     return Job(asked.texts, tuple(groups), characters)
+
+
+def cut_reasons(translations: Sequence[Translation]) -> set[FinishReason]:
+    """Why something was cut; said in a header, which changes no body.
+
+    :raises DeadlineExceeded: nothing at all was begun, so there is no answer to give.
+    """
+    segments = [segment for translation in translations for segment in translation.segments]
+    reasons = {segment.finish_reason for segment in segments} - {FinishReason.STOP}
+    if FinishReason.DEADLINE in reasons and all(segment.is_source for segment in segments):
+        raise DeadlineExceeded("no segment was begun")
+    return reasons
 
 
 async def on_a_thread_if_long(

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 from app.api.service import service_of
 from app.text.language_names import language_name
 
-router = APIRouter(tags=["translation"])
+router = APIRouter(tags=["LibreTranslate"])
 
 
 class Language(BaseModel):

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from starlette.responses import Response
+from starlette.types import Scope
 
+# Clients of the next version ask for both.
+_DEEPL_PATHS: Final = ("/v2/", "/v3/")
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -24,9 +27,23 @@ class JsonResponse(Response):
         return text.encode("utf-8", "replace")
 
 
-def error_response(status_code: int, message: str, headers: Mapping[str, str] | None = None) -> JsonResponse:
-    """The one shape of every error of this service."""
-    return JsonResponse({"error": message}, status_code=status_code, headers=dict(headers) if headers else None)
+def speaks_deepl(scope: Scope) -> bool:
+    """Is a request for one of DeepL's paths, also for one that is not served here?"""
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    return bool(path.startswith(_DEEPL_PATHS))
+
+
+def error_response(
+    scope: Scope, status_code: int, message: str, headers: Mapping[str, str] | None = None, detail: str = ""
+) -> JsonResponse:
+    """The one shape of every error of this service: LibreTranslate's, and DeepL's on its paths.
+
+    :param detail: more for people; LibreTranslate's shape has no place for it.
+    """
+    body = {"error": message}
+    if speaks_deepl(scope):
+        body = {"message": message, "detail": detail} if detail else {"message": message}
+    return JsonResponse(body, status_code=status_code, headers=dict(headers) if headers else None)
 
 
 def _finite(content: object) -> object:

@@ -1,9 +1,10 @@
-"""What the handlers share: the settings, the served bundles, the language detector."""
+"""What the handlers share: the settings, the served bundles, the language detector, the quota."""
 
 from dataclasses import dataclass
 
 from fastapi import Request
 
+from app.quota import CharacterQuota
 from app.registry import Registry
 from app.settings import Settings
 from app.text.language import LanguageDetector
@@ -14,6 +15,7 @@ class Service:
     settings: Settings
     registry: Registry
     detector: LanguageDetector
+    quota: CharacterQuota
 
 
 def service_of(request: Request) -> Service:

@@ -64,7 +64,7 @@ async def in_time(
         async with asyncio.timeout(timeout.seconds):
             fields = await read_fields(request)
     except TimeoutError:
-        return error_response(408, f"The body did not arrive within {timeout}", {"Connection": "close"})
+        return error_response(request.scope, 408, f"The body did not arrive within {timeout}", {"Connection": "close"})
     try:
         return await answer(request, service, fields, timeout)
     except DeadlineExceeded:

@@ -18,7 +18,7 @@ from app.api.descriptions import (
 from app.api.detection import detect, detected_of
 from app.api.direct import DirectRoute
 from app.api.included import SERVER_TIMING_HEADER, alignment_of, choices_of, scores_of, server_timing, timing_of
-from app.api.job import Job, begin
+from app.api.job import Job, begin, cut_reasons
 from app.api.request_schemas import TRANSLATE_BODY
 from app.api.responses import JsonResponse
 from app.api.service import Service
@@ -31,7 +31,7 @@ from app.errors import DeadlineExceeded, EngineStopped, InvalidRequest
 from app.text.language import Detection
 from app.translation import Translation
 
-router = APIRouter(tags=["translation"], route_class=DirectRoute)
+router = APIRouter(tags=["LibreTranslate"], route_class=DirectRoute)
 
 
 @router.post(
@@ -78,7 +78,7 @@ async def _whole(
 ) -> tuple[dict[str, object], dict[str, str], list[str]]:
     """The body, the headers and the texts, once every segment is done."""
     translations = await job.translations()
-    reasons = _cut_reasons(translations)
+    reasons = cut_reasons(translations)
     body = _body(asked, translations, detections)
     # What was cut by the deadline may lack the place, and there is no time left to ask about it.
     if asked.alternatives_at is not None and FinishReason.DEADLINE not in reasons:
@@ -105,18 +105,6 @@ async def _choices(
     pending = chooser.submit(question, timeout.deadline, asked.priority)
     await wait_for(request, [pending], timeout.deadline)
     return chooser.finish(question, pending)
-
-
-def _cut_reasons(translations: Sequence[Translation]) -> set[FinishReason]:
-    """Why something was cut; said in a header, which changes no body.
-
-    :raises DeadlineExceeded: nothing at all was begun, so there is no answer to give.
-    """
-    segments = [segment for translation in translations for segment in translation.segments]
-    reasons = {segment.finish_reason for segment in segments} - {FinishReason.STOP}
-    if FinishReason.DEADLINE in reasons and all(segment.is_source for segment in segments):
-        raise DeadlineExceeded("no segment was begun")
-    return reasons
 
 
 def _body(asked: Asked, translations: Sequence[Translation], detections: Sequence[Detection]) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Which language a text is in, chosen among a few: py3langid, offline, its model (4.5 MB) in the package."""
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,7 +18,8 @@ class Detection:
 
 
 class LanguageDetector:
-    """Detects among the languages given. Loading takes most of a second, so it is done once, and only if needed.
+    """Detects among the languages given. Loading takes most of a second and 120 MB, so it is done once, and only if
+    needed: when two languages are possible, or ``load`` is called.
 
     A language that py3langid does not know is never detected, unless it is the only one.
     """
@@ -25,12 +27,19 @@ class LanguageDetector:
     def __init__(self, languages: Iterable[str]) -> None:
         self._languages = tuple(sorted(set(languages)))
         self._identifier: Any = None
-        if len(self._languages) > 1:
-            from py3langid.langid import MODEL_FILE, LanguageIdentifier
+        self._loading = threading.Lock()
 
-            self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-            known = [code for code in self._languages if code in self._identifier.labels]
-            self._identifier.set_languages(known or None)
+    def load(self) -> Any:
+        """Do now what the first text would wait for."""
+        with self._loading:
+            if self._identifier is None:
+                from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+                identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+                known = [code for code in self._languages if code in identifier.labels]
+                identifier.set_languages(known or None)
+                self._identifier = identifier
+        return self._identifier
 
     def rank(self, text: str, among: Iterable[str]) -> list[Detection]:
         """The possible languages, the likeliest first; never empty when ``among`` has a language of this detector."""
@@ -39,7 +48,7 @@ class LanguageDetector:
             return [Detection(possible[0], 100)]
         if not any(character.isalpha() for character in text):
             return [Detection(code, 0) for code in possible]
-        ranked: list[tuple[str, float]] = self._identifier.rank(text[:_CHARACTERS_READ]) if self._identifier else []
+        ranked: list[tuple[str, float]] = self.load().rank(text[:_CHARACTERS_READ]) if possible else []
         shares = {code: share for code, share in ranked if code in possible}
         total = sum(shares.values())
         scores = {code: shares.get(code, 0.0) / total if total else 1 / len(possible) for code in possible}

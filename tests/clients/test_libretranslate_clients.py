@@ -30,6 +30,7 @@ def test_libretranslatepy(service: RunningService, slash: str) -> None:
     client = LibreTranslateAPI(service.url + slash)
     assert client.translate("Hello, how are you?", "en", "fr") == "HELLO, HOW ARE YOU?"
     assert client.translate("Ça & «là» 100%", "fr", "en") == "ÇA & «LÀ» 100%"
+    assert client.detect("Ça va très bien, merci beaucoup.")[0]["language"] == "fr"
     # It sends a form body with this GET.
     assert [language["code"] for language in client.languages()] == ["en", "fr"]
 
@@ -70,6 +71,9 @@ def test_mastodon(service: RunningService) -> None:
 
 
 def test_discourse(service: RunningService) -> None:
+    detected = service.client.post("/detect", data={"q": "Hello, how are you today?"})
+    assert detected.status_code == 200
+    assert detected.json()[0]["language"] == "en"
     form = {"q": "<p>Hello</p>", "source": "en", "target": "fr", "format": "html"}
     answer = service.client.post("/translate", data=form)
     assert answer.status_code == 200

@@ -40,5 +40,15 @@ def test_a_single_language_is_certain_and_needs_no_model() -> None:
     assert LanguageDetector([]).rank("anything", []) == []
 
 
+def test_the_model_is_loaded_once_and_only_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = LanguageDetector(["en", "fr"])
+    with monkeypatch.context() as patched:
+        patched.setattr(late, "load", pytest.fail)
+        assert late.rank("Hello", ["en"]) == [Detection("en", 100)]
+        assert late.rank("12", ["en", "fr"])[0].confidence == 0
+    assert late.rank("Où est la gare ?", ["en", "fr"])[0].language == "fr"
+    assert late.load() is late.load()
+
+
 def test_names() -> None:
     assert (language_name("fr"), language_name("PT-BR"), language_name("qq")) == ("French", "Portuguese (Brazil)", "qq")

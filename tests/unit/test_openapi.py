@@ -10,6 +10,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from app.settings import Settings
+from tests.deepl_requests import KEY
 from tests.service import RunningService, fake_models, running_service
 
 WEB = Path(__file__).parents[2] / "app" / "web"
@@ -36,12 +37,31 @@ def test_it_is_valid_openapi_3_1(description: dict[str, Any]) -> None:
 
 
 def test_it_describes_every_path_and_no_422(description: dict[str, Any]) -> None:
-    assert set(description["paths"]) == {"/translate", "/complete", "/languages", "/health", "/ready"}
+    assert set(description["paths"]) == {
+        "/translate",
+        "/detect",
+        "/languages",
+        "/frontend/settings",
+        "/suggest",
+        "/v2/translate",
+        "/v2/languages",
+        "/v2/glossary-language-pairs",
+        "/v2/usage",
+        "/complete",
+        "/health",
+        "/ready",
+    }
     assert description["servers"] == [{"url": "/prefix"}]
     for operations in description["paths"].values():
         for operation in operations.values():
             assert "422" not in operation["responses"]
             assert operation["summary"]
+
+
+def test_every_group_is_described_and_used(description: dict[str, Any]) -> None:
+    used = {tag for path in description["paths"].values() for operation in path.values() for tag in operation["tags"]}
+    assert {tag["name"] for tag in description["tags"]} == used
+    assert all(tag["description"] for tag in description["tags"])
 
 
 @pytest.mark.parametrize("path", ["/translate", "/complete"])
@@ -55,19 +75,42 @@ def test_every_error_status_has_an_example(description: dict[str, Any], path: st
             assert all(set(example["value"]) == {"error"} for example in examples.values())
 
 
-@pytest.mark.parametrize("path", ["/translate", "/complete"])
+def test_every_error_of_deepl_has_an_example(description: dict[str, Any]) -> None:
+    responses = description["paths"]["/v2/translate"]["post"]["responses"]
+    assert set(responses) == {"200", "400", "403", "408", "413", "415", "429", "456", "500", "503", "504"}
+    for status in set(responses) - {"200", "403"}:
+        examples = responses[status]["content"]["application/json"]["examples"]
+        assert examples, status
+        assert all(set(example["value"]) - {"detail"} == {"message"} for example in examples.values())
+
+
+def test_deepl_asks_for_a_key(description: dict[str, Any]) -> None:
+    (name,) = description["components"]["securitySchemes"]
+    for path, operations in description["paths"].items():
+        for operation in operations.values():
+            assert operation.get("security") == ([{name: []}] if path.startswith("/v2/") else None), path
+
+
+@pytest.mark.parametrize("path", ["/v2/languages", "/v2/usage", "/v2/glossary-language-pairs"])
+def test_what_deepl_s_clients_get(description: dict[str, Any], service: RunningService, path: str) -> None:
+    operation = description["paths"][path]["get"]
+    query = {parameter["name"]: parameter["example"] for parameter in operation.get("parameters", ())}
+    assert service.client.get(path, params=query, headers=KEY).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/translate", "/detect", "/complete", "/v2/translate"])
 def test_request_examples_work_in_every_encoding(
     description: dict[str, Any], service: RunningService, path: str
 ) -> None:
     content = description["paths"][path]["post"]["requestBody"]["content"]
     for example in content["application/json"]["examples"].values():
-        answer = service.client.post(path, json=example["value"])
+        answer = service.client.post(path, json=example["value"], headers=KEY)
         assert answer.status_code == 200, answer.text
     form = content["application/x-www-form-urlencoded"]["example"]
-    assert service.client.post(path, data=form).status_code == 200
+    assert service.client.post(path, data=form, headers=KEY).status_code == 200
     parts = {name: (None, value) for name, value in content["multipart/form-data"]["example"].items()}
-    assert service.client.post(path, files=parts).status_code == 200
-    assert service.client.post(path, params=form).status_code == 200
+    assert service.client.post(path, files=parts, headers=KEY).status_code == 200
+    assert service.client.post(path, params=form, headers=KEY).status_code == 200
 
 
 def test_the_page_and_its_files(service: RunningService) -> None:

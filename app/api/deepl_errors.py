@@ -1,0 +1,69 @@
+"""What DeepL's clients are told when something is refused: sentences they know, with more for people beside."""
+
+from typing import Any, Final
+
+from fastapi import Request
+from starlette.responses import Response
+
+from app.api.responses import error_response
+
+TEXT_MISSING: Final = "Parameter 'text' not specified"
+QUOTA_EXCEEDED: Final = "Quota for this billing period has been exceeded."
+GLOSSARY_WITHOUT_SOURCE: Final = "Use of a glossary requires the source_lang parameter to be specified"
+GLOSSARY_NOT_FOUND: Final = "Glossary not found"
+TYPE_INVALID: Final = "Parameter 'type' is invalid. 'source' and 'target' are valid values."
+QUOTA_STATUS: Final = 456
+
+
+class DeepLRefusal(Exception):
+    """A request in DeepL's dialect that is refused; a matter of this dialect alone, so not in ``app.errors``."""
+
+    def __init__(self, message: str, detail: str = "", status: int = 400) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.status = status
+
+
+def not_supported(name: str, detail: str = "") -> DeepLRefusal:
+    """The value of a field is none of those that are known."""
+    return DeepLRefusal(f"Value for '{name}' not supported.", detail)
+
+
+async def on_deepl_refusal(request: Request, error: Exception) -> Response:
+    """The handler of ``DeepLRefusal``."""
+    assert isinstance(error, DeepLRefusal)
+    return error_response(request.scope, error.status, error.message, detail=error.detail)
+
+
+_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["message"],
+    "properties": {
+        "message": {"type": "string", "description": "What is wrong."},
+        "detail": {"type": "string", "description": "More of it, where there is more to say."},
+    },
+}
+
+
+def error_entry(description: str, *examples: str | tuple[str, str]) -> dict[str, Any]:
+    """The description of one error status.
+
+    :param examples: sentences, or pairs of a sentence and its detail.
+    """
+    shown = {}
+    for number, example in enumerate(examples, start=1):
+        message, detail = (example, "") if isinstance(example, str) else example
+        value = {"message": message, "detail": detail} if detail else {"message": message}
+        shown[f"example {number}"] = {"value": value}
+    return {"description": description, "content": {"application/json": {"schema": _SCHEMA, "examples": shown}}}
+
+
+# Of every endpoint of this dialect.
+COMMON_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    403: {"description": "No key was given. The body is empty."},
+    408: error_entry("The body arrived too slowly.", "The body did not arrive within request_timeout_seconds (30)"),
+    413: error_entry("Too much at once.", "Request body (3000000 bytes or more) exceeds max_body_bytes (2097152)"),
+    415: error_entry("A content type that is not read here.", "Content type 'text/csv' is not supported; send ..."),
+    500: error_entry("Something unexpected.", "The server could not answer this request. ..."),
+}

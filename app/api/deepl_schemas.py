@@ -1,0 +1,166 @@
+"""What the OpenAPI page says of POST /v2/translate. Written by hand, because four encodings are read here."""
+
+from typing import Any, Final
+
+from app.api import descriptions
+from app.api.deepl_asked import FORMALITIES, MODEL_TYPES, SPLIT_SENTENCES
+from app.api.deepl_errors import (
+    COMMON_RESPONSES,
+    GLOSSARY_NOT_FOUND,
+    GLOSSARY_WITHOUT_SOURCE,
+    QUOTA_EXCEEDED,
+    QUOTA_STATUS,
+    TEXT_MISSING,
+    error_entry,
+)
+from app.api.request_schemas import body_of
+
+TRANSLATE_DESCRIPTION: Final = """\
+JSON, a form (with `text` or `text[]` repeated), or the query string, also by GET. Codes are read in any case. Texts
+come back in their order. Tags, white space and line breaks stay as they are, whatever `preserve_formatting` says, and
+lines are never joined. Known fields with unknown values are refused; unknown fields are ignored, and so is `context`.
+No target has forms of politeness, so `more` and `less` are refused; `prefer_more` and `prefer_less` change nothing.
+
+`split_sentences`, `outline_detection`, `ignore_tags`, `splitting_tags` and `non_splitting_tags` are accepted and change
+nothing yet: what stands inside an ignored tag is translated.
+"""
+
+_STRING: Final[dict[str, Any]] = {"type": "string"}
+_FLAG: Final[dict[str, Any]] = {"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["0", "1"]}]}
+_TAGS: Final[dict[str, Any]] = {
+    "oneOf": [{"type": "array", "items": _STRING}, _STRING],
+    "description": "Accepted without effect.",
+}
+_FIELDS: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["text", "target_lang"],
+    "properties": {
+        "text": {
+            "description": "The texts, or one.",
+            "oneOf": [{"type": "array", "items": _STRING, "minItems": 1}, _STRING],
+        },
+        "target_lang": {
+            **_STRING,
+            "description": "The language wanted; a regional one such as `EN-US` is taken for its language.",
+            "examples": ["FR", "EN-GB"],
+        },
+        "source_lang": {**_STRING, "description": "Empty or absent: detected for each text.", "examples": ["EN"]},
+        "tag_handling": {
+            **_STRING,
+            "enum": ["xml", "html"],
+            "description": "Tags stay where they are and only the text between them is translated.",
+        },
+        "split_sentences": {**_STRING, "enum": list(SPLIT_SENTENCES), "description": "Accepted without effect."},
+        "preserve_formatting": {**_FLAG, "description": "It is always kept."},
+        "formality": {**_STRING, "enum": list(FORMALITIES), "default": "default"},
+        "ignore_tags": _TAGS,
+        "splitting_tags": _TAGS,
+        "non_splitting_tags": _TAGS,
+        "outline_detection": {**_FLAG, "description": "Accepted without effect."},
+        "context": {**_STRING, "description": "Accepted without effect."},
+        "model_type": {
+            **_STRING,
+            "enum": list(MODEL_TYPES),
+            "description": "There is one model; the answer says `model_type_used`.",
+        },
+        "glossary_id": {**_STRING, "description": "There are none, so every one is unknown."},
+        "show_billed_characters": {**_FLAG, "description": "They are always shown."},
+    },
+}
+_ENGLISH: Final[dict[str, Any]] = {"text": ["Good morning!", "See you tomorrow."], "target_lang": "FR"}
+TRANSLATE_BODY: Final = body_of(
+    _FIELDS,
+    {
+        "texts": {"value": {**_ENGLISH, "source_lang": "EN"}},
+        "any language": {"value": _ENGLISH},
+        "html": {"value": {"text": ["<p>Good <b>morning</b>!</p>"], "target_lang": "FR", "tag_handling": "html"}},
+        "xml": {
+            "value": {
+                "text": ['Good morning, <x id="1"></x>!'],
+                "source_lang": "EN",
+                "target_lang": "FR",
+                "tag_handling": "xml",
+                "ignore_tags": ["x"],
+            }
+        },
+    },
+    {"text": "Good morning!", "target_lang": "FR"},
+)
+
+_TRANSLATIONS: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["translations"],
+    "properties": {
+        "translations": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["detected_source_language", "text", "billed_characters"],
+                "properties": {
+                    "detected_source_language": {
+                        **_STRING,
+                        "description": "The `source_lang` given, or what was detected.",
+                    },
+                    "text": _STRING,
+                    "billed_characters": {"type": "integer", "minimum": 0},
+                    "model_type_used": {**_STRING, "description": "Only if a `model_type` was given."},
+                },
+            },
+        }
+    },
+}
+TRANSLATE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The translations.",
+        "headers": {
+            descriptions.FINISH_REASON_HEADER: descriptions.TRANSLATE_RESPONSES[200]["headers"][
+                descriptions.FINISH_REASON_HEADER
+            ],
+            "X-Trace-ID": {
+                "description": "A number of this answer, on every answer; the log has it beside failures.",
+                "schema": _STRING,
+                "example": "3f0c9f3b1d5e4a7c8b2a6d9e0f1c2b3a",
+            },
+        },
+        "content": {
+            "application/json": {
+                "schema": _TRANSLATIONS,
+                "examples": {
+                    "texts": {
+                        "value": {
+                            "translations": [
+                                {"detected_source_language": "EN", "text": "Bonjour !", "billed_characters": 13},
+                                {"detected_source_language": "EN", "text": "À demain.", "billed_characters": 17},
+                            ]
+                        }
+                    }
+                },
+            }
+        },
+    },
+    400: error_entry(
+        "A field is missing, malformed, or has a value that is not served.",
+        TEXT_MISSING,
+        ("Value for 'target_lang' not supported.", "ZZ is not among those served: EN, FR"),
+        "Target language 'FR' doesn't support formality.",
+        GLOSSARY_WITHOUT_SOURCE,
+        GLOSSARY_NOT_FOUND,
+    ),
+    **COMMON_RESPONSES,
+    429: {
+        **error_entry("Too many segments wait; come back later.", "256 sequences wait, the limit is 256"),
+        "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
+    },
+    QUOTA_STATUS: error_entry(
+        "The characters are used up.",
+        (
+            QUOTA_EXCEEDED,
+            "990 characters are counted, and 13 more exceed deepl_character_limit (1000)",
+        ),
+    ),
+    503: error_entry("Nothing can be translated now.", "Nothing can be translated: no usable bundle in models"),
+    504: error_entry(
+        "The deadline passed before anything was translated.",
+        "Nothing was translated within request_timeout_seconds (30); send less at once",
+    ),
+}

@@ -1,0 +1,123 @@
+"""DeepL's own client package and replayed requests of existing programs, against the service on a real socket."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import deepl
+import pytest
+
+from app.settings import Settings
+from tests.service import RunningService, fake_models, running_service
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    models = fake_models(tmp_path_factory.mktemp("models"), ("en", "fr"), ("fr", "en"))
+    with running_service(Settings(models_dir=models)) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def client(service: RunningService) -> Iterator[deepl.DeepLClient]:
+    with closing(deepl.DeepLClient("any key", server_url=service.url)) as found:
+        yield found
+
+
+def test_one_text(client: deepl.DeepLClient) -> None:
+    found: Any = client.translate_text("Where is the station, please?", target_lang="FR")
+    assert found.text == "WHERE IS THE STATION, PLEASE?"
+    assert found.detected_source_lang == "EN"
+    assert found.billed_characters == len(found.text)
+
+
+def test_a_list(client: deepl.DeepLClient) -> None:
+    texts = ["one", " two\n", "100%", "three"]
+    found: Any = client.translate_text(texts, source_lang="FR", target_lang="EN-US")
+    assert [one.text for one in found] == [text.upper() for text in texts]
+    assert {one.detected_source_lang for one in found} == {"FR"}
+
+
+@pytest.mark.parametrize("handling", ["xml", "html"])
+def test_every_option(client: deepl.DeepLClient, handling: str) -> None:
+    found: Any = client.translate_text(
+        '<p>Hello <b>you</b>, <x id="1"></x></p>',
+        source_lang="EN",
+        target_lang="FR",
+        context="A greeting.",
+        split_sentences=deepl.SplitSentences.NO_NEWLINES,
+        preserve_formatting=True,
+        formality=deepl.Formality.PREFER_LESS,
+        tag_handling=handling,
+        outline_detection=False,
+        ignore_tags=["x"],
+        splitting_tags="p,h1",
+        non_splitting_tags=["b"],
+        model_type="prefer_quality_optimized",
+    )
+    assert found.text == '<p>HELLO <b>YOU</b>, <x id="1"></x></p>'
+    assert found.model_type_used == "quality_optimized"
+
+
+def test_languages(client: deepl.DeepLClient) -> None:
+    assert [(one.code, one.name) for one in client.get_source_languages()] == [("EN", "English"), ("FR", "French")]
+    targets = {one.code: one.supports_formality for one in client.get_target_languages()}
+    assert targets == {"EN-GB": False, "EN-US": False, "FR": False}
+    assert client.get_glossary_languages() == []
+
+
+def test_usage(client: deepl.DeepLClient, tmp_path: Path) -> None:
+    unlimited = client.get_usage()
+    assert not unlimited.character.valid
+    assert not unlimited.any_limit_reached
+    limited = Settings(models_dir=fake_models(tmp_path, ("en", "fr")), deepl_character_limit=5)
+    with running_service(limited) as service, closing(deepl.DeepLClient("any key", server_url=service.url)) as other:
+        other.translate_text("Hello", source_lang="EN", target_lang="FR")
+        usage = other.get_usage()
+        assert (usage.character.count, usage.character.limit) == (5, 5)
+        assert usage.any_limit_reached
+        with pytest.raises(deepl.QuotaExceededException, match=r"deepl_character_limit \(5\)"):
+            other.translate_text("Hello", source_lang="EN", target_lang="FR")
+
+
+def test_refusals(client: deepl.DeepLClient) -> None:
+    with pytest.raises(deepl.DeepLException, match="'target_lang' not supported"):
+        client.translate_text("Hello", target_lang="ZZ")
+    with pytest.raises(deepl.DeepLException, match="doesn't support formality"):
+        client.translate_text("Hello", target_lang="FR", formality="more")
+    with pytest.raises(deepl.GlossaryNotFoundException):
+        client.get_glossary("17d1a1f5-3f2f-4e36-8b2b-6f3c9f3b1d5e")
+
+
+def test_weblate(service: RunningService) -> None:
+    headers = {"Authorization": "DeepL-Auth-Key any"}
+    known = service.client.get("/v2/languages", params={"type": "source"}, headers=headers).json()
+    assert {language["language"] for language in known} == {"EN", "FR"}
+    form = {
+        "text": 'Hello <x id="7"></x>, you',
+        "source_lang": "EN",
+        "target_lang": "FR",
+        "formality": "default",
+        "tag_handling": "xml",
+        "ignore_tags": ["x"],
+    }
+    answer = service.client.post("/v2/translate", data=form, headers=headers)
+    assert answer.status_code == 200
+    assert answer.json()["translations"][0]["text"] == 'HELLO <x id="7"></x>, YOU'
+
+
+def test_mastodon(service: RunningService) -> None:
+    form = "text[]=%3Cp%3EHello%3C%2Fp%3E&text[]=A+warning&source_lang&target_lang=FR&tag_handling=html"
+    headers = {"Authorization": "DeepL-Auth-Key any", "Content-Type": "application/x-www-form-urlencoded"}
+    answer = service.client.post("/v2/translate", content=form, headers=headers, timeout=10)
+    assert answer.status_code == 200
+    found = answer.json()["translations"]
+    assert [one["text"] for one in found] == ["<p>HELLO</p>", "A WARNING"]
+    assert all(one["detected_source_language"] for one in found)
