@@ -9,6 +9,12 @@ from training.compare.results import Result
 from training.compare.tasks import TaskResult
 from training.plots import png
 
+AXES = {
+    "characters": "characters of the question",
+    "nesting": "operations composed x digits of the numbers",
+    "lag": "symbols between",
+}
+
 
 def bleu_by_length(results: Mapping[str, Result], names: Sequence[str]) -> bytes:
     """BLEU over source length, one line a system; those with attention are drawn whole, the others dashed."""
@@ -74,7 +80,7 @@ def accuracy(results: Sequence[TaskResult]) -> bytes:
         asked = [group for group in result.groups if group.asked]
         marks = [str(group.group) for group in asked]
         axes.plot(marks, [100 * group.right / group.asked for group in asked], marker="o", label=result.system)
-    axes.set(xlabel=results[0].axis, ylabel="right answers, %", title="Unseen questions", ylim=(0, 103))
+    axes.set(xlabel=AXES.get(results[0].axis, results[0].axis), ylabel="right answers, %", title="Unseen questions", ylim=(0, 103))
     axes.tick_params(axis="x", labelrotation=60 if len(axes.get_xticks()) > 12 else 0)
     axes.legend()
     return png(figure)

@@ -34,7 +34,7 @@ SYSTEMS = (
 
 WITHOUT_ATTENTION, WITH_ATTENTION = "plain", "attention-dot"
 # On one plot: score by source length.
-BY_LENGTH = ("char-lstm", "plain", "reversed-source", "bidirectional", "attention-dot", "attention-luong")
+BY_LENGTH = ("plain", "reversed-source", "bidirectional", "context-rnn", "attention-dot", "attention-luong")
 LEARNING = ("word-lstm", "plain", "repeat-vector", "free-running", "stacked", "attention-dot", "attention-bahdanau")
 MAPPED_SENTENCE = "I told you that I did not want to go there."
 ATTENTION_MAPS = ("attention-dot", "attention-bahdanau", "attention-luong")
