@@ -59,13 +59,13 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
             if other != best and other[0] >= fixed:
                 edits[_with_space(text, other)] = ""
         is_faithful = is_faithful and len(found) == 1
-    edits |= dict.fromkeys(_invented(text, edits, fixed), "")
+    edits |= {_with_space(text, invented): "" for invented in _invented(text, edits, fixed)}
     for spot in missing:
         place = _place_of(masked, spot, text, aligned, edits, fixed)
         edits[place] = " ".join(filter(None, (edits.get(place), spot.placeholder)))
     expected = placeholders_in(masked.source)
     for apart in (False, True):
-        restored = _edited(text, edits, apart, is_faithful and not missing)
+        restored = _edited(text, edits, apart, masked.in_capitals, is_faithful and not missing)
         if placeholders_in(restored.text) == expected:
             return restored
     return None
@@ -171,21 +171,25 @@ def _written_before(spot: Spot, aligned: SegmentAlignment | None) -> int | None:
 
 
 def _with_space(text: str, one: Range) -> Range:
-    """With the space before it, if one stands behind it too or nothing does."""
+    """With the space before it, if one stands behind it too or nothing does; at the beginning, that behind it."""
     start, end = one
+    if start == 0:
+        return start, end + (text[end : end + 1] == " ")
     is_doubled = start > 0 and text[start - 1] == " " and (end == len(text) or not text[end].isalnum())
     return (start - 1, end) if is_doubled else one
 
 
-def _edited(text: str, edits: dict[Range, str], apart: bool, is_faithful: bool) -> Restored:
+def _edited(text: str, edits: dict[Range, str], apart: bool, in_capitals: bool, is_faithful: bool) -> Restored:
     """:param apart: a space on both sides of every placeholder."""
     written = ""
     places: list[int] = []
     placed: list[tuple[Range, str]] = []
     position = 0
-    for (start, end), placeholder in sorted(edits.items()):
-        places.extend(range(len(written), len(written) + start - position))
-        written += text[position:start]
+    for (start, end), placeholder in [*sorted(edits.items()), ((len(text), len(text)), "")]:
+        start = max(start, position)  # what goes may share a space with what went before it
+        for character in text[position:start]:
+            places.append(len(written))
+            written += character.upper() if in_capitals else character
         is_added = apart or start == end
         if placeholder and is_added and written and not written[-1].isspace():
             written += " "
@@ -201,5 +205,4 @@ def _edited(text: str, edits: dict[Range, str], apart: bool, is_faithful: bool) 
         ):
             written += " "
         position = end
-    places.extend(range(len(written), len(written) + len(text) - position + 1))
-    return Restored(written + text[position:], tuple(places), is_faithful, tuple(placed))
+    return Restored(written, (*places, len(written)), is_faithful, tuple(placed))

@@ -1,8 +1,9 @@
 """The segments of a request: each once, however often it stands in the texts, and as the model reads it."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 
 from app.bundle.tokenizer import Tokenizer
+from app.text.casing import is_in_capitals
 from app.text.placeholders import Masked, mask, read_as, shade, unshade
 from app.text.segmentation import Piece, shorten, split
 
@@ -11,7 +12,7 @@ class SegmentList:
     """Collects the segments of some texts.
 
     ``segments`` are as they stand in the texts, ``sources`` what the encoder reads, and ``masked`` says of those with
-    placeholders what the model reads in their place.
+    placeholders, or in capitals, what the model reads instead.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class SegmentList:
     def pieces(self, text: str) -> list[Piece]:
         """Joined, they are the text; every segment among them is short enough for the model."""
         shaded, placeholders = shade(text) if self._masking else (text, [])
-        if not placeholders:
-            return self._short_pieces(text, self._fits)
+        short = [part for piece in split(shaded, self._language) for part in shorten(piece, self._fits)]
         pieces: list[Piece] = []
-        for piece, own, shaded_text in unshade(self._short_pieces(shaded, self._fits_masked), placeholders):
-            if piece.is_segment and own:
-                self._masked.setdefault(piece.text, mask(piece.text, shaded_text, own, self._language, self._prefix))
+        for piece, own, shaded_text in unshade(short, placeholders) if placeholders else _as_they_are(short):
+            # Where somebody gave the beginning of an answer, its letters are no longer ours to choose.
+            in_capitals = self._masking and not self._prefix and is_in_capitals(shaded_text)
+            if piece.is_segment and (own or in_capitals) and piece.text not in self._masked:
+                masked = mask(piece.text, shaded_text, own, self._language, self._prefix, in_capitals)
+                self._masked[piece.text] = masked
             pieces.append(piece)
         return pieces
 
@@ -62,16 +65,18 @@ class SegmentList:
         self.segments.append(segment)
         return len(self.segments) - 1
 
-    def _short_pieces(self, text: str, fits: Callable[[str], bool]) -> list[Piece]:
-        return [part for piece in split(text, self._language) for part in shorten(piece, fits)]
-
-    def _fits(self, segment: str) -> bool:
-        return len(self._encode(segment)) <= self._max_source_tokens
-
-    def _fits_masked(self, shaded: str) -> bool:
-        return self._fits(read_as(shaded, self._language, self._prefix))
+    def _fits(self, shaded: str) -> bool:
+        if not self._masking:
+            return len(self._encode(shaded)) <= self._max_source_tokens
+        read = read_as(shaded, self._language, self._prefix, calming=not self._prefix)
+        return len(self._encode(read)) <= self._max_source_tokens
 
     def _encode(self, text: str) -> tuple[int, ...]:
         if text not in self._encoded:
             self._encoded[text] = tuple(self._tokenizer.encode_source(text))
         return self._encoded[text]
+
+
+def _as_they_are(pieces: Iterable[Piece]) -> Iterator[tuple[Piece, list[str], str]]:
+    """As ``unshade`` gives them, of a text without placeholders."""
+    return ((piece, [], piece.text) for piece in pieces)

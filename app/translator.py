@@ -69,9 +69,9 @@ class TranslationOptions:
 class Plan:
     """A request made ready: each text as parts, and every segment once, however often it stands in the texts.
 
-    ``masked``: of each segment with placeholders what the model reads instead. ``options`` are those of each segment.
-    ``is_aligned``: somebody asked for the alignment. ``draws``: how often each segment is decoded, each time with
-    another seed.
+    ``masked``: of each segment with placeholders or in capitals what the model reads instead. ``options`` are those of
+    each segment. ``is_aligned``: somebody asked for the alignment. ``draws``: how often each segment is decoded, each
+    time with another seed.
     """
 
     texts: tuple[tuple[Part, ...], ...]
@@ -112,7 +112,7 @@ class Translator:
         parts = tuple(tuple(self._parts(text, chosen.text_format, found)) for text in texts)
         masked = found.masked
         search = self._options(chosen)
-        searches = [search if one is None else self._watched(search) for one in masked]
+        searches = [self._watched(search) if one is not None and one.spots else search for one in masked]
         if chosen.target_prefix and searches:
             prefix = self._prefix(texts, chosen.target_prefix, masked[0])
             searches[0] = replace(searches[0], prefix=prefix)
@@ -167,7 +167,7 @@ class Translator:
             if part.segment is not None:
                 outcome = pending.outcome(part.segment)
                 if outcome is None and plan.masked[part.segment] is not None:
-                    return whole.text  # where its placeholders go is known at its end
+                    return whole.text  # it is only known at its end what the text will be
                 if outcome is None:
                     begun = self._whole_words(heard.get(part.segment, ()))
                     return whole.text + (escape(begun) if part.is_markup else begun)

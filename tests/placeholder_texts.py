@@ -77,5 +77,6 @@ TEXTS = st.lists(
 ).map("".join)
 # Words and placeholders in turn, as people write them.
 SENTENCES = st.lists(
-    st.one_of(st.sampled_from(PLACEHOLDERS), st.sampled_from(["one", "Two", "is", "37", "Tom", "and"])), max_size=9
+    st.one_of(st.sampled_from(PLACEHOLDERS), st.sampled_from(["one", "Two", "is", "37", "Tom", "and", "STOP"])),
+    max_size=9,
 ).map(" ".join)

@@ -13,6 +13,7 @@ from typing import Final
 
 import regex
 
+from app.text.casing import in_ordinary_letters, is_in_capitals
 from app.text.segmentation import Piece
 
 NAME_MARK: Final = "\ue000"  # a word stands in for it
@@ -88,11 +89,15 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """A segment as the model reads it, with stand-ins; ``source`` is the segment itself."""
+    """A segment as the model reads it, with stand-ins; ``source`` is the segment itself.
+
+    ``in_capitals``: the segment is, and what the model reads is not.
+    """
 
     source: str
     read: str
     spots: tuple[Spot, ...]
+    in_capitals: bool = False
 
     def stand_in(self, spot: Spot) -> str:
         return self.read[spot.start : spot.end]
@@ -178,16 +183,22 @@ def stand_ins(shaded: str, language: str, avoided: str = "") -> list[str]:
     return [next_of(names if mark == NAME_MARK else counts) for mark in shaded if is_mark(mark)]
 
 
-def read_as(shaded: str, language: str, avoided: str = "") -> str:
-    """What the model reads for a segment with marks."""
-    words = iter(stand_ins(shaded, language, avoided))
-    return "".join(next(words) if is_mark(one) else one for one in shaded)
+def read_as(shaded: str, language: str, avoided: str = "", calming: bool = True) -> str:
+    """What the model reads for a segment with marks; ``calming``: no capitals."""
+    return mask(shaded, shaded, [""] * sum(map(is_mark, shaded)), language, avoided, calming).read
 
 
-def mask(source: str, shaded: str, placeholders: Sequence[str], language: str, avoided: str = "") -> Masked:
+def mask(
+    source: str, shaded: str, placeholders: Sequence[str], language: str, avoided: str = "", calming: bool = True
+) -> Masked:
     """:param source: the segment.
     :param shaded: the same with marks, one for each of its ``placeholders``.
     """
+    in_capitals = calming and is_in_capitals(shaded)
+    if in_capitals:
+        shaded = in_ordinary_letters(shaded, language)
+    if not placeholders:
+        return Masked(source, shaded, (), in_capitals)
     words = iter(zip(stand_ins(shaded, language, avoided), placeholders, strict=True))
     read: list[str] = []
     spots: list[Spot] = []
@@ -199,7 +210,7 @@ def mask(source: str, shaded: str, placeholders: Sequence[str], language: str, a
             character = word
         read.append(character)
         position += len(character)
-    return Masked(source, "".join(read), tuple(spots))
+    return Masked(source, "".join(read), tuple(spots), in_capitals)
 
 
 def _groups(text: str) -> list[tuple[int, int]]:

@@ -78,7 +78,8 @@ def test_a_stand_in_that_is_gone_goes_behind_what_was_written_for_it() -> None:
 
 
 def test_what_a_model_invents_goes() -> None:
-    assert restored("Ask {name}", "Voir {nom} Tom %d") == "Voir  {name} "
+    assert restored("Ask {name}", "Voir {nom} Tom %d") == "Voir {name}"
+    assert restored("Ask {name}", "Tom Tom %s Tom") == "{name}"
 
 
 def test_an_answer_that_spoils_an_address_keeps_it_apart() -> None:
@@ -233,6 +234,29 @@ def test_the_same_words_around_other_placeholders_are_other_segments(copier: Tra
 def test_in_html(copier: Translator) -> None:
     document = "<p>Ask {name} &amp; see https://example.com/?a=b now.</p>"
     assert copier.translate([document], TranslationOptions(text_format="html"))[0].text == document
+
+
+def test_a_text_in_capitals_is_read_in_small_letters_and_written_in_capitals(copier: Translator) -> None:
+    text = "PLEASE USE {name}, I SAID. Then stop. NASA! DO NOT TOUCH É!"
+    plan = copier.prepare([text])
+    assert [None if masked is None else masked.read for masked in plan.masked] == [
+        "Please use Tom, I said.",
+        None,
+        None,
+        "Do not touch é!",
+    ]
+    (translation,) = copier.translate([text], TranslationOptions(alignment=True))
+    assert translation.text == text
+    assert all(group.source == group.target for group in translation.alignment)
+
+
+def test_a_capital_that_is_two_characters_moves_what_is_behind_it() -> None:
+    masked = masked_of("DIE STRASSE {name}", "de")
+    assert masked.in_capitals
+    found = restore(masked, "Die Straße Tom", None)
+    assert found is not None
+    assert found.text == "DIE STRASSE {name}"
+    assert [found.text[place] for place in found.places[8:11]] == ["S", "E", " "]
 
 
 def test_a_prefix_with_a_placeholder(copier: Translator, bundle: Bundle) -> None:
