@@ -134,12 +134,12 @@ def _segment_at(
         if part.is_markup:
             places = escape_places(reading.text, position)
         position = places[-1]
-        if places[0] <= offset <= places[-1] and not reading.is_source:
+        if places[0] <= offset <= places[-1] and not (reading.is_source or reading.is_restored):
             found = part, reading, places
     if found is None:
         raise InvalidRequest(
             f"alternatives_at is {offset}, where the translation ({len(translation.text)} characters) has nothing "
-            "that was translated"
+            "that was translated, or a sentence with placeholders"
         )
     return found
 

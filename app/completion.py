@@ -8,7 +8,7 @@ from app.engine.sequence import FinishReason, Hypothesis, Priority, SearchOption
 from app.errors import DeadlineExceeded
 from app.pending import Pending
 from app.text.segmentation import split
-from app.translator import Submitter, Translator
+from app.translator import Submitter, TranslationOptions, Translator
 from app.typed import Lettering, Typed
 
 # A word half typed that takes more tokens is taken as it is, and what follows begins behind it.
@@ -56,7 +56,7 @@ class Completer:
         :param count: how many completions, at most.
         :param rows: how many hypotheses to look for them with; some turn out to be the same text.
         """
-        plan = self._translator.prepare([text])
+        plan = self._translator.prepare([text], TranslationOptions(placeholders=False))
         numbers = [part.segment for part in plan.texts[0] if part.segment is not None]
         if not numbers:  # no language changes this text
             unasked = (Completion(text, 0.0, FinishReason.STOP),) if text.startswith(typed) else ()

@@ -16,7 +16,8 @@ class TranslatedSegment:
 
     ``is_source``: there is no translation, so the source stands for it. ``token_ids`` are without the end token;
     ``tokens`` and ``token_scores`` are the written form and the log probability of each, the end token too where there
-    is one. ``alignment`` only if asked for.
+    is one. ``alignment`` only if asked for. ``is_restored``: the text has placeholders for which others stood in, so it
+    is not what the token ids write.
     """
 
     source: str
@@ -24,6 +25,7 @@ class TranslatedSegment:
     score: float
     finish_reason: FinishReason
     is_source: bool = False
+    is_restored: bool = False
     token_ids: tuple[int, ...] = ()
     tokens: tuple[str, ...] = ()
     token_scores: tuple[float, ...] = ()

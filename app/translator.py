@@ -5,7 +5,7 @@
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -16,8 +16,11 @@ from app.engine.search import derived_seed
 from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
 from app.errors import InvalidRequest
 from app.pending import GRACE_SECONDS, Pending
+from app.restoring import restore, unmasked
+from app.segments import SegmentList
 from app.text.markup import escape, split_markup, unescape, unescape_places
-from app.text.segmentation import Piece, needs_translation, shorten, split
+from app.text.placeholders import Masked
+from app.text.segmentation import needs_translation
 from app.translation import Part, TranslatedSegment, Translation, WholeParts, assemble, parts_of
 
 __all__ = ["Plan", "Submitter", "TextFormat", "Translation", "TranslationOptions", "Translator"]
@@ -46,7 +49,8 @@ class TranslationOptions:
 
     ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam, or draw so many times more.
     ``alignment`` asks for ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment
-    begins, of a single text. The others are those of ``SearchOptions``.
+    begins, of a single text. ``placeholders``: they are kept out of the model. The others are those of
+    ``SearchOptions``.
     """
 
     beam_size: int | None = None
@@ -54,6 +58,7 @@ class TranslationOptions:
     text_format: TextFormat = "text"
     alignment: bool = False
     target_prefix: str = ""
+    placeholders: bool = True
     no_repeat_ngram: int = 0
     temperature: float = 0.0
     top_k: int = 50
@@ -64,14 +69,18 @@ class TranslationOptions:
 class Plan:
     """A request made ready: each text as parts, and every segment once, however often it stands in the texts.
 
-    ``options`` are those of each segment. ``draws``: how often each segment is decoded, each time with another seed.
+    ``masked``: of each segment with placeholders or in capitals what the model reads instead. ``options`` are those of
+    each segment. ``is_aligned``: somebody asked for the alignment. ``draws``: how often each segment is decoded, each
+    time with another seed.
     """
 
     texts: tuple[tuple[Part, ...], ...]
     segments: tuple[str, ...]
+    masked: tuple[Masked | None, ...]
     sources: tuple[tuple[int, ...], ...]
     options: tuple[SearchOptions, ...]
     alternatives: int
+    is_aligned: bool
     draws: int = 1
 
 
@@ -93,34 +102,28 @@ class Translator:
         :raises InvalidRequest: an option that cannot be honoured.
         """
         chosen = options or TranslationOptions()
-        encoded: dict[str, tuple[int, ...]] = {}
-        segments: list[str] = []
-        numbers: dict[str, int] = {}
-
-        def fits(segment: str) -> bool:
-            if segment not in encoded:
-                encoded[segment] = tuple(self._tokenizer.encode_source(segment))
-            return len(encoded[segment]) <= self._max_source_tokens
-
-        def number(segment: str) -> int:
-            if segment in numbers:
-                return numbers[segment]
-            # The one with a prefix is not the same as another without, whatever their sources.
-            if segments or not chosen.target_prefix:
-                numbers[segment] = len(segments)
-            segments.append(segment)
-            return len(segments) - 1
-
-        parts = tuple(tuple(self._parts(text, chosen.text_format, fits, number)) for text in texts)
-        searches = [self._options(chosen)] * len(segments)
-        if chosen.target_prefix and segments:
-            searches[0] = replace(searches[0], prefix=self._prefix(texts, chosen.target_prefix))
+        found = SegmentList(
+            self._tokenizer,
+            self._language,
+            self._max_source_tokens,
+            masking=chosen.placeholders,
+            prefix=chosen.target_prefix,
+        )
+        parts = tuple(tuple(self._parts(text, chosen.text_format, found)) for text in texts)
+        masked = found.masked
+        search = self._options(chosen)
+        searches = [self._watched(search) if one is not None and one.spots else search for one in masked]
+        if chosen.target_prefix and searches:
+            prefix = self._prefix(texts, chosen.target_prefix, masked[0])
+            searches[0] = replace(searches[0], prefix=prefix)
         return Plan(
             texts=parts,
-            segments=tuple(segments),
-            sources=tuple(encoded[segment] for segment in segments),
+            segments=tuple(found.segments),
+            masked=masked,
+            sources=found.sources,
             options=tuple(searches),
             alternatives=chosen.alternatives,
+            is_aligned=chosen.alignment,
             draws=1 + chosen.alternatives if chosen.temperature else 1,
         )
 
@@ -163,10 +166,12 @@ class Translator:
             text = part.kept
             if part.segment is not None:
                 outcome = pending.outcome(part.segment)
+                if outcome is None and plan.masked[part.segment] is not None:
+                    return whole.text  # it is only known at its end what the text will be
                 if outcome is None:
                     begun = self._whole_words(heard.get(part.segment, ()))
                     return whole.text + (escape(begun) if part.is_markup else begun)
-                text = self._readings(plan.segments[part.segment], outcome)[0].text
+                text = self._readings(plan, part.segment, outcome)[0].text
             whole.add(escape(text) if part.is_markup and part.segment is not None else text)
         return whole.text
 
@@ -179,8 +184,7 @@ class Translator:
         """The texts again, translated; once ``pending.done`` is."""
         found = pending.hypotheses()
         ranked = [
-            self._readings(segment, *found[number :: len(plan.segments)])
-            for number, segment in enumerate(plan.segments)
+            self._readings(plan, number, *found[number :: len(plan.segments)]) for number in range(len(plan.segments))
         ]
         return [assemble(parts, ranked, plan.alternatives) for parts in plan.texts]
 
@@ -205,11 +209,9 @@ class Translator:
             pending.cancel()
         return self.finish(plan, pending)
 
-    def _parts(
-        self, text: str, text_format: TextFormat, fits: Callable[[str], bool], number: Callable[[str], int]
-    ) -> list[Part]:
+    def _parts(self, text: str, text_format: TextFormat, found: SegmentList) -> list[Part]:
         if text_format == "text":
-            return parts_of(self._pieces(text, fits), range(len(text) + 1), number, is_markup=False)
+            return parts_of(found.pieces(text), range(len(text) + 1), found.number, is_markup=False)
         parts: list[Part] = []
         position = 0
         for span in split_markup(text):
@@ -221,13 +223,10 @@ class Translator:
             is_escaped = "&" in span.text
             if is_escaped:
                 places = [start + place for place in unescape_places(span.text)]
-            for part in parts_of(self._pieces(unescape(span.text), fits), places, number, is_markup=True):
+            for part in parts_of(found.pieces(unescape(span.text)), places, found.number, is_markup=True):
                 # Where nothing was unescaped, what is kept must not be escaped either.
                 parts.append(Part(kept=escape(part.kept)) if is_escaped and part.segment is None else part)
         return parts
-
-    def _pieces(self, text: str, fits: Callable[[str], bool]) -> list[Piece]:
-        return [part for piece in split(text, self._language) for part in shorten(piece, fits)]
 
     def _options(self, chosen: TranslationOptions) -> SearchOptions:
         beam_size = self._search.beam_size if chosen.beam_size is None else chosen.beam_size
@@ -252,22 +251,28 @@ class Translator:
             seed=chosen.seed,
         )
 
-    def _prefix(self, texts: Sequence[str], prefix: str) -> tuple[int, ...]:
+    def _watched(self, search: SearchOptions) -> SearchOptions:
+        """For a segment with stand-ins: where the model looked, and all it found, of which the best may lack one."""
+        return replace(search, align=self._has_attention, hypotheses=search.beam_size)
+
+    def _prefix(self, texts: Sequence[str], prefix: str, masked: Masked | None) -> tuple[int, ...]:
         if len(texts) > 1:
             raise InvalidRequest(f"target_prefix goes with a single text, not with {len(texts)}")
         if len(prefix.splitlines()) > 1:
             raise InvalidRequest("target_prefix has a line break; it is the beginning of one sentence")
-        return tuple(self._tokenizer.encode(prefix.strip()))
+        begun = prefix.strip()
+        return tuple(self._tokenizer.encode(begun if masked is None else masked.masked(begun)))
 
-    def _readings(self, segment: str, *draws: list[Hypothesis]) -> list[TranslatedSegment]:
+    def _readings(self, plan: Plan, number: int, *draws: list[Hypothesis]) -> list[TranslatedSegment]:
         """The different texts of the hypotheses, best first, and of other draws behind.
 
-        An empty text would drop the segment: if there is no other, the source stands for it.
+        An empty text would drop the segment, and one without a placeholder would drop that: if there is no other, the
+        source stands for it.
         """
+        segment = plan.segments[number]
         readings: dict[str, TranslatedSegment] = {}
         for hypotheses in draws:
-            for hypothesis in hypotheses:
-                reading = self._reading(segment, hypothesis)
+            for reading in self._written(plan, number, hypotheses):
                 if reading.text:
                     readings.setdefault(reading.text, reading)
             if not readings:
@@ -276,6 +281,22 @@ class Translator:
                     segment, segment, best.score, best.finish_reason, is_source=True, timing=best.timing
                 )
         return list(readings.values())
+
+    def _written(self, plan: Plan, number: int, hypotheses: list[Hypothesis]) -> list[TranslatedSegment]:
+        masked = plan.masked[number]
+        if masked is None:
+            return [self._reading(plan.segments[number], hypothesis) for hypothesis in hypotheses]
+        fixed = len(self._tokenizer.decode(plan.options[number].prefix).strip())
+        whole: list[TranslatedSegment] = []
+        guessed: list[TranslatedSegment] = []
+        for hypothesis in hypotheses:
+            reading = self._reading(masked.read, hypothesis)
+            restored = restore(masked, reading.text, reading.alignment, fixed)
+            if restored is not None:
+                (whole if restored.is_faithful else guessed).append(
+                    unmasked(masked, reading, restored, plan.is_aligned)
+                )
+        return [*whole, *guessed]
 
     def _reading(self, segment: str, hypothesis: Hypothesis) -> TranslatedSegment:
         decoded = self._tokenizer.decode(hypothesis.token_ids)

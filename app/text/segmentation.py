@@ -3,7 +3,8 @@
 Sentences are found by sentencex (Wikimedia; about 300 languages, a compiled core). Three things are done around it:
 
 - It reads a *shadow* of the text, as long as the text, in which every exotic space or control character is a plain
-  space: its core counts bytes, and some Unicode spaces made it panic.
+  space: its core counts bytes, and some Unicode spaces made it panic. What stands for a placeholder is a capital,
+  and no "X": behind that a full stop may be that of an initial.
 - It reads at most ``WINDOW_CHARACTERS`` at once: it takes quadratic time in some languages.
 - Boundaries after a title ("M. Dupont") or inside a word ("L'U.E.") are taken back.
 """
@@ -25,6 +26,8 @@ _LAYOUT: Final = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}]+|\p{Zs}{3,}")
 _BLANK: Final = r"[\s\p{Cc}\u200B\u2060\uFEFF]"
 _EDGES: Final = regex.compile(rf"\A({_BLANK}*+)(.*?)({_BLANK}*)\Z", regex.DOTALL)
 _EXOTIC: Final = regex.compile(r"[\p{C}\p{Z}\s]")
+# In a text on its way to the model a character of the private use area stands for something that is to be left alone.
+_MARK: Final = regex.compile(r"\p{Co}")
 _GRAPHEME: Final = regex.compile(r"\X")
 _CLAUSE_END: Final = regex.compile(r"(?:[,;:—–)\]»”]+(?=\s)|[、，；：]|(?<=\s)(?=[—–(\[«“]))")
 _SPACE: Final = regex.compile(r"\s+")
@@ -109,7 +112,7 @@ def _sentences(line: str, language: str) -> Iterator[str]:
 
 
 def _window_sentences(window: str, language: str) -> list[str]:
-    shadow = _EXOTIC.sub(" ", window)
+    shadow = _EXOTIC.sub(" ", _MARK.sub("É", window))
     try:
         lengths = [len(sentence) for sentence in sentencex.segment(language, shadow)]
     except BaseException as error:
