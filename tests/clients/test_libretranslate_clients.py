@@ -64,7 +64,7 @@ def test_mastodon(service: RunningService) -> None:
     answer = service.client.post("/translate", json=body, timeout=10)
     assert answer.status_code == 200
     translated = answer.json()["translatedText"]
-    assert translated == ['<p>HELLO <a href="https://example.com">@YOU</a>!</p>', "A WARNING", ""]
+    assert translated == ['<p>HELLO <a href="https://example.com">@you</a>!</p>', "A WARNING", ""]
     assert [found["language"] for found in answer.json()["detectedLanguage"]]
     known = service.client.get("/languages").json()
     assert all(set(language) >= {"code", "targets"} for language in known)

@@ -80,7 +80,8 @@ def accuracy(results: Sequence[TaskResult]) -> bytes:
         asked = [group for group in result.groups if group.asked]
         marks = [str(group.group) for group in asked]
         axes.plot(marks, [100 * group.right / group.asked for group in asked], marker="o", label=result.system)
-    axes.set(xlabel=AXES.get(results[0].axis, results[0].axis), ylabel="right answers, %", title="Unseen questions", ylim=(0, 103))
+    axes.set(xlabel=AXES.get(results[0].axis, results[0].axis), ylabel="right answers, %")
+    axes.set(title="Unseen questions", ylim=(0, 103))
     axes.tick_params(axis="x", labelrotation=60 if len(axes.get_xticks()) > 12 else 0)
     axes.legend()
     return png(figure)
