@@ -8,7 +8,7 @@ split into segments, each placeholder is one character of the private use area, 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain, count, islice
 from typing import Final
 
 import regex
@@ -16,17 +16,14 @@ import regex
 from app.text.casing import in_ordinary_letters, is_in_capitals
 from app.text.segmentation import Piece
 
-NAME_MARK: Final = "\ue000"  # a word stands in for it
-COUNT_MARK: Final = "\ue001"  # a number does
+NAME_MARK: Final = "\ue000"  # a name may stand in for it
+COUNT_MARK: Final = "\ue001"  # only a number does
 
-# What came back once and whole most often, from both bundles of models/, over real sentences: 91 to 100 of 100.
-_NAMES: Final = ("Tom", "Boston", "Tokyo", "Mary", "37", "15")
-_COUNTS: Final = ("37", "250", "15", "12", "73", "30")
-# Languages that write such names as they are; in others a number is copied more often.
-_LATIN: Final = frozenset((
-    "af", "br", "ca", "cs", "da", "de", "en", "es", "et", "eu", "fi", "fr", "ga", "gl", "hr", "hu", "id",
-    "it", "ms", "nb", "nl", "nn", "no", "oc", "pl", "pt", "ro", "sk", "sl", "sq", "sv", "sw", "tl", "tr", "vi",
-))  # fmt: skip
+# What comes back most often, measured on both bundles of models/ over sentences in which it took the place of any word:
+# a number, 97 of 100 times in the best hypothesis that has it, two numbers 97 to 100; "Tom" 96 from English and 81 from
+# French, and with another name or number beside it 66 to 83. From English "Tom" alone makes the better sentence.
+_NUMBERS: Final = ("37", "250", "15", "12", "73", "30")
+_NAMES: Final = {"en": "Tom"}
 
 _FILE_ENDING: Final = (
     r"(?:bat|bmp|bz2|cfg|conf|cpp|css|csv|dll|docx?|epub|exe|gif|gz|html?|ico|ini|iso|jar|java|jpe?g|js|json|log|md|mkv"
@@ -170,17 +167,12 @@ def stand_ins(shaded: str, language: str, avoided: str = "") -> list[str]:
     """For each mark of a segment the word that the model reads in its place: all different, none of the segment's, nor
     of another text to be ``avoided``.
     """
-    numbers = (str(number) for number in count(41, 2))
-    counts = chain(_COUNTS, numbers)
-    names = chain(_NAMES, counts) if language in _LATIN else counts
-    taken: set[str] = set()
-
-    def next_of(supply: Iterator[str]) -> str:
-        word = next(word for word in supply if word not in taken and word not in shaded and word not in avoided)
-        taken.add(word)
-        return word
-
-    return [next_of(names if mark == NAME_MARK else counts) for mark in shaded if is_mark(mark)]
+    marks = [character for character in shaded if is_mark(character)]
+    supply = chain(_NUMBERS, (str(number) for number in count(41, 2)))
+    if marks == [NAME_MARK] and language in _NAMES:
+        supply = chain((_NAMES[language],), supply)
+    free = (word for word in supply if word not in shaded and word not in avoided)
+    return list(islice(free, len(marks)))
 
 
 def read_as(shaded: str, language: str, avoided: str = "", calming: bool = True) -> str:

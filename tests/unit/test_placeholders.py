@@ -52,9 +52,11 @@ def test_what_belongs_together(text: str, kept: list[str]) -> None:
     assert shade(text)[1] == kept
 
 
-def test_a_number_stands_in_for_a_number() -> None:
-    assert read_as(shade("{count} files of %s, %d left")[0], "en") == "37 files of Tom, 250 left"
-    assert read_as(shade("Tom knows {name}")[0], "en") == "Tom knows Boston"
+def test_numbers_stand_in_and_alone_perhaps_a_name() -> None:
+    assert read_as(shade("{count} files of %s, %d left")[0], "en") == "37 files of 250, 15 left"
+    assert read_as(shade("Ask {name}, not 37")[0], "en") == "Ask Tom, not 37"
+    assert read_as(shade("Tom knows {name}, not 37")[0], "en") == "Tom knows 250, not 37"
+    assert read_as(shade("{count} files")[0], "en") == "37 files"
     assert read_as(shade("{name} 来了")[0], "zh") == "37 来了"
 
 

@@ -57,7 +57,7 @@ def restored(text: str, written: str, *pairs: tuple[int, int]) -> str:
 
 def test_a_stand_in_that_came_back() -> None:
     assert restored("Ask {name}.", "Demande à Tom.") == "Demande à {name}."
-    assert restored("See %s and %s", "Voir Boston et Tom") == "Voir %s et %s"
+    assert restored("See %s and %s", "Voir 250 et 37") == "Voir %s et %s"
 
 
 def test_a_stand_in_that_came_back_twice() -> None:
@@ -89,7 +89,7 @@ def test_an_answer_that_spoils_an_address_keeps_it_apart() -> None:
 class Hostile:
     """An engine whose model writes anything: what it read in disorder, halved, doubled, and things of its own."""
 
-    _OWN = (*PLACEHOLDERS, "Tom", "37", "Boston", "word", "{", "%", "@", "/", ".", "<", "é", "", " ")
+    _OWN = (*PLACEHOLDERS, "Tom", "37", "250", "word", "{", "%", "@", "/", ".", "<", "é", "", " ")
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
@@ -253,7 +253,7 @@ def test_a_text_in_capitals_is_read_in_small_letters_and_written_in_capitals(cop
 def test_a_capital_that_is_two_characters_moves_what_is_behind_it() -> None:
     masked = masked_of("DIE STRASSE {name}", "de")
     assert masked.in_capitals
-    found = restore(masked, "Die Straße Tom", None)
+    found = restore(masked, "Die Straße 37", None)
     assert found is not None
     assert found.text == "DIE STRASSE {name}"
     assert [found.text[place] for place in found.places[8:11]] == ["S", "E", " "]
