@@ -1,5 +1,6 @@
 """What else could stand at a place of a translation: other words, each with the translation that goes on from it."""
 
+import codecs
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class Chooser:
     def __init__(self, bundle: Bundle, engine: Submitter) -> None:
         self._engine = engine
         self._tokenizer = bundle.tokenizer
+        self._written = bundle.tokenizer.written()
         self._length_penalty = bundle.manifest.search.length_penalty
 
     def prepare(self, plan: Plan, translation: Translation, offset: int, count: int) -> Question:
@@ -71,10 +73,13 @@ class Chooser:
         ends = [end - lead for _, end in self._tokenizer.decode_ranges(reading.token_ids)]
         number = bisect_right(ends, inside)  # of the token with this character
         begin = max(0, ends[number - 1]) if number else 0
-        start = begin + _blank(reading.text[begin:])
         count_before = number
-        while count_before and ends[count_before - 1] > begin:  # bytes of the same character
+        while count_before and (
+            ends[count_before - 1] > begin or self._within_character(reading.token_ids[:count_before])
+        ):
             count_before -= 1
+        begin = min(begin, max(0, ends[count_before - 1]) if count_before else 0)
+        start = begin + _blank(reading.text[begin:])
         return Question(
             source_ids=plan.sources[part.segment],
             options=SearchOptions(
@@ -92,6 +97,12 @@ class Chooser:
             segment_end=places[-1],
             before=reading.text[:begin],
         )
+
+    def _within_character(self, token_ids: Sequence[int]) -> bool:
+        """Do these tokens end with bytes of a character that others may still complete?"""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        decoder.decode(b"".join(self._written[token_id] for token_id in token_ids))
+        return bool(decoder.getstate()[0])
 
     def submit(
         self, question: Question, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE

@@ -37,7 +37,7 @@ from training.prepare import load_run_tokenizer
 PREDICTED_SENTENCES = 3
 
 
-class _Encode(keras.Model):  # type: ignore[misc]
+class Encoding(keras.Model):  # type: ignore[misc]
     def __init__(self, model: EncoderDecoder) -> None:
         super().__init__()
         self.model = model
@@ -46,7 +46,7 @@ class _Encode(keras.Model):  # type: ignore[misc]
         return self.model.encode(*inputs)[1]
 
 
-class _Step(keras.Model):  # type: ignore[misc]
+class Stepping(keras.Model):  # type: ignore[misc]
     def __init__(self, model: EncoderDecoder) -> None:
         super().__init__()
         self.model = model
@@ -75,7 +75,7 @@ def loop(encode: Encode, step: Step, source: Sequence[int], cap: int) -> tuple[i
 
 
 def with_predict(model: EncoderDecoder) -> tuple[Encode, Step]:
-    encoder, decoder = _Encode(model), _Step(model)
+    encoder, decoder = Encoding(model), Stepping(model)
     return (
         lambda ids, lengths: encoder.predict((ids, lengths), verbose=0),
         lambda token, states: decoder.predict([token, *states], verbose=0),
