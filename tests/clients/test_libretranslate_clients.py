@@ -1,6 +1,5 @@
 """Existing client packages and replayed requests of existing programs, against the service on a real socket."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -8,21 +7,7 @@ import pytest
 from deep_translator import LibreTranslator
 from libretranslatepy import LibreTranslateAPI
 
-from app.settings import Settings
-from tests.service import RunningService, fake_models, running_service
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    models = fake_models(tmp_path_factory.mktemp("models"), ("en", "fr"), ("fr", "en"))
-    with running_service(Settings(models_dir=models)) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+from tests.service import RunningService
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
