@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.repetition import LoopGuard
-from app.engine.search import Beam, LiveHypothesis, keep_best
+from app.engine.search import Beam, LiveHypothesis, keep_best, within_prefix
 from app.engine.sequence import FinishReason, SearchOptions
 
 
@@ -39,9 +39,10 @@ def advance_branches(
     A hypothesis that went its way takes its best token. The places that are left go to the best candidates of those
     that are still open, by their sums. An eos ends a hypothesis, and takes its place too.
     """
+    begun = within_prefix(beam, options, places)
+    if begun is not None:
+        return begun, [0]
     written = len(beam.live[0].token_ids)
-    if written < len(options.prefix):
-        return Beam((beam.live[0].extended(options.prefix[written], 0.0, places[0] if places else 0),)), [0]
     chosen: list[tuple[int, int, float]] = []
     opened: list[tuple[int, int, float]] = []
     for parent, hypothesis in enumerate(beam.live):

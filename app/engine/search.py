@@ -87,6 +87,14 @@ def candidates_needed(options: SearchOptions, cap: int, vocabulary_size: int) ->
     return min(chosen_from + (cap if options.no_repeat_ngram else 0), vocabulary_size)
 
 
+def within_prefix(beam: Beam, options: SearchOptions, places: Sequence[int] | None) -> Beam | None:
+    """The beam with the next token of its prefix, which costs nothing; None where the prefix is written."""
+    written = len(beam.live[0].token_ids)
+    if written >= len(options.prefix):
+        return None
+    return Beam((beam.live[0].extended(options.prefix[written], 0.0, places[0] if places else 0),))
+
+
 def advance_beam(
     beam: Beam,
     scores: NDArray[np.float32],
@@ -109,9 +117,10 @@ def advance_beam(
     :param guard: of the source; None lets loops be.
     :returns: the beam after the step, and for each hypothesis living on, the live hypothesis it comes from.
     """
+    begun = within_prefix(beam, options, places)
+    if begun is not None:
+        return begun, [0]
     written = len(beam.live[0].token_ids)
-    if written < len(options.prefix):
-        return Beam((beam.live[0].extended(options.prefix[written], 0.0, places[0] if places else 0),)), [0]
     at_cap = written == cap
     live: list[LiveHypothesis] = []
     parents: list[int] = []
