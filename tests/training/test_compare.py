@@ -1,5 +1,6 @@
 """The comparison: trained with a budget, measured, kept, and written into a page."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ from app.bundle.store import load_bundle
 from app.engine.sessions import OnnxGraphs
 from tests.reversal import words, write_task
 from training.__main__ import main
+from training.checkpoint import read_place
 from training.compare.page import BEGIN, END, write_page
 from training.compare.projection import encoder_vectors, project
 from training.compare.results import load_result
 from training.compare.systems import BY_LENGTH, LEARNING, PROJECTED, SYSTEMS
 from training.config import load_config
 from training.errors import ConfigError, CorpusError
+from training.train import CHECKPOINT_FILE
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 PLAIN = """
@@ -84,6 +87,19 @@ def test_what_is_done_is_not_done_again(compared: Path, capsys: pytest.CaptureFi
     assert main(arguments(compared)) == 0
     assert (compared / "runs" / "plain" / "best.weights.npz").stat().st_mtime_ns == before
     assert "1 of 2" not in capsys.readouterr().out
+
+
+def test_another_budget_begins_anew(compared: Path, tmp_path: Path) -> None:
+    shutil.copytree(compared / "runs", tmp_path / "runs")
+    longer = arguments(compared)[:2] + arguments(compared)[3:-4]
+    places = ["--runs", str(tmp_path / "runs"), "--budget-seconds", "4"]
+    assert main([*longer, *places]) == 0
+    before, after = (load_result(folder / "runs" / "plain") for folder in (compared, tmp_path))
+    assert before is not None
+    assert after is not None
+    assert (before.budget_seconds, after.budget_seconds) == (2, 4)
+    assert read_place(tmp_path / "runs" / "plain" / CHECKPOINT_FILE).processor_seconds >= 4
+    assert after.steps > before.steps
 
 
 def test_what_cannot_be_compared_is_named(compared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

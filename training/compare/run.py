@@ -6,12 +6,12 @@ from pathlib import Path
 import keras
 
 from training.compare.measure import measure
-from training.compare.results import Result, load_result
+from training.compare.results import RESULT_FILE, Result, load_result
 from training.compare.systems import System
 from training.config import RunConfig, load_config
 from training.export import export
 from training.prepare import prepare
-from training.train import Trainer
+from training.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer
 
 # Steps can never end a run that has a budget.
 UNREACHED = 10**9
@@ -39,6 +39,8 @@ def run_systems(
         result = load_result(run)
         if result is None or result.budget_seconds != budget_seconds:
             say(f"{number} of {len(systems)}: {system.name}, {system.shows}")
+            if result is not None:
+                _forget_training(run)  # a finished run goes no further, and would pass for one of this budget
             result = _run(config, data, run, limit)
             result.save(run)
         say(f"{system.name}: BLEU {result.main.bleu:.1f}, chrF {result.main.chrf:.1f}, {result.steps:,} steps")
@@ -50,6 +52,12 @@ def with_budget(config: RunConfig, budget_seconds: float) -> RunConfig:
     """The configuration, trained for so many processor seconds, however many steps that is."""
     training = config.training.model_copy(update={"budget_seconds": budget_seconds, "max_steps": UNREACHED})
     return config.model_copy(update={"training": training})
+
+
+def _forget_training(run: Path) -> None:
+    """Leave only the prepared corpus of a run."""
+    for name in (CHECKPOINT_FILE, BEST_WEIGHTS_FILE, RESULT_FILE):
+        (run / name).unlink(missing_ok=True)
 
 
 def _run(config: RunConfig, data: Path, run: Path, limit: int | None) -> Result:
