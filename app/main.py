@@ -20,6 +20,7 @@ from app.api import (
     frontend,
     health,
     languages,
+    page,
     translate,
 )
 from app.api.descriptions import TAGS
@@ -45,6 +46,7 @@ _CONCERNS: Final = (
     complete,
     health,
     docs,
+    page,
 )
 _DESCRIPTION: Final = """\
 Translation on your own machine. LibreTranslate's and DeepL's clients work unchanged.

@@ -5,7 +5,7 @@ from typing import Final
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, Response
 
 router = APIRouter(include_in_schema=False)
 
@@ -24,11 +24,6 @@ _POLICY: Final = (
     # Swagger UI sets styles on its elements.
     "style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-
-
-@router.get("/")
-async def front_page() -> Response:
-    return RedirectResponse("docs")
 
 
 @router.get("/docs")

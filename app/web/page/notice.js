@@ -1,0 +1,44 @@
+// One line under the translation that says what is wrong or what to do next.
+
+const box = document.getElementById("notice");
+const text = document.getElementById("notice-text");
+const action = document.getElementById("notice-action");
+const link = document.getElementById("notice-link");
+
+let current = null;
+action.addEventListener("click", () => current?.act?.());
+
+/**
+ * @param {() => {text: string, action?: string, link?: string}} words are asked again when the page changes its language
+ * @param {{error?: boolean, act?: () => void, href?: string}} more
+ */
+export function showNotice(words, more = {}) {
+  current = { words, ...more };
+  text.setAttribute("role", more.error ? "alert" : "status");
+  refreshNotice();
+}
+
+export function refreshNotice() {
+  box.hidden = !current;
+  if (!current) {
+    return;
+  }
+  const said = current.words();
+  box.classList.toggle("error", Boolean(current.error));
+  if (text.textContent !== said.text) {
+    text.textContent = said.text;
+  }
+  action.hidden = !said.action;
+  action.textContent = said.action ?? "";
+  link.hidden = !said.link;
+  link.textContent = said.link ?? "";
+  if (current.href) {
+    link.href = current.href;
+  }
+}
+
+export function hideNotice() {
+  current = null;
+  text.textContent = "";
+  refreshNotice();
+}
