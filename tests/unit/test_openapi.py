@@ -126,12 +126,6 @@ def test_the_page_and_its_files(service: RunningService) -> None:
     assert "<script>" not in page.text  # the policy allows files alone
 
 
-def test_the_front_page_leads_to_the_docs(service: RunningService) -> None:
-    answer = service.client.get("/", follow_redirects=True)
-    assert answer.url.path == "/docs"
-    assert answer.status_code == 200
-
-
 @pytest.mark.parametrize("name", ["..%2fmain.py", "index.html", "%2e%2e%2f%2e%2e%2fpyproject.toml", "VERSIONS.txt"])
 def test_no_other_file_is_given(service: RunningService, name: str) -> None:
     with httpx.Client(trust_env=False) as client:

@@ -80,6 +80,7 @@ export class ChoicesMenu {
     const left = Math.max(8, Math.min(word.left - frame.left - 12, frame.width - this.box.offsetWidth - 8));
     this.box.style.left = `${left}px`;
     this.box.style.top = `${word.bottom - frame.top + 6}px`;
+    this.box.scrollIntoView({ block: "nearest" });
   }
 
   #onKey(event) {

@@ -2,11 +2,11 @@
 
 import { fitsAddress, readAddress, writeAddress } from "./address.js";
 import { ChoicesMenu } from "./choices_menu.js";
-import { copyText } from "./clipboard.js";
+import { copyFrom } from "./clipboard.js";
 import { showExchange } from "./drawer.js";
 import { Files } from "./files.js";
 import { remember, remembered } from "./memory.js";
-import { hideNotice, refreshNotice, showNotice } from "./notice.js";
+import { announce, hideNotice, refreshNotice, showNotice } from "./notice.js";
 import { OtherWords } from "./other_words.js";
 import { label, languageNameInside, numeral, pageLanguage, setPageLanguage } from "./page_language.js";
 import { AUTO, Pickers } from "./pickers.js";
@@ -19,7 +19,6 @@ import { startTheme } from "./theme.js";
 
 const LONG_TEXT = 200; // from so many characters on it is set smaller
 const READ_OUT = 1000; // a longer translation is only said to be ready
-const CONFIRMED_MILLISECONDS = 1600;
 
 const byId = (id) => document.getElementById(id);
 const settings = { charLimit: 0, frontendTimeout: 500, apiKeys: false, keyRequired: false };
@@ -149,9 +148,11 @@ function showReading() {
   source.showWords(reading.sourceWords);
   setButtons();
   const count = characterCount(reading.text);
-  byId("announcement").lang = count > READ_OUT ? pageLanguage() : pickers.target;
-  byId("announcement").textContent =
-    count > READ_OUT ? label("ready_long", { count: numeral(count) }) : reading.text;
+  if (count > READ_OUT) {
+    announce(label("ready_long", { count: numeral(count) }));
+  } else {
+    announce(reading.text, pickers.target);
+  }
 }
 
 function offerOtherTarget() {
@@ -264,18 +265,6 @@ function setButtons() {
   byId("share").disabled = !target.text;
 }
 
-async function confirmCopy(button, text, said) {
-  const worked = await copyText(text);
-  byId("announcement").lang = pageLanguage();
-  byId("announcement").textContent = label(worked ? said : "copy_failed");
-  if (worked) {
-    button.classList.add("confirmed");
-    setTimeout(() => button.classList.remove("confirmed"), CONFIRMED_MILLISECONDS);
-  } else {
-    showNotice(() => ({ text: label("copy_failed") }), { error: true });
-  }
-}
-
 function listen(id, name, act) {
   byId(id).addEventListener(name, (event) => act(event, byId(id)));
 }
@@ -299,15 +288,15 @@ listen("clear", "click", () => {
   replaceText("");
   source.box.focus();
 });
-listen("copy", "click", (_, button) => confirmCopy(button, target.text, "copied"));
+listen("copy", "click", (_, button) => copyFrom(button, target.text, "copied"));
 listen("share", "click", (_, button) => {
   if (!fitsAddress(source.text)) {
     showNotice(() => ({ text: label("link_long") }));
   }
-  return confirmCopy(button, location.href, "link_copied");
+  return copyFrom(button, location.href, "link_copied");
 });
-listen("copy-request", "click", (_, button) => confirmCopy(button, byId("request").textContent, "copied"));
-listen("copy-answer", "click", (_, button) => confirmCopy(button, byId("answer").textContent, "copied"));
+listen("copy-request", "click", (_, button) => copyFrom(button, byId("request").textContent, "copied"));
+listen("copy-answer", "click", (_, button) => copyFrom(button, byId("answer").textContent, "copied"));
 listen("page-language", "change", (event) => {
   setPageLanguage(event.target.value);
   pickers.refresh();

@@ -1,4 +1,6 @@
-// One line under the translation that says what is wrong or what to do next.
+// One line under the translation that says what is wrong or what to do next; and what is only read out.
+
+import { pageLanguage } from "./page_language.js";
 
 const box = document.getElementById("notice");
 const text = document.getElementById("notice-text");
@@ -41,4 +43,11 @@ export function hideNotice() {
   current = null;
   text.textContent = "";
   refreshNotice();
+}
+
+/** Have a screen reader say this. */
+export function announce(words, language = pageLanguage()) {
+  const place = document.getElementById("announcement");
+  place.lang = language;
+  place.textContent = words;
 }

@@ -104,7 +104,8 @@ async function problemOf(answer) {
 
 /** Server-sent events as this service writes them: a name and one line of JSON each. */
 async function* eventsOf(stream) {
-  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = stream.getReader();
+  const decoder = new TextDecoder();
   let rest = "";
   for (;;) {
     let read;
@@ -116,7 +117,7 @@ async function* eventsOf(stream) {
     if (read.done) {
       return;
     }
-    const blocks = (rest + read.value).split("\n\n");
+    const blocks = (rest + decoder.decode(read.value, { stream: true })).split("\n\n");
     rest = blocks.pop();
     for (const block of blocks) {
       const event = /^event: (\w+)\ndata: (.*)$/s.exec(block);
