@@ -7,6 +7,7 @@ const CARET_KEYS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "
 export class SourcePane {
   #words = [];
   #spans = [];
+  #coloured = [];
   #frame = 0;
 
   /** @param {(word: number) => void} onPoint a word is pointed at, or none (-1) */
@@ -66,11 +67,12 @@ export class SourcePane {
   }
 
   colour(words, kind) {
-    for (const span of this.mirror.querySelectorAll(".from, .here")) {
+    for (const span of this.#coloured) {
       span.classList.remove("from", "here");
     }
-    for (const word of words) {
-      this.#spans[word]?.classList.add(kind);
+    this.#coloured = [...words].map((word) => this.#spans[word]).filter(Boolean);
+    for (const span of this.#coloured) {
+      span.classList.add(kind);
     }
   }
 

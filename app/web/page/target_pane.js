@@ -8,6 +8,7 @@ const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 export class TargetPane {
   #reading = null;
   #spans = [];
+  #coloured = [];
   #current = 0;
 
   /**
@@ -88,11 +89,12 @@ export class TargetPane {
   }
 
   colour(words, kind) {
-    for (const span of this.box.querySelectorAll(".from, .here")) {
+    for (const span of this.#coloured) {
       span.classList.remove("from", "here");
     }
-    for (const word of words) {
-      this.#spans[word]?.classList.add(kind);
+    this.#coloured = [...words].map((word) => this.#spans[word]).filter(Boolean);
+    for (const span of this.#coloured) {
+      span.classList.add(kind);
     }
   }
 
