@@ -1,0 +1,76 @@
+"""What the page does in a real browser when the service is busy, away, or says no."""
+
+import json
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from playwright.sync_api import Route, expect
+
+from tests.browser import RealService, Visit, box, replied, shown, translation
+
+
+def test_a_busy_server_is_asked_again(real_service: RealService, visit: Visit) -> None:
+    page = visit.open("about:blank")
+    answers = iter([429, 503])
+
+    def busy(route: Route) -> None:
+        status = next(answers, None)
+        if status is None:
+            route.continue_()
+        else:
+            route.fulfill(status=status, headers={"Retry-After": "1"}, json={"error": "full"})
+
+    page.route("**/translate", busy)
+    page.goto(real_service.address("I am here."))
+    expect(page.get_by_role("alert")).to_have_text("The server is busy. Next attempt in 1 s.")
+    shown(page, real_service.translate("I am here.")["translatedText"])
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_what_goes_wrong_is_said(real_service: RealService, visit: Visit) -> None:
+    page = visit.open("about:blank")
+    page.route("**/frontend/settings", replied(lambda found: {**found, "charLimit": 20, "keyRequired": True}))
+    page.goto(real_service.address("x" * 21))
+    alert, again = page.get_by_role("alert"), page.get_by_role("button", name="Try again")
+    expect(alert).to_have_text("The text has 21 characters, 20 are allowed.")
+    key = page.locator("#api-key")
+    expect(key).to_have_accessible_name("API key")
+    expect(key).to_be_visible()
+    page.route("**/translate", lambda route: route.abort())
+    box(page).fill("I am here.")
+    expect(alert).to_have_text("The server does not answer.")
+    page.unroute("**/translate")
+    page.route("**/translate", lambda route: route.fulfill(status=403, json={"error": "Invalid API key"}))
+    again.click()
+    expect(alert).to_have_text("This server wants a valid API key: Invalid API key")
+    page.unroute("**/translate")
+    half = 'event: delta\ndata: {"text":"Je suis"}\n\n'
+    page.route("**/translate", lambda route: route.fulfill(content_type="text/event-stream", body=half))
+    again.click()
+    expect(alert).to_have_text("The answer broke off.")
+    expect(translation(page)).to_have_text("Je suis")
+    page.get_by_label("Language of this page").select_option("fr")
+    expect(alert).to_have_text("La réponse s’est interrompue.")
+    page.unroute("**/translate")
+    with page.expect_request("**/translate") as asked:
+        key.fill("secret")
+        key.press("Enter")
+    assert json.loads(asked.value.post_data or "")["api_key"] == "secret"
+    expect(alert).to_be_hidden()
+    page.get_by_text("Requête et réponse").click()
+    assert "secret" not in page.locator("#request").inner_text()
+
+
+def test_an_older_request_is_given_up(real_service: RealService, visit: Visit) -> None:
+    page = visit.open(real_service.address())
+    expect(page.get_by_label("Into")).to_have_value("fr")
+    held: list[Route] = []
+    page.route("**/translate", lambda route: route.continue_() if held else held.append(route))
+    with page.expect_event("requestfailed") as failed:
+        box(page).fill("I am")
+        expect(page.locator("#target-pane")).to_have_attribute("aria-busy", "true")
+        box(page).fill("I am here.")
+    assert json.loads(failed.value.post_data or "")["q"] == "I am"
+    shown(page, real_service.translate("I am here.")["translatedText"])
+    expect(page.locator("#target-pane")).to_have_attribute("aria-busy", "false")
