@@ -226,6 +226,7 @@ def test_compose(image: str, models: list[str], tmp_path: Path, monkeypatch: pyt
             assert client.get("/health").json() == {"status": "ok"}
             asked = {"q": "Hello.", "source": bundle["source"], "target": bundle["target"]}
             assert client.post("/translate", data=asked).status_code == 200
+            assert client.get("/").status_code == client.get("/page/main.js").status_code == 200
             assert client.get("/docs").status_code == 200
             assert client.get("/openapi.json").json()["openapi"].startswith("3.1")
     finally:

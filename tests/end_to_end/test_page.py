@@ -11,7 +11,9 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Route, expect
 
-from tests.browser import TEXT, RealService, Visit, box, replied, shown, translation
+from tests.browser import TEXT, RealService, Visit, box, needs_chromium, replied, shown, translation
+
+pytestmark = needs_chromium
 
 
 def test_typing(real_service: RealService, visit: Visit) -> None:

@@ -7,7 +7,9 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Route, expect
 
-from tests.browser import RealService, Visit, box, replied, shown, translation
+from tests.browser import RealService, Visit, box, needs_chromium, replied, shown, translation
+
+pytestmark = needs_chromium
 
 
 def test_a_busy_server_is_asked_again(real_service: RealService, visit: Visit) -> None:

@@ -8,7 +8,9 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Route, expect
 
-from tests.browser import TEXT, RealService, Visit, box, shown, translation, words
+from tests.browser import TEXT, RealService, Visit, box, needs_chromium, shown, translation, words
+
+pytestmark = needs_chromium
 
 
 def test_pointing_at_words(real_service: RealService, visit: Visit) -> None:
