@@ -57,7 +57,8 @@ def test_languages(client: deepl.DeepLClient) -> None:
     assert [(one.code, one.name) for one in client.get_source_languages()] == [("EN", "English"), ("FR", "French")]
     targets = {one.code: one.supports_formality for one in client.get_target_languages()}
     assert targets == {"EN-GB": False, "EN-US": False, "FR": False}
-    assert client.get_glossary_languages() == []
+    pairs = {(one.source_lang, one.target_lang) for one in client.get_glossary_languages()}
+    assert pairs == {("en", "fr"), ("fr", "en")}
 
 
 def test_usage(client: deepl.DeepLClient, tmp_path: Path) -> None:
