@@ -71,7 +71,7 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
     return None
 
 
-def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored, is_aligned: bool) -> TranslatedSegment:
+def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored) -> TranslatedSegment:
     """A reading of what the model read, as one of the segment itself. Its token ids are the model's own."""
     alignment = reading.alignment
     if alignment is not None:
@@ -82,9 +82,7 @@ def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored, is_
             target_ranges=restored.within(alignment.target_ranges),
             places=alignment.places,
         )
-    return replace(
-        reading, source=masked.source, text=restored.text, alignment=alignment if is_aligned else None, is_restored=True
-    )
+    return replace(reading, source=masked.source, text=restored.text, alignment=alignment, is_restored=True)
 
 
 def _tokens(tokens: tuple[str, ...], ranges: tuple[Range, ...], restored: Restored) -> tuple[str, ...]:
