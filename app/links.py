@@ -53,10 +53,10 @@ class Links:
     def weight(self, number: int, units: range) -> float:
         """How much a unit of the target wants to be among those that come from some units of the source."""
         unit, link = self.targets[number], self.of[number]
+        if link < 0 or (self.sources[link].is_word and not unit.is_word):
+            return 0.0
         if link in units:
             return 1.0 if unit.is_word else 0.25
-        if link < 0:
-            return 0.0
         return -0.5 if unit.is_word else -0.125  # so that "not" is "ne … pas", with the verb in it
 
     def is_word_of(self, number: int, units: range) -> bool:

@@ -173,7 +173,7 @@ def _place_elsewhere(parent: _Node, node: _Node, units: range, links: Links, tak
         number for number in range(parent.first, parent.last) if not taken[number] and links.targets[number].is_word
     ]
     if free:
-        node.first = min(free, key=lambda number: (abs(2 * (number - gap) + 1), number))
+        node.first = min(free, key=lambda number: (abs(2 * (number - gap) + 1), -number))
         node.last = node.first + 1
 
 

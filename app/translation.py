@@ -9,7 +9,7 @@ from app.engine.pace import Timing
 from app.engine.sequence import FinishReason
 from app.placing import Insert, place_marks
 from app.text.flow import Flow, Mark
-from app.text.markup import escape
+from app.text.markup import escape, without_open_tag
 from app.text.segmentation import Piece
 
 
@@ -64,11 +64,12 @@ _NOWHERE: Final = Places()
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What a segment has in it beside its text. ``raw``: how it stands in the document. ``marks``: with places in the
+    """What a segment has in it beside its text. ``raw``: how it stands in the document, None where that would make
+    other tags of what comes behind it. ``marks``: with places in the
     segment. ``words``: by the character that stands for it, what was kept from the model.
     """
 
-    raw: str
+    raw: str | None
     marks: tuple[Mark, ...]
     words: Mapping[str, str]
 
@@ -94,7 +95,7 @@ class Part:
         """A reading of its segment as it stands in the answer."""
         if self.inside is None:
             return escape(reading.text) if self.is_markup else reading.text
-        if reading.text == reading.source:
+        if reading.text == reading.source and self.inside.raw is not None:
             return self.inside.raw
         return "".join(text for text, _ in self._strokes(reading))
 
@@ -102,7 +103,7 @@ class Part:
         """Where each character of a reading lies, once it is written from ``start`` on."""
         if self.inside is None and not self.is_markup:
             return Places.straight(start, len(reading.text))
-        if self.inside is not None and reading.text == reading.source:
+        if self.inside is not None and self.inside.raw is not None and reading.text == reading.source:
             return self.places.moved(start - self.places.starts[0])
         starts, ends = [], []
         for text, is_character in self._strokes(reading):
@@ -154,10 +155,14 @@ def parts_of(
         places = Places(flow.starts[begin:position], flow.ends[begin:position])
         first, behind = places.of(0, len(piece.text))
         if first > start:
-            parts.append(Part(kept=document[start:first]))
+            kept = document[start:first]
+            parts.append(Part(kept=without_open_tag(kept) if flow.is_markup else kept))
         raw = document[first:behind]
         marks = tuple(replace(mark, place=mark.place - begin) for mark in flow.marks_within(begin, position))
-        inside = Inside(raw, marks, flow.words) if raw != piece.text else None
+        inside = None
+        if raw != piece.text or flow.is_markup:
+            is_safe = not flow.is_markup or raw == without_open_tag(raw)
+            inside = Inside(raw if is_safe else None, marks, flow.words)
         parts.append(Part(segment=number(piece.text), is_markup=flow.is_markup, places=places, inside=inside))
         start = behind
     return parts

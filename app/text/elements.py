@@ -88,8 +88,11 @@ def items_of(document: str, tokens: Sequence[Token], rules: TagRules, is_xml: bo
         token = tokens[number]
         partner = partners.get(number)
         is_ignored = token.name in rules.ignored and (partner is not None or token.kind is Kind.VOID)
-        if token.kind in (Kind.TEXT, Kind.NOTE):
-            items.append(Item(Role.TEXT if token.kind is Kind.TEXT else Role.POINT, token.start, token.end))
+        if token.kind is Kind.TEXT:
+            items.append(Item(Role.TEXT, token.start, token.end))
+        elif token.kind is Kind.NOTE:
+            role = Role.BOUNDARY if _is_broken(document, token) else Role.POINT
+            items.append(Item(role, token.start, token.end))
         elif is_ignored or _is_kept(document, token, partner, is_xml):
             last = number if partner is None or partner < number else partner
             if partner is None and token.name in _BLOCK and not is_ignored:
@@ -132,6 +135,12 @@ def _partners(tokens: Sequence[Token]) -> dict[int, int]:
                     break
             partners[candidate], partners[number] = number, candidate
     return partners
+
+
+def _is_broken(document: str, token: Token) -> bool:
+    """A comment that nothing closes must not come before one that is closed."""
+    begun, end = document[token.start : token.start + 9], document[token.end - 3 : token.end]
+    return (begun.startswith("<!--") and end != "-->") or (begun == "<![CDATA[" and end != "]]>")
 
 
 def _is_kept(document: str, token: Token, partner: int | None, is_xml: bool) -> bool:

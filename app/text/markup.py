@@ -23,6 +23,9 @@ _VOID: Final = frozenset(
 _REFERENCE: Final = regex.compile(r"&(?:#[0-9]++;?|#[xX][0-9a-fA-F]++;?|[^\t\n\f <&#;]{1,32}+;?)")
 
 
+_OPENED: Final = regex.compile(r"<(?=[A-Za-z_/!?]|\Z)")
+
+
 class Kind(Enum):
     TEXT = auto()
     OPEN = auto()
@@ -70,12 +73,13 @@ class _Lexer:
 
     def token_at(self, start: int) -> Token | None:
         document = self._document
-        if document.startswith("<!--", start):
-            return self._until("-->", Kind.NOTE, start, 4)
-        if self._is_xml and document.startswith("<![CDATA[", start):
-            return self._until("]]>", Kind.RAW, start, 9)
         if document.startswith(("<!", "<?"), start):
-            return self._until(">", Kind.NOTE, start, 2)
+            whole: Token | None = None
+            if document.startswith("<!--", start):
+                whole = self._until("-->", Kind.NOTE, start, 4)
+            elif self._is_xml and document.startswith("<![CDATA[", start):
+                whole = self._until("]]>", Kind.RAW, start, 9)
+            return whole or self._until(">", Kind.NOTE, start, 2)
         found = _TAG.match(document, start)
         if found is None:
             return None
@@ -109,6 +113,12 @@ def unescape(text: str) -> str:
 def escape(text: str) -> str:
     """Text as it may stand between two tags."""
     return html.escape(text, quote=False)
+
+
+def without_open_tag(text: str) -> str:
+    """Text with no ``<`` at its end that would make a tag with what comes behind it."""
+    tail = text.rfind(">") + 1
+    return text[:tail] + _OPENED.sub("&lt;", text[tail:]) if "<" in text[tail:] else text
 
 
 def unescape_places(text: str) -> tuple[int, ...]:
