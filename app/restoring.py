@@ -65,7 +65,7 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
         edits[place] = " ".join(filter(None, (edits.get(place), spot.placeholder)))
     expected = placeholders_in(masked.source)
     for apart in (False, True):
-        restored = _edited(text, edits, apart, masked.in_capitals, is_faithful and not missing)
+        restored = edited(text, edits, apart, masked.in_capitals, is_faithful and not missing)
         if placeholders_in(restored.text) == expected:
             return restored
     return None
@@ -177,8 +177,13 @@ def _with_space(text: str, one: Range) -> Range:
     return (start - 1, end) if is_doubled else one
 
 
-def _edited(text: str, edits: dict[Range, str], apart: bool, in_capitals: bool, is_faithful: bool) -> Restored:
-    """:param apart: a space on both sides of every placeholder."""
+def edited(
+    text: str, edits: dict[Range, str], apart: bool = False, in_capitals: bool = False, is_faithful: bool = True
+) -> Restored:
+    """Other words at some places of a text.
+
+    :param apart: a space on both sides of every one.
+    """
     written = ""
     places: list[int] = []
     placed: list[tuple[Range, str]] = []

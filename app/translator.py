@@ -14,6 +14,7 @@ from app.bundle.store import Bundle
 from app.engine.search import derived_seed
 from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
 from app.errors import InvalidRequest
+from app.mending import mended
 from app.pending import GRACE_SECONDS, Pending
 from app.reading import Reader
 from app.restoring import restore, unmasked
@@ -49,7 +50,8 @@ class TranslationOptions:
     ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam, or draw so many times more.
     ``alignment`` asks for ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment
     begins, of a single text. ``placeholders``: they are kept out of the model. ``tags`` of HTML and XML. ``splitting``
-    None: as the format has it. The others are those of ``SearchOptions``.
+    None: as the format has it. ``keeps_form``: a translation begins and ends as its segment does. The others are those
+    of ``SearchOptions``.
     """
 
     beam_size: int | None = None
@@ -57,6 +59,7 @@ class TranslationOptions:
     text_format: TextFormat = "text"
     tags: TagRules = NO_RULES
     splitting: Splitting | None = None
+    keeps_form: bool = False
     alignment: bool = False
     target_prefix: str = ""
     placeholders: bool = True
@@ -82,6 +85,7 @@ class Plan:
     options: tuple[SearchOptions, ...]
     alternatives: int
     is_aligned: bool
+    keeps_form: bool = False
     draws: int = 1
 
 
@@ -90,7 +94,7 @@ class Translator:
 
     def __init__(self, bundle: Bundle, engine: Submitter) -> None:
         self._engine = engine
-        self._language = bundle.manifest.source
+        self._languages = (bundle.manifest.source, bundle.manifest.target)
         self._tokenizer = bundle.tokenizer
         self._reader = Reader(bundle.tokenizer)
         self._max_source_tokens = bundle.manifest.limits.max_source_tokens
@@ -105,7 +109,7 @@ class Translator:
         chosen = options or TranslationOptions()
         found = SegmentList(
             self._tokenizer,
-            self._language,
+            self._languages[0],
             self._max_source_tokens,
             masking=chosen.placeholders,
             prefix=chosen.target_prefix,
@@ -128,6 +132,7 @@ class Translator:
             options=tuple(searches),
             alternatives=chosen.alternatives,
             is_aligned=chosen.alignment,
+            keeps_form=chosen.keeps_form,
             draws=1 + chosen.alternatives if chosen.temperature else 1,
         )
 
@@ -280,14 +285,17 @@ class Translator:
 
     def _written(self, plan: Plan, number: int, hypotheses: list[Hypothesis]) -> list[TranslatedSegment]:
         masked = plan.masked[number]
-        if masked is None:
-            return [self._reader.read(plan.segments[number], hypothesis) for hypothesis in hypotheses]
         fixed = len(self._tokenizer.decode(plan.options[number].prefix).strip())
         whole: list[TranslatedSegment] = []
         guessed: list[TranslatedSegment] = []
         for hypothesis in hypotheses:
-            reading = self._reader.read(masked.read, hypothesis)
-            restored = restore(masked, reading.text, reading.alignment, fixed)
-            if restored is not None:
-                (whole if restored.is_faithful else guessed).append(unmasked(masked, reading, restored))
+            reading = self._reader.read(plan.segments[number] if masked is None else masked.read, hypothesis)
+            is_faithful = True
+            if masked is not None:
+                restored = restore(masked, reading.text, reading.alignment, fixed)
+                if restored is None:
+                    continue
+                reading, is_faithful = unmasked(masked, reading, restored), restored.is_faithful
+            reading = mended(reading, self._languages, plan.keeps_form, fixed)
+            (whole if is_faithful else guessed).append(reading)
         return [*whole, *guessed]

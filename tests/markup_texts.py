@@ -1,4 +1,4 @@
-"""Documents with markup for property tests, trees as people write them and soup; and what is true of their translations."""
+"""Documents with markup, trees as people write them and soup, and what is true of their translations."""
 
 from collections import Counter
 from random import Random

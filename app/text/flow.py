@@ -198,8 +198,8 @@ class _Collector:
         self._marks[:] = [replace(mark, place=last) if mark.place > last else mark for mark in self._marks]
 
     def _add_space(self, spaces: str, places: Sequence[int]) -> None:
-        is_paragraph = self._splitting != "none" and _BLANK_LINE.search(spaces) is not None
-        is_kept = is_paragraph or (not self._is_markup and not {"\r", "\n"} & set(spaces))
+        is_layout = not self._is_markup and not {"\r", "\n"} & set(spaces)
+        is_kept = self._splitting != "none" and (is_layout or _BLANK_LINE.search(spaces) is not None)
         if is_kept or spaces == " ":
             self._add(spaces, places[:-1], places[1:])
             return
