@@ -93,7 +93,7 @@ def _value(written: str) -> str:
     if _GROUPED.fullmatch(written):
         return "".join(filter(str.isdigit, written)).lstrip("0") or "0"
     whole, sign, decimals = written.rpartition("." if written.rfind(".") > written.rfind(",") else ",")
-    digits = "".join(filter(str.isdigit, whole or decimals)).lstrip("0")
+    digits = "".join(filter(str.isdigit, whole or decimals)).lstrip("0") or "0"
     return digits + ("." + decimals.rstrip("0") if sign and decimals.rstrip("0") else "")
 
 
@@ -116,7 +116,7 @@ def _stand_alike(before: list[_Number], after: list[_Number], missing: list[_Num
 
 def _is_explained(missing: _Number, new: _Number, source: str, target: str, languages: tuple[str, str]) -> bool:
     if missing.value.endswith(new.value) or new.value.endswith(missing.value):  # a decade, a year in short
-        return len(missing.value) != len(new.value) and bool(new.value) and len(missing.value) > 2
+        return len(missing.value) > 2 and len(new.value) > 1
     if missing.value.isdigit() and new.value.isdigit() and (_CLOCK.search(source) or _CLOCK.search(target)):
         hours = {int(missing.value), int(new.value)}
         if max(hours) - min(hours) == 12 or 12 in hours:
