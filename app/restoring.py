@@ -65,13 +65,13 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
         edits[place] = " ".join(filter(None, (edits.get(place), spot.placeholder)))
     expected = placeholders_in(masked.source)
     for apart in (False, True):
-        restored = _edited(text, edits, apart, masked.in_capitals, is_faithful and not missing)
+        restored = edited(text, edits, apart, masked.in_capitals, is_faithful and not missing)
         if placeholders_in(restored.text) == expected:
             return restored
     return None
 
 
-def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored, is_aligned: bool) -> TranslatedSegment:
+def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored) -> TranslatedSegment:
     """A reading of what the model read, as one of the segment itself. Its token ids are the model's own."""
     alignment = reading.alignment
     if alignment is not None:
@@ -82,9 +82,7 @@ def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored, is_
             target_ranges=restored.within(alignment.target_ranges),
             places=alignment.places,
         )
-    return replace(
-        reading, source=masked.source, text=restored.text, alignment=alignment if is_aligned else None, is_restored=True
-    )
+    return replace(reading, source=masked.source, text=restored.text, alignment=alignment, is_restored=True)
 
 
 def _tokens(tokens: tuple[str, ...], ranges: tuple[Range, ...], restored: Restored) -> tuple[str, ...]:
@@ -179,8 +177,13 @@ def _with_space(text: str, one: Range) -> Range:
     return (start - 1, end) if is_doubled else one
 
 
-def _edited(text: str, edits: dict[Range, str], apart: bool, in_capitals: bool, is_faithful: bool) -> Restored:
-    """:param apart: a space on both sides of every placeholder."""
+def edited(
+    text: str, edits: dict[Range, str], apart: bool = False, in_capitals: bool = False, is_faithful: bool = True
+) -> Restored:
+    """Other words at some places of a text.
+
+    :param apart: a space on both sides of every one.
+    """
     written = ""
     places: list[int] = []
     placed: list[tuple[Range, str]] = []

@@ -42,10 +42,13 @@ class SegmentList:
             for segment, masked in zip(self.segments, self.masked, strict=True)
         )
 
-    def pieces(self, text: str) -> list[Piece]:
-        """Joined, they are the text; every segment among them is short enough for the model."""
+    def pieces(self, text: str, is_whole: bool = False) -> list[Piece]:
+        """Joined, they are the text; every segment among them is short enough for the model.
+
+        :param is_whole: it is not cut for any other reason.
+        """
         shaded, placeholders = shade(text) if self._masking else (text, [])
-        short = [part for piece in split(shaded, self._language) for part in shorten(piece, self._fits)]
+        short = [part for piece in split(shaded, self._language, is_whole) for part in shorten(piece, self._fits)]
         pieces: list[Piece] = []
         for piece, own, shaded_text in unshade(short, placeholders) if placeholders else _as_they_are(short):
             # Where somebody gave the beginning of an answer, its letters are no longer ours to choose.

@@ -10,7 +10,8 @@ from app.engine.sequence import MAX_NGRAM, MAX_SEED, MAX_TEMPERATURE, MAX_TOP_K,
 from app.errors import InvalidRequest, LimitExceeded, UnsupportedLanguage
 from app.registry import Registry
 from app.settings import Settings
-from app.translator import TextFormat
+from app.text.elements import NO_RULES, TagRules
+from app.text.flow import Splitting, TextFormat
 
 AUTO: Final = "auto"
 DEFAULT_CHOICES: Final = 5
@@ -41,6 +42,9 @@ class Asked:
     choices: int = DEFAULT_CHOICES
     priority: Priority = Priority.INTERACTIVE
     stream: bool = False
+    tags: TagRules = NO_RULES
+    splitting: Splitting | None = None
+    keeps_form: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ _FIELDS: Final[dict[str, Any]] = {
             **_STRING,
             "enum": ["text", "html"],
             "default": "text",
-            "description": "With `html`, tags stay where they are and only the text between them is translated.",
+            "description": "With `html`, tags within a sentence do not cut it; they go where the words go that they "
+            'stand at. `code`, `pre`, `script` and what has `translate="no"` are not translated.',
         },
         "alternatives": {
             "type": "integer",

@@ -47,8 +47,13 @@ class Piece:
     is_segment: bool
 
 
-def split(text: str, language: str) -> list[Piece]:
-    """Split into segments of at most a sentence and the pieces between; ``"".join(piece.text)`` is ``text``."""
+def split(text: str, language: str, is_whole: bool = False) -> list[Piece]:
+    """Split into segments of at most a sentence and the pieces between; ``"".join(piece.text)`` is ``text``.
+
+    :param is_whole: somebody says that the text is one sentence.
+    """
+    if is_whole:
+        return list(_trim(text))
     pieces: list[Piece] = []
     position = 0
     for layout in _LAYOUT.finditer(text):
