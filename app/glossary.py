@@ -143,7 +143,7 @@ def read_entries(text: str, entries_format: EntriesFormat, max_entries: int) -> 
         if len(cells) > (2 if entries_format == "tsv" else 4):
             raise InvalidGlossary(f"Entry with the index {index} has {len(cells)} columns, it must have 2")
         entry = Entry(cells[0].strip(), cells[1].strip())
-        _check(entry, index)
+        check_entry(entry, index)
         if entry.source in entries:
             raise InvalidGlossary(f"Key with the index {index} duplicates key with the index {_place(entries, entry)}")
         entries[entry.source] = entry
@@ -174,7 +174,8 @@ def _place(entries: dict[str, Entry], entry: Entry) -> int:
     return list(entries).index(entry.source)
 
 
-def _check(entry: Entry, index: int) -> None:
+def check_entry(entry: Entry, index: int) -> None:
+    """:raises InvalidGlossary: a side is empty, too long, or has what cannot be printed."""
     for what, term in (("Key", entry.source), ("Value", entry.target)):
         if not term:
             raise InvalidGlossary(f"{what} with the index {index} is empty")

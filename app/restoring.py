@@ -5,6 +5,7 @@ where the attention says that the model was when it read it. What the model inve
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,13 +25,14 @@ class Restored:
     """``places``: where each character of the model's text lies in ``text``, and where the last one ends.
 
     ``is_faithful``: every stand-in came back once, so that nothing was guessed. ``placed``: of the model's text, the
-    characters that became placeholders, and which ones.
+    characters that became placeholders, and which ones. ``unplaced``: the terms whose place was guessed.
     """
 
     text: str
     places: tuple[int, ...]
     is_faithful: bool
     placed: tuple[tuple[Range, str], ...]
+    unplaced: tuple[str, ...] = ()
 
     def within(self, ranges: Iterable[Range]) -> tuple[Range, ...]:
         """Ranges of the model's text as ranges of ``text``."""
@@ -54,7 +56,7 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
             missing.append(spot)
             continue
         best = _best(found, spot, aligned)
-        edits[best] = spot.placeholder
+        edits[best] = spot.written
         for other in found:
             if other != best and other[0] >= fixed:
                 edits[_with_space(text, other)] = ""
@@ -62,13 +64,20 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
     edits |= {_with_space(text, invented): "" for invented in _invented(text, edits, fixed)}
     for spot in missing:
         place = _place_of(masked, spot, text, aligned, edits, fixed)
-        edits[place] = " ".join(filter(None, (edits.get(place), spot.placeholder)))
-    expected = placeholders_in(masked.source)
+        edits[place] = " ".join(filter(None, (edits.get(place), spot.written)))
+    expected = _expected(masked)
     for apart in (False, True):
         restored = edited(text, edits, apart, masked.in_capitals, is_faithful and not missing)
         if placeholders_in(restored.text) == expected:
-            return restored
+            return replace(restored, unplaced=tuple(spot.placeholder for spot in missing if spot.is_term))
     return None
+
+
+def _expected(masked: Masked) -> "Counter[str]":
+    """The placeholders that a translation must have."""
+    if not any(spot.is_term for spot in masked.spots):
+        return placeholders_in(masked.source)
+    return sum((placeholders_in(spot.written) for spot in masked.spots), Counter[str]())
 
 
 def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored) -> TranslatedSegment:
@@ -82,7 +91,14 @@ def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored) -> 
             target_ranges=restored.within(alignment.target_ranges),
             places=alignment.places,
         )
-    return replace(reading, source=masked.source, text=restored.text, alignment=alignment, is_restored=True)
+    return replace(
+        reading,
+        source=masked.source,
+        text=restored.text,
+        alignment=alignment,
+        is_restored=True,
+        unplaced=restored.unplaced,
+    )
 
 
 def _tokens(tokens: tuple[str, ...], ranges: tuple[Range, ...], restored: Restored) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ class TranslatedSegment:
     ``is_source``: there is no translation, so the source stands for it. ``token_ids`` are without the end token;
     ``tokens`` and ``token_scores`` are the written form and the log probability of each, the end token too where there
     is one. ``alignment`` only if asked for, or needed to place marks. ``is_restored``: the text has placeholders for
-    which others stood in, so it is not what the token ids write.
+    which others stood in, so it is not what the token ids write. ``unplaced``: terms of the glossary whose place in the
+    text was guessed, or that it lacks.
     """
 
     source: str
@@ -29,6 +30,7 @@ class TranslatedSegment:
     finish_reason: FinishReason
     is_source: bool = False
     is_restored: bool = False
+    unplaced: tuple[str, ...] = ()
     token_ids: tuple[int, ...] = ()
     tokens: tuple[str, ...] = ()
     token_scores: tuple[float, ...] = ()

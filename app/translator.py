@@ -23,6 +23,7 @@ from app.text.elements import NO_RULES, TagRules
 from app.text.flow import Splitting, TextFormat, flows_of
 from app.text.markup import escape
 from app.text.placeholders import Masked
+from app.text.terms import Terms
 from app.translation import Part, TranslatedSegment, Translation, WholeParts, assemble, parts_of
 
 __all__ = ["Plan", "Submitter", "TextFormat", "Translation", "TranslationOptions", "Translator"]
@@ -49,9 +50,9 @@ class TranslationOptions:
 
     ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam, or draw so many times more.
     ``alignment`` asks for ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment
-    begins, of a single text. ``placeholders``: they are kept out of the model. ``tags`` of HTML and XML. ``splitting``
-    None: as the format has it. ``keeps_form``: a translation begins and ends as its segment does. The others are those
-    of ``SearchOptions``.
+    begins, of a single text. ``placeholders``: they are kept out of the model, and so are the ``terms`` of a glossary.
+    ``tags`` of HTML and XML. ``splitting`` None: as the format has it. ``keeps_form``: a translation begins and ends as
+    its segment does. The others are those of ``SearchOptions``.
     """
 
     beam_size: int | None = None
@@ -63,6 +64,7 @@ class TranslationOptions:
     alignment: bool = False
     target_prefix: str = ""
     placeholders: bool = True
+    terms: Terms | None = None
     no_repeat_ngram: int = 0
     temperature: float = 0.0
     top_k: int = 50
@@ -113,6 +115,7 @@ class Translator:
             self._max_source_tokens,
             masking=chosen.placeholders,
             prefix=chosen.target_prefix,
+            terms=chosen.terms,
         )
         parts = tuple(tuple(self._parts(text, chosen, found)) for text in texts)
         masked = found.masked
@@ -277,9 +280,16 @@ class Translator:
                 if reading.text:
                     readings.setdefault(reading.text, reading)
             if not readings:
-                best = hypotheses[0]
+                best, masked = hypotheses[0], plan.masked[number]
+                terms = () if masked is None else tuple(spot.placeholder for spot in masked.spots if spot.is_term)
                 readings[segment] = TranslatedSegment(
-                    segment, segment, best.score, best.finish_reason, is_source=True, timing=best.timing
+                    segment,
+                    segment,
+                    best.score,
+                    best.finish_reason,
+                    is_source=True,
+                    unplaced=terms,
+                    timing=best.timing,
                 )
         return list(readings.values())
 

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from app.api.asked import Asked
 from app.api.body import Fields
-from app.api.deepl_errors import GLOSSARY_NOT_FOUND, GLOSSARY_WITHOUT_SOURCE, TEXT_MISSING, DeepLRefusal, not_supported
+from app.api.deepl_errors import GLOSSARY_WITHOUT_SOURCE, TEXT_MISSING, DeepLRefusal, not_supported
 from app.api.deepl_languages import deepl_code, served_code
 from app.api.fields import check_unicode, kind, shown, string
 from app.errors import InvalidRequest, RequestTooLarge, UnsupportedLanguage
@@ -36,10 +36,13 @@ _TRUTHS: Final = {"0": False, "1": True, "false": False, "true": True}
 
 @dataclass(frozen=True, slots=True)
 class DeepLAsked:
-    """``model_type``: what is said of the model that was used; empty if the request names none."""
+    """``model_type``: what is said of the model that was used; ``glossary_id``: whose terms are to be used. Empty where
+    the request names none.
+    """
 
     asked: Asked
     model_type: str
+    glossary_id: str
 
 
 def parse_deepl(fields: Fields, settings: Settings, registry: Registry) -> DeepLAsked:
@@ -60,13 +63,14 @@ def parse_deepl(fields: Fields, settings: Settings, registry: Registry) -> DeepL
     splitting = _choice(fields, "split_sentences", SPLIT_SENTENCES, "")
     keeps_form = _flag(fields, "preserve_formatting", absent=False)
     _flag(fields, "show_billed_characters", absent=False)
-    if string(fields, "glossary_id").strip():
-        raise DeepLRefusal(GLOSSARY_WITHOUT_SOURCE if source is None else GLOSSARY_NOT_FOUND)
+    glossary_id = string(fields, "glossary_id").strip()
+    if glossary_id and source is None:
+        raise DeepLRefusal(GLOSSARY_WITHOUT_SOURCE)
     text_format = _choice(fields, "tag_handling", _TAG_HANDLING, "")
     model_type = _choice(fields, "model_type", {"": "", **MODEL_TYPES}, "")
     tags = _tag_rules(fields, text_format)
     asked = Asked(texts, True, source, target, text_format, tags=tags, splitting=splitting, keeps_form=keeps_form)
-    return DeepLAsked(asked, model_type)
+    return DeepLAsked(asked, model_type, glossary_id)
 
 
 def _texts(fields: Fields) -> tuple[str, ...]:

@@ -75,7 +75,11 @@ _FIELDS: Final[dict[str, Any]] = {
             "enum": list(MODEL_TYPES),
             "description": "There is one model; the answer says `model_type_used`.",
         },
-        "glossary_id": {**_STRING, "description": "There are none, so every one is unknown."},
+        "glossary_id": {
+            **_STRING,
+            "description": "A glossary of these two languages; `source_lang` must be given. Terms of which it is not "
+            "known where they belong are named in the header `X-Glossary-Unplaced`.",
+        },
         "show_billed_characters": {**_FLAG, "description": "They are always shown."},
     },
 }

@@ -122,6 +122,7 @@ def _options(asked: Asked) -> TranslationOptions:
         tags=asked.tags,
         splitting=asked.splitting,
         keeps_form=asked.keeps_form,
+        terms=asked.terms,
         alignment="alignment" in asked.include,
         target_prefix=asked.target_prefix,
         no_repeat_ngram=asked.no_repeat_ngram,

@@ -85,6 +85,25 @@ def test_languages(client: deepl.DeepLClient) -> None:
     assert pairs == {("en", "fr"), ("fr", "en")}
 
 
+def test_a_glossary(client: deepl.DeepLClient) -> None:
+    terms = {"dear": "cher", "cottage cheese": "faisselle"}
+    made = client.create_glossary("Cheese", "EN", "FR", terms)
+    assert made.ready
+    assert made.entry_count == 2
+    assert client.get_glossary_entries(made) == terms
+    assert [one.glossary_id for one in client.list_glossaries()] == [made.glossary_id]
+    found = client.translate_text(
+        ["Dear you", "cottage cheese, hello"], source_lang="EN", target_lang="FR", glossary=made
+    )
+    assert isinstance(found, list)
+    assert [one.text for one in found] == ["Cher YOU", "faisselle, HELLO"]
+    with pytest.raises(deepl.DeepLException, match="must match glossary languages"):
+        client.translate_text("dear", source_lang="FR", target_lang="EN-GB", glossary=made.glossary_id)
+    client.delete_glossary(made)
+    with pytest.raises(deepl.DeepLException, match="Glossary not found"):
+        client.translate_text("dear", source_lang="EN", target_lang="FR", glossary=made.glossary_id)
+
+
 def test_usage(client: deepl.DeepLClient, tmp_path: Path) -> None:
     unlimited = client.get_usage()
     assert not unlimited.character.valid

@@ -248,7 +248,7 @@ def test_too_much(service: RunningService) -> None:
 def test_other_errors_have_the_same_shape(service: RunningService) -> None:
     answers = {
         400: service.client.post("/v2/translate", content=b"{", headers={**KEY, "Content-Type": "application/json"}),
-        404: service.client.get("/v2/glossaries", headers=KEY),
+        404: service.client.get("/v2/glossaries/x", headers=KEY),
         405: service.client.delete("/v2/usage", headers=KEY),
         415: service.client.post("/v2/translate", content=b"x", headers={**KEY, "Content-Type": "text/csv"}),
     }
