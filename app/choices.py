@@ -9,7 +9,7 @@ from app.bundle.store import Bundle
 from app.engine.sequence import FinishReason, Hypothesis, Priority, SearchOptions
 from app.errors import InvalidRequest
 from app.pending import Pending
-from app.text.markup import escape, escape_places
+from app.reading import Reader
 from app.translation import Part, TranslatedSegment, Translation
 from app.translator import Plan, Submitter
 
@@ -43,6 +43,7 @@ class Question:
     options: SearchOptions
     translation: Translation
     part: Part
+    source: str
     start: int  # of the word, from the token on
     end: int
     segment_start: int
@@ -56,6 +57,7 @@ class Chooser:
     def __init__(self, bundle: Bundle, engine: Submitter) -> None:
         self._engine = engine
         self._tokenizer = bundle.tokenizer
+        self._reader = Reader(bundle.tokenizer)
         self._written = bundle.tokenizer.written()
         self._length_penalty = bundle.manifest.search.length_penalty
 
@@ -65,9 +67,12 @@ class Chooser:
         :param count: how many words, at most.
         :raises InvalidRequest: no sentence was translated there.
         """
-        part, reading, places = _segment_at(plan.texts[0], translation, offset)
+        part, reading, position = _segment_at(plan.texts[0], translation, offset)
         assert part.segment is not None
-        inside = bisect_right(places, offset) - 1
+        places = part.written_places(reading, position)
+        inside = max(0, bisect_right(places.starts, offset) - 1)
+        if not places.ends or offset >= places.ends[-1]:
+            inside = len(reading.text)
         decoded = self._tokenizer.decode(reading.token_ids)
         lead = len(decoded) - len(decoded.lstrip())
         ends = [end - lead for _, end in self._tokenizer.decode_ranges(reading.token_ids)]
@@ -80,6 +85,8 @@ class Chooser:
             count_before -= 1
         begin = min(begin, max(0, ends[count_before - 1]) if count_before else 0)
         start = begin + _blank(reading.text[begin:])
+        behind = start + len(_first_word(reading.text[start:]))
+        whole_end = places.ends[-1] if places.ends else position
         return Question(
             source_ids=plan.sources[part.segment],
             options=SearchOptions(
@@ -88,13 +95,15 @@ class Chooser:
                 self._length_penalty,
                 prefix=reading.token_ids[:count_before],
                 branching=True,
+                align=part.has_marks and reading.alignment is not None,
             ),
             translation=translation,
             part=part,
-            start=places[start],
-            end=places[start + len(_first_word(reading.text[start:]))],
-            segment_start=places[0],
-            segment_end=places[-1],
+            source=reading.source,
+            start=places.starts[start] if start < len(reading.text) else whole_end,
+            end=places.ends[behind - 1] if behind > start else whole_end,
+            segment_start=position,
+            segment_end=position + len(part.written(reading)),
             before=reading.text[:begin],
         )
 
@@ -123,30 +132,25 @@ class Chooser:
         return Choices(question.start, question.end, tuple(found.values()))
 
     def _choice(self, question: Question, hypothesis: Hypothesis, score: float) -> Choice:
-        text, whole = self._tokenizer.decode(hypothesis.token_ids).strip(), question.translation.text
-        word = _first_word(text[len(question.before) :].lstrip())
-        written = escape(text) if question.part.is_markup else text
+        reading, whole = self._reader.read(question.source, hypothesis), question.translation.text
+        word = _first_word(reading.text[len(question.before) :].lstrip())
+        written = question.part.written(reading)
         changed = whole[: question.segment_start] + written + whole[question.segment_end :]
         return Choice(word, score, changed, hypothesis.finish_reason)
 
 
-def _segment_at(
-    parts: Sequence[Part], translation: Translation, offset: int
-) -> tuple[Part, TranslatedSegment, Sequence[int]]:
-    """The part with this character, its reading, and where each character of the reading lies in the text."""
-    found: tuple[Part, TranslatedSegment, Sequence[int]] | None = None
+def _segment_at(parts: Sequence[Part], translation: Translation, offset: int) -> tuple[Part, TranslatedSegment, int]:
+    """The part with this character, its reading, and where that begins in the text."""
+    found: tuple[Part, TranslatedSegment, int] | None = None
     readings, position = iter(translation.segments), 0
     for part in parts:
         if part.segment is None:
             position += len(part.kept)
             continue
         reading = next(readings)
-        places: Sequence[int] = range(position, position + len(reading.text) + 1)
-        if part.is_markup:
-            places = escape_places(reading.text, position)
-        position = places[-1]
-        if places[0] <= offset <= places[-1] and not (reading.is_source or reading.is_restored):
-            found = part, reading, places
+        start, position = position, position + len(part.written(reading))
+        if start <= offset <= position and not (reading.is_source or reading.is_restored):
+            found = part, reading, start
     if found is None:
         raise InvalidRequest(
             f"alternatives_at is {offset}, where the translation ({len(translation.text)} characters) has nothing "

@@ -7,6 +7,7 @@ PasserelleError
 │   └── BundleSignatureError    the graphs do not have the tensors the manifest promises
 ├── RequestError                the caller asked for something that cannot be done as asked
 │   ├── InvalidRequest          a field is missing or malformed
+│   ├── InvalidGlossary         its entries cannot be used
 │   ├── UnsupportedLanguage     no bundle translates this pair
 │   └── LimitExceeded           names the limit, its value and the value given
 │       ├── RequestTooLarge     the request is longer than may be read
@@ -47,6 +48,10 @@ class RequestError(PasserelleError):
 
 class InvalidRequest(RequestError):
     """A field is missing or malformed."""
+
+
+class InvalidGlossary(RequestError):
+    """The entries of a glossary cannot be used; names the first fault."""
 
 
 class UnsupportedLanguage(RequestError):

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import (
     complete,
+    deepl_glossaries,
     deepl_languages,
     deepl_translate,
     deepl_usage,
@@ -29,6 +30,7 @@ from app.api.errors import install_error_handlers
 from app.api.responses import JsonResponse
 from app.api.service import Service
 from app.errors import ConfigurationError
+from app.glossary import GlossaryStore
 from app.quota import CharacterQuota
 from app.registry import OpenGraphs, Registry, open_onnx_graphs
 from app.settings import Settings, load_settings
@@ -43,6 +45,7 @@ _CONCERNS: Final = (
     deepl_translate,
     deepl_languages,
     deepl_usage,
+    deepl_glossaries,
     complete,
     health,
     docs,
@@ -93,7 +96,9 @@ def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI]
         detector = LanguageDetector(registry.languages)
         if len(registry.sources) > 1:  # else nothing but /detect needs it
             await run_in_threadpool(detector.load)
-        app.state.service = Service(settings, registry, detector, CharacterQuota(settings.deepl_character_limit))
+        quota = CharacterQuota(settings.deepl_character_limit)
+        glossaries = GlossaryStore(settings.data_dir / "glossaries.sqlite3", settings.max_glossaries)
+        app.state.service = Service(settings, registry, detector, quota, glossaries)
         registry.start()
         # Connections are taken only after this, so the first request does not pay for the first run of the graphs.
         await run_in_threadpool(registry.warm_up)

@@ -5,6 +5,7 @@ where the attention says that the model was when it read it. What the model inve
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,13 +25,14 @@ class Restored:
     """``places``: where each character of the model's text lies in ``text``, and where the last one ends.
 
     ``is_faithful``: every stand-in came back once, so that nothing was guessed. ``placed``: of the model's text, the
-    characters that became placeholders, and which ones.
+    characters that became placeholders, and which ones. ``unplaced``: the terms whose place was guessed.
     """
 
     text: str
     places: tuple[int, ...]
     is_faithful: bool
     placed: tuple[tuple[Range, str], ...]
+    unplaced: tuple[str, ...] = ()
 
     def within(self, ranges: Iterable[Range]) -> tuple[Range, ...]:
         """Ranges of the model's text as ranges of ``text``."""
@@ -54,7 +56,7 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
             missing.append(spot)
             continue
         best = _best(found, spot, aligned)
-        edits[best] = spot.placeholder
+        edits[best] = spot.written
         for other in found:
             if other != best and other[0] >= fixed:
                 edits[_with_space(text, other)] = ""
@@ -62,16 +64,23 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
     edits |= {_with_space(text, invented): "" for invented in _invented(text, edits, fixed)}
     for spot in missing:
         place = _place_of(masked, spot, text, aligned, edits, fixed)
-        edits[place] = " ".join(filter(None, (edits.get(place), spot.placeholder)))
-    expected = placeholders_in(masked.source)
+        edits[place] = " ".join(filter(None, (edits.get(place), spot.written)))
+    expected = _expected(masked)
     for apart in (False, True):
-        restored = _edited(text, edits, apart, masked.in_capitals, is_faithful and not missing)
+        restored = edited(text, edits, apart, masked.in_capitals, is_faithful and not missing)
         if placeholders_in(restored.text) == expected:
-            return restored
+            return replace(restored, unplaced=tuple(spot.placeholder for spot in missing if spot.is_term))
     return None
 
 
-def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored, is_aligned: bool) -> TranslatedSegment:
+def _expected(masked: Masked) -> "Counter[str]":
+    """The placeholders that a translation must have."""
+    if not any(spot.is_term for spot in masked.spots):
+        return placeholders_in(masked.source)
+    return sum((placeholders_in(spot.written) for spot in masked.spots), Counter[str]())
+
+
+def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored) -> TranslatedSegment:
     """A reading of what the model read, as one of the segment itself. Its token ids are the model's own."""
     alignment = reading.alignment
     if alignment is not None:
@@ -83,7 +92,12 @@ def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored, is_
             places=alignment.places,
         )
     return replace(
-        reading, source=masked.source, text=restored.text, alignment=alignment if is_aligned else None, is_restored=True
+        reading,
+        source=masked.source,
+        text=restored.text,
+        alignment=alignment,
+        is_restored=True,
+        unplaced=restored.unplaced,
     )
 
 
@@ -179,8 +193,13 @@ def _with_space(text: str, one: Range) -> Range:
     return (start - 1, end) if is_doubled else one
 
 
-def _edited(text: str, edits: dict[Range, str], apart: bool, in_capitals: bool, is_faithful: bool) -> Restored:
-    """:param apart: a space on both sides of every placeholder."""
+def edited(
+    text: str, edits: dict[Range, str], apart: bool = False, in_capitals: bool = False, is_faithful: bool = True
+) -> Restored:
+    """Other words at some places of a text.
+
+    :param apart: a space on both sides of every one.
+    """
     written = ""
     places: list[int] = []
     placed: list[tuple[Range, str]] = []

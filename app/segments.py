@@ -6,6 +6,7 @@ from app.bundle.tokenizer import Tokenizer
 from app.text.casing import is_in_capitals
 from app.text.placeholders import Masked, mask, read_as, shade, unshade
 from app.text.segmentation import Piece, shorten, split
+from app.text.terms import Terms
 
 
 class SegmentList:
@@ -16,10 +17,17 @@ class SegmentList:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, language: str, max_source_tokens: int, masking: bool, prefix: str = ""
+        self,
+        tokenizer: Tokenizer,
+        language: str,
+        max_source_tokens: int,
+        masking: bool,
+        prefix: str = "",
+        terms: Terms | None = None,
     ) -> None:
         """:param masking: placeholders are kept out of the model.
         :param prefix: how the translation of the first segment begins, so it is not the same as another with its text.
+        :param terms: their translations are given, so they are kept out of the model as placeholders are.
         """
         self.segments: list[str] = []
         self._tokenizer = tokenizer
@@ -27,6 +35,7 @@ class SegmentList:
         self._max_source_tokens = max_source_tokens
         self._prefix = prefix
         self._masking = masking
+        self._terms = terms
         self._encoded: dict[str, tuple[int, ...]] = {}
         self._numbers: dict[str, int] = {}
         self._masked: dict[str, Masked] = {}
@@ -42,16 +51,19 @@ class SegmentList:
             for segment, masked in zip(self.segments, self.masked, strict=True)
         )
 
-    def pieces(self, text: str) -> list[Piece]:
-        """Joined, they are the text; every segment among them is short enough for the model."""
-        shaded, placeholders = shade(text) if self._masking else (text, [])
-        short = [part for piece in split(shaded, self._language) for part in shorten(piece, self._fits)]
+    def pieces(self, text: str, is_whole: bool = False) -> list[Piece]:
+        """Joined, they are the text; every segment among them is short enough for the model.
+
+        :param is_whole: it is not cut for any other reason.
+        """
+        shaded, placeholders = shade(text, self._terms) if self._masking else (text, [])
+        short = [part for piece in split(shaded, self._language, is_whole) for part in shorten(piece, self._fits)]
         pieces: list[Piece] = []
         for piece, own, shaded_text in unshade(short, placeholders) if placeholders else _as_they_are(short):
             # Where somebody gave the beginning of an answer, its letters are no longer ours to choose.
             in_capitals = self._masking and not self._prefix and is_in_capitals(shaded_text)
             if piece.is_segment and (own or in_capitals) and piece.text not in self._masked:
-                masked = mask(piece.text, shaded_text, own, self._language, self._prefix, in_capitals)
+                masked = mask(piece.text, shaded_text, own, self._language, self._prefix, in_capitals, self._terms)
                 self._masked[piece.text] = masked
             pieces.append(piece)
         return pieces

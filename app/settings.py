@@ -123,6 +123,21 @@ class Settings(BaseSettings):
         "over is refused (456), and `/v2/usage` tells how many are left. 0 sets no limit.",
         json_schema_extra={"unit": "characters"},
     )
+    data_dir: Path = Field(
+        default=Path("data"),
+        description="Folder for what callers leave here: glossaries. It is made when there is something to keep.",
+        json_schema_extra={"unit": "path"},
+    )
+    max_glossaries: int = Field(
+        default=1000, ge=0, le=1_000_000, description="Glossaries kept.", json_schema_extra={"unit": "glossaries"}
+    )
+    max_glossary_entries: int = Field(
+        default=5000,
+        ge=1,
+        le=100_000,
+        description="Terms in one glossary.",
+        json_schema_extra={"unit": "entries"},
+    )
     max_rows: int = Field(
         default=64,
         ge=1,

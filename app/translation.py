@@ -1,12 +1,15 @@
 """A translated text, and how it is put together again from its segments and all that stands between them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
-from app.alignment import AlignedGroup, AlignedText, SegmentAlignment
+from app.alignment import AlignedGroup, AlignedText, Places, SegmentAlignment
 from app.engine.pace import Timing
 from app.engine.sequence import FinishReason
-from app.text.markup import escape, escape_places
+from app.placing import Insert, place_marks
+from app.text.flow import Flow, Mark
+from app.text.markup import escape, without_open_tag
 from app.text.segmentation import Piece
 
 
@@ -16,8 +19,9 @@ class TranslatedSegment:
 
     ``is_source``: there is no translation, so the source stands for it. ``token_ids`` are without the end token;
     ``tokens`` and ``token_scores`` are the written form and the log probability of each, the end token too where there
-    is one. ``alignment`` only if asked for. ``is_restored``: the text has placeholders for which others stood in, so it
-    is not what the token ids write.
+    is one. ``alignment`` only if asked for, or needed to place marks. ``is_restored``: the text has placeholders for
+    which others stood in, so it is not what the token ids write. ``unplaced``: terms of the glossary whose place in the
+    text was guessed, or that it lacks.
     """
 
     source: str
@@ -26,6 +30,7 @@ class TranslatedSegment:
     finish_reason: FinishReason
     is_source: bool = False
     is_restored: bool = False
+    unplaced: tuple[str, ...] = ()
     token_ids: tuple[int, ...] = ()
     tokens: tuple[str, ...] = ()
     token_scores: tuple[float, ...] = ()
@@ -56,14 +61,75 @@ class Translation:
         return frozenset(segment.finish_reason for segment in self.segments) - {FinishReason.STOP}
 
 
+_NOWHERE: Final = Places()
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What a segment has in it beside its text. ``raw``: how it stands in the document, None where that would make
+    other tags of what comes behind it. ``marks``: with places in the
+    segment. ``words``: by the character that stands for it, what was kept from the model.
+    """
+
+    raw: str | None
+    marks: tuple[Mark, ...]
+    words: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of the answer: text that stays as it is, or the number of a segment of the plan."""
+    """A stretch of the answer: text that stays as it is, or the number of a segment of the plan.
+
+    ``is_markup``: what is put here must be escaped. ``places``: where each character of the segment lies in the text.
+    """
 
     kept: str = ""
     segment: int | None = None
-    is_markup: bool = False  # what is put here must be escaped
-    places: Sequence[int] = ()  # where each character of the segment lies in the text, and where the last one ends
+    is_markup: bool = False
+    places: Places = _NOWHERE
+    inside: Inside | None = None
+
+    @property
+    def has_marks(self) -> bool:
+        return self.inside is not None and bool(self.inside.marks)
+
+    def written(self, reading: TranslatedSegment) -> str:
+        """A reading of its segment as it stands in the answer."""
+        if self.inside is None:
+            return escape(reading.text) if self.is_markup else reading.text
+        if reading.text == reading.source and self.inside.raw is not None:
+            return self.inside.raw
+        return "".join(text for text, _ in self._strokes(reading))
+
+    def written_places(self, reading: TranslatedSegment, start: int) -> Places:
+        """Where each character of a reading lies, once it is written from ``start`` on."""
+        if self.inside is None and not self.is_markup:
+            return Places.straight(start, len(reading.text))
+        if self.inside is not None and self.inside.raw is not None and reading.text == reading.source:
+            return self.places.moved(start - self.places.starts[0])
+        starts, ends = [], []
+        for text, is_character in self._strokes(reading):
+            if is_character:
+                starts.append(start)
+                ends.append(start + len(text))
+            start += len(text)
+        return Places(starts, ends)
+
+    def _strokes(self, reading: TranslatedSegment) -> Iterator[tuple[str, bool]]:
+        """Each character of a reading as it is written, and what stands between them."""
+        words: Mapping[str, str] = self.inside.words if self.inside else {}
+        inserts: Sequence[Insert] = ()
+        if self.inside is not None and self.inside.marks:
+            inserts = place_marks(self.inside.marks, reading.source, reading.text, reading.alignment)
+        position = 0
+        for insert in [*inserts, Insert(len(reading.text), len(reading.text), "")]:
+            for character in reading.text[position : insert.start]:
+                yield words.get(character) or (escape(character) if self.is_markup else character), True
+            replaced = insert.end - max(insert.start, position)
+            yield insert.written, replaced > 0
+            for _ in range(replaced - 1):
+                yield "", True
+            position = max(position, insert.end)
 
 
 @dataclass(slots=True)
@@ -79,22 +145,34 @@ class WholeParts:
 
 
 def parts_of(
-    pieces: Sequence[Piece], places: Sequence[int], number: Callable[[str], int], is_markup: bool
+    document: str, flow: Flow, pieces: Sequence[Piece], number: Callable[[str], int], start: int
 ) -> list[Part]:
-    """:param places: where each character of the joined pieces lies in the text, and where the last one ends."""
+    """The segments of a flow, and before each what stands between it and the one before, from ``start`` on."""
     parts: list[Part] = []
-    start = 0
+    position = 0
     for piece in pieces:
-        end = start + len(piece.text)
-        if piece.is_segment:
-            parts.append(Part(segment=number(piece.text), is_markup=is_markup, places=places[start : end + 1]))
-        else:
-            parts.append(Part(kept=piece.text))
-        start = end
+        begin, position = position, position + len(piece.text)
+        if not piece.is_segment:
+            continue
+        places = Places(flow.starts[begin:position], flow.ends[begin:position])
+        first, behind = places.of(0, len(piece.text))
+        if first > start:
+            kept = document[start:first]
+            parts.append(Part(kept=without_open_tag(kept) if flow.is_markup else kept))
+        raw = document[first:behind]
+        marks = tuple(replace(mark, place=mark.place - begin) for mark in flow.marks_within(begin, position))
+        inside = None
+        if raw != piece.text or flow.is_markup:
+            is_safe = not flow.is_markup or raw == without_open_tag(raw)
+            inside = Inside(raw if is_safe else None, marks, flow.words)
+        parts.append(Part(segment=number(piece.text), is_markup=flow.is_markup, places=places, inside=inside))
+        start = behind
     return parts
 
 
-def assemble(parts: Sequence[Part], ranked: Sequence[list[TranslatedSegment]], alternatives: int) -> Translation:
+def assemble(
+    parts: Sequence[Part], ranked: Sequence[list[TranslatedSegment]], alternatives: int, is_aligned: bool
+) -> Translation:
     """Put the segments back among the parts; the i-th alternative takes the i-th reading of each, or else its best."""
 
     def whole(rank: int) -> str:
@@ -104,15 +182,19 @@ def assemble(parts: Sequence[Part], ranked: Sequence[list[TranslatedSegment]], a
                 written.append(part.kept)
                 continue
             readings = ranked[part.segment]
-            text = readings[rank if rank < len(readings) else 0].text
-            written.append(escape(text) if part.is_markup else text)
+            written.append(part.written(readings[rank if rank < len(readings) else 0]))
         return "".join(written)
 
     best = whole(0)
     others = dict.fromkeys(whole(rank) for rank in range(1, alternatives + 1))
     others.pop(best, None)
-    used = tuple(ranked[part.segment][0] for part in parts if part.segment is not None)
-    return Translation(best, tuple(others), used, _align(parts, ranked))
+    used = []
+    for part in parts:
+        if part.segment is not None:
+            reading = ranked[part.segment][0]
+            is_hidden = reading.alignment is not None and not (is_aligned or part.has_marks)
+            used.append(replace(reading, alignment=None) if is_hidden else reading)
+    return Translation(best, tuple(others), tuple(used), _align(parts, ranked) if is_aligned else ())
 
 
 def _align(parts: Sequence[Part], ranked: Sequence[list[TranslatedSegment]]) -> tuple[AlignedGroup, ...]:
@@ -124,10 +206,7 @@ def _align(parts: Sequence[Part], ranked: Sequence[list[TranslatedSegment]]) -> 
             position += len(part.kept)
             continue
         reading = ranked[part.segment][0]
-        places: Sequence[int] = range(position, position + len(reading.text) + 1)
-        if part.is_markup:
-            places = escape_places(reading.text, position)
-        position = places[-1]
         if reading.alignment is not None:
-            aligned.add(reading.alignment, part.places, places)
+            aligned.add(reading.alignment, part.places, part.written_places(reading, position))
+        position += len(part.written(reading))
     return tuple(aligned.groups)

@@ -8,24 +8,25 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
-from app.alignment import SegmentAlignment, within, without_spaces
 from app.bundle.store import Bundle
 from app.engine.search import derived_seed
 from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
 from app.errors import InvalidRequest
+from app.mending import mended
 from app.pending import GRACE_SECONDS, Pending
+from app.reading import Reader
 from app.restoring import restore, unmasked
 from app.segments import SegmentList
-from app.text.markup import escape, split_markup, unescape, unescape_places
+from app.text.elements import NO_RULES, TagRules
+from app.text.flow import Splitting, TextFormat, flows_of
+from app.text.markup import escape
 from app.text.placeholders import Masked
-from app.text.segmentation import needs_translation
+from app.text.terms import Terms
 from app.translation import Part, TranslatedSegment, Translation, WholeParts, assemble, parts_of
 
 __all__ = ["Plan", "Submitter", "TextFormat", "Translation", "TranslationOptions", "Translator"]
-
-TextFormat = Literal["text", "html"]
 
 
 class Submitter(Protocol):
@@ -49,16 +50,21 @@ class TranslationOptions:
 
     ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam, or draw so many times more.
     ``alignment`` asks for ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment
-    begins, of a single text. ``placeholders``: they are kept out of the model. The others are those of
-    ``SearchOptions``.
+    begins, of a single text. ``placeholders``: they are kept out of the model, and so are the ``terms`` of a glossary.
+    ``tags`` of HTML and XML. ``splitting`` None: as the format has it. ``keeps_form``: a translation begins and ends as
+    its segment does. The others are those of ``SearchOptions``.
     """
 
     beam_size: int | None = None
     alternatives: int = 0
     text_format: TextFormat = "text"
+    tags: TagRules = NO_RULES
+    splitting: Splitting | None = None
+    keeps_form: bool = False
     alignment: bool = False
     target_prefix: str = ""
     placeholders: bool = True
+    terms: Terms | None = None
     no_repeat_ngram: int = 0
     temperature: float = 0.0
     top_k: int = 50
@@ -81,6 +87,7 @@ class Plan:
     options: tuple[SearchOptions, ...]
     alternatives: int
     is_aligned: bool
+    keeps_form: bool = False
     draws: int = 1
 
 
@@ -89,9 +96,9 @@ class Translator:
 
     def __init__(self, bundle: Bundle, engine: Submitter) -> None:
         self._engine = engine
-        self._language = bundle.manifest.source
+        self._languages = (bundle.manifest.source, bundle.manifest.target)
         self._tokenizer = bundle.tokenizer
-        self._eos_id = bundle.manifest.tokenizer.eos_id
+        self._reader = Reader(bundle.tokenizer)
         self._max_source_tokens = bundle.manifest.limits.max_source_tokens
         self._search = bundle.manifest.search
         self._has_attention = bool(bundle.manifest.signature.memory_names)
@@ -104,15 +111,19 @@ class Translator:
         chosen = options or TranslationOptions()
         found = SegmentList(
             self._tokenizer,
-            self._language,
+            self._languages[0],
             self._max_source_tokens,
             masking=chosen.placeholders,
             prefix=chosen.target_prefix,
+            terms=chosen.terms,
         )
-        parts = tuple(tuple(self._parts(text, chosen.text_format, found)) for text in texts)
+        parts = tuple(tuple(self._parts(text, chosen, found)) for text in texts)
         masked = found.masked
         search = self._options(chosen)
         searches = [self._watched(search) if one is not None and one.spots else search for one in masked]
+        for number in {part.segment for of_text in parts for part in of_text if part.has_marks}:
+            assert number is not None
+            searches[number] = replace(searches[number], align=self._has_attention)
         if chosen.target_prefix and searches:
             prefix = self._prefix(texts, chosen.target_prefix, masked[0])
             searches[0] = replace(searches[0], prefix=prefix)
@@ -124,6 +135,7 @@ class Translator:
             options=tuple(searches),
             alternatives=chosen.alternatives,
             is_aligned=chosen.alignment,
+            keeps_form=chosen.keeps_form,
             draws=1 + chosen.alternatives if chosen.temperature else 1,
         )
 
@@ -166,13 +178,13 @@ class Translator:
             text = part.kept
             if part.segment is not None:
                 outcome = pending.outcome(part.segment)
-                if outcome is None and plan.masked[part.segment] is not None:
+                if outcome is None and (plan.masked[part.segment] is not None or part.has_marks):
                     return whole.text  # it is only known at its end what the text will be
                 if outcome is None:
                     begun = self._whole_words(heard.get(part.segment, ()))
                     return whole.text + (escape(begun) if part.is_markup else begun)
-                text = self._readings(plan, part.segment, outcome)[0].text
-            whole.add(escape(text) if part.is_markup and part.segment is not None else text)
+                text = part.written(self._readings(plan, part.segment, outcome)[0])
+            whole.add(text)
         return whole.text
 
     def _whole_words(self, token_ids: tuple[int, ...]) -> str:
@@ -186,7 +198,7 @@ class Translator:
         ranked = [
             self._readings(plan, number, *found[number :: len(plan.segments)]) for number in range(len(plan.segments))
         ]
-        return [assemble(parts, ranked, plan.alternatives) for parts in plan.texts]
+        return [assemble(parts, ranked, plan.alternatives, plan.is_aligned) for parts in plan.texts]
 
     def translate(
         self, texts: Sequence[str], options: TranslationOptions | None = None, timeout_seconds: float | None = None
@@ -209,24 +221,16 @@ class Translator:
             pending.cancel()
         return self.finish(plan, pending)
 
-    def _parts(self, text: str, text_format: TextFormat, found: SegmentList) -> list[Part]:
-        if text_format == "text":
-            return parts_of(found.pieces(text), range(len(text) + 1), found.number, is_markup=False)
+    def _parts(self, text: str, chosen: TranslationOptions, found: SegmentList) -> list[Part]:
         parts: list[Part] = []
         position = 0
-        for span in split_markup(text):
-            start, position = position, position + len(span.text)
-            if not span.is_text or not needs_translation(unescape(span.text)):
-                parts.append(Part(kept=span.text))
-                continue
-            places: Sequence[int] = range(start, position + 1)
-            is_escaped = "&" in span.text
-            if is_escaped:
-                places = [start + place for place in unescape_places(span.text)]
-            for part in parts_of(found.pieces(unescape(span.text)), places, found.number, is_markup=True):
-                # Where nothing was unescaped, what is kept must not be escaped either.
-                parts.append(Part(kept=escape(part.kept)) if is_escaped and part.segment is None else part)
-        return parts
+        for flow in flows_of(text, chosen.text_format, chosen.tags, chosen.splitting, chosen.placeholders):
+            pieces = found.pieces(flow.text, flow.is_whole)
+            of_flow = parts_of(text, flow, pieces, found.number, position)
+            if of_flow:
+                parts += of_flow
+                position = of_flow[-1].places.ends[-1]
+        return [*parts, Part(kept=text[position:])] if position < len(text) else parts
 
     def _options(self, chosen: TranslationOptions) -> SearchOptions:
         beam_size = self._search.beam_size if chosen.beam_size is None else chosen.beam_size
@@ -276,49 +280,32 @@ class Translator:
                 if reading.text:
                     readings.setdefault(reading.text, reading)
             if not readings:
-                best = hypotheses[0]
+                best, masked = hypotheses[0], plan.masked[number]
+                terms = () if masked is None else tuple(spot.placeholder for spot in masked.spots if spot.is_term)
                 readings[segment] = TranslatedSegment(
-                    segment, segment, best.score, best.finish_reason, is_source=True, timing=best.timing
+                    segment,
+                    segment,
+                    best.score,
+                    best.finish_reason,
+                    is_source=True,
+                    unplaced=terms,
+                    timing=best.timing,
                 )
         return list(readings.values())
 
     def _written(self, plan: Plan, number: int, hypotheses: list[Hypothesis]) -> list[TranslatedSegment]:
         masked = plan.masked[number]
-        if masked is None:
-            return [self._reading(plan.segments[number], hypothesis) for hypothesis in hypotheses]
         fixed = len(self._tokenizer.decode(plan.options[number].prefix).strip())
         whole: list[TranslatedSegment] = []
         guessed: list[TranslatedSegment] = []
         for hypothesis in hypotheses:
-            reading = self._reading(masked.read, hypothesis)
-            restored = restore(masked, reading.text, reading.alignment, fixed)
-            if restored is not None:
-                (whole if restored.is_faithful else guessed).append(
-                    unmasked(masked, reading, restored, plan.is_aligned)
-                )
+            reading = self._reader.read(plan.segments[number] if masked is None else masked.read, hypothesis)
+            is_faithful = True
+            if masked is not None:
+                restored = restore(masked, reading.text, reading.alignment, fixed)
+                if restored is None:
+                    continue
+                reading, is_faithful = unmasked(masked, reading, restored), restored.is_faithful
+            reading = mended(reading, self._languages, plan.keeps_form, fixed)
+            (whole if is_faithful else guessed).append(reading)
         return [*whole, *guessed]
-
-    def _reading(self, segment: str, hypothesis: Hypothesis) -> TranslatedSegment:
-        decoded = self._tokenizer.decode(hypothesis.token_ids)
-        text = decoded.strip()
-        alignment = None
-        if hypothesis.alignment is not None:
-            lead = len(decoded) - len(decoded.lstrip())
-            target_ranges = without_spaces(decoded, self._tokenizer.decode_ranges(hypothesis.token_ids))
-            alignment = SegmentAlignment(
-                source_ranges=without_spaces(segment, self._tokenizer.encode_ranges(segment)),
-                target_ranges=within(target_ranges, lead, len(text)),
-                places=hypothesis.alignment,
-            )
-        ended = (self._eos_id,) * (len(hypothesis.token_scores) - len(hypothesis.token_ids))
-        return TranslatedSegment(
-            source=segment,
-            text=text,
-            score=hypothesis.score,
-            finish_reason=hypothesis.finish_reason,
-            token_ids=hypothesis.token_ids,
-            tokens=tuple(self._tokenizer.pieces((*hypothesis.token_ids, *ended))),
-            token_scores=hypothesis.token_scores,
-            alignment=alignment,
-            timing=hypothesis.timing,
-        )

@@ -6,11 +6,14 @@ from typing import Final, Literal
 
 from app.api.body import Fields
 from app.api.fields import check_unicode, kind, number, shown, string, whole_number
+from app.api.glossary_terms import given_terms
 from app.engine.sequence import MAX_NGRAM, MAX_SEED, MAX_TEMPERATURE, MAX_TOP_K, Priority
 from app.errors import InvalidRequest, LimitExceeded, UnsupportedLanguage
 from app.registry import Registry
 from app.settings import Settings
-from app.translator import TextFormat
+from app.text.elements import NO_RULES, TagRules
+from app.text.flow import Splitting, TextFormat
+from app.text.terms import Terms
 
 AUTO: Final = "auto"
 DEFAULT_CHOICES: Final = 5
@@ -41,6 +44,10 @@ class Asked:
     choices: int = DEFAULT_CHOICES
     priority: Priority = Priority.INTERACTIVE
     stream: bool = False
+    tags: TagRules = NO_RULES
+    splitting: Splitting | None = None
+    keeps_form: bool = False
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ def parse_asked(fields: Fields, settings: Settings, registry: Registry) -> Asked
         choices=_bounded(fields, "choices", 1, settings.max_beam_size, min(DEFAULT_CHOICES, settings.max_beam_size)),
         priority=_priority(fields),
         stream=_stream(fields),
+        terms=given_terms(fields, settings.max_glossary_entries),
     )
 
 

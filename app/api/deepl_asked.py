@@ -6,13 +6,14 @@ from typing import Final, TypeVar
 
 from app.api.asked import Asked
 from app.api.body import Fields
-from app.api.deepl_errors import GLOSSARY_NOT_FOUND, GLOSSARY_WITHOUT_SOURCE, TEXT_MISSING, DeepLRefusal, not_supported
+from app.api.deepl_errors import GLOSSARY_WITHOUT_SOURCE, TEXT_MISSING, DeepLRefusal, not_supported
 from app.api.deepl_languages import deepl_code, served_code
 from app.api.fields import check_unicode, kind, shown, string
 from app.errors import InvalidRequest, RequestTooLarge, UnsupportedLanguage
 from app.registry import Registry
 from app.settings import Settings
-from app.translator import TextFormat
+from app.text.elements import TagRules
+from app.text.flow import Splitting, TextFormat
 
 # DeepL has one name for what it falls back to; there is one model here.
 MODEL_TYPES: Final[dict[str, str]] = {
@@ -20,21 +21,28 @@ MODEL_TYPES: Final[dict[str, str]] = {
     "prefer_quality_optimized": "quality_optimized",
     "latency_optimized": "latency_optimized",
 }
-SPLIT_SENTENCES: Final = ("0", "1", "nonewlines")
+# None: as the text has it. In HTML a line break is a space, unless somebody says otherwise.
+SPLIT_SENTENCES: Final[dict[str, Splitting | None]] = {
+    "": None,
+    "0": "none",
+    "1": "lines",
+    "nonewlines": "sentences",
+}
 FORMALITIES: Final = ("default", "more", "less", "prefer_more", "prefer_less")
-_TAG_HANDLING: Final[dict[str, TextFormat]] = {"": "text", "xml": "html", "html": "html"}
-_FLAGS: Final = ("preserve_formatting", "outline_detection", "show_billed_characters")
-_TAG_LISTS: Final = ("ignore_tags", "splitting_tags", "non_splitting_tags")
+_TAG_HANDLING: Final[dict[str, TextFormat]] = {"": "text", "xml": "xml", "html": "html"}
 _Value = TypeVar("_Value")
-_TRUTHS: Final = ("", "0", "1", "false", "true")
+_TRUTHS: Final = {"0": False, "1": True, "false": False, "true": True}
 
 
 @dataclass(frozen=True, slots=True)
 class DeepLAsked:
-    """``model_type``: what is said of the model that was used; empty if the request names none."""
+    """``model_type``: what is said of the model that was used; ``glossary_id``: whose terms are to be used. Empty where
+    the request names none.
+    """
 
     asked: Asked
     model_type: str
+    glossary_id: str
 
 
 def parse_deepl(fields: Fields, settings: Settings, registry: Registry) -> DeepLAsked:
@@ -52,16 +60,17 @@ def parse_deepl(fields: Fields, settings: Settings, registry: Registry) -> DeepL
         raise not_supported("target_lang", "Parameter 'target_lang' not specified")
     _check_pair(source, target, registry)
     _check_formality(fields, target)
-    _choice(fields, "split_sentences", dict.fromkeys(SPLIT_SENTENCES, True), "1")
-    for name in _FLAGS:
-        _check_flag(fields, name)
-    for name in _TAG_LISTS:
-        _check_tags(fields, name)
-    if string(fields, "glossary_id").strip():
-        raise DeepLRefusal(GLOSSARY_WITHOUT_SOURCE if source is None else GLOSSARY_NOT_FOUND)
+    splitting = _choice(fields, "split_sentences", SPLIT_SENTENCES, "")
+    keeps_form = _flag(fields, "preserve_formatting", absent=False)
+    _flag(fields, "show_billed_characters", absent=False)
+    glossary_id = string(fields, "glossary_id").strip()
+    if glossary_id and source is None:
+        raise DeepLRefusal(GLOSSARY_WITHOUT_SOURCE)
     text_format = _choice(fields, "tag_handling", _TAG_HANDLING, "")
     model_type = _choice(fields, "model_type", {"": "", **MODEL_TYPES}, "")
-    return DeepLAsked(Asked(texts, True, source, target, text_format), model_type)
+    tags = _tag_rules(fields, text_format)
+    asked = Asked(texts, True, source, target, text_format, tags=tags, splitting=splitting, keeps_form=keeps_form)
+    return DeepLAsked(asked, model_type, glossary_id)
 
 
 def _texts(fields: Fields) -> tuple[str, ...]:
@@ -129,17 +138,31 @@ def _choice(fields: Fields, name: str, known: Mapping[str, _Value], absent: str)
     return known[given]
 
 
-def _check_flag(fields: Fields, name: str) -> None:
+def _flag(fields: Fields, name: str, absent: bool) -> bool:
     value = fields.get(name)
     if value is None or isinstance(value, bool):
-        return
-    if not isinstance(value, (str, int)) or str(value).strip().lower() not in _TRUTHS:
+        return absent if value is None else value
+    given = str(value).strip().lower() if isinstance(value, (str, int)) else "no flag"
+    if given and given not in _TRUTHS:
         raise not_supported(name, "it must be true, false, 1 or 0")
+    return _TRUTHS.get(given, absent)
 
 
-def _check_tags(fields: Fields, name: str) -> None:
-    """A list of names, or a string of them with commas; a form may repeat the field."""
+def _tag_rules(fields: Fields, text_format: TextFormat) -> TagRules:
+    return TagRules(
+        ignored=_tags(fields, "ignore_tags", text_format),
+        splitting=_tags(fields, "splitting_tags", text_format),
+        joining=_tags(fields, "non_splitting_tags", text_format),
+        outline=_flag(fields, "outline_detection", absent=True),
+    )
+
+
+def _tags(fields: Fields, name: str, text_format: TextFormat) -> frozenset[str]:
+    """From a list of names, or a string of them with commas; a form may repeat the field."""
     value = fields.get(name)
+    names: list[str] = []
     for entry in value if isinstance(value, list) else [value]:
         if entry is not None and not isinstance(entry, str):
             raise InvalidRequest(f"Invalid request: {name} has {kind(entry)}, it must be a list of strings")
+        names += [one.strip() for one in (entry or "").split(",") if one.strip()]
+    return frozenset(names) if text_format == "xml" else frozenset(one.lower() for one in names)

@@ -59,15 +59,24 @@ _LANGUAGES_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 _PAIRS_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "None: glossaries are not served.",
+        "description": "Every pair that is served.",
         "content": {
             "application/json": {
                 "schema": {
                     "type": "object",
                     "required": ["supported_languages"],
-                    "properties": {"supported_languages": {"type": "array", "items": {"type": "object"}}},
+                    "properties": {
+                        "supported_languages": {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "required": ["source_lang", "target_lang"],
+                                "properties": {"source_lang": {"type": "string"}, "target_lang": {"type": "string"}},
+                            },
+                        }
+                    },
                 },
-                "example": {"supported_languages": []},
+                "example": {"supported_languages": [{"source_lang": "en", "target_lang": "fr"}]},
             }
         },
     },
@@ -114,12 +123,12 @@ async def languages(request: Request) -> Response:
 
 @router.get(
     "/v2/glossary-language-pairs",
-    summary="Languages for which there can be a glossary: none",
+    summary="Languages for which there can be a glossary",
     responses=_PAIRS_RESPONSES,
     response_model=None,
 )
 async def glossary_language_pairs(request: Request) -> Response:
-    return await in_time_with_key(request, _no_pairs)
+    return await in_time_with_key(request, _pairs)
 
 
 router.add_api_route("/v2/languages", languages, methods=["POST"], include_in_schema=False, response_model=None)
@@ -140,5 +149,8 @@ async def _languages(_: Request, service: Service, fields: Fields, __: RequestTi
     )
 
 
-async def _no_pairs(_: Request, __: Service, ___: Fields, ____: RequestTimeout) -> Response:
-    return JsonResponse({"supported_languages": []})
+async def _pairs(_: Request, service: Service, __: Fields, ___: RequestTimeout) -> Response:
+    served = sorted(service.registry.served)
+    return JsonResponse(
+        {"supported_languages": [{"source_lang": source, "target_lang": target} for source, target in served]}
+    )

@@ -17,19 +17,17 @@ from app.api.request_schemas import body_of
 
 TRANSLATE_DESCRIPTION: Final = """\
 JSON, a form (with `text` or `text[]` repeated), or the query string, also by GET. Codes are read in any case. Texts
-come back in their order. Tags, white space and line breaks stay as they are, whatever `preserve_formatting` says, and
-lines are never joined. Known fields with unknown values are refused; unknown fields are ignored, and so is `context`.
+come back in their order. Known fields with unknown values are refused; unknown fields are ignored, and so is `context`.
 No target has forms of politeness, so `more` and `less` are refused; `prefer_more` and `prefer_less` change nothing.
 
-`split_sentences`, `outline_detection`, `ignore_tags`, `splitting_tags` and `non_splitting_tags` are accepted and change
-nothing yet: what stands inside an ignored tag is translated.
+White space, line breaks, tags and attributes come back, every one of them. A tag within a sentence does not cut it: it
+goes where the words went that it stood at.
 """
 
 _STRING: Final[dict[str, Any]] = {"type": "string"}
 _FLAG: Final[dict[str, Any]] = {"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["0", "1"]}]}
 _TAGS: Final[dict[str, Any]] = {
     "oneOf": [{"type": "array", "items": _STRING}, _STRING],
-    "description": "Accepted without effect.",
 }
 _FIELDS: Final[dict[str, Any]] = {
     "type": "object",
@@ -48,22 +46,40 @@ _FIELDS: Final[dict[str, Any]] = {
         "tag_handling": {
             **_STRING,
             "enum": ["xml", "html"],
-            "description": "Tags stay where they are and only the text between them is translated.",
+            "description": "With `html` the names of the tags say which end a sentence; `code`, `pre`, `script` and "
+            'whatever has `translate="no"` are not translated. With `xml` no name is special, and an element that '
+            "stands among elements only ends a sentence (`outline_detection`).",
         },
-        "split_sentences": {**_STRING, "enum": list(SPLIT_SENTENCES), "description": "Accepted without effect."},
-        "preserve_formatting": {**_FLAG, "description": "It is always kept."},
+        "split_sentences": {
+            **_STRING,
+            "enum": [name for name in SPLIT_SENTENCES if name],
+            "description": "`0`: a text is one sentence. `1`: sentences end with their mark or their line. "
+            "`nonewlines`: with their mark, or at a blank line. Without it, `nonewlines` in HTML and else `1`.",
+        },
+        "preserve_formatting": {
+            **_FLAG,
+            "description": "A translation begins with a capital if its sentence does, and ends with the same mark.",
+        },
         "formality": {**_STRING, "enum": list(FORMALITIES), "default": "default"},
-        "ignore_tags": _TAGS,
-        "splitting_tags": _TAGS,
-        "non_splitting_tags": _TAGS,
-        "outline_detection": {**_FLAG, "description": "Accepted without effect."},
+        "ignore_tags": {**_TAGS, "description": "What stands in them is not translated, and read as one word."},
+        "splitting_tags": {**_TAGS, "description": "They end a sentence."},
+        "non_splitting_tags": {**_TAGS, "description": "They do not."},
+        "outline_detection": {
+            **_FLAG,
+            "description": "False: in XML only `splitting_tags` end a sentence.",
+            "default": True,
+        },
         "context": {**_STRING, "description": "Accepted without effect."},
         "model_type": {
             **_STRING,
             "enum": list(MODEL_TYPES),
             "description": "There is one model; the answer says `model_type_used`.",
         },
-        "glossary_id": {**_STRING, "description": "There are none, so every one is unknown."},
+        "glossary_id": {
+            **_STRING,
+            "description": "A glossary of these two languages; `source_lang` must be given. Terms of which it is not "
+            "known where they belong are named in the header `X-Glossary-Unplaced`.",
+        },
         "show_billed_characters": {**_FLAG, "description": "They are always shown."},
     },
 }

@@ -21,7 +21,8 @@ _FIELDS: Final[dict[str, Any]] = {
             **_STRING,
             "enum": ["text", "html"],
             "default": "text",
-            "description": "With `html`, tags stay where they are and only the text between them is translated.",
+            "description": "With `html`, tags within a sentence do not cut it; they go where the words go that they "
+            'stand at. `code`, `pre`, `script` and what has `translate="no"` are not translated.',
         },
         "alternatives": {
             "type": "integer",
@@ -49,6 +50,14 @@ _FIELDS: Final[dict[str, Any]] = {
             **_STRING,
             "description": "How the translation begins; the model writes the rest. One line, for a single text.",
             "examples": ["Bonjour à"],
+        },
+        "glossary": {
+            "type": "object",
+            "additionalProperties": _STRING,
+            "description": "Terms and the translation that each must have, as it is written here. Whole words are "
+            "found; a term in small letters also with a capital, or in capitals. Terms of which it is not known where "
+            "they belong are named in the header `X-Glossary-Unplaced`.",
+            "examples": [{"cottage cheese": "faisselle"}],
         },
         "alternatives_at": {
             "type": "integer",
@@ -123,6 +132,14 @@ _JSON_EXAMPLES: Final[dict[str, Any]] = {
     },
     "other words at a place": {
         "value": {"q": "Good morning!", "source": "en", "target": "fr", "alternatives_at": 0, "choices": 3}
+    },
+    "terms of your own": {
+        "value": {
+            "q": "I like cottage cheese.",
+            "source": "en",
+            "target": "fr",
+            "glossary": {"cottage cheese": "faisselle"},
+        }
     },
     "bulk": {"value": {"q": ["Good morning!"], "source": "en", "target": "fr", "priority": "bulk"}},
     "as events": {"value": {"q": "Good morning!", "source": "en", "target": "fr", "stream": True}},

@@ -1,9 +1,10 @@
-"""What the handlers share: the settings, the served bundles, the language detector, the quota."""
+"""What the handlers share: the settings, the served bundles, the language detector, the quota, the glossaries."""
 
 from dataclasses import dataclass
 
 from fastapi import Request
 
+from app.glossary import GlossaryStore
 from app.quota import CharacterQuota
 from app.registry import Registry
 from app.settings import Settings
@@ -16,6 +17,7 @@ class Service:
     registry: Registry
     detector: LanguageDetector
     quota: CharacterQuota
+    glossaries: GlossaryStore
 
 
 def service_of(request: Request) -> Service:

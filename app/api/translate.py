@@ -17,6 +17,7 @@ from app.api.descriptions import (
 )
 from app.api.detection import detect, detected_of
 from app.api.direct import DirectRoute
+from app.api.glossary_terms import unplaced_header
 from app.api.included import SERVER_TIMING_HEADER, alignment_of, choices_of, scores_of, server_timing, timing_of
 from app.api.job import Job, begin, cut_reasons
 from app.api.request_schemas import TRANSLATE_BODY
@@ -86,6 +87,7 @@ async def _whole(
         body["choices"] = choices_of(choices)
         reasons |= {word.finish_reason for word in choices.words} - {FinishReason.STOP}
     headers = {FINISH_REASON_HEADER: ", ".join(sorted(reasons))} if reasons else {}
+    headers |= unplaced_header(translations)
     if "timing" in asked.include:
         timing = timing_of(translations, time.monotonic() - timeout.began)
         body["timing"] = timing

@@ -14,7 +14,8 @@ from typing import Final
 import regex
 
 from app.text.casing import in_ordinary_letters, is_in_capitals
-from app.text.segmentation import Piece
+from app.text.segmentation import TERM_MARK, Piece
+from app.text.terms import Terms
 
 NAME_MARK: Final = "\ue000"  # a name may stand in for it
 COUNT_MARK: Final = "\ue001"  # only a number does
@@ -77,11 +78,18 @@ _COUNT: Final = regex.compile(
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """``start`` up to ``end`` of what the model reads stand for ``placeholder``."""
+    """``start`` up to ``end`` of what the model reads stand for ``placeholder``. In the translation ``written`` is to
+    stand for it: itself, or of a term of a glossary its translation.
+    """
 
     start: int
     end: int
     placeholder: str
+    written: str
+
+    @property
+    def is_term(self) -> bool:
+        return self.written != self.placeholder
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,7 @@ class Masked:
     def masked(self, text: str) -> str:
         """A text of the caller's with stand-ins for placeholders: how it begins a translation of this segment."""
         for spot in self.spots:
-            text = text.replace(spot.placeholder, self.stand_in(spot), 1)
+            text = text.replace(spot.written, self.stand_in(spot), 1)
         return text
 
     def places(self) -> tuple[int, ...]:
@@ -132,16 +140,24 @@ def ranges_of_placeholders(text: str) -> list[tuple[int, int]]:
     return [found.span() for found in _PLACEHOLDER.finditer(text)] if _SIGN.search(text) else []
 
 
-def shade(text: str) -> tuple[str, list[str]]:
-    """The text with a mark for each placeholder, and the placeholders in their order."""
-    if not _SIGN.search(text):
+def shade(text: str, terms: Terms | None = None) -> tuple[str, list[str]]:
+    """The text with a mark for each placeholder, and the placeholders in their order.
+
+    :param terms: these too; what is in a placeholder is none.
+    """
+    groups = _groups(text) if _SIGN.search(text) else []
+    if terms is not None:
+        groups = _with_terms(text, groups, terms)
+    if not groups:
         return text, []
     shaded: list[str] = []
     kept: list[str] = []
     position = 0
-    for start, end in _groups(text):
+    for start, end in groups:
         placeholder = text[start:end]
-        shaded += text[position:start], COUNT_MARK if _COUNT.fullmatch(placeholder) else NAME_MARK
+        is_term = terms is not None and terms.translation(placeholder) is not None
+        mark = TERM_MARK if is_term else COUNT_MARK if _COUNT.fullmatch(placeholder) else NAME_MARK
+        shaded += text[position:start], mark
         kept.append(placeholder)
         position = end
     return "".join((*shaded, text[position:])), kept
@@ -160,7 +176,7 @@ def unshade(pieces: Sequence[Piece], placeholders: Sequence[str]) -> Iterator[tu
 
 
 def is_mark(character: str) -> bool:
-    return character in (NAME_MARK, COUNT_MARK)
+    return character in (NAME_MARK, COUNT_MARK, TERM_MARK)
 
 
 def stand_ins(shaded: str, language: str, avoided: str = "") -> list[str]:
@@ -169,7 +185,7 @@ def stand_ins(shaded: str, language: str, avoided: str = "") -> list[str]:
     """
     marks = [character for character in shaded if is_mark(character)]
     supply = chain(_NUMBERS, (str(number) for number in count(41, 2)))
-    if marks == [NAME_MARK] and language in _NAMES:
+    if len(marks) == 1 and marks != [COUNT_MARK] and language in _NAMES:
         supply = chain((_NAMES[language],), supply)
     free = (word for word in supply if word not in shaded and word not in avoided)
     return list(islice(free, len(marks)))
@@ -181,10 +197,17 @@ def read_as(shaded: str, language: str, avoided: str = "", calming: bool = True)
 
 
 def mask(
-    source: str, shaded: str, placeholders: Sequence[str], language: str, avoided: str = "", calming: bool = True
+    source: str,
+    shaded: str,
+    placeholders: Sequence[str],
+    language: str,
+    avoided: str = "",
+    calming: bool = True,
+    terms: Terms | None = None,
 ) -> Masked:
     """:param source: the segment.
     :param shaded: the same with marks, one for each of its ``placeholders``.
+    :param terms: those among the placeholders, with their translations.
     """
     in_capitals = calming and is_in_capitals(shaded)
     if in_capitals:
@@ -198,7 +221,9 @@ def mask(
     for character in shaded:
         if is_mark(character):
             word, placeholder = next(words)
-            spots.append(Spot(position, position + len(word), placeholder))
+            translation = terms.translation(placeholder) if terms is not None else None
+            written = placeholder if translation is None else translation
+            spots.append(Spot(position, position + len(word), placeholder, written))
             character = word
         read.append(character)
         position += len(character)
@@ -216,3 +241,15 @@ def _groups(text: str) -> list[tuple[int, int]]:
         behind = _GLUED.match(text, end)
         groups.append((start, behind.end() if behind else end))
     return groups
+
+
+def _with_terms(text: str, groups: list[tuple[int, int]], terms: Terms) -> list[tuple[int, int]]:
+    """Looked for in the whole text, so that a word that goes on in a placeholder is none; what lies in one goes."""
+    found = list(groups)
+    ahead = 0
+    for start, end in terms.ranges(text):
+        while ahead < len(groups) and groups[ahead][1] <= start:
+            ahead += 1
+        if ahead == len(groups) or end <= groups[ahead][0]:
+            found.append((start, end))
+    return sorted(found)

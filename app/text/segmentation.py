@@ -27,6 +27,8 @@ _BLANK: Final = r"[\s\p{Cc}\u200B\u2060\uFEFF]"
 _EDGES: Final = regex.compile(rf"\A({_BLANK}*+)(.*?)({_BLANK}*)\Z", regex.DOTALL)
 _EXOTIC: Final = regex.compile(r"[\p{C}\p{Z}\s]")
 # In a text on its way to the model a character of the private use area stands for something that is to be left alone.
+# Stands for a term of a glossary, which must be translated where nothing else is.
+TERM_MARK: Final = "\ue002"
 _MARK: Final = regex.compile(r"\p{Co}")
 _GRAPHEME: Final = regex.compile(r"\X")
 _CLAUSE_END: Final = regex.compile(r"(?:[,;:—–)\]»”]+(?=\s)|[、，；：]|(?<=\s)(?=[—–(\[«“]))")
@@ -47,8 +49,13 @@ class Piece:
     is_segment: bool
 
 
-def split(text: str, language: str) -> list[Piece]:
-    """Split into segments of at most a sentence and the pieces between; ``"".join(piece.text)`` is ``text``."""
+def split(text: str, language: str, is_whole: bool = False) -> list[Piece]:
+    """Split into segments of at most a sentence and the pieces between; ``"".join(piece.text)`` is ``text``.
+
+    :param is_whole: somebody says that the text is one sentence.
+    """
+    if is_whole:
+        return list(_trim(text))
     pieces: list[Piece] = []
     position = 0
     for layout in _LAYOUT.finditer(text):
@@ -78,7 +85,8 @@ def shorten(piece: Piece, fits: Fits) -> list[Piece]:
 
 def needs_translation(text: str) -> bool:
     """False for what no language changes: numbers, punctuation, emoji, a lone web or mail address."""
-    return any(character.isalpha() for character in text) and not _ADDRESS_ALONE.fullmatch(text)
+    is_language = any(character.isalpha() or character == TERM_MARK for character in text)
+    return is_language and not _ADDRESS_ALONE.fullmatch(text)
 
 
 def _split_line(line: str, language: str) -> Iterator[Piece]:

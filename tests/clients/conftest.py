@@ -11,7 +11,7 @@ from tests.service import RunningService, fake_models, running_service
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     models = fake_models(tmp_path_factory.mktemp("models"), ("en", "fr"), ("fr", "en"))
-    with running_service(Settings(models_dir=models)) as running:
+    with running_service(Settings(models_dir=models, data_dir=tmp_path_factory.mktemp("data"))) as running:
         yield running
 
 

@@ -53,11 +53,55 @@ def test_every_option(client: deepl.DeepLClient, handling: str) -> None:
     assert found.model_type_used == "quality_optimized"
 
 
+@pytest.mark.parametrize(
+    ("text", "options", "answer"),
+    [
+        ("One\ntwo", {}, "ONE\nTWO"),
+        ("One\ntwo", {"split_sentences": "0"}, "ONE\nTWO"),
+        ("a dog", {"preserve_formatting": True}, "a DOG"),
+        ("<p>One <code>x</code> &lt; 2</p>", {"tag_handling": "html"}, "<p>ONE <code>x</code> &lt; 2</p>"),
+        ("<p>One <code>x</code> &lt; 2</p>", {"tag_handling": "xml"}, "<p>ONE <code>X</code> &lt; 2</p>"),
+        ("One <m>two</m>", {"tag_handling": "xml", "ignore_tags": "m"}, "ONE <m>two</m>"),
+        ("One <m>two</m>", {"tag_handling": "html", "ignore_tags": ["m", "n"]}, "ONE <m>two</m>"),
+        (
+            "<t>One</t><t>two</t>",
+            {"tag_handling": "xml", "outline_detection": False, "splitting_tags": ["t"]},
+            "<t>ONE</t><t>TWO</t>",
+        ),
+    ],
+)
+def test_options_that_change_something(
+    client: deepl.DeepLClient, text: str, options: dict[str, Any], answer: str
+) -> None:
+    found: Any = client.translate_text(text, source_lang="EN", target_lang="FR", **options)
+    assert found.text == answer
+
+
 def test_languages(client: deepl.DeepLClient) -> None:
     assert [(one.code, one.name) for one in client.get_source_languages()] == [("EN", "English"), ("FR", "French")]
     targets = {one.code: one.supports_formality for one in client.get_target_languages()}
     assert targets == {"EN-GB": False, "EN-US": False, "FR": False}
-    assert client.get_glossary_languages() == []
+    pairs = {(one.source_lang, one.target_lang) for one in client.get_glossary_languages()}
+    assert pairs == {("en", "fr"), ("fr", "en")}
+
+
+def test_a_glossary(client: deepl.DeepLClient) -> None:
+    terms = {"dear": "cher", "cottage cheese": "faisselle"}
+    made = client.create_glossary("Cheese", "EN", "FR", terms)
+    assert made.ready
+    assert made.entry_count == 2
+    assert client.get_glossary_entries(made) == terms
+    assert [one.glossary_id for one in client.list_glossaries()] == [made.glossary_id]
+    found = client.translate_text(
+        ["Dear you", "cottage cheese, hello"], source_lang="EN", target_lang="FR", glossary=made
+    )
+    assert isinstance(found, list)
+    assert [one.text for one in found] == ["Cher YOU", "faisselle, HELLO"]
+    with pytest.raises(deepl.DeepLException, match="must match glossary languages"):
+        client.translate_text("dear", source_lang="FR", target_lang="EN-GB", glossary=made.glossary_id)
+    client.delete_glossary(made)
+    with pytest.raises(deepl.DeepLException, match="Glossary not found"):
+        client.translate_text("dear", source_lang="EN", target_lang="FR", glossary=made.glossary_id)
 
 
 def test_usage(client: deepl.DeepLClient, tmp_path: Path) -> None:

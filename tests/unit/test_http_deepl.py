@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.errors import EngineOverloaded
+from app.pending import Pending
 from app.settings import Settings
-from app.translator import Translator
+from app.translator import Plan, Translation, Translator
 from tests.deepl_requests import HELLO, KEY, checked
 from tests.service import RunningService, fake_models, running_service
 
@@ -104,7 +105,6 @@ def test_regional_portuguese(service: RunningService, target: str) -> None:
         {"split_sentences": "0"},
         {"split_sentences": "nonewlines"},
         {"split_sentences": 1},
-        {"preserve_formatting": True},
         {"preserve_formatting": "0"},
         {"outline_detection": False, "splitting_tags": "p,h1", "non_splitting_tags": ["b"], "ignore_tags": []},
         {"context": "A greeting.", "show_billed_characters": True, "unknown": {"a": [1]}},
@@ -113,6 +113,62 @@ def test_regional_portuguese(service: RunningService, target: str) -> None:
 )
 def test_fields_that_change_nothing(service: RunningService, fields: dict[str, Any]) -> None:
     assert ask(service, **fields) == [{"detected_source_language": "EN", "text": "HELLO", "billed_characters": 5}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "answer"),
+    [
+        ({}, "One. Two\nthree", ["ONE.", "TWO", "THREE"]),
+        ({"split_sentences": "1"}, "One. Two\nthree", ["ONE.", "TWO", "THREE"]),
+        ({"split_sentences": "nonewlines"}, "One. Two\nthree\n\nfour", ["ONE.", "TWO THREE", "FOUR"]),
+        ({"split_sentences": "0"}, "One. Two\nthree\n\nfour", ["ONE. TWO THREE FOUR"]),
+        ({"tag_handling": "html"}, "<p>One. Two\n<b>three</b><br>four", ["ONE.", "TWO THREE", "FOUR"]),
+        ({"tag_handling": "html", "split_sentences": "1"}, "<p>One. Two\n<b>three", ["ONE.", "TWO", "THREE"]),
+        ({"tag_handling": "html", "split_sentences": 0}, "<p>One. Two\n<b>three", ["ONE. TWO THREE"]),
+        ({"tag_handling": "html", "splitting_tags": "B,i"}, "One <b>two</b> <i>three</i>", ["ONE", "TWO", "THREE"]),
+        ({"tag_handling": "html", "non_splitting_tags": ["p"]}, "<p>One</p> <p>two</p>", ["ONE TWO"]),
+        ({"tag_handling": "html", "ignore_tags": ["p"]}, "<p>one</p> <p>two</p>", []),
+        ({"tag_handling": "xml"}, "<p>One</p> <p>two <q>three</q></p>", ["ONE", "TWO THREE"]),
+        ({"tag_handling": "xml"}, "One <p>two</p>, <Q>three <br/> four</Q>", ["ONE TWO, THREE FOUR"]),
+        ({"tag_handling": "xml", "outline_detection": False}, "<p>One</p> <p>two</p>", ["ONE TWO"]),
+        (
+            {"tag_handling": "xml", "outline_detection": "0", "splitting_tags": "p"},
+            "<p>One</p><p>two</p><P>3a</P>",
+            ["ONE", "TWO", "3A"],
+        ),
+        ({"tag_handling": "xml", "non_splitting_tags": "p"}, "<p>One</p> <p>two</p>", ["ONE TWO"]),
+        ({"tag_handling": "xml"}, "A <code>b</code> <pre>c</pre> &lt;d&gt;", ["A B C <d>"]),
+    ],
+)
+def test_where_sentences_end(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], text: str, answer: list[str]
+) -> None:
+    found: list[Translation] = []
+    finish = Translator.finish
+
+    def finished(translator: Translator, plan: Plan, pending: Pending) -> list[Translation]:
+        found.extend(finish(translator, plan, pending))
+        return found
+
+    monkeypatch.setattr(Translator, "finish", finished)
+    (translated,) = ask(service, text=[text], **fields)
+    assert [segment.text for segment in found[0].segments] == answer
+    assert translated["text"].casefold() == text.casefold()
+
+
+def test_ignored_tags(service: RunningService) -> None:
+    text = 'Hello <x id="12"/> <X>you</X>, <x>my <b>dear</b></x> friend'
+    (found,) = ask(service, text=text, tag_handling="xml", ignore_tags="x")
+    assert found["text"] == 'HELLO <x id="12"/> <X>YOU</X>, <x>my <b>dear</b></x> FRIEND'
+    (found,) = ask(service, text="Hello <X>you</X>, <b>friend</b>", tag_handling="html", ignore_tags=["x", "i"])
+    assert found["text"] == "HELLO <X>you</X>, <b>FRIEND</b>"
+
+
+def test_the_form_of_a_sentence(service: RunningService) -> None:
+    (found,) = ask(service, text="a dog. Good morning!", preserve_formatting=True)
+    assert found["text"] == "a DOG. GOOD MORNING!"
+    (found,) = ask(service, text="a dog. Good morning!", preserve_formatting="0")
+    assert found["text"] == "A DOG. GOOD MORNING!"
 
 
 @pytest.mark.parametrize("handling", ["xml", "html", "HTML"])
@@ -192,7 +248,7 @@ def test_too_much(service: RunningService) -> None:
 def test_other_errors_have_the_same_shape(service: RunningService) -> None:
     answers = {
         400: service.client.post("/v2/translate", content=b"{", headers={**KEY, "Content-Type": "application/json"}),
-        404: service.client.get("/v2/glossaries", headers=KEY),
+        404: service.client.get("/v2/glossaries/x", headers=KEY),
         405: service.client.delete("/v2/usage", headers=KEY),
         415: service.client.post("/v2/translate", content=b"x", headers={**KEY, "Content-Type": "text/csv"}),
     }

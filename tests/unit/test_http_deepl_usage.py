@@ -70,9 +70,14 @@ def test_a_type_that_is_none(service: RunningService) -> None:
     assert checked(answer, 400) == {"message": message}
 
 
-def test_no_glossaries(service: RunningService) -> None:
-    answer = service.client.get("/v2/glossary-language-pairs", headers=KEY)
-    assert checked(answer) == {"supported_languages": []}
+def test_every_pair_can_have_a_glossary(service: RunningService) -> None:
+    found = checked(service.client.get("/v2/glossary-language-pairs", headers=KEY))["supported_languages"]
+    assert {(one["source_lang"], one["target_lang"]) for one in found} == {
+        ("en", "fr"),
+        ("fr", "en"),
+        ("de", "en"),
+        ("en", "pt"),
+    }
 
 
 def test_usage_without_a_limit(service: RunningService) -> None:

@@ -1,0 +1,152 @@
+"""Numbers of a source that a translation has changed, and what to write instead.
+
+A model that writes a number piece by piece goes astray in it: "before 5 pm" became "avant 50". A number is only put
+back where it is clearly wrong: as many numbers are new in the translation as are missing there, each stands where the
+missing one should, and nothing explains it. A number in words, another clock (5 pm, 17 h), a decade (1990s, 90), a
+numeral of another scale (2 trillion, 2 000 milliards) explains it.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+import regex
+
+from app.text.placeholders import ranges_of_placeholders
+
+_NUMBER: Final = regex.compile(
+    r"\d{1,3}(?:(?P<group>[,.\u00a0\u202f ’'])\d{3}(?!\d))(?:(?P=group)\d{3}(?!\d))*(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
+)
+_GROUPED: Final = regex.compile(r"\d{1,3}(?:[,.\u00a0\u202f ’']\d{3})+")
+_CLOCK: Final = regex.compile(
+    r"\b[ap]\.?\s?m\b|\bo'clock\b|\bsoir\b|\bmatin\b|\bmidi\b|\d\s?h\b|\d:\d\d", regex.IGNORECASE
+)
+_SCALE: Final = regex.compile(
+    r"\b(?:hundred|thousand|[mbtr]+illion|dozen|score|mille|millier|million|milliard|billion|cent|douzaine|centaine)s?\b"
+    r"|\d\s?(?:k|m|bn|mn|tn)\b|\b(?:percent|feet|foot|inch(?:es)?|miles?|pounds?|degrees|°F)\b",
+    regex.IGNORECASE,
+)
+_SPELLED: Final[dict[str, tuple[str, ...]]] = {
+    "en": (
+        "zero no", "one once single first a an", "two twice second both pair half", "three third",
+        "four fourth quarter", "five fifth",
+        "six sixth", "seven seventh", "eight eighth", "nine ninth", "ten tenth", "eleven eleventh",
+        "twelve twelfth noon midnight", "thirteen thirteenth", "fourteen fourteenth", "fifteen fifteenth",
+        "sixteen sixteenth", "seventeen", "eighteen", "nineteen", "twenty twentieth twenties", "thirty thirties",
+        "forty forties", "fifty fifties", "sixty sixties", "seventy seventies", "eighty eighties", "ninety nineties",
+    ),
+    "fr": (
+        "zéro aucun", "un une premier première", "deux deuxième second seconde moitié demi demie",
+        "trois troisième tiers",
+        "quatre quatrième quart", "cinq cinquième",
+        "six sixième", "sept septième", "huit huitième", "neuf neuvième",
+        "dix dixième dizaine", "onze onzième", "douze douzième midi minuit", "treize", "quatorze", "quinze quinzaine",
+        "seize", "dix-sept", "dix-huit", "dix-neuf", "vingt vingtaine vingtième", "trente trentaine",
+        "quarante quarantaine", "cinquante cinquantaine", "soixante soixantaine", "soixante-dix", "quatre-vingt",
+        "quatre-vingt-dix",
+    ),
+}  # fmt: skip
+_SIGNS: Final = {"en": (",", "."), "fr": ("\u202f", ",")}  # of thousands and decimals
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    start: int
+    end: int
+    written: str
+    value: str  # the same for all ways to write it
+
+
+def changed_numbers(source: str, target: str, languages: tuple[str, str]) -> dict[tuple[int, int], str]:
+    """What to write at which places of the target.
+
+    :param languages: of the source and the target. Where the number words of one are not known here, only numbers of
+        three digits and more are put back, which are not written in words.
+    """
+    before, after = _numbers(source), _numbers(target)
+    missing = _unmatched(before, after)
+    new = _unmatched(after, before)
+    if not missing or len(missing) != len(new):
+        return {}
+    if len(missing) > 1 and not _stand_alike(before, after, missing, new):
+        return {}
+    if _SCALE.search(source) or _SCALE.search(target):
+        return {}
+    pairs = list(zip(missing, new, strict=True))
+    if any(_is_explained(one, other, source, target, languages) for one, other in pairs):
+        return {}
+    return {(other.start, other.end): _as_in(one.written, *languages) for one, other in pairs}
+
+
+def _numbers(text: str) -> list[_Number]:
+    if not any(map(str.isdigit, text)):
+        return []
+    kept = ranges_of_placeholders(text)
+    return [
+        _Number(found.start(), found.end(), found.group(), _value(found.group()))
+        for found in _NUMBER.finditer(text)
+        if not any(start < found.end() and found.start() < end for start, end in kept)
+    ]
+
+
+def _value(written: str) -> str:
+    if _GROUPED.fullmatch(written):
+        return "".join(filter(str.isdigit, written)).lstrip("0") or "0"
+    whole, sign, decimals = written.rpartition("." if written.rfind(".") > written.rfind(",") else ",")
+    digits = "".join(filter(str.isdigit, whole or decimals)).lstrip("0") or "0"
+    return digits + ("." + decimals.rstrip("0") if sign and decimals.rstrip("0") else "")
+
+
+def _unmatched(numbers: list[_Number], others: list[_Number]) -> list[_Number]:
+    left = Counter(other.value for other in others)
+    found = []
+    for number in numbers:
+        if left[number.value]:
+            left[number.value] -= 1
+        else:
+            found.append(number)
+    return found
+
+
+def _stand_alike(before: list[_Number], after: list[_Number], missing: list[_Number], new: list[_Number]) -> bool:
+    """Is every number where it was, but for those?"""
+    places = [number for number, one in enumerate(before) if one in missing]
+    return len(before) == len(after) and places == [number for number, one in enumerate(after) if one in new]
+
+
+def _is_explained(missing: _Number, new: _Number, source: str, target: str, languages: tuple[str, str]) -> bool:
+    if missing.value.endswith(new.value) or new.value.endswith(missing.value):  # a decade, a year in short
+        return len(missing.value) > 2 and len(new.value) > 1
+    if missing.value.isdigit() and new.value.isdigit() and (_CLOCK.search(source) or _CLOCK.search(target)):
+        hours = {int(missing.value), int(new.value)}
+        if max(hours) - min(hours) == 12 or 12 in hours:
+            return True
+    if any(language not in _SPELLED for language in languages):
+        return len(missing.value) < 3
+    return _is_spelled(new.value, source, languages[0]) or _is_spelled(missing.value, target, languages[1])
+
+
+def _is_spelled(value: str, text: str, language: str) -> bool:
+    """Does a number word of the text stand for it, or for a part of it?"""
+    words = set(regex.findall(r"\p{L}+", text.lower()))
+    numerals = _SPELLED[language]
+    if not value.isdigit() or len(value) > 2:
+        return False
+    number = int(value)
+    tens = number if number < 20 else 18 + number // 10
+    parts = {tens, number % 10} if number >= 20 else {tens}
+    if language == "fr" and number > 69:
+        parts |= {18 + number // 10 - 1, number % 20, 8, 20, 4}
+    found = {word for part in parts if part < len(numerals) for word in numerals[part].replace("-", " ").split()}
+    return bool(words & found)
+
+
+def _as_in(written: str, source: str, target: str) -> str:
+    """A number as the target's language writes it."""
+    if source == target or source not in _SIGNS or target not in _SIGNS or written.isdigit():
+        return written
+    thousands, decimal = _SIGNS[target]
+    if _GROUPED.fullmatch(written):
+        return regex.sub(r"\D", thousands, written)
+    whole, _, decimals = written.rpartition(_SIGNS[source][1])
+    return regex.sub(r"\D", thousands, whole) + decimal + decimals if whole else written
