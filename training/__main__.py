@@ -67,7 +67,7 @@ def _prepare(options: argparse.Namespace) -> None:
     from training.prepare import prepare
 
     config, run = _opened(options)
-    for line in prepare(config, options.data, run).lines():
+    for line in prepare(config, options.data, run, options.tokenizer).lines():
         print(line)
 
 
@@ -75,7 +75,7 @@ def _train(options: argparse.Namespace) -> None:
     from training.train import Trainer, describe
 
     config, run = _opened(options)
-    trainer = Trainer(config, run)
+    trainer = Trainer(config, run, options.weights)
     print(describe(config.training, trainer.plan))
     trainer.fit(options.steps)
 
@@ -159,10 +159,12 @@ def _parser() -> argparse.ArgumentParser:
 
     prepare = commands.add_parser("prepare", parents=[shared], help="read, clean, split and tokenise the corpus")
     prepare.add_argument("--data", type=Path, default=Path("data"), help="folder that the corpus paths start from")
+    prepare.add_argument("--tokenizer", type=Path, help="use this vocabulary, of a bundle, instead of learning one")
     prepare.set_defaults(command=_prepare)
 
     train = commands.add_parser("train", parents=[shared], help="train, or go on from the last checkpoint")
     train.add_argument("--steps", type=int, default=None, help="stop after this many more steps (a checkpoint is kept)")
+    train.add_argument("--weights", type=Path, help="begin with these (a run that has a checkpoint goes on from that)")
     train.set_defaults(command=_train)
 
     export = commands.add_parser("export", parents=[shared], help="best weights -> checked ONNX bundles")
