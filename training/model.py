@@ -288,7 +288,7 @@ class EncoderDecoder(keras.Model):
     ) -> Any:
         """Mean cross-entropy in nats per target token, padding left out, with label smoothing while training.
 
-        What is padding in ``y`` counts for nothing: so ``loss_on`` reaches here. With a shortlist ``y`` is of its places.
+        What is padding in ``y`` counts for nothing: so ``loss_on`` reaches here. With a shortlist ``y`` holds places.
         """
         logits, top = y_pred
         losses = keras.losses.sparse_categorical_crossentropy(y, ops.cast(logits, "float32"), from_logits=True)

@@ -98,6 +98,15 @@ def load_run_tokenizer(config: RunConfig, run: Path) -> Tokenizer:
     return load_tokenizer(run / TOKENIZER_FILES[config.tokenizer.kind], config.tokenizer.kind)
 
 
+def read_dev(run: Path) -> list[Pair]:
+    """The dev pairs that ``prepare`` left in the run's folder."""
+    path = run / "dev.tsv"
+    if not path.exists():
+        raise CorpusError(f"{path}: missing; run prepare first")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [(source, target) for source, _, target in (line.partition("\t") for line in lines)]
+
+
 def read_entry(entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> Iterator[Pair]:
     """The pairs of an entry as they stand: tab-separated or Moses, from ``data`` or fetched into the run's folder.
 

@@ -174,7 +174,9 @@ class Trainer:
         # Of its own place in the run, so that a run that goes on draws the same.
         generator = np.random.default_rng([self.config.seed, place.epoch, place.batch])
         listed = shortlist(batch.target_ids, self.model.vocabulary_size, settings.shortlist, generator)
-        return (read, batch.target_ids) if listed is None else ((*read, listed.token_ids, listed.offsets), listed.places)
+        return (
+            (read, batch.target_ids) if listed is None else ((*read, listed.token_ids, listed.offsets), listed.places)
+        )
 
     def _after_step(self, loss: float, tokens_per_second: float, log: ScalarLog, progress: Progress) -> None:
         place, settings = self.place, self.config.training
