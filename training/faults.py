@@ -7,6 +7,7 @@ from typing import Final
 import regex
 
 _WORD: Final = regex.compile(r"[\p{L}\p{N}]+(?:['’.,-][\p{L}\p{N}]+)*")
+_NAME: Final = regex.compile(rf"(?<=[\p{{L}}\p{{N}},;:]\s)(?=\p{{Lu}}){_WORD.pattern}")
 _NUMBER: Final = regex.compile(r"\p{N}+")
 # Shorter than so much of the reference: something was left out.
 SHORT_SHARE: Final = 0.6
@@ -90,10 +91,4 @@ def _digits(text: str) -> Counter[str]:
 
 def _names(text: str) -> set[str]:
     """Capitalised words that do not begin a sentence."""
-    return {
-        found.group()
-        for found in _WORD.finditer(text)
-        if found.group()[0].isupper()
-        and len(found.group()) > 1
-        and regex.search(r"[\p{L}\p{N},;:] $", text[: found.start()])
-    }
+    return {word for word in _NAME.findall(text) if len(word) > 1}

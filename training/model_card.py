@@ -77,9 +77,9 @@ def _by_length(scored: Sequence[ScoredSet]) -> str:
 
 def _faults(scored: Sequence[ScoredSet]) -> str:
     lines = [
-        "Faults that can be counted, in % of the segments: nothing written; a phrase several times in a row; the source "
-        f"itself; under {SHORT_SHARE:.0%} of the reference's length; digits that neither source nor reference has; a "
-        "name gone that both have.\n",
+        "Faults that can be counted, in % of the segments: nothing written; a phrase several times in a row; the "
+        f"source itself; under {SHORT_SHARE:.0%} of the reference's length; digits that neither source nor reference "
+        "has; a name gone that both have.\n",
         f"| set | {' | '.join(FAULTS)} |",
         "|---" * (len(FAULTS) + 1) + "|",
     ]
