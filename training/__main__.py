@@ -67,7 +67,7 @@ def _prepare(options: argparse.Namespace) -> None:
     from training.prepare import prepare
 
     config, run = _opened(options)
-    for line in prepare(config, options.data, run).lines():
+    for line in prepare(config, options.data, run, options.tokenizer).lines():
         print(line)
 
 
@@ -75,13 +75,13 @@ def _train(options: argparse.Namespace) -> None:
     from training.train import Trainer, describe
 
     config, run = _opened(options)
-    trainer = Trainer(config, run)
+    trainer = Trainer(config, run, options.weights)
     print(describe(config.training, trainer.plan))
     trainer.fit(options.steps)
 
 
 def _export(options: argparse.Namespace) -> None:
-    from training.export import export, install
+    from training.export import export, install, install_starting_point
 
     config, run = _opened(options)
     folders, parity = export(config, run)
@@ -95,6 +95,8 @@ def _export(options: argparse.Namespace) -> None:
         destination = options.install / f"{config.source}-{config.target}"
         install(folders[options.precision], destination)
         print(f"installed {options.precision} as {destination}")
+        if not config.tagged:
+            print(f"what finetune begins with: {install_starting_point(config, run, destination)}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -111,6 +113,33 @@ def _evaluate(options: argparse.Namespace) -> None:
             f"{scored.cut} cut at the length cap"
         )
     print(f"written into {folder}")
+
+
+def _finetune(options: argparse.Namespace) -> None:
+    from training.export import install
+    from training.finetune import FinetuneSettings, finetune
+
+    settings = FinetuneSettings(
+        options.name,
+        tuple(options.columns.split(",")),
+        options.licence,
+        options.epochs,
+        options.learning_rate,
+        options.general_share,
+    )
+    found = finetune(options.bundle, options.data, options.runs, settings)
+    print("set, sentences: BLEU and chrF before -> after")
+    for before, after in (found.own, found.general):
+        (bleu, chrf), (new_bleu, new_chrf) = before.quality, after.quality
+        print(
+            f"{before.name}, {bleu.segments:,}: BLEU {bleu.score:.1f} -> {new_bleu.score:.1f}, "
+            f"chrF {chrf.score:.1f} -> {new_chrf.score:.1f}"
+        )
+    print(f"{found.minutes:.1f} minutes of training; the new bundle is {found.folder}")
+    if options.install is not None:
+        destination = options.install / options.bundle.name
+        install(found.folder, destination)
+        print(f"installed as {destination}")
 
 
 def _accuracy(options: argparse.Namespace) -> None:
@@ -159,10 +188,12 @@ def _parser() -> argparse.ArgumentParser:
 
     prepare = commands.add_parser("prepare", parents=[shared], help="read, clean, split and tokenise the corpus")
     prepare.add_argument("--data", type=Path, default=Path("data"), help="folder that the corpus paths start from")
+    prepare.add_argument("--tokenizer", type=Path, help="use this vocabulary, of a bundle, instead of learning one")
     prepare.set_defaults(command=_prepare)
 
     train = commands.add_parser("train", parents=[shared], help="train, or go on from the last checkpoint")
     train.add_argument("--steps", type=int, default=None, help="stop after this many more steps (a checkpoint is kept)")
+    train.add_argument("--weights", type=Path, help="begin with these (a run that has a checkpoint goes on from that)")
     train.set_defaults(command=_train)
 
     export = commands.add_parser("export", parents=[shared], help="best weights -> checked ONNX bundles")
@@ -176,6 +207,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--bundle", type=Path, help="this bundle instead of MODELS/source-target")
     evaluate.add_argument("--beam-size", type=int, help="instead of the bundle's own")
     evaluate.set_defaults(command=_evaluate)
+
+    _add_finetune(commands.add_parser("finetune", help="adapt a bundle to your own text"))
 
     accuracy = commands.add_parser(
         "accuracy", parents=[shared], help="how many answers are right to the last character"
@@ -207,6 +240,25 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_tasks(commands.add_parser("make", help="write the corpus of a made-up task"))
     return parser
+
+
+def _add_finetune(finetune: argparse.ArgumentParser) -> None:
+    finetune.add_argument("--from", dest="bundle", type=Path, required=True, metavar="BUNDLE", help="models/en-fr")
+    finetune.add_argument("--data", type=Path, required=True, help="your pairs, tab-separated, also .gz")
+    finetune.add_argument("--columns", default="en,fr", help="languages of its columns (default: en,fr)")
+    finetune.add_argument("--licence", default="private", help="of your text, for the manifest (default: private)")
+    finetune.add_argument("--name", default="finetuned", help="of the run and the new bundle (default: finetuned)")
+    finetune.add_argument("--runs", type=Path, default=Path("runs"), help="where runs keep their files (default: runs)")
+    finetune.add_argument("--epochs", type=int, default=3, help="times that your pairs are read (default: 3)")
+    finetune.add_argument("--learning-rate", type=float, default=5e-4, help="at its peak (default: 5e-4)")
+    finetune.add_argument(
+        "--general-share",
+        type=float,
+        default=0.5,
+        help="how much of what is read is the bundle's own text (default: 0.5)",
+    )
+    finetune.add_argument("--install", type=Path, metavar="MODELS", help="also put the bundle into this models folder")
+    finetune.set_defaults(command=_finetune)
 
 
 def _add_tasks(make: argparse.ArgumentParser) -> None:

@@ -17,9 +17,8 @@ from training.config import RunConfig
 from training.corpus import CorpusReport, Pair, clean_pairs
 from training.dataset import TokenPairs
 from training.errors import CorpusError
-from training.evaluate import read_dev
 from training.files import write_atomically
-from training.prepare import load_run_tokenizer, read_entry
+from training.prepare import load_run_tokenizer, read_dev, read_entry
 from training.tasks import TASKS
 from training.tasks.question import Group, Question, Task, label
 from training.train import CHECKPOINT_FILE

@@ -40,7 +40,7 @@ def save_checkpoint(path: Path, model: keras.Model, place: Place) -> None:
     """Everything a run needs to go on as if it had never stopped."""
     arrays = {name: to_numpy(variable) for name, variable in _variables(model).items()}
     arrays["place"] = np.frombuffer(json.dumps(asdict(place)).encode(), dtype=np.uint8)
-    _write_arrays(path, arrays)
+    save_arrays(path, arrays)
 
 
 def load_checkpoint(path: Path, model: keras.Model) -> Place:
@@ -68,7 +68,7 @@ def _place(array: Any) -> Place:
 
 def save_weights(path: Path, model: keras.Model, dtype: str = "float32") -> None:
     """The weights alone, by name: any Keras backend can load them."""
-    _write_arrays(path, {v.path: to_numpy(v).astype(dtype) for v in model.trainable_variables})
+    save_arrays(path, {v.path: to_numpy(v).astype(dtype) for v in model.trainable_variables})
 
 
 def load_weights(path: Path, model: keras.Model) -> None:
@@ -111,7 +111,8 @@ def _assign(path: Path, variables: dict[str, Any], arrays: dict[str, Any]) -> No
         variable.assign(arrays[name].astype(variable.dtype))
 
 
-def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Named arrays in one file, as ``read_weights`` reads them."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_atomically(path, buffer.getvalue())

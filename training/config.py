@@ -35,6 +35,8 @@ class CorpusFile(Attribution):
     ``target``: the language of its targets where that is not the run's. As soon as one file has its own, the model
     learns several tasks, and a tag before each source says which (``RunConfig.tagged``). The source's own language is a
     task too: to write the source again.
+
+    ``repeat``: each of its pairs is met so many times in an epoch.
     """
 
     name: str
@@ -45,6 +47,7 @@ class CorpusFile(Attribution):
     sha256: str | None = None
     max_pairs: Positive | None = None
     max_words: Positive | None = None
+    repeat: Positive = 1
 
 
 class CorpusConfig(_Section):
@@ -170,6 +173,9 @@ class TrainingConfig(_Section):
       that read a sequence and answer at its end.
     - ``budget_seconds`` is processor time of the training steps, all threads together: equal for runs that are to be
       compared, also on a busy machine. The learning rate then follows the budget instead of ``max_steps``.
+    - ``shortlist``: so many tokens of the vocabulary stand for all in the loss (see ``shortlist.py``), for the first
+      ``shortlist_until`` of the run; then all do, and always for a batch that writes more different tokens. Dev is
+      measured with all.
     """
 
     tokens_per_batch: Positive = 2500
@@ -184,6 +190,8 @@ class TrainingConfig(_Section):
     sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
     sampling_rise: Annotated[float, Field(ge=0, le=1)] = 0.0
     loss_on: Literal["all", "last"] = "all"
+    shortlist: Positive | None = None
+    shortlist_until: Annotated[float, Field(ge=0, le=1)] = 0.9
     gradient_clip_norm: Annotated[float, Field(gt=0)] = 1.0
     evaluate_every_steps: Positive = 500
     checkpoint_every_steps: Positive = 250

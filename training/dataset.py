@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ class Side:
     offsets: NDArray[np.int64]
 
     @classmethod
-    def from_sentences(cls, sentences: Iterable[Sequence[int]]) -> "Side":
+    def from_sentences(cls, sentences: Iterable[Sequence[int] | NDArray[np.uint16]]) -> "Side":
         lengths, flat = [0], []
         for sentence in sentences:
             flat.append(np.asarray(sentence, dtype=np.uint16))
@@ -36,6 +36,10 @@ class Side:
 
     def sentence(self, index: int) -> NDArray[np.uint16]:
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+    def some(self, indices: Iterable[int]) -> "Side":
+        """Some of the sentences, in the order of ``indices``."""
+        return Side.from_sentences([self.sentence(index) for index in indices])
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,29 @@ class TokenPairs:
             )
 
     def save(self, path: Path) -> None:
-        np.savez_compressed(
-            path,
-            source_ids=self.source.ids,
-            source_offsets=self.source.offsets,
-            target_ids=self.target.ids,
-            target_offsets=self.target.offsets,
-        )
+        np.savez_compressed(path, **self.arrays())
+
+    def arrays(self) -> dict[str, Any]:
+        """As ``load`` reads them, by name."""
+        return {
+            "source_ids": self.source.ids,
+            "source_offsets": self.source.offsets,
+            "target_ids": self.target.ids,
+            "target_offsets": self.target.offsets,
+        }
+
+    def some(self, indices: Sequence[int] | NDArray[np.int64]) -> "TokenPairs":
+        """Some of the pairs, in the order of ``indices``."""
+        return TokenPairs(self.source.some(indices), self.target.some(indices))
+
+    def __add__(self, other: "TokenPairs") -> "TokenPairs":
+        """The pairs of both."""
+        every = range(len(self)), range(len(other))
+        sides = [
+            Side.from_sentences([one.sentence(i) for i in every[0]] + [more.sentence(i) for i in every[1]])
+            for one, more in ((self.source, other.source), (self.target, other.target))
+        ]
+        return TokenPairs(*sides)
 
     def __len__(self) -> int:
         return len(self.source.offsets) - 1

@@ -6,12 +6,11 @@ from app.bundle.store import load_bundle, update_bundle
 from app.engine.sessions import OnnxGraphs
 from training.checkpoint import read_place
 from training.config import RunConfig
-from training.corpus import Pair, normalise
-from training.errors import CorpusError
+from training.corpus import normalise
 from training.export import opens
 from training.model_card import render
 from training.plots import attention_map, learning_curves, score_by_length
-from training.prepare import read_entry
+from training.prepare import read_dev, read_entry
 from training.scoring import ScoredSet, opened, score_set
 from training.train import CHECKPOINT_FILE
 
@@ -52,15 +51,6 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
     card = render(manifest, config, scored, float32_bleu, list(plots))
     update_bundle(folder, manifest, {CARD_FILE: card.encode("utf-8"), **plots}, opens)
     return scored
-
-
-def read_dev(run: Path) -> list[Pair]:
-    """The dev pairs that ``prepare`` left in the run's folder."""
-    path = run / "dev.tsv"
-    if not path.exists():
-        raise CorpusError(f"{path}: missing; run prepare first")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [(source, target) for source, _, target in (line.partition("\t") for line in lines)]
 
 
 def _telling(dev: ScoredSet) -> list[int]:

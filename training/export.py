@@ -31,8 +31,9 @@ from training.dataset import TokenPairs, length_ratio
 from training.graphs import OPSET, convert_decoder_step, convert_encoder
 from training.model import EncoderDecoder
 from training.parity import Pair, Parity, check_parity, check_rows_alone, padded, spread_pairs
-from training.prepare import TOKENIZER_FILES, load_run_tokenizer, source_tags
+from training.prepare import TOKENIZER_FILES, load_run_tokenizer, read_dev, source_tags
 from training.quantize import Array, quantize_products, quantize_weights_only
+from training.starting_point import save_starting_point, starting_point_of
 from training.train import BEST_WEIGHTS_FILE, build_model
 
 Graphs = tuple[onnx.ModelProto, onnx.ModelProto]
@@ -75,6 +76,17 @@ def install(bundle_folder: Path, destination: Path) -> None:
     bundle = load_bundle(bundle_folder)
     contents = {name: bundle_folder / name for name in bundle.manifest.files}
     save_bundle(destination, bundle.manifest, contents, opens)
+
+
+def install_starting_point(config: RunConfig, run: Path, destination: Path) -> Path:
+    """Put beside a bundle's folder what ``finetune`` begins with: see ``starting_point.py``."""
+    kept = json.loads((run / "corpus.json").read_text(encoding="utf-8"))["kept"]
+    # Pairs stand in the order of the files.
+    first = config.corpus.train[0]
+    train = TokenPairs.load(run / "train.npz").some(range(kept[first.name]))
+    path = starting_point_of(destination)
+    save_starting_point(config, run / BEST_WEIGHTS_FILE, train, read_dev(run), path)
+    return path
 
 
 def load_best_model(config: RunConfig, run: Path, vocabulary_size: int) -> EncoderDecoder:

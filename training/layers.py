@@ -66,6 +66,12 @@ class TiedOutput(keras.layers.Layer):
         """``[..., embedding]`` -> logits ``[..., vocabulary]``."""
         return ops.matmul(inputs, ops.transpose(self.embedding.embeddings)) + self.bias
 
+    def listed(self, inputs: Any, token_ids: Any, offsets: Any) -> Any:
+        """``[..., embedding]``, a shortlist's ``token_ids [shortlist]`` and ``offsets [shortlist]`` -> logits
+        ``[..., shortlist]``."""
+        scores = ops.matmul(inputs, ops.transpose(self.embedding(token_ids)))
+        return scores + ops.cast(ops.take(self.bias, token_ids) + offsets, scores.dtype)
+
     def smoothing(self, inputs: Any, token_ids: Any) -> Any:
         """Chosen logit less mean logit, ``[...]``: what label smoothing adds to the cross-entropy of each token.
 
@@ -91,6 +97,11 @@ class UntiedOutput(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """``[..., features]`` -> logits ``[..., vocabulary]``."""
         return ops.matmul(inputs, self.kernel) + self.bias
+
+    def listed(self, inputs: Any, token_ids: Any, offsets: Any) -> Any:
+        """Logits ``[..., shortlist]``; see ``TiedOutput.listed``."""
+        scores = ops.matmul(inputs, ops.take(self.kernel, token_ids, axis=1))
+        return scores + ops.cast(ops.take(self.bias, token_ids) + offsets, scores.dtype)
 
     def smoothing(self, inputs: Any, token_ids: Any) -> Any:
         """Chosen logit less mean logit, ``[...]``; see ``TiedOutput.smoothing``."""

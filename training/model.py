@@ -114,18 +114,21 @@ class EncoderDecoder(keras.Model):
 
     # --- the decoder -------------------------------------------------------------------------------------------
 
-    def call(self, inputs: tuple[Any, Any, Any], training: bool = False) -> Any:
+    def call(self, inputs: tuple[Any, ...], training: bool = False) -> Any:
         """Logits ``[rows, target, vocabulary]`` of the token after each input token, and what they were made from.
 
-        Outside training the decoder always reads the true tokens, so that losses can be compared.
+        Outside training the decoder always reads the true tokens, so that losses can be compared. With a shortlist's
+        ``token_ids`` and ``offsets`` as fourth and fifth input the logits are those of its tokens alone.
         """
-        source_ids, source_lengths, input_ids = inputs
+        source_ids, source_lengths, input_ids, *listed = inputs
         memories, states = self.encode(source_ids, source_lengths, training)
         sampled = training and self.samples
         if sampled or self.config.input_feeding:
             top = self._stepwise(input_ids, source_lengths, memories, states, training, sampled)
         else:
             top = self._whole(input_ids, source_lengths, memories, states, training)
+        if listed:
+            return self.output_scores.listed(top, *listed), top
         return self.output_scores(top), top
 
     def step(
@@ -285,12 +288,13 @@ class EncoderDecoder(keras.Model):
     ) -> Any:
         """Mean cross-entropy in nats per target token, padding left out, with label smoothing while training.
 
-        What is padding in ``y`` counts for nothing: so ``loss_on`` reaches here.
+        What is padding in ``y`` counts for nothing: so ``loss_on`` reaches here. With a shortlist ``y`` holds places.
         """
         logits, top = y_pred
         losses = keras.losses.sparse_categorical_crossentropy(y, ops.cast(logits, "float32"), from_logits=True)
         if training and self.label_smoothing:
-            losses = losses + self.label_smoothing * self.output_scores.smoothing(top, y)
+            token_ids = ops.take(x[3], y) if len(x) > 3 else y
+            losses = losses + self.label_smoothing * self.output_scores.smoothing(top, token_ids)
         weights = ops.cast(y != PAD_ID, losses.dtype)
         return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from app.bundle.manifest import Manifest
+from app.bundle.manifest import LengthScore, Manifest, Quality
 from training.config import CellKind, ModelConfig, RunConfig, TrainingConfig
+from training.faults import FAULTS, SHORT_SHARE, count_faults
 from training.scoring import ScoredSet, sentence_scores
 
-EXAMPLES = 6
+EXAMPLES_OF_EACH = 10
 
 
 def render(
@@ -19,6 +20,7 @@ def render(
         _scores(scored),
         _precision(manifest, scored[0], float32_bleu),
         _by_length(scored),
+        _faults(scored),
         _pictures(plots),
         _examples(scored[0]),
         _limits(manifest),
@@ -44,10 +46,18 @@ def _scores(scored: Sequence[ScoredSet]) -> str:
     for one in scored:
         bleu, chrf = one.quality
         lines.append(
-            f"| {one.name} | {bleu.segments:,} | {bleu.beam_size} | {bleu.score:.1f} | {chrf.score:.1f} | {one.cut} |"
+            f"| {one.name} | {bleu.segments:,} | {bleu.beam_size} | {_with_interval(bleu)} | {_with_interval(chrf)} | "
+            f"{one.cut} |"
         )
     signatures = "\n".join(f"- {quality.metric}: `{quality.signature}`" for quality in scored[0].quality)
-    return "\n".join(lines) + f"\n\nSacreBLEU signatures, one reference, detokenised text:\n\n{signatures}\n"
+    return (
+        "\n".join(lines) + "\n\nWith their 95 % confidence intervals (bootstrap over the segments, 1,000 draws). "
+        f"SacreBLEU signatures, one reference, detokenised text:\n\n{signatures}\n"
+    )
+
+
+def _with_interval(scored: Quality | LengthScore) -> str:
+    return f"{scored.score:.1f}" + ("" if scored.interval is None else f" ± {scored.interval:.1f}")
 
 
 def _precision(manifest: Manifest, dev: ScoredSet, float32_bleu: float | None) -> str:
@@ -61,7 +71,22 @@ def _by_length(scored: Sequence[ScoredSet]) -> str:
     for one in scored:
         for point in one.quality[0].by_length:
             words = f"{point.from_words} to {point.to_words}" if point.to_words else f"{point.from_words} and more"
-            lines.append(f"| {one.name} | {words} | {point.segments:,} | {point.score:.1f} |")
+            lines.append(f"| {one.name} | {words} | {point.segments:,} | {_with_interval(point)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _faults(scored: Sequence[ScoredSet]) -> str:
+    lines = [
+        "Faults that can be counted, in % of the segments: nothing written; a phrase several times in a row; the "
+        f"source itself; under {SHORT_SHARE:.0%} of the reference's length; digits that neither source nor reference "
+        "has; a name gone that both have.\n",
+        f"| set | {' | '.join(FAULTS)} |",
+        "|---" * (len(FAULTS) + 1) + "|",
+    ]
+    for one in scored:
+        counted = count_faults(one.sources, one.translations, one.references)
+        shares = (f"{100 * count / len(one.sources):.2f}" for count in counted.values())
+        lines.append(f"| {one.name} | {' | '.join(shares)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -70,16 +95,22 @@ def _pictures(plots: Sequence[str]) -> str:
 
 
 def _examples(dev: ScoredSet) -> str:
-    """Some of the best and the worst on dev by chrF, of five words and more, so that luck on two words counts less."""
+    """From the worst to the best on dev by chrF at even distances, and the very worst, of five words and more, so that
+    luck on two words counts less."""
     ranked = sorted(
         (score, index) for index, score in enumerate(sentence_scores(dev)) if len(dev.sources[index].split()) >= 5
     )
+    last, count = len(ranked) - 1, EXAMPLES_OF_EACH
+    spread = sorted({round(last * place / (count - 1)) for place in range(count)}) if ranked else []
     lines = [f"## Examples from {dev.name} (development set)\n"]
-    for title, chosen in (("Good", ranked[::-1][:EXAMPLES]), ("Bad", ranked[:EXAMPLES])):
-        lines += [f"{title}:\n", "| source | translation | reference |", "|---|---|---|"]
-        for _, index in chosen:
+    for title, chosen in (
+        ("As they come, from the worst to the best at even distances", [ranked[place] for place in spread]),
+        ("The worst", ranked[:count]),
+    ):
+        lines += [f"{title} (chrF of each):\n", "| chrF | source | translation | reference |", "|---|---|---|---|"]
+        for score, index in chosen:
             cells = (dev.sources[index], dev.translations[index], dev.references[index])
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+            lines.append(f"| {score:.0f} | " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines.append("")
     return "\n".join(lines)
 

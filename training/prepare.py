@@ -25,9 +25,10 @@ from training.tokenizer import learn_tokenizer, tag_piece
 TOKENIZER_FILES = {"sentencepiece": "tokenizer.model", "characters": "tokenizer.json", "words": "tokenizer.json"}
 
 
-def prepare(config: RunConfig, data: Path, run: Path) -> CorpusReport:
+def prepare(config: RunConfig, data: Path, run: Path, tokenizer_file: Path | None = None) -> CorpusReport:
     """Write ``tokenizer.*``, ``train.npz``, ``dev.npz``, ``dev.tsv`` and ``corpus.json`` into the run's folder.
 
+    :param tokenizer_file: the vocabulary to use, of a model that is trained further; else one is learned.
     :raises CorpusError: a file is unreadable, or nothing is left of it.
     """
     run.mkdir(parents=True, exist_ok=True)
@@ -45,14 +46,16 @@ def prepare(config: RunConfig, data: Path, run: Path) -> CorpusReport:
             dev[target].extend(chosen)
         else:
             pairs = without_sources(pairs, held_out, report, entry.name)
-        train[target].extend(pairs)
+        train[target].extend(pairs * entry.repeat)
     if not _all(train) or not dev[config.target]:
         raise CorpusError(
             f"nothing to learn from: {len(_all(train))} training and {len(dev[config.target])} dev pairs are left"
         )
-    tokenizer = learn_tokenizer(
-        (text for pair in _all(train) for text in pair if text), config.tokenizer, config.seed, config.tagged
-    )
+    if tokenizer_file is not None:
+        tokenizer = load_tokenizer(tokenizer_file, config.tokenizer.kind)
+    else:
+        texts = (text for pair in _all(train) for text in pair if text)
+        tokenizer = learn_tokenizer(texts, config.tokenizer, config.seed, config.tagged)
     write_atomically(run / TOKENIZER_FILES[tokenizer.kind], tokenizer.to_bytes())
     _encoded(train, config, tokenizer).save(run / "train.npz")
     _encoded(dev, config, tokenizer).save(run / "dev.npz")
@@ -93,6 +96,15 @@ def source_tags(config: RunConfig, tokenizer: Tokenizer) -> dict[str, int]:
 def load_run_tokenizer(config: RunConfig, run: Path) -> Tokenizer:
     """The tokenizer that ``prepare`` left in the run's folder."""
     return load_tokenizer(run / TOKENIZER_FILES[config.tokenizer.kind], config.tokenizer.kind)
+
+
+def read_dev(run: Path) -> list[Pair]:
+    """The dev pairs that ``prepare`` left in the run's folder."""
+    path = run / "dev.tsv"
+    if not path.exists():
+        raise CorpusError(f"{path}: missing; run prepare first")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [(source, target) for source, _, target in (line.partition("\t") for line in lines)]
 
 
 def read_entry(entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> Iterator[Pair]:

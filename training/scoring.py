@@ -19,6 +19,7 @@ from training.corpus import Pair
 # Source words, both ends counted; the last has no upper end.
 LENGTH_BUCKETS: tuple[tuple[int, int | None], ...] = ((1, 5), (6, 10), (11, 15), (16, 20), (21, 30), (31, None))
 TEXTS_PER_REQUEST = 400
+BOOTSTRAP_DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,28 @@ def _quality(
     for low, high in LENGTH_BUCKETS:
         chosen = [i for i, source in enumerate(sources) if low <= len(source.split()) <= (high or 10**9)]
         if chosen:
-            score = metric.corpus_score([translations[i] for i in chosen], [[references[i] for i in chosen]]).score
-            by_length.append(LengthScore(from_words=low, to_words=high, segments=len(chosen), score=round(score, 2)))
-    score = metric.corpus_score(list(translations), [list(references)]).score
+            score, interval = _scored(metric, [translations[i] for i in chosen], [references[i] for i in chosen])
+            by_length.append(
+                LengthScore(from_words=low, to_words=high, segments=len(chosen), score=score, interval=interval)
+            )
+    score, interval = _scored(metric, translations, references)
+    # As the score itself is computed: drawing again only says how sure it is.
+    signature = type(metric)()
+    signature.corpus_score([references[0]], [[references[0]]])
     return Quality(
         set=name,
         metric="BLEU" if isinstance(metric, BLEU) else "chrF",
-        score=round(score, 2),
-        signature=str(metric.get_signature()),
+        score=score,
+        interval=interval,
+        signature=str(signature.get_signature()),
         beam_size=beam_size,
         segments=len(sources),
         by_length=tuple(by_length),
     )
+
+
+def _scored(metric: BLEU | CHRF, translations: Sequence[str], references: Sequence[str]) -> tuple[float, float | None]:
+    """The score, and half the width of its 95 % confidence interval; none for a single segment."""
+    draws = BOOTSTRAP_DRAWS if len(translations) > 1 else 1
+    found = metric.corpus_score(list(translations), [list(references)], n_bootstrap=draws)
+    return round(found.score, 2), round(float(found._ci), 2) if draws > 1 else None

@@ -3,18 +3,21 @@
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from training.arrays import to_numpy
-from training.checkpoint import Place, load_checkpoint, save_checkpoint, save_weights
+from training.checkpoint import Place, load_checkpoint, load_weights, save_checkpoint, save_weights
 from training.config import RunConfig, TrainingConfig
 from training.dataset import Batch, BatchPlan, TokenPairs
 from training.errors import ConfigError, NotANumber
 from training.model import EncoderDecoder
 from training.prepare import load_run_tokenizer
 from training.scalars import ScalarLog
+from training.shortlist import shortlist
 
 CHECKPOINT_FILE = "checkpoint.npz"
 BEST_WEIGHTS_FILE = "best.weights.npz"
@@ -66,9 +69,12 @@ def sampling_rate(settings: TrainingConfig, progress: float) -> float:
 
 
 class Trainer:
-    """One run in its folder: goes on from the checkpoint that is there, or begins."""
+    """One run in its folder: goes on from the checkpoint that is there, or begins.
 
-    def __init__(self, config: RunConfig, run: Path) -> None:
+    :param weights: to begin with, where there is no checkpoint yet.
+    """
+
+    def __init__(self, config: RunConfig, run: Path, weights: Path | None = None) -> None:
         self.config, self.run = config, run
         tokenizer = load_run_tokenizer(config, run)
         self.model = build_model(config, tokenizer.vocabulary_size, for_training=True)
@@ -80,6 +86,8 @@ class Trainer:
             raise ConfigError(f"no pair fits into bucket_widths {list(settings.bucket_widths)}")
         checkpoint = run / CHECKPOINT_FILE
         self.place = load_checkpoint(checkpoint, self.model) if checkpoint.exists() else Place()
+        if weights is not None and not checkpoint.exists():
+            load_weights(weights, self.model)
 
     def fit(self, stop_after_steps: int | None = None) -> Place:
         """Train until ``max_steps``, until the budget is spent, until dev stops improving, or for
@@ -143,9 +151,7 @@ class Trainer:
         self.model.optimizer.learning_rate.assign(learning_rate(settings, place.step, self.progress))
         if self.model.samples:
             self.model.sampling_rate.assign(sampling_rate(settings, self.progress))
-        loss = float(
-            self.model.train_on_batch((batch.source_ids, batch.source_lengths, batch.input_ids), batch.target_ids)
-        )
+        loss = float(self.model.train_on_batch(*self._given(batch)))
         seconds = time.perf_counter() - started
         place.step, place.batch = place.step + 1, place.batch + 1
         place.target_tokens += batch.target_tokens
@@ -158,6 +164,19 @@ class Trainer:
                 f"training.gradient_clip_norm; the last checkpoint is from before and stays"
             )
         return loss, seconds
+
+    def _given(self, batch: Batch) -> tuple[tuple[Any, ...], Any]:
+        """What the model reads, and what it is to write."""
+        place, settings = self.place, self.config.training
+        read = (batch.source_ids, batch.source_lengths, batch.input_ids)
+        if settings.shortlist is None or self.progress >= settings.shortlist_until:
+            return read, batch.target_ids
+        # Of its own place in the run, so that a run that goes on draws the same.
+        generator = np.random.default_rng([self.config.seed, place.epoch, place.batch])
+        listed = shortlist(batch.target_ids, self.model.vocabulary_size, settings.shortlist, generator)
+        return (
+            (read, batch.target_ids) if listed is None else ((*read, listed.token_ids, listed.offsets), listed.places)
+        )
 
     def _after_step(self, loss: float, tokens_per_second: float, log: ScalarLog, progress: Progress) -> None:
         place, settings = self.place, self.config.training

@@ -106,7 +106,10 @@ class TrainingData(BaseModel):
 
 
 class LengthScore(BaseModel):
-    """The score of the segments whose source has ``from_words`` to ``to_words`` words (None: no upper end)."""
+    """The score of the segments whose source has ``from_words`` to ``to_words`` words (None: no upper end).
+
+    ``interval`` as in ``Quality``.
+    """
 
     model_config = STRICT
 
@@ -114,16 +117,22 @@ class LengthScore(BaseModel):
     to_words: int | None
     segments: Count
     score: float
+    interval: float | None = None
 
 
 class Quality(BaseModel):
-    """One measured score of the exported bundle; ``signature`` is the metric's own, so that it can be repeated."""
+    """One measured score of the exported bundle; ``signature`` is the metric's own, so that it can be repeated.
+
+    With 95 % confidence the score lies within ``interval`` of ``score``, by drawing the segments again (Koehn 2004,
+    "Statistical significance tests for machine translation evaluation"); None where that was not measured.
+    """
 
     model_config = STRICT
 
     set: Text
     metric: Literal["BLEU", "chrF"]
     score: float
+    interval: float | None = None
     signature: str
     beam_size: Count
     segments: Count
