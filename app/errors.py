@@ -18,6 +18,7 @@ PasserelleError
 │   ├── DeadlineExceeded        the request's deadline passed
 │   ├── RequestCancelled        the caller left
 │   └── StepFailed              a graph raised while it ran
+├── BulkError                   a file of lines cannot be translated
 └── ConfigurationError          a setting cannot be honoured
 """
 
@@ -106,3 +107,7 @@ class StepFailed(EngineError):
 
 class ConfigurationError(PasserelleError):
     """A setting cannot be honoured."""
+
+
+class BulkError(PasserelleError):
+    """A file of lines cannot be translated: unreadable, or begun with other work."""
