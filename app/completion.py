@@ -7,6 +7,9 @@ from app.bundle.store import Bundle
 from app.engine.sequence import FinishReason, Hypothesis, Priority, SearchOptions
 from app.errors import DeadlineExceeded
 from app.pending import Pending
+from app.reading import Reader
+from app.restoring import Restored, restore
+from app.text.placeholders import Masked
 from app.text.segmentation import split
 from app.translator import Submitter, TranslationOptions, Translator
 from app.typed import Lettering, Typed
@@ -28,7 +31,8 @@ class Completion:
 class Draft:
     """What was typed, and what the engine is asked about it. ``source_ids`` is empty where there is nothing to ask.
 
-    ``begun``: how the sentence being typed begins, as the model writes it.
+    ``begun``: how the sentence being typed begins, as the model writes it. ``masked``: the segment with stand-ins for
+    its placeholders. ``rest``: of a placeholder half typed, what is missing.
     """
 
     typed: str
@@ -36,6 +40,8 @@ class Draft:
     source_ids: tuple[int, ...]
     options: SearchOptions
     count: int
+    masked: Masked | None = None
+    rest: str = ""
     unasked: tuple[Completion, ...] = ()
 
 
@@ -47,6 +53,8 @@ class Completer:
         self._translator = translator
         self._language = bundle.manifest.target
         self._tokenizer = bundle.tokenizer
+        self._reader = Reader(bundle.tokenizer)
+        self._has_attention = bool(bundle.manifest.signature.memory_names)
         self._length_penalty = bundle.manifest.search.length_penalty
         self._lettering = Lettering(bundle.tokenizer.written())
 
@@ -56,14 +64,17 @@ class Completer:
         :param count: how many completions, at most.
         :param rows: how many hypotheses to look for them with; some turn out to be the same text.
         """
-        plan = self._translator.prepare([text], TranslationOptions(placeholders=False))
+        plan = self._translator.prepare([text], TranslationOptions(typed=typed))
         numbers = [part.segment for part in plan.texts[0] if part.segment is not None]
         if not numbers:  # no language changes this text
             unasked = (Completion(text, 0.0, FinishReason.STOP),) if text.startswith(typed) else ()
-            return Draft(typed, "", (), SearchOptions(), count, unasked)
+            return Draft(typed, "", (), SearchOptions(), count, unasked=unasked)
         starts = self._sentence_starts(typed)
         place = min(len(starts), len(numbers)) - 1
-        sentence = typed[starts[place] :]
+        sentence, missing = typed[starts[place] :], ""
+        masked = plan.masked[numbers[place]]
+        if masked is not None:
+            sentence, missing = _as_read(masked, sentence)
         ids, rest = self._tokenizer.encode_begun(sentence)
         whole = self._tokenizer.encode(sentence)
         allowed = Typed(self._lettering, rest if len(whole) - len(ids) <= _MOST_OPEN_TOKENS else b"")
@@ -77,8 +88,9 @@ class Completer:
             prefix=tuple(ids),
             branching=True,
             allowed=allowed if rest else None,
+            align=self._has_attention and masked is not None and bool(masked.spots),
         )
-        return Draft(typed, begun.lstrip(), plan.sources[numbers[place]], options, count)
+        return Draft(typed, begun.lstrip(), plan.sources[numbers[place]], options, count, masked, missing)
 
     def submit(self, draft: Draft, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE) -> Pending:
         """As ``Translator.submit``."""
@@ -105,12 +117,19 @@ class Completer:
         return list(found.values())[: draft.count]
 
     def _completion(self, draft: Draft, hypothesis: Hypothesis) -> Completion | None:
-        """None where the time was over before what was typed was written again."""
+        """None where the time was over before what was typed was written again, or a placeholder is lost."""
         text = self._tokenizer.decode(hypothesis.token_ids).lstrip()
         if not text.startswith(draft.begun):
             return None
         # What was typed stays as it was typed, also where the model writes it otherwise (curly quotes).
         added = text[len(draft.begun) :].rstrip()
+        if draft.masked is not None:
+            reading = self._reader.read(draft.masked.read, hypothesis)
+            fixed = min(len(draft.begun), len(reading.text))
+            restored = restore(draft.masked, reading.text, reading.alignment, fixed)
+            if restored is None:
+                return None
+            added = draft.rest + restored.text[_end_of(restored, fixed) :]
         return Completion(draft.typed + added, hypothesis.score, hypothesis.finish_reason)
 
     def _sentence_starts(self, typed: str) -> list[int]:
@@ -123,3 +142,31 @@ class Completer:
                 starts.append(position)
             position += len(piece.text)
         return starts or [0]
+
+
+def _as_read(masked: Masked, typed: str) -> tuple[str, str]:
+    """What was typed with stand-ins for its placeholders; of one half typed at its end, what is missing."""
+    end, rest = typed, ""
+    for spot in masked.spots:
+        length = _half_typed(typed, spot.placeholder)
+        if length and typed.count(spot.placeholder) == 0:
+            end, rest = typed[:-length] + spot.placeholder, spot.placeholder[length:]
+            break
+    return masked.masked(end), rest
+
+
+def _end_of(restored: Restored, length: int) -> int:
+    """Where so many characters of the model's text end, before what was put behind them."""
+    for (start, end), placeholder in restored.placed:
+        if start < length <= end:
+            return restored.places[start] + len(placeholder)
+    return restored.places[length - 1] + 1 if length else 0
+
+
+def _half_typed(typed: str, placeholder: str) -> int:
+    """How many characters of a placeholder stand at the end; letters alone may as well begin a word."""
+    for length in range(len(placeholder) - 1, 0, -1):
+        begun = placeholder[:length]
+        if typed.endswith(begun) and not begun.isalnum():
+            return length
+    return 0

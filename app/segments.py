@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from app.bundle.tokenizer import Tokenizer
 from app.text.casing import is_in_capitals
 from app.text.placeholders import Masked, mask, read_as, shade, unshade
+from app.text.scripts import is_legible
 from app.text.segmentation import Piece, shorten, split
 from app.text.terms import Terms
 
@@ -60,6 +61,9 @@ class SegmentList:
         short = [part for piece in split(shaded, self._language, is_whole) for part in shorten(piece, self._fits)]
         pieces: list[Piece] = []
         for piece, own, shaded_text in unshade(short, placeholders) if placeholders else _as_they_are(short):
+            if piece.is_segment and not is_legible(shaded_text, self._language):
+                pieces.append(Piece(piece.text, is_segment=False))
+                continue
             # Where somebody gave the beginning of an answer, its letters are no longer ours to choose.
             in_capitals = self._masking and not self._prefix and is_in_capitals(shaded_text)
             if piece.is_segment and (own or in_capitals) and piece.text not in self._masked:

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "bytes"},
     )
     max_characters: int = Field(
-        default=50_000,
+        default=200_000,
         ge=1,
         le=10_000_000,
         description="Characters of all texts of one request together.",

@@ -68,12 +68,13 @@ _NOWHERE: Final = Places()
 class Inside:
     """What a segment has in it beside its text. ``raw``: how it stands in the document, None where that would make
     other tags of what comes behind it. ``marks``: with places in the
-    segment. ``words``: by the character that stands for it, what was kept from the model.
+    segment. ``whole_words``: by the code of the character that stands for it, what was kept from
+    the model.
     """
 
     raw: str | None
     marks: tuple[Mark, ...]
-    words: Mapping[str, str]
+    whole_words: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,13 @@ class Part:
             return escape(reading.text) if self.is_markup else reading.text
         if reading.text == reading.source and self.inside.raw is not None:
             return self.inside.raw
-        return "".join(text for text, _ in self._strokes(reading))
+        written, position = [], 0
+        for insert in self._inserts(reading):
+            text = reading.text[position : insert.start]
+            written.append((escape(text) if self.is_markup else text).translate(self.inside.whole_words))
+            written.append(insert.written)
+            position = max(position, insert.end)
+        return "".join(written)
 
     def written_places(self, reading: TranslatedSegment, start: int) -> Places:
         """Where each character of a reading lies, once it is written from ``start`` on."""
@@ -117,19 +124,23 @@ class Part:
 
     def _strokes(self, reading: TranslatedSegment) -> Iterator[tuple[str, bool]]:
         """Each character of a reading as it is written, and what stands between them."""
-        words: Mapping[str, str] = self.inside.words if self.inside else {}
-        inserts: Sequence[Insert] = ()
-        if self.inside is not None and self.inside.marks:
-            inserts = place_marks(self.inside.marks, reading.source, reading.text, reading.alignment)
+        words = self.inside.whole_words if self.inside else {}
         position = 0
-        for insert in [*inserts, Insert(len(reading.text), len(reading.text), "")]:
+        for insert in self._inserts(reading):
             for character in reading.text[position : insert.start]:
-                yield words.get(character) or (escape(character) if self.is_markup else character), True
+                yield (escape(character) if self.is_markup else character).translate(words), True
             replaced = insert.end - max(insert.start, position)
             yield insert.written, replaced > 0
             for _ in range(replaced - 1):
                 yield "", True
             position = max(position, insert.end)
+
+    def _inserts(self, reading: TranslatedSegment) -> list[Insert]:
+        """What is put into a reading, and at last nothing at its end."""
+        inserts: list[Insert] = []
+        if self.inside is not None and self.inside.marks:
+            inserts = place_marks(self.inside.marks, reading.source, reading.text, reading.alignment)
+        return [*inserts, Insert(len(reading.text), len(reading.text), "")]
 
 
 @dataclass(slots=True)
@@ -149,6 +160,7 @@ def parts_of(
 ) -> list[Part]:
     """The segments of a flow, and before each what stands between it and the one before, from ``start`` on."""
     parts: list[Part] = []
+    words = {ord(character): word for character, word in flow.words.items()}
     position = 0
     for piece in pieces:
         begin, position = position, position + len(piece.text)
@@ -164,7 +176,7 @@ def parts_of(
         inside = None
         if raw != piece.text or flow.is_markup:
             is_safe = not flow.is_markup or raw == without_open_tag(raw)
-            inside = Inside(raw if is_safe else None, marks, flow.words)
+            inside = Inside(raw if is_safe else None, marks, words)
         parts.append(Part(segment=number(piece.text), is_markup=flow.is_markup, places=places, inside=inside))
         start = behind
     return parts

@@ -50,7 +50,8 @@ class TranslationOptions:
 
     ``beam_size`` None is the bundle's own; ``alternatives`` may widen the beam, or draw so many times more.
     ``alignment`` asks for ``Translation.alignment``. ``target_prefix`` is how the translation of the first segment
-    begins, of a single text. ``placeholders``: they are kept out of the model, and so are the ``terms`` of a glossary.
+    begins, of a single text; ``typed`` is so much of it as somebody has typed, which only keeps stand-ins from being
+    taken for its words. ``placeholders``: they are kept out of the model, and so are the ``terms`` of a glossary.
     ``tags`` of HTML and XML. ``splitting`` None: as the format has it. ``keeps_form``: a translation begins and ends as
     its segment does. The others are those of ``SearchOptions``.
     """
@@ -63,6 +64,7 @@ class TranslationOptions:
     keeps_form: bool = False
     alignment: bool = False
     target_prefix: str = ""
+    typed: str = ""
     placeholders: bool = True
     terms: Terms | None = None
     no_repeat_ngram: int = 0
@@ -114,7 +116,7 @@ class Translator:
             self._languages[0],
             self._max_source_tokens,
             masking=chosen.placeholders,
-            prefix=chosen.target_prefix,
+            prefix=chosen.target_prefix or chosen.typed,
             terms=chosen.terms,
         )
         parts = tuple(tuple(self._parts(text, chosen, found)) for text in texts)

@@ -18,6 +18,7 @@ from app.engine.loop import Engine
 from app.engine.sequence import FinishReason
 from app.errors import InvalidRequest
 from app.settings import Settings
+from app.text.placeholders import placeholders_in
 from app.translator import TranslationOptions, Translator
 from tests.engines import PATIENCE
 from tests.fakes import HashMachine, TextMachine, fake_bundle, text_machine
@@ -105,6 +106,32 @@ def test_completions(upper: Desk) -> None:
     assert (first.text, first.finish_reason) == ("HELLO", FinishReason.STOP)
     assert [one.text for one in upper.complete("42", "4")] == ["42"]
     assert upper.complete("42", "5") == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("", "ASK {name} NOW %s."),
+        ("AS", "ASK {name} NOW %s."),
+        ("ASK {", "ASK {name} NOW %s."),
+        ("ASK {na", "ASK {name} NOW %s."),
+        ("ASK {name}", "ASK {name} NOW %s."),
+        ("ASK {name} N", "ASK {name} NOW %s."),
+        ("ASK {name} NOW %", "ASK {name} NOW %s."),
+        ("ASK {name} NOW %s.", "ASK {name} NOW %s."),
+    ],
+)
+def test_completions_have_the_placeholders(upper: Desk, typed: str, wanted: str) -> None:
+    assert upper.complete("ask {name} now %s.", typed)[0].text == wanted
+
+
+@given(typed=st.text("{}name%sASK .", max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_typed_placeholders(random_desk: Desk, typed: str) -> None:
+    for completion in random_desk.complete("The cat {name} %s.", typed):
+        assert completion.text.startswith(typed)
+        # What is typed may break a placeholder, or add to it.
+        assert {"{name}", "%s"} <= set(placeholders_in(completion.text)) or "{" in typed or "%" in typed
 
 
 @given(typed=st.text("aé. !?\n\t-,'«»", max_size=30))

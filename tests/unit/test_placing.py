@@ -1,6 +1,8 @@
 """Tags come back through every model: one that copies, and one that writes anything."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +12,11 @@ from app.alignment import SegmentAlignment
 from app.bundle.store import Bundle
 from app.engine.facts import ModelFacts
 from app.engine.loop import Engine
+from app.pending import Pending
 from app.placing import place_marks
 from app.text.elements import TagRules
 from app.text.flow import TextFormat, flows_of
+from app.translation import WholeParts
 from app.translator import TranslationOptions, Translator
 from tests.fakes import fake_bundle, text_machine
 from tests.markup_texts import SOUPS, TREES, check, check_many, check_tree
@@ -157,6 +161,35 @@ def test_whatever_the_markup_is(
 
 def test_many_documents_lose_nothing(bundle: Bundle) -> None:
     check_many(Translator(bundle, Hostile(6)), 1000)
+
+
+@pytest.mark.parametrize("text_format", ["html", "xml"])
+@pytest.mark.parametrize(
+    "unit",
+    ["<b>a ", "<b>", "a <b></b>", "</b>a", "<code>", "<code>a</code> ", "<pre>", "<a href='", '<a "', "<!-- ",
+     "<p>a<b>", "<x1><y>", "&amp;", "&#xF0000;", "a\n<i>b</i>", "😀 ", "<svg>", "<script>", "<![CDATA["],
+)  # fmt: skip
+def test_hostile_documents_take_no_long_time(bundle: Bundle, unit: str, text_format: TextFormat) -> None:
+    document = unit * (20_000 // len(unit)) + "> z"
+    began = time.process_time()
+    options = TranslationOptions(text_format=text_format)
+    (translation,) = Translator(bundle, Hostile(1)).translate([document], options)
+    assert time.process_time() - began < 10
+    check(document, translation, text_format == "xml")
+
+
+@settings(max_examples=60, deadline=None)
+@given(TREES)
+def test_what_is_told_early_is_the_beginning_of_the_answer(copier: Translator, tree: str) -> None:
+    plan = copier.prepare([f"<p>Before <i>it</i>.</p>{tree}<p>Behind <b>it</b> all. It ends.</p>"], HTML)
+    pending = copier.submit(plan)
+    pending.done.result(20)
+    answer = copier.finish(plan, pending)[0].text
+    for unfinished in range(len(plan.segments)):
+        futures = list(pending._futures)
+        futures[unfinished] = Future()
+        heard = {unfinished: plan.sources[unfinished][:5]}
+        assert answer.startswith(copier.known(plan, 0, Pending(futures), heard, WholeParts()))
 
 
 def test_more_marks_than_any_sentence_has(bundle: Bundle) -> None:
