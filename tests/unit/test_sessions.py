@@ -244,6 +244,34 @@ def test_several_bundles_use_no_more_threads_than_there_are(
         assert np.array_equal(encoded.memory["memory"], found[0].memory["memory"])
 
 
+def test_a_busy_bundle_leaves_every_other_its_turn() -> None:
+    """Who lets go and comes again at once stands behind those who wait: with a semaphore they would wait for ever."""
+    turns, taken, ended = divide(threads=1, bundles=2).turns, [0, 0], threading.Event()
+
+    def keep_running(bundle: int) -> None:
+        while not ended.is_set():
+            with turns:
+                time.sleep(0.0005)
+                taken[bundle] += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        for bundle in (0, 1):
+            pool.submit(keep_running, bundle)
+        time.sleep(0.3)
+        ended.set()
+    assert min(taken) > 10
+    assert max(taken) < 2 * min(taken)
+
+
+def test_a_turn_is_given_back_when_a_graph_fails() -> None:
+    turns = divide(threads=1, bundles=2).turns
+    for _ in range(2):
+        with pytest.raises(ValueError, match="it failed"), turns:
+            raise ValueError("it failed")
+    with turns:
+        pass
+
+
 def test_the_threads_of_the_service_are_divided(tmp_path: Path) -> None:
     for target in ("fr", "de"):
         onnx_bundle(tmp_path / f"en-{target}", target=target)
