@@ -247,8 +247,10 @@ def test_several_bundles_use_no_more_threads_than_there_are(
 def test_a_busy_bundle_leaves_every_other_its_turn() -> None:
     """Who lets go and comes again at once stands behind those who wait: with a semaphore they would wait for ever."""
     turns, taken, ended = divide(threads=1, bundles=2).turns, [0, 0], threading.Event()
+    both = threading.Barrier(2)
 
     def keep_running(bundle: int) -> None:
+        both.wait(20)
         while not ended.is_set():
             with turns:
                 time.sleep(0.0005)
