@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from app.bundle.manifest import DECODER_STEP_FILE, ENCODER_FILE, Manifest
+from app.bundle.manifest import DECODER_STEP_FILE, ENCODER_FILE, EncoderRows, Manifest
 from app.bundle.signature import NEXT_PREFIX, GraphSignature, Signature, StateSpec, TensorSpec
 from app.bundle.store import Bundle, load_bundle, save_bundle
 from tests.fakes import ALPHABET, english_to_french_tokenizer, fake_contents, fake_manifest
@@ -82,18 +82,25 @@ class _Graph:
         graph = helper.make_graph(
             self.nodes, "tiny", infos(signature.inputs), infos(signature.outputs), initializer=self.weights
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
         helper.set_model_props(model, {"vocabulary_size": str(vocabulary_size)})
         onnx.checker.check_model(model)
         content: bytes = model.SerializeToString()
         return content
 
 
-def encoder_content(vocabulary_size: int = VOCABULARY) -> bytes:
+def encoder_content(vocabulary_size: int = VOCABULARY, encoder_rows: EncoderRows = "any") -> bytes:
+    """:param encoder_rows: ``one``: a product takes its scale from all that it is given, padding too."""
     graph = _Graph(seed=1)
     embedding = graph.weight("embedding", VOCABULARY, UNITS, scale=8.0)
     graph.node("Gather", [embedding, "source_ids"], "embedded")
-    graph.node("MatMul", ["embedded", graph.weight("mix", UNITS, UNITS)], "mixed")
+    if encoder_rows == "any":
+        graph.node("MatMul", ["embedded", graph.weight("mix", UNITS, UNITS)], "mixed")
+    else:
+        weight = np.random.default_rng(1).normal(0.0, 25.0, (UNITS, UNITS)).clip(-64, 64).astype(np.int8)
+        inputs = ["embedded", graph.constant("mix", weight), graph.constant("mix_scale", np.float32(0.005))]
+        graph.node("DynamicQuantizeMatMul", inputs, "mixed", domain="com.microsoft")
     graph.node("Tanh", ["mixed"], "memory")
     mask = graph.mask()
     graph.node("Unsqueeze", [mask, graph.constant("axis_2", np.array([2]))], "mask_3d")
@@ -137,13 +144,17 @@ def onnx_manifest() -> Manifest:
 
 
 def onnx_bundle(
-    folder: Path, encoder: bytes | None = None, decoder_step: bytes | None = None, target: str = "fr"
+    folder: Path,
+    encoder: bytes | None = None,
+    decoder_step: bytes | None = None,
+    target: str = "fr",
+    encoder_rows: EncoderRows = "any",
 ) -> Bundle:
     """Save and load a bundle with these graphs, by default the faithful ones."""
     graphs = {
         ENCODER_FILE: encoder_content() if encoder is None else encoder,
         DECODER_STEP_FILE: decoder_step_content() if decoder_step is None else decoder_step,
     }
-    manifest = onnx_manifest().model_copy(update={"target": target})
+    manifest = onnx_manifest().model_copy(update={"target": target, "encoder_rows": encoder_rows})
     save_bundle(folder, manifest, fake_contents() | graphs, verify=lambda _: None)
     return load_bundle(folder)

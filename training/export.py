@@ -33,6 +33,7 @@ from training.model import EncoderDecoder
 from training.parity import Pair, Parity, check_parity, check_rows_alone, padded, spread_pairs
 from training.prepare import TOKENIZER_FILES, load_run_tokenizer, read_dev, source_tags
 from training.quantize import Array, quantize_products, quantize_weights_only
+from training.row_encoder import can_take_rows, quantize_for_rows
 from training.starting_point import save_starting_point, starting_point_of
 from training.train import BEST_WEIGHTS_FILE, build_model
 
@@ -66,8 +67,11 @@ def export(config: RunConfig, run: Path) -> tuple[dict[str, Path], Parity]:
     _save(folders["float32"], manifest, float32, tokenizer, same_as_model)
     calibration = spread_pairs(dev, config.export.calibration_sentences, config.export.max_source_tokens)
     feeds = _step_feeds(load_bundle(folders["float32"]), calibration)
-    int8 = (quantize_weights_only(float32[0]), quantize_products(float32[1], feeds))
-    _save(folders["int8"], manifest.model_copy(update={"precision": "int8"}), int8, tokenizer, rows_alone)
+    by_rows = can_take_rows(float32[0])
+    encoder = quantize_for_rows(float32[0]) if by_rows else quantize_weights_only(float32[0])
+    changed = {"precision": "int8", "encoder_rows": "one" if by_rows else "any"}
+    int8 = (encoder, quantize_products(float32[1], feeds))
+    _save(folders["int8"], manifest.model_copy(update=changed), int8, tokenizer, rows_alone)
     return folders, parity[0]
 
 

@@ -6,8 +6,8 @@ sentences. Weights get one scale a channel.
 
 - The decoder step computes in int8: a matrix product becomes ``QuantizeLinear`` (constants) and onnxruntime's
   ``MatMulIntegerToFloat``.
-- The encoder keeps its weights in int8 and computes in float32: onnxruntime's quantised LSTM node is dynamic. The
-  weights are restored once, when the session is made.
+- The encoder computes in int8 one row a call where onnxruntime has a quantised node (``training.row_encoder``).
+  Otherwise it keeps its weights in int8 and computes in float32; they are restored once, when the session is made.
 """
 
 from collections import Counter
@@ -37,22 +37,18 @@ SMALLEST_WEIGHT = 2048
 
 def quantize_weights_only(model: onnx.ModelProto) -> onnx.ModelProto:
     """Store every large weight as int8 with one float scale for each of its rows (last axis but one kept whole)."""
-    quantized = _copy(model)
-    for tensor in _large_weights(quantized):
-        weight = numpy_helper.to_array(tensor)
-        # An LSTM's weights are [directions, gates, inputs]: one scale for each gate unit. Others: one a column.
-        axis = -1 if weight.ndim == 3 or _is_table(quantized, tensor.name) else 0
-        integers, scale = _symmetric(weight, axis, LARGEST_STORED_WEIGHT)
-        _restore_at_load(quantized, tensor, integers, scale)
+    quantized = copy_of(model)
+    for tensor in large_weights(quantized):
+        restore_at_load(quantized, tensor, *stored_symmetric(quantized, tensor))
     return quantized
 
 
 def quantize_products(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     """Turn the products with a constant matrix into int8 products with constant scales; ``feeds`` are real inputs of
     the graph, run in float32 to see how far its activations reach."""
-    quantized = _copy(model)
+    quantized = copy_of(model)
     graph = quantized.graph
-    weights = {tensor.name: tensor for tensor in _large_weights(quantized)}
+    weights = {tensor.name: tensor for tensor in large_weights(quantized)}
     products = [node for node in graph.node if node.op_type == "MatMul" and node.input[1] in weights]
     ranges = _activation_ranges(model, sorted({node.input[0] for node in products}), feeds)
     shared = _TiedTable(quantized, weights)
@@ -71,9 +67,8 @@ def quantize_products(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     del graph.node[:]
     graph.node.extend(nodes)
     _absorb_biases(quantized)
-    _drop_unread(quantized)
-    if not any(entry.domain == MICROSOFT_DOMAIN for entry in quantized.opset_import):
-        quantized.opset_import.append(helper.make_opsetid(MICROSOFT_DOMAIN, 1))
+    drop_unread(quantized)
+    use_microsoft_domain(quantized)
     return quantized
 
 
@@ -87,9 +82,9 @@ class _TiedTable:
         self.name = gathers[0].input[0] if gathers else None
         self._table = numpy_helper.to_array(weights[self.name]) if self.name else None
         if self._table is not None:
-            self._integers, self._scale = _symmetric(self._table, -1, LARGEST_PRODUCT_WEIGHT)
-            _add(model, "embedding_int8", self._integers)
-            _add(model, "embedding_scale", self._scale)
+            self._integers, self._scale = symmetric(self._table, -1, LARGEST_PRODUCT_WEIGHT)
+            add_constant(model, "embedding_int8", self._integers)
+            add_constant(model, "embedding_scale", self._scale)
 
     def gather(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         base = node.output[0]
@@ -124,10 +119,10 @@ def _integer_product(
     weight = numpy_helper.to_array(tensor)
     names = shared.as_output_weight(weight)
     if names is None:
-        integers, scale = _symmetric(weight, 0, LARGEST_PRODUCT_WEIGHT)
+        integers, scale = symmetric(weight, 0, LARGEST_PRODUCT_WEIGHT)
         names = (f"{tensor.name}_int8", f"{tensor.name}_scale")
-        _add(model, names[0], integers)
-        _add(model, names[1], scale.reshape(-1))
+        add_constant(model, names[0], integers)
+        add_constant(model, names[1], scale.reshape(-1))
     return helper.make_node(
         INTEGER_PRODUCT,
         [activation[0], names[0], activation[1], names[1], "activation_zero_point"],
@@ -167,8 +162,8 @@ def _quantize_activation(
 ) -> tuple[str, str]:
     """Append the node that quantises one activation; its output's name and its scale's name."""
     scale_name, output = f"{name}_activation_scale", f"{name}_activation_uint8"
-    _add(model, scale_name, np.float32(reach / 127.0))
-    _add(model, "activation_zero_point", np.uint8(ZERO_POINT))
+    add_constant(model, scale_name, np.float32(reach / 127.0))
+    add_constant(model, "activation_zero_point", np.uint8(ZERO_POINT))
     nodes.append(helper.make_node("QuantizeLinear", [name, scale_name, "activation_zero_point"], [output]))
     return output, scale_name
 
@@ -177,7 +172,7 @@ def _activation_ranges(model: onnx.ModelProto, names: list[str], feeds: Feeds) -
     """The largest absolute value of each tensor over all feeds."""
     if not names:  # a model so small that no weight is worth it
         return {}
-    probe = _copy(model)
+    probe = copy_of(model)
     del probe.graph.output[:]
     probe.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
     session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -189,18 +184,26 @@ def _activation_ranges(model: onnx.ModelProto, names: list[str], feeds: Feeds) -
     return reach
 
 
-def _symmetric(weight: Array, reduced_axis: int, largest: int) -> tuple[Array, Array]:
+def symmetric(weight: Array, reduced_axis: int, largest: int) -> tuple[Array, Array]:
     """Weights within ±``largest`` and their float32 scales, with ``reduced_axis`` kept as an axis of one."""
     scale = np.maximum(np.abs(weight).max(axis=reduced_axis, keepdims=True), 1e-12) / largest
     return np.clip(np.rint(weight / scale), -largest, largest).astype(np.int8), scale.astype(np.float32)
 
 
-def _restore_at_load(model: onnx.ModelProto, tensor: onnx.TensorProto, integers: Array, scale: Array) -> None:
+def stored_symmetric(model: onnx.ModelProto, tensor: onnx.TensorProto) -> tuple[Array, Array]:
+    """A weight that is only stored in int8, and its scales."""
+    weight = numpy_helper.to_array(tensor)
+    # An LSTM's weights are [directions, gates, inputs]: one scale for each gate unit. Others: one a column.
+    axis = -1 if weight.ndim == 3 or _is_table(model, tensor.name) else 0
+    return symmetric(weight, axis, LARGEST_STORED_WEIGHT)
+
+
+def restore_at_load(model: onnx.ModelProto, tensor: onnx.TensorProto, integers: Array, scale: Array) -> None:
     """Replace a weight by int8, Cast and Mul: constants all, so onnxruntime computes them once and for all."""
     name = tensor.name
     model.graph.initializer.remove(tensor)
-    _add(model, f"{name}_int8", integers)
-    _add(model, f"{name}_scale", scale)
+    add_constant(model, f"{name}_int8", integers)
+    add_constant(model, f"{name}_scale", scale)
     restore = [
         helper.make_node("Cast", [f"{name}_int8"], [f"{name}_cast"], to=onnx.TensorProto.FLOAT),
         helper.make_node("Mul", [f"{name}_cast", f"{name}_scale"], [name]),
@@ -213,7 +216,7 @@ def _is_table(model: onnx.ModelProto, name: str) -> bool:
     return any(node.op_type == "Gather" and node.input[0] == name for node in model.graph.node)
 
 
-def _large_weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
+def large_weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
     return [
         tensor
         for tensor in model.graph.initializer
@@ -223,18 +226,24 @@ def _large_weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
     ]
 
 
-def _add(model: onnx.ModelProto, name: str, value: Any) -> None:
+def use_microsoft_domain(model: onnx.ModelProto) -> None:
+    """Let the graph use onnxruntime's own nodes."""
+    if not any(entry.domain == MICROSOFT_DOMAIN for entry in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(MICROSOFT_DOMAIN, 1))
+
+
+def add_constant(model: onnx.ModelProto, name: str, value: Any) -> None:
     if not any(tensor.name == name for tensor in model.graph.initializer):
         model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
 
 
-def _drop_unread(model: onnx.ModelProto) -> None:
+def drop_unread(model: onnx.ModelProto) -> None:
     read = {name for node in model.graph.node for name in node.input}
     for tensor in [tensor for tensor in model.graph.initializer if tensor.name not in read]:
         model.graph.initializer.remove(tensor)
 
 
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+def copy_of(model: onnx.ModelProto) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     return copy

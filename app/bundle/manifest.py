@@ -33,6 +33,7 @@ FileName = Annotated[str, AfterValidator(check_file_name)]
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
+EncoderRows = Literal["any", "one"]
 
 
 class TokenizerEntry(BaseModel):
@@ -151,6 +152,9 @@ class Manifest(BaseModel):
 
     ``source_tags``: for a model with several targets, the token that stands before a source and asks for a language
     (Johnson et al. 2017, arXiv:1611.04558), by language; ``target`` is then the main one. Empty for all other models.
+
+    ``encoder_rows``: ``one`` where the encoder takes the scales of its integers from all that it is given, so that it
+    must be given one row a call, without padding; ``any`` where no row depends on the others.
     """
 
     model_config = STRICT
@@ -166,6 +170,7 @@ class Manifest(BaseModel):
     length_ratio: LengthRatio
     search: SearchDefaults
     precision: Literal["float32", "int8"]
+    encoder_rows: EncoderRows = "any"
     producer: Producer
     training_data: tuple[TrainingData, ...]
     quality: tuple[Quality, ...] = ()

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from app.bundle.manifest import Manifest
+from app.bundle.manifest import EncoderRows, Manifest
 from app.bundle.signature import StateSpec
 from app.errors import LimitExceeded
 
@@ -16,7 +16,10 @@ _SPARE_TOKENS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """One model, as far as decoding is concerned."""
+    """One model, as far as decoding is concerned.
+
+    ``encoder_rows``: ``one`` where nothing is won by encoding several sources together.
+    """
 
     states: tuple[StateSpec, ...]
     vocabulary_size: int
@@ -27,6 +30,7 @@ class ModelFacts:
     max_target_tokens: int
     length_ratio_mean: float
     length_ratio_deviation: float
+    encoder_rows: EncoderRows = "any"
 
     @classmethod
     def of(cls, manifest: Manifest) -> "ModelFacts":
@@ -40,6 +44,7 @@ class ModelFacts:
             max_target_tokens=manifest.limits.max_target_tokens,
             length_ratio_mean=manifest.length_ratio.mean,
             length_ratio_deviation=manifest.length_ratio.deviation,
+            encoder_rows=manifest.encoder_rows,
         )
 
     def target_cap(self, source_tokens: int, asked: int | None = None, prefix_tokens: int = 0) -> int:

@@ -221,10 +221,11 @@ class Engine:
             sequence.resolve(sequence.unstarted(FinishReason.DEADLINE), self._pace.ended(sequence.watch))
 
     def _admit(self) -> tuple[list[Sequence], list[Sequence]]:
-        """Those who get rows now, and some whose turn is next."""
+        """Those who get rows now, and some whose turn is next, where company for a newcomer costs next to nothing."""
         with self._condition:
             newcomers = self._scheduler.admit()
-            return newcomers, self._scheduler.upcoming(_LOOK_AHEAD) if newcomers else []
+            looks_ahead = newcomers and self._facts.encoder_rows == "any"
+            return newcomers, self._scheduler.upcoming(_LOOK_AHEAD) if looks_ahead else []
 
     def _encode(self, newcomers: list[Sequence], upcoming: list[Sequence]) -> None:
         for newcomer in newcomers:

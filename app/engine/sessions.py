@@ -115,15 +115,19 @@ class OnnxGraphs:
         self._memory_names = signature.memory_names
         self._state_names = signature.state_names
         self._encoder_outputs = [*self._memory_names, *self._state_names]
+        self._encodes_each_alone = bundle.manifest.encoder_rows == "one"
         self._changing = signature.changing_state_names
         self._step_outputs = _step_outputs(signature.decoder_step, self._changing)
         self._device_step = _DeviceStep(self._decoder_step, self._step_outputs) if self.provider == "cuda" else None
 
     def encode(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> Encoded:
         rows = len(source_ids)
-        feed = _paired({"source_ids": source_ids, "source_lengths": source_lengths}, rows)
-        with self._turns:
-            found = self._encoder.run(self._encoder_outputs, feed)
+        if self._encodes_each_alone:
+            found = self._encode_each(source_ids, source_lengths)
+        else:
+            feed = _paired({"source_ids": source_ids, "source_lengths": source_lengths}, rows)
+            with self._turns:
+                found = self._encoder.run(self._encoder_outputs, feed)
         named = {name: array[:rows] for name, array in zip(self._encoder_outputs, found, strict=True)}
         return Encoded(
             {name: named[name] for name in self._memory_names}, {name: named[name] for name in self._state_names}
@@ -152,6 +156,28 @@ class OnnxGraphs:
             found = [array[:1] for array in found]
         changed = dict(zip(self._changing, found[2:], strict=False))
         return Stepped(found[0], found[1], changed, found[-1] if self._memory_names else None)
+
+    def _encode_each(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> list[NDArray[Any]]:
+        """One row a call, without its padding; the outputs as of one call, zero where the source is padded."""
+        rows, width = source_ids.shape
+        whole: list[NDArray[Any]] = []
+        for row, length in enumerate(source_lengths.tolist()):
+            one = slice(row, row + 1)
+            feed = {"source_ids": source_ids[one, :length], "source_lengths": source_lengths[one]}
+            with self._turns:
+                found = self._encoder.run(self._encoder_outputs, feed)
+            if not whole:
+                shapes = [
+                    (rows, width, *array.shape[2:]) if place < len(self._memory_names) else (rows, *array.shape[1:])
+                    for place, array in enumerate(found)
+                ]
+                whole = [np.zeros(shape, array.dtype) for shape, array in zip(shapes, found, strict=True)]
+            for place, array in enumerate(found):
+                if place < len(self._memory_names):
+                    whole[place][row, :length] = array[0]
+                else:
+                    whole[place][row] = array[0]
+        return whole
 
     def _settle_provider(self, wanted: list[str], asked: Provider, fallback: bool) -> Literal["cpu", "cuda"]:
         """onnxruntime lists CUDA as soon as it is built in, and falls back by itself where the driver then fails."""

@@ -13,90 +13,24 @@ Before anything is timed, the engine's output must be that of the Keras loop, ch
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import keras
-import numpy as np
 import tensorflow as tf
 
 from app.bundle.store import load_bundle
-from app.bundle.tokenizer import BOS_ID, EOS_ID
 from app.engine.facts import ModelFacts
 from app.engine.loop import Engine
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
-from training.arrays import to_numpy
+from tests.benchmarks.keras_loop import loop, with_function, with_predict
 from training.config import load_config
 from training.dataset import TokenPairs
 from training.export import load_best_model
-from training.model import EncoderDecoder
 from training.parity import spread_pairs
 from training.prepare import load_run_tokenizer
 
 PREDICTED_SENTENCES = 3
-
-
-class Encoding(keras.Model):  # type: ignore[misc]
-    def __init__(self, model: EncoderDecoder) -> None:
-        super().__init__()
-        self.model = model
-
-    def call(self, inputs: tuple[object, object]) -> object:
-        return self.model.encode(*inputs)[1]
-
-
-class Stepping(keras.Model):  # type: ignore[misc]
-    def __init__(self, model: EncoderDecoder) -> None:
-        super().__init__()
-        self.model = model
-
-    def call(self, inputs: Sequence[object]) -> object:
-        logits, following, _ = self.model.step(inputs[0], list(inputs[1:]), {}, None)
-        return [logits, *following]
-
-
-Encode = Callable[[np.ndarray, np.ndarray], list[np.ndarray]]
-Step = Callable[[np.ndarray, list[np.ndarray]], list[np.ndarray]]
-
-
-def loop(encode: Encode, step: Step, source: Sequence[int], cap: int) -> tuple[int, ...]:
-    """Greedy, one sentence, one character at a time, until the end or the cap."""
-    states = encode(np.array([source], np.int32), np.array([len(source)], np.int32))
-    tokens: list[int] = []
-    token = BOS_ID
-    while len(tokens) < cap:
-        logits, *states = step(np.array([token], np.int32), states)
-        token = int(np.argmax(logits[0]))
-        if token == EOS_ID:
-            break
-        tokens.append(token)
-    return tuple(tokens)
-
-
-def with_predict(model: EncoderDecoder) -> tuple[Encode, Step]:
-    encoder, decoder = Encoding(model), Stepping(model)
-    return (
-        lambda ids, lengths: encoder.predict((ids, lengths), verbose=0),
-        lambda token, states: decoder.predict([token, *states], verbose=0),
-    )
-
-
-def with_function(model: EncoderDecoder) -> tuple[Encode, Step]:
-    ids = tf.TensorSpec((1, None), tf.int32)
-    one = tf.TensorSpec((1,), tf.int32)
-    states = [tf.TensorSpec((1, state.units), tf.float32) for state in model.states]
-    encode = tf.function(lambda ids, lengths: model.encode(ids, lengths)[1], input_signature=[ids, one])
-
-    @tf.function(input_signature=[one, states])  # type: ignore[untyped-decorator]
-    def step(token: object, given: list[object]) -> list[object]:
-        logits, following, _ = model.step(token, given, {}, None)
-        return [logits, *following]
-
-    return (
-        lambda ids, lengths: [to_numpy(state) for state in encode(ids, lengths)],
-        lambda token, given: [to_numpy(value) for value in step(token, given)],
-    )
 
 
 def through_engine(folder: Path, sources: Sequence[list[int]], together: bool) -> tuple[list[tuple[int, ...]], float]:
@@ -135,9 +69,9 @@ def main() -> None:
     caps = [facts.target_cap(len(source)) for source in sources]
 
     encode, step = with_function(model)
-    loop(encode, step, sources[0], caps[0])
+    loop(encode, step, sources[:1], caps[:1])
     began = time.perf_counter()
-    expected = [loop(encode, step, source, cap) for source, cap in zip(sources, caps, strict=True)]
+    expected = [loop(encode, step, [source], [cap])[0] for source, cap in zip(sources, caps, strict=True)]
     function_speed = sum(len(tokens) + 1 for tokens in expected) / (time.perf_counter() - began)
     written, engine_speed = through_engine(options.run / "float32", sources, together=True)
     different = [index for index, tokens in enumerate(expected) if tokens != written[index]]
@@ -146,11 +80,11 @@ def main() -> None:
     print(f"{len(sources)} sentences: the engine's output is that of the Keras loop, character by character")
 
     encode, step = with_predict(model)
-    loop(encode, step, sources[0], 2)
+    loop(encode, step, sources[:1], [2])
     few = min(range(len(sources)), key=lambda index: abs(len(expected[index]) - 20))
     began, count = time.perf_counter(), 0
     for index in range(few, min(few + PREDICTED_SENTENCES, len(sources))):
-        tokens = loop(encode, step, sources[index], caps[index])
+        (tokens,) = loop(encode, step, [sources[index]], [caps[index]])
         if tokens != expected[index]:
             raise SystemExit("predict and the one-step function differ")
         count += len(tokens) + 1

@@ -3,9 +3,10 @@
     python -m tests.benchmarks.http [--requests 2000] [--clients 1 32] [--beam-size 1] [--models models]
 
 A closed loop: every client sends its next request when it has the answer to the last one, each with another short
-sentence. The server is a process of its own, and so is a bare FastAPI route that sends its JSON back, measured with the
-same client in the same run: where the machine is busy, the ratio of the two says more than either. Processor time is
-user and system time of the server's process, all its threads together.
+sentence; a streamed answer also shows when its first words come. The server is a process of its own, and so is a bare
+FastAPI route that sends its JSON back, measured with the same client in the same run: where the machine is busy, the
+ratio of the two says more than either. Processor time is user and system time of the server's process, all its threads
+together.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 
 ROOT = Path(__file__).parents[2]
+_FIRST_WORDS = b"event: delta"
 
 
 def bare() -> FastAPI:
@@ -147,12 +149,18 @@ class Client(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
+        is_first = self._load.is_streamed and _FIRST_WORDS not in self._received
         self._received += data
         head, found, body = self._received.partition(b"\r\n\r\n")
         if not found:
             return
-        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-        if len(body) >= length:
+        if is_first and _FIRST_WORDS in body:
+            self._load.first_words.append(time.perf_counter() - self._began)
+        if self._load.is_streamed:
+            is_whole = body.endswith(b"0\r\n\r\n")
+        else:
+            is_whole = len(body) >= int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        if is_whole:
             assert head.startswith(b"HTTP/1.1 200"), self._received
             self._load.latencies.append(time.perf_counter() - self._began)
             self._received = b""
@@ -170,10 +178,16 @@ class Client(asyncio.Protocol):
 
 
 class Load:
-    """So many requests over so many connections."""
+    """So many requests over so many connections.
+
+    ``latencies`` and, where the answers are streamed, ``first_words``: the seconds until each answer was whole, and
+    until its first words came.
+    """
 
     def __init__(self, texts: Iterator[Any], requests: int, clients: int, fields: dict[str, object]) -> None:
         self.latencies: list[float] = []
+        self.first_words: list[float] = []
+        self.is_streamed = bool(fields.get("stream"))
         self.done = asyncio.Event()
         self._texts = texts
         self._left, self._clients, self._fields = requests, clients, fields
@@ -190,18 +204,16 @@ class Load:
             self.done.set()
 
 
-def run_load(
-    server: Server, texts: Iterator[Any], requests: int, clients: int, fields: dict[str, object]
-) -> list[float]:
-    """The latency of every request, in seconds."""
+def run_load(server: Server, texts: Iterator[Any], requests: int, clients: int, fields: dict[str, object]) -> Load:
+    """Send so many requests with these fields; what was measured."""
 
-    async def whole() -> list[float]:
+    async def whole() -> Load:
         load = Load(texts, requests, clients, fields)
         loop = asyncio.get_running_loop()
         for _ in range(clients):
             await loop.create_connection(lambda: Client(load), "127.0.0.1", server.port)
         await load.done.wait()
-        return load.latencies
+        return load
 
     return asyncio.run(whole())
 
@@ -211,16 +223,21 @@ def measure(name: str, server: Server, requests: int, clients: int, fields: dict
     texts = sentences()
     run_load(server, texts, max(50, requests // 10), clients, fields)
     began, cpu_began = time.perf_counter(), server.cpu_seconds()
-    latencies = run_load(server, texts, requests, clients, fields)
+    load = run_load(server, texts, requests, clients, fields)
     seconds, cpu_seconds = time.perf_counter() - began, server.cpu_seconds() - cpu_began
-    cuts = statistics.quantiles(latencies, n=100)
+    first = f"first words {_percentiles(load.first_words)}; " if load.is_streamed else ""
     print(
         f"{name:<24} {clients:>3} clients: {requests / seconds:>6,.0f} requests/s; "
-        f"p50 {1000 * cuts[49]:>6.1f} ms, p95 {1000 * cuts[94]:>6.1f} ms, p99 {1000 * cuts[98]:>6.1f} ms; "
+        f"{_percentiles(load.latencies)}; {first}"
         f"server {1000 * cpu_seconds / requests:.3f} ms of processor time a sentence",
         flush=True,
     )
     return 1000 * cpu_seconds / requests
+
+
+def _percentiles(seconds: list[float]) -> str:
+    cuts = statistics.quantiles(seconds, n=100)
+    return f"p50 {1000 * cuts[49]:>6.1f} ms, p95 {1000 * cuts[94]:>6.1f} ms, p99 {1000 * cuts[98]:>6.1f} ms"
 
 
 def main() -> None:
@@ -239,6 +256,7 @@ def main() -> None:
                 name = f"translate, beam {beam_size}" if beam_size else "translate, as it comes"
                 cpu = measure(name, translating, requests, clients, fields)
                 print(f"{'':<24} {cpu / least:.1f} times the bare route")
+            measure("translate, streamed", translating, requests, clients, {"beam_size": 1, "stream": True})
 
 
 if __name__ == "__main__":

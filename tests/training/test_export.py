@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,13 +21,15 @@ from app.engine.sessions import OnnxGraphs
 from app.engine.states import padded_width
 from tests.reversal import words
 from tests.training.conftest import TrainedRun
+from training.config import CellKind, ModelConfig
 from training.dataset import TokenPairs
 from training.errors import ParityError
 from training.export import export, install
-from training.graphs import convert_decoder_step
+from training.graphs import convert_decoder_step, convert_encoder
 from training.model import EncoderDecoder
 from training.parity import check_parity, spread_pairs
 from training.quantize import quantize_products, quantize_weights_only
+from training.row_encoder import can_take_rows, quantize_for_rows
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +43,8 @@ def exported(trained_run: TrainedRun) -> dict[str, Path]:
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_recurrent_layers_are_fused_and_fed_with_lengths(exported: dict[str, Path], precision: str) -> None:
     encoder = onnx.load(exported[precision] / "encoder.onnx").graph
-    recurrent = [node for node in encoder.node if node.op_type == "LSTM"]
-    assert recurrent
+    recurrent = [node for node in encoder.node if node.op_type.endswith("LSTM")]
+    assert {node.op_type for node in recurrent} == {"LSTM" if precision == "float32" else "DynamicQuantizeLSTM"}
     assert all(node.input[4] == "source_lengths" for node in recurrent)
     step = onnx.load(exported[precision] / "decoder_step.onnx").graph
     assert not {"Loop", "Scan", "If", "DynamicQuantizeLinear"} & {node.op_type for node in (*encoder.node, *step.node)}
@@ -56,6 +60,48 @@ def test_a_step_has_no_node_that_could_be_spared(exported: dict[str, Path]) -> N
     products = [node for node in integer.node if node.op_type == "MatMulIntegerToFloat"]
     # Two layers and the readout have a bias, and a product adds it; the scores are too small here to be in int8.
     assert sum(len(node.input) == 7 for node in products) == 3
+
+
+def test_an_encoder_in_int8_wants_one_row_a_call(exported: dict[str, Path]) -> None:
+    """Its products add their biases themselves; no weight is beyond 64, where CPUs without VNNI could saturate."""
+    manifests = {precision: load_bundle(folder).manifest for precision, folder in exported.items()}
+    assert {precision: manifest.encoder_rows for precision, manifest in manifests.items()} == {
+        "float32": "any",
+        "int8": "one",
+    }
+    encoder = onnx.load(exported["int8"] / "encoder.onnx").graph
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in encoder.initializer}
+    (recurrent,) = [node for node in encoder.node if node.op_type == "DynamicQuantizeLSTM"]
+    products = [node for node in encoder.node if node.op_type == "DynamicQuantizeMatMul"]
+    assert len(products) == 4  # what begins each state
+    assert all(node.input[4] in constants for node in products)
+    assert "Add" not in {node.op_type for node in encoder.node}
+    weights = [constants[name] for name in (*recurrent.input[1:3], *(node.input[1] for node in products))]
+    assert {weight.dtype for weight in weights} == {np.dtype(np.int8)}
+    assert max(int(np.abs(weight.astype(np.int32)).max()) for weight in weights) == 64
+
+
+@pytest.mark.parametrize("cell", ["lstm", "peephole", "coupled", "gru"])
+def test_every_kind_of_cell_in_int8_stays_close(cell: CellKind) -> None:
+    """A GRU has no node of its own in int8, so only its weights are."""
+    config = ModelConfig(cell=cell, embedding=32, encoder_units=48, units=96)
+    keras.utils.set_random_seed(2)
+    model = EncoderDecoder(config, 40)
+    model.build_weights()
+    for layer in model.encoder_layers:
+        for weight in layer.trainable_variables:  # larger than at the start, so that differences show
+            weight.assign(2.0 * weight)
+    exact = convert_encoder(model)
+    assert can_take_rows(exact) == (cell != "gru")
+    rough = quantize_for_rows(exact) if can_take_rows(exact) else quantize_weights_only(exact)
+    feed = {"source_ids": np.array([[5, 6, 30, 8, 39, 2]], np.int32), "source_lengths": np.array([6], np.int32)}
+    found = [
+        onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, feed)
+        for graph in (exact, rough)
+    ]
+    differences = [np.abs(one - other) for one, other in zip(*found, strict=True)]
+    largest = max(float(np.abs(output).max()) for output in found[0])
+    assert 0 < max(float(difference.max()) for difference in differences) < 0.04 * largest
 
 
 def test_int8_is_much_smaller_and_computes_in_int8(trained_run: TrainedRun, exported: dict[str, Path]) -> None:

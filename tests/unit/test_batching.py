@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.engine.batch import Batch
 from app.engine.facts import ModelFacts
-from app.engine.loop import EngineLimits
+from app.engine.loop import Engine, EngineLimits
 from app.engine.progress import place_of
 from app.engine.sequence import FinishReason, SearchOptions, Sequence
 from app.engine.sessions import Graphs, Stepped
@@ -206,6 +207,16 @@ def test_those_who_wait_are_encoded_with_a_lone_newcomer(start: Start) -> None:
     assert machine.hooks.encode_shapes == [(4, 16), (1, 304), (2, 16)]
     assert set(machine.hooks.step_rows) == {1}
     assert engine._batch._encoded == {}
+
+
+def test_nobody_is_encoded_before_its_turn_where_nothing_is_won_by_it() -> None:
+    machine = TextMachine(TOKENIZER)
+    engine = Engine(machine, replace(machine.facts, encoder_rows="one"), EngineLimits(max_rows=1))
+    engine.start()
+    futures = engine.submit_many([TOKENIZER.encode_source(text) for text in ("one", "two", "three")])
+    assert [text_of(future) for future in futures] == ["one", "two", "three"]
+    engine.stop()
+    assert machine.hooks.encode_shapes == [(1, 16)] * 3
 
 
 def test_an_output_at_the_cap_says_so(start: Start) -> None:

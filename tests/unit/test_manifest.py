@@ -44,6 +44,14 @@ def test_tags_of_targets() -> None:
     assert "lie beyond" in refused(document() | {"source_tags": {"fr": 100_000}})
 
 
+def test_a_bundle_that_says_nothing_of_encoder_rows_takes_any() -> None:
+    older = document()
+    assert older.pop("encoder_rows") == "any"
+    assert parse_manifest(json.dumps(older).encode(), PATH).encoder_rows == "any"
+    assert parse_manifest(json.dumps(older | {"encoder_rows": "one"}).encode(), PATH).encoder_rows == "one"
+    assert "encoder_rows: Input should be 'any' or 'one' (found 'two')" in refused(older | {"encoder_rows": "two"})
+
+
 def test_comes_back_as_written() -> None:
     manifest = fake_manifest().model_copy(
         update={

@@ -13,6 +13,7 @@ pytest.importorskip("onnx")
 
 import onnxruntime
 
+from app.bundle.manifest import EncoderRows
 from app.bundle.store import Bundle
 from app.engine import sessions
 from app.engine.facts import ModelFacts
@@ -87,9 +88,32 @@ def test_a_row_has_the_same_bits_in_any_company_and_width(graphs: Graphs, rows: 
     assert np.array_equal(few_step.score_ids, whole_step.score_ids[:rows])
 
 
+@pytest.mark.parametrize("encoder_rows", ["any", "one"])
+def test_an_encoder_with_scales_of_the_call_gets_one_row_without_padding(
+    tmp_path: Path, encoder_rows: EncoderRows
+) -> None:
+    """Given as many rows as there are, it would let them change each other: that is what the manifest is for."""
+    content = encoder_content(encoder_rows="one")
+    scaling = OnnxGraphs(onnx_bundle(tmp_path / "en-fr", encoder=content, encoder_rows=encoder_rows), provider="cpu")
+    sources = random_sources(6, 30, seed=4)
+    ids, lengths = padded(sources, 3 * WIDTH_STEP)
+    together = scaling.encode(ids, lengths)
+    assert together.memory["memory"].shape == (6, 3 * WIDTH_STEP, UNITS)
+    same = True
+    for row, source in enumerate(sources):
+        alone = scaling.encode(*padded([source], len(source)))
+        same &= np.array_equal(alone.memory["memory"][0], together.memory["memory"][row, : len(source)])
+        same &= all(np.array_equal(state[0], together.states[name][row]) for name, state in alone.states.items())
+        if encoder_rows == "one":
+            assert (together.memory["memory"][row, len(source) :] == 0).all()
+    assert same == (encoder_rows == "one")
+
+
+@pytest.mark.parametrize("encoder_rows", ["any", "one"])
 @pytest.mark.parametrize("beam_size", [1, 4])
-def test_translations_alone_and_together(graphs: Graphs, tmp_path: Path, beam_size: int) -> None:
-    facts = ModelFacts.of(onnx_bundle(tmp_path / "en-fr").manifest)
+def test_translations_alone_and_together(tmp_path: Path, beam_size: int, encoder_rows: EncoderRows) -> None:
+    bundle = onnx_bundle(tmp_path / "en-fr", encoder_content(encoder_rows=encoder_rows), encoder_rows=encoder_rows)
+    graphs, facts = OnnxGraphs(bundle, provider="cpu"), ModelFacts.of(bundle.manifest)
     options = SearchOptions(beam_size=beam_size, hypotheses=beam_size, max_target_tokens=20)
     sources = random_sources(24, 40, seed=9)
     engine = Engine(graphs, facts, EngineLimits(max_rows=32))
@@ -218,6 +242,36 @@ def test_several_bundles_use_no_more_threads_than_there_are(
     assert most == min(bundles, max(1, threads // each))
     for encoded in found:
         assert np.array_equal(encoded.memory["memory"], found[0].memory["memory"])
+
+
+def test_a_busy_bundle_leaves_every_other_its_turn() -> None:
+    """Who lets go and comes again at once stands behind those who wait: with a semaphore they would wait for ever."""
+    turns, taken, ended = divide(threads=1, bundles=2).turns, [0, 0], threading.Event()
+    both = threading.Barrier(2)
+
+    def keep_running(bundle: int) -> None:
+        both.wait(20)
+        while not ended.is_set():
+            with turns:
+                time.sleep(0.0005)
+                taken[bundle] += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        for bundle in (0, 1):
+            pool.submit(keep_running, bundle)
+        time.sleep(0.3)
+        ended.set()
+    assert min(taken) > 10
+    assert max(taken) < 2 * min(taken)
+
+
+def test_a_turn_is_given_back_when_a_graph_fails() -> None:
+    turns = divide(threads=1, bundles=2).turns
+    for _ in range(2):
+        with pytest.raises(ValueError, match="it failed"), turns:
+            raise ValueError("it failed")
+    with turns:
+        pass
 
 
 def test_the_threads_of_the_service_are_divided(tmp_path: Path) -> None:
