@@ -8,8 +8,10 @@ PasserelleError
 ├── RequestError                the caller asked for something that cannot be done as asked
 │   ├── InvalidRequest          a field is missing or malformed
 │   ├── UnsupportedLanguage     no bundle translates this pair
+│   ├── UnusableFile            a file is damaged, unsafe, or of a format or encoding that is not read
 │   └── LimitExceeded           names the limit, its value and the value given
 │       ├── RequestTooLarge     the request is longer than may be read
+│       ├── FileTooLarge        a file is larger than may be read, or unpacks to more
 │       └── QuotaExceeded       so many characters are not left
 ├── EngineError                 the engine could not answer
 │   ├── EngineOverloaded        the bounded queue is full
@@ -53,6 +55,10 @@ class UnsupportedLanguage(RequestError):
     """No bundle translates this pair of languages."""
 
 
+class UnusableFile(RequestError):
+    """A file is damaged, unsafe, or of a format or encoding that is not read."""
+
+
 class LimitExceeded(RequestError):
     """A value is over a limit. The message names the limit, its bound and the value given."""
 
@@ -65,6 +71,10 @@ class LimitExceeded(RequestError):
 
 class RequestTooLarge(LimitExceeded):
     """The request is longer than may be read; the rest of it is not read."""
+
+
+class FileTooLarge(LimitExceeded):
+    """A file is larger than may be read, or unpacks to more."""
 
 
 class QuotaExceeded(LimitExceeded):
