@@ -64,6 +64,22 @@ def parse_deepl(fields: Fields, settings: Settings, registry: Registry) -> DeepL
     return DeepLAsked(Asked(texts, True, source, target, text_format), model_type)
 
 
+def parse_document(fields: Fields, registry: Registry) -> tuple[str | None, str]:
+    """Source (None: to be detected) and target of a document; what else is asked for it is checked.
+
+    :raises DeepLRefusal: a value that is not known or not served.
+    """
+    target = _language(fields, "target_lang", registry)
+    source = _language(fields, "source_lang", registry) if string(fields, "source_lang").strip() else None
+    if target is None:
+        raise not_supported("target_lang", "Parameter 'target_lang' not specified")
+    _check_pair(source, target, registry)
+    _check_formality(fields, target)
+    if string(fields, "glossary_id").strip():
+        raise DeepLRefusal(GLOSSARY_WITHOUT_SOURCE if source is None else GLOSSARY_NOT_FOUND)
+    return source, target
+
+
 def _texts(fields: Fields) -> tuple[str, ...]:
     found = fields.get("text")
     if found is None:

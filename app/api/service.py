@@ -1,9 +1,12 @@
-"""What the handlers share: the settings, the served bundles, the language detector, the quota."""
+"""What the handlers share: the settings, the served bundles, the language detector, the quota, files on their way."""
 
 from dataclasses import dataclass
 
 from fastapi import Request
 
+from app.api.documents import Documents
+from app.api.file_desk import FileDesk
+from app.files.shelf import Shelf
 from app.quota import CharacterQuota
 from app.registry import Registry
 from app.settings import Settings
@@ -16,6 +19,9 @@ class Service:
     registry: Registry
     detector: LanguageDetector
     quota: CharacterQuota
+    files: FileDesk
+    shelf: Shelf
+    documents: Documents
 
 
 def service_of(request: Request) -> Service:

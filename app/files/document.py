@@ -10,7 +10,6 @@ import regex
 from app.text.segmentation import needs_translation
 
 _TAG: Final = regex.compile(r"<[^<>]*>")
-_TAG: Final = regex.compile(r"<[^<>]*>")
 PassageFormat = Literal["text", "html"]
 
 

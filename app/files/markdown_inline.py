@@ -42,7 +42,8 @@ _RULES: Final[dict[str, _Rule]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """What a rule found. ``tokens``, each with its length as it was read, which later rules change. ``middle``: where the words of a link or picture end."""
+    """What a rule found. ``tokens``, each with its length as it was read, which later rules change.
+    ``middle``: where the words of a link or picture end."""
 
     rule: str
     start: int

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Final
 
 from lxml import etree
 
 from app.files.archive import Archive
 from app.files.document import Document
-from app.files.scope import Atom, Content, Element, Node, Role, Scope, Style, Words, content_of
+from app.files.scope import Atom, Content, Element, Node, Role, Scope, Style, Words, content_of, set_content
 from app.files.xml_part import XmlPart, name_of, namespace_of
 
 _TEXT: Final = "urn:oasis:names:tc:opendocument:xmlns:text:1.0"
@@ -37,8 +38,8 @@ class _Codec:
     def content(self, text: str, style: Style | None) -> Content:
         if style is None or style.properties is None:
             return [text]
-        span = etree.Element(style.properties.tag, dict(style.properties.attrib))
-        span.text = text
+        span = deepcopy(style.properties)
+        set_content(span, [text])
         return [span]
 
     def _atom(self, item: str | Element) -> Atom:

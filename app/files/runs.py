@@ -66,7 +66,8 @@ def split_runs(root: Element, namespaces: frozenset[str]) -> None:
         place = parent.index(run) + 1
         tail, run.tail = run.tail, None
         for group in groups[1:]:
-            other = etree.Element(run.tag, dict(run.attrib))
+            other = etree.Element(run.tag)
+            other.attrib.update(run.attrib)
             other.extend([deepcopy(one) for one in properties])
             other.extend(group)
             parent.insert(place, other)

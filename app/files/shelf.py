@@ -1,10 +1,10 @@
 """Translated files until somebody fetches them: on disk, under names that nobody can guess, and not for long."""
 
-import secrets
 import shutil
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,7 @@ class Shelf:
             self._check_room(len(content))
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="passerelle-", dir=self._parent))
-            key = secrets.token_hex(16)
+            key = str(uuid.uuid4())
             (self._folder / key).write_bytes(content)
             self._kept[key] = _Kept(name, len(content), self._clock() + self._keep_seconds)
             return key

@@ -1,7 +1,7 @@
 """XML of strangers: read without entities, external parts or a network, and written as it was."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -32,7 +32,7 @@ class XmlPart:
             raise UnusableFile(f"{name} is not valid XML: {error.msg}") from None
         if self.root is None:
             raise UnusableFile(f"{name} has no XML in it")
-        dtd = self.root.getroottree().docinfo.internalDTD
+        dtd: Any = self.root.getroottree().docinfo.internalDTD
         if dtd is not None and dtd.entities():
             raise UnusableFile(f"{name} declares XML entities, which are not read")
 
@@ -41,7 +41,8 @@ class XmlPart:
         encoding = tree.docinfo.encoding or "UTF-8"
         declaration = _DECLARATION.match(self._data)
         is_plain = not self._data.startswith(_UTF_16)
-        written = bytes(etree.tostring(tree, encoding=encoding, xml_declaration=not is_plain))
+        written = etree.tostring(tree, encoding=encoding, xml_declaration=not is_plain)
+        assert isinstance(written, bytes)
         if is_plain:
             end = len(self._data.rstrip())
             if declaration is not None:
