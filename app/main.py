@@ -99,15 +99,7 @@ def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI]
         detector = LanguageDetector(registry.languages)
         if len(registry.sources) > 1:  # else nothing but /detect needs it
             await run_in_threadpool(detector.load)
-        service = app.state.service = Service(
-            settings,
-            registry,
-            detector,
-            CharacterQuota(settings.deepl_character_limit),
-            FileDesk(settings.max_files),
-            Shelf(settings.max_stored_bytes, settings.file_keep_seconds),
-            Documents(settings.file_keep_seconds),
-        )
+        service = app.state.service = _service(settings, registry, detector)
         registry.start()
         # Connections are taken only after this, so the first request does not pay for the first run of the graphs.
         await run_in_threadpool(registry.warm_up)
@@ -127,6 +119,14 @@ def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI]
             await run_in_threadpool(registry.stop)
 
     return lifespan
+
+
+def _service(settings: Settings, registry: Registry, detector: LanguageDetector) -> Service:
+    quota = CharacterQuota(settings.deepl_character_limit)
+    files = FileDesk(settings, registry, detector, quota)
+    shelf = Shelf(settings.max_stored_bytes, settings.file_keep_seconds)
+    documents = Documents(files, shelf, settings.file_keep_seconds)
+    return Service(settings, registry, detector, quota, files, shelf, documents)
 
 
 async def _probe(registry: Registry, interval_seconds: float) -> None:

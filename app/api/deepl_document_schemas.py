@@ -12,8 +12,8 @@ BUSY: Final = "Too many documents"
 
 UPLOAD_DESCRIPTION: Final = f"""\
 Reads {", ".join(f"`{suffix}`" for suffix in SUFFIXES)}, by how the name ends; a document comes back in the format in
-which it was sent. It is translated in the background, behind single texts. The answer has what is needed to ask for it; the
-translation is deleted when it is fetched, or after `PASSERELLE_FILE_KEEP_SECONDS`.
+which it was sent. It is translated in the background, behind single texts. The answer has what is needed to ask for it;
+the translation is deleted when it is fetched, or after `PASSERELLE_FILE_KEEP_SECONDS`.
 
 Characters count against the quota, without tags; if so many are not left, the document ends with the status `error`.
 """

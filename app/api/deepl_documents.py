@@ -101,7 +101,7 @@ async def _upload(
         raise DeepLRefusal(QUOTA_EXCEEDED, f"deepl_character_limit ({service.quota.limit}) is reached", QUOTA_STATUS)
     try:
         job = FileJob(name, file.content, source, target, timeout.seconds, is_counted=True)
-        entry = service.documents.begin(service, job)
+        entry = service.documents.begin(job)
     except EngineOverloaded as error:
         raise EngineOverloaded(f"{BUSY}: {error}", error.retry_after_seconds) from None
     return JsonResponse({"document_id": entry.document_id, "document_key": entry.key})

@@ -6,16 +6,14 @@ import math
 import secrets
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from starlette.concurrency import run_in_threadpool
 
 from app.api.errors import SENTENCE_FOR_500, sentence_of
-from app.api.file_desk import FileJob
+from app.api.file_desk import FileDesk, FileJob
 from app.errors import PasserelleError, QuotaExceeded
-
-if TYPE_CHECKING:
-    from app.api.service import Service
+from app.files.shelf import Shelf
 
 _LOG: Final = logging.getLogger(__name__)
 _MAX_KNOWN: Final = 1000
@@ -53,22 +51,24 @@ class Entry:
 class Documents:
     """Belongs to the event loop's thread."""
 
-    def __init__(self, keep_seconds: float) -> None:
+    def __init__(self, desk: FileDesk, shelf: Shelf, keep_seconds: float) -> None:
         """:param keep_seconds: so long after it ended a document is known."""
+        self._desk = desk
+        self._shelf = shelf
         self._keep_seconds = keep_seconds
         self._entries: dict[str, Entry] = {}
 
-    def begin(self, service: "Service", job: FileJob) -> Entry:
+    def begin(self, job: FileJob) -> Entry:
         """Take a file to be translated.
 
         :raises EngineOverloaded: no other file is taken now.
         """
-        service.files.check_room()
-        service.shelf.check_room(len(job.content))
+        self._desk.check_room()
+        self._shelf.check_room(len(job.content))
         self.expire()
         entry = Entry(secrets.token_hex(16).upper(), secrets.token_hex(32).upper(), job)
         self._entries[entry.document_id] = entry
-        entry.task = asyncio.create_task(self._translate(service, entry))
+        entry.task = asyncio.create_task(self._translate(entry))
         return entry
 
     def find(self, document_id: str, key: str) -> Entry | None:
@@ -99,10 +99,10 @@ class Documents:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _translate(self, service: "Service", entry: Entry) -> None:
+    async def _translate(self, entry: Entry) -> None:
         try:
-            content = await service.files.translate(service, entry.job)
-            entry.shelf_key = await run_in_threadpool(service.shelf.put, content, entry.job.name)
+            content = await self._desk.translate(entry.job)
+            entry.shelf_key = await run_in_threadpool(self._shelf.put, content, entry.job.name)
         except QuotaExceeded:
             entry.error = QUOTA_SPENT
         except PasserelleError as error:

@@ -7,16 +7,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
-from app.api.detection import detect
+from app.api.detection import detect_among
 from app.errors import DeadlineExceeded, EngineOverloaded
 from app.files.batches import PassageTranslator
 from app.files.document import Document
 from app.files.formats import read_document
-
-if TYPE_CHECKING:
-    from app.api.service import Service
+from app.quota import CharacterQuota
+from app.registry import Registry
+from app.settings import Settings
+from app.text.language import LanguageDetector
 
 _AT_A_TIME: Final = 2
 _DETECTED_CHARACTERS: Final = 5000
@@ -29,7 +30,8 @@ _Found = TypeVar("_Found")
 class FileJob:
     """A file to translate. ``source`` None is to be detected. ``is_counted``: against the quota of characters.
 
-    The rest is filled while it is translated: ``began`` is a ``time.monotonic`` time, ``characters`` those to translate.
+    The rest is filled while it is translated: ``began`` is a ``time.monotonic`` time, ``characters`` are
+    those to translate.
     """
 
     name: str
@@ -55,9 +57,13 @@ class FileJob:
 class FileDesk:
     """Belongs to the event loop's thread."""
 
-    def __init__(self, max_files: int) -> None:
-        """:param max_files: those that are translated and those that wait, together."""
-        self._max_files = max_files
+    def __init__(
+        self, settings: Settings, registry: Registry, detector: LanguageDetector, quota: CharacterQuota
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._detector = detector
+        self._quota = quota
         self._count = 0
         self._turns = asyncio.Semaphore(_AT_A_TIME)
         self._threads = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="files")
@@ -68,12 +74,12 @@ class FileDesk:
 
     def check_room(self) -> None:
         """:raises EngineOverloaded: no other file is taken now."""
-        if self._count >= self._max_files:
+        if self._count >= self._settings.max_files:
             raise EngineOverloaded(
-                f"{self._count} files are translated or wait, max_files is {self._max_files}", _RETRY_SECONDS
+                f"{self._count} files are translated or wait, max_files is {self._settings.max_files}", _RETRY_SECONDS
             )
 
-    async def translate(self, service: "Service", job: FileJob) -> bytes:
+    async def translate(self, job: FileJob) -> bytes:
         """The file, translated.
 
         :raises EngineOverloaded: no other file is taken now.
@@ -87,25 +93,25 @@ class FileDesk:
         self._count += 1
         try:
             async with self._turns:
-                return await self._translated(service, job)
+                return await self._translated(job)
         finally:
             self._count -= 1
             job.cancelled.set()  # nobody waits for its thread any more, if it is still there
 
-    async def _translated(self, service: "Service", job: FileJob) -> bytes:
+    async def _translated(self, job: FileJob) -> bytes:
         job.began = time.monotonic()
         deadline = job.began + job.timeout_seconds
-        document = await self._on_a_thread(read_document, job.name, job.content, service.settings.max_unpacked_bytes)
+        document = await self._on_a_thread(read_document, job.name, job.content, self._settings.max_unpacked_bytes)
         job.characters = document.characters
         source = job.source
         if source is None and document.passages:
-            (detection,) = await detect(service, [_sample(document)], job.target)
+            (detection,) = await detect_among(self._registry, self._detector, [_sample(document)], job.target)
             source = detection.language
         texts = [passage.text for passage in document.passages]
         if texts and source is not None and source != job.target:
-            translator = service.registry.find(source, job.target).translator
+            translator = self._registry.find(source, job.target).translator
             job.progress = PassageTranslator(translator, deadline, job.cancelled)
-            with service.quota.counted(job.characters) if job.is_counted else nullcontext():
+            with self._quota.counted(job.characters) if job.is_counted else nullcontext():
                 try:
                     texts = await self._on_a_thread(job.progress.translate, document.passages)
                 except DeadlineExceeded:

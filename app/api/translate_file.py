@@ -148,7 +148,7 @@ async def _answer(
     job = FileJob(upload.name, upload.content, source, target, timeout.seconds)
     try:
         async with asyncio.timeout_at(asyncio.get_running_loop().time() + timeout.seconds):
-            content = await unless_the_client_leaves(request, service.files.translate(service, job))
+            content = await unless_the_client_leaves(request, service.files.translate(job))
     except TimeoutError:
         raise DeadlineExceeded(f"The file was not translated within {timeout}") from None
     name = f"{PurePosixPath(upload.name).stem}_{target}{suffix}"
