@@ -9,8 +9,10 @@ PasserelleError
 │   ├── InvalidRequest          a field is missing or malformed
 │   ├── InvalidGlossary         its entries cannot be used
 │   ├── UnsupportedLanguage     no bundle translates this pair
+│   ├── UnusableFile            a file is damaged, unsafe, or of a format or encoding that is not read
 │   └── LimitExceeded           names the limit, its value and the value given
 │       ├── RequestTooLarge     the request is longer than may be read
+│       ├── FileTooLarge        a file is larger than may be read, or unpacks to more
 │       └── QuotaExceeded       so many characters are not left
 ├── EngineError                 the engine could not answer
 │   ├── EngineOverloaded        the bounded queue is full
@@ -59,6 +61,10 @@ class UnsupportedLanguage(RequestError):
     """No bundle translates this pair of languages."""
 
 
+class UnusableFile(RequestError):
+    """A file is damaged, unsafe, or of a format or encoding that is not read."""
+
+
 class LimitExceeded(RequestError):
     """A value is over a limit. The message names the limit, its bound and the value given."""
 
@@ -71,6 +77,10 @@ class LimitExceeded(RequestError):
 
 class RequestTooLarge(LimitExceeded):
     """The request is longer than may be read; the rest of it is not read."""
+
+
+class FileTooLarge(LimitExceeded):
+    """A file is larger than may be read, or unpacks to more."""
 
 
 class QuotaExceeded(LimitExceeded):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import (
     complete,
+    deepl_documents,
     deepl_glossaries,
     deepl_languages,
     deepl_translate,
@@ -23,13 +24,17 @@ from app.api import (
     languages,
     page,
     translate,
+    translate_file,
 )
 from app.api.descriptions import TAGS
+from app.api.documents import Documents
 from app.api.edge import BodyLimit, Edge
 from app.api.errors import install_error_handlers
+from app.api.file_desk import FileDesk
 from app.api.responses import JsonResponse
 from app.api.service import Service
 from app.errors import ConfigurationError
+from app.files.shelf import Shelf
 from app.glossary import GlossaryStore
 from app.quota import CharacterQuota
 from app.registry import OpenGraphs, Registry, open_onnx_graphs
@@ -39,10 +44,12 @@ from app.text.language import LanguageDetector
 _LOG: Final = logging.getLogger(__name__)
 _CONCERNS: Final = (
     translate,
+    translate_file,
     detect,
     languages,
     frontend,
     deepl_translate,
+    deepl_documents,
     deepl_languages,
     deepl_usage,
     deepl_glossaries,
@@ -51,6 +58,7 @@ _CONCERNS: Final = (
     docs,
     page,
 )
+_TIDY_SECONDS: Final = 60.0
 _DESCRIPTION: Final = """\
 Translation on your own machine. LibreTranslate's and DeepL's clients work unchanged.
 """
@@ -77,7 +85,7 @@ def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_
     install_error_handlers(app)
     for concern in _CONCERNS:
         app.include_router(concern.router)
-    app.add_middleware(BodyLimit, max_body_bytes=chosen.max_body_bytes)
+    app.add_middleware(BodyLimit, max_body_bytes=chosen.max_body_bytes, max_file_bytes=chosen.max_file_bytes)
     app.add_middleware(
         Edge, root_path=chosen.root_path, access_log=chosen.access_log
     )  # added last, so it is the outermost
@@ -96,22 +104,35 @@ def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI]
         detector = LanguageDetector(registry.languages)
         if len(registry.sources) > 1:  # else nothing but /detect needs it
             await run_in_threadpool(detector.load)
-        quota = CharacterQuota(settings.deepl_character_limit)
-        glossaries = GlossaryStore(settings.data_dir / "glossaries.sqlite3", settings.max_glossaries)
-        app.state.service = Service(settings, registry, detector, quota, glossaries)
+        service = app.state.service = _service(settings, registry, detector)
         registry.start()
         # Connections are taken only after this, so the first request does not pay for the first run of the graphs.
         await run_in_threadpool(registry.warm_up)
-        probe = asyncio.create_task(_probe(registry, settings.probe_seconds))
+        tasks = [
+            asyncio.create_task(_probe(registry, settings.probe_seconds)),
+            asyncio.create_task(_tidy(service, min(_TIDY_SECONDS, settings.file_keep_seconds))),
+        ]
         try:
             yield
         finally:
-            probe.cancel()
-            with suppress(asyncio.CancelledError):
-                await probe
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await service.documents.close()
+            service.files.close()
+            await run_in_threadpool(service.shelf.close)
             await run_in_threadpool(registry.stop)
 
     return lifespan
+
+
+def _service(settings: Settings, registry: Registry, detector: LanguageDetector) -> Service:
+    quota = CharacterQuota(settings.deepl_character_limit)
+    files = FileDesk(settings, registry, detector, quota)
+    shelf = Shelf(settings.max_stored_bytes, settings.file_keep_seconds)
+    documents = Documents(files, shelf, settings.file_keep_seconds)
+    glossaries = GlossaryStore(settings.data_dir / "glossaries.sqlite3", settings.max_glossaries)
+    return Service(settings, registry, detector, quota, glossaries, files, shelf, documents)
 
 
 async def _probe(registry: Registry, interval_seconds: float) -> None:
@@ -122,6 +143,14 @@ async def _probe(registry: Registry, interval_seconds: float) -> None:
             await run_in_threadpool(registry.warm_up)
         except Exception:
             _LOG.exception("the readiness probe failed")
+
+
+async def _tidy(service: Service, interval_seconds: float) -> None:
+    """Delete files that nobody fetched, also while nobody asks for anything."""
+    while True:
+        await asyncio.sleep(interval_seconds)
+        service.documents.expire()
+        await run_in_threadpool(service.shelf.expire)
 
 
 def _version() -> str:

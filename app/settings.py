@@ -115,6 +115,34 @@ class Settings(BaseSettings):
     max_beam_size: int = Field(
         default=8, ge=1, le=32, description="Largest beam of one request.", json_schema_extra={"unit": "hypotheses"}
     )
+    max_file_bytes: int = Field(
+        default=10 * 1024 * 1024,
+        ge=1024,
+        le=1024**3,
+        description="Largest file that is translated; of its request nothing more is read (413).",
+        json_schema_extra={"unit": "bytes"},
+    )
+    max_unpacked_bytes: int = Field(
+        default=100 * 1024 * 1024,
+        ge=1024,
+        le=16 * 1024**3,
+        description="What a file that is a zip file (docx, odt, pptx, epub) may unpack to, in all.",
+        json_schema_extra={"unit": "bytes"},
+    )
+    max_files: int = Field(
+        default=8,
+        ge=1,
+        le=10_000,
+        description="Files that are translated or wait for it, two of them at a time; one more is refused (429).",
+        json_schema_extra={"unit": "files"},
+    )
+    max_stored_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=1024,
+        le=1024**4,
+        description="Translated files that wait to be fetched, all together, in the folder for temporary files.",
+        json_schema_extra={"unit": "bytes"},
+    )
     deepl_character_limit: int = Field(
         default=0,
         ge=0,
@@ -165,6 +193,20 @@ class Settings(BaseSettings):
         gt=0,
         le=3600,
         description="Deadline of one request; `X-Request-Timeout-Seconds` can shorten it.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    file_timeout_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        le=86_400,
+        description="Longest translation of a whole file.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    file_keep_seconds: float = Field(
+        default=900.0,
+        gt=0,
+        le=86_400,
+        description="A translated file that nobody fetched is deleted after so long.",
         json_schema_extra={"unit": "seconds"},
     )
     warm_up_timeout_seconds: float = Field(

@@ -123,6 +123,17 @@ def parse_completion(fields: Fields, settings: Settings, registry: Registry) -> 
     )
 
 
+def languages_of(fields: Fields, registry: Registry) -> tuple[str | None, str]:
+    """Source (None for ``auto``) and target of a request that has no texts of its own.
+
+    :raises InvalidRequest: one is missing or malformed.
+    :raises UnsupportedLanguage: one is not served.
+    """
+    source, target = _code(fields, "source"), _code(fields, "target")
+    _check_languages(source, target, registry)
+    return None if source == AUTO else source, target
+
+
 def texts_of(q: object) -> tuple[tuple[str, ...], bool]:
     """The texts of a request, and whether they came as a list.
 

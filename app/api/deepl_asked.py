@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from app.api.asked import Asked
 from app.api.body import Fields
-from app.api.deepl_errors import GLOSSARY_WITHOUT_SOURCE, TEXT_MISSING, DeepLRefusal, not_supported
+from app.api.deepl_errors import TEXT_MISSING, DeepLRefusal, not_supported
 from app.api.deepl_languages import deepl_code, served_code
 from app.api.fields import check_unicode, kind, shown, string
 from app.errors import InvalidRequest, RequestTooLarge, UnsupportedLanguage
@@ -63,14 +63,25 @@ def parse_deepl(fields: Fields, settings: Settings, registry: Registry) -> DeepL
     splitting = _choice(fields, "split_sentences", SPLIT_SENTENCES, "")
     keeps_form = _flag(fields, "preserve_formatting", absent=False)
     _flag(fields, "show_billed_characters", absent=False)
-    glossary_id = string(fields, "glossary_id").strip()
-    if glossary_id and source is None:
-        raise DeepLRefusal(GLOSSARY_WITHOUT_SOURCE)
     text_format = _choice(fields, "tag_handling", _TAG_HANDLING, "")
     model_type = _choice(fields, "model_type", {"": "", **MODEL_TYPES}, "")
     tags = _tag_rules(fields, text_format)
     asked = Asked(texts, True, source, target, text_format, tags=tags, splitting=splitting, keeps_form=keeps_form)
-    return DeepLAsked(asked, model_type, glossary_id)
+    return DeepLAsked(asked, model_type, string(fields, "glossary_id").strip())
+
+
+def parse_document(fields: Fields, registry: Registry) -> tuple[str | None, str, str]:
+    """Source (None: to be detected), target and glossary (empty: none) of a document; what else is asked is checked.
+
+    :raises DeepLRefusal: a value that is not known or not served.
+    """
+    target = _language(fields, "target_lang", registry)
+    source = _language(fields, "source_lang", registry) if string(fields, "source_lang").strip() else None
+    if target is None:
+        raise not_supported("target_lang", "Parameter 'target_lang' not specified")
+    _check_pair(source, target, registry)
+    _check_formality(fields, target)
+    return source, target, string(fields, "glossary_id").strip()
 
 
 def _texts(fields: Fields) -> tuple[str, ...]:

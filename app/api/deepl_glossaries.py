@@ -7,16 +7,25 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.api.body import Fields
-from app.api.deepl_errors import COMMON_RESPONSES, GLOSSARY_NOT_FOUND, DeepLRefusal, error_entry, not_supported
+from app.api.deepl_errors import (
+    COMMON_RESPONSES,
+    GLOSSARY_NOT_FOUND,
+    GLOSSARY_WITHOUT_SOURCE,
+    DeepLRefusal,
+    error_entry,
+    not_supported,
+)
 from app.api.deepl_key import DEEPL_KEY, in_time_with_key
 from app.api.deepl_languages import served_code
 from app.api.direct import DirectRoute
 from app.api.fields import shown, string
+from app.api.glossary_terms import terms_of
 from app.api.responses import JsonResponse
 from app.api.service import Service
 from app.api.timeout import RequestTimeout
 from app.errors import InvalidGlossary, LimitExceeded, UnsupportedLanguage
 from app.glossary import MAX_NAME_CHARACTERS, EntriesFormat, GlossaryInfo, read_entries, written_entries
+from app.text.terms import Terms
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])
 
@@ -220,6 +229,24 @@ def _code(service: Service, fields: Fields, name: str) -> str:
     if code is None:
         raise not_supported(name, f"{shown(given)} is not served")
     return code
+
+
+async def named_terms(service: Service, glossary_id: str, source: str | None, target: str) -> Terms | None:
+    """The terms of the glossary that a request names; None if it names none.
+
+    :raises DeepLRefusal: there is no such glossary, or it is of another pair of languages.
+    """
+    if not glossary_id:
+        return None
+    if source is None:
+        raise DeepLRefusal(GLOSSARY_WITHOUT_SOURCE)
+    glossary = await run_in_threadpool(service.glossaries.find, glossary_id)
+    if glossary is None:
+        raise DeepLRefusal(GLOSSARY_NOT_FOUND)
+    if (glossary.source, glossary.target) != (source, target):
+        detail = f"It is from {glossary.source} to {glossary.target}, the request from {source} to {target}"
+        raise DeepLRefusal("Source and target language must match glossary languages", detail)
+    return await terms_of(service, glossary)
 
 
 def described(info: GlossaryInfo) -> dict[str, object]:

@@ -28,14 +28,15 @@ async def in_time_with_key(
     """As ``in_time``, for requests that bring a key; others get 403 and an empty body."""
 
     async def checked(request: Request, service: Service, fields: Fields, timeout: RequestTimeout) -> Response:
-        if not _has_key(request, fields):
+        if not has_key(request, fields):
             return Response(status_code=403)
         return await answer(request, service, fields, timeout)
 
     return await in_time(request, checked)
 
 
-def _has_key(request: Request, fields: Fields) -> bool:
+def has_key(request: Request, fields: Fields) -> bool:
+    """Does a request bring a key, in its header or as a field?"""
     if _HEADER.match(request.headers.get("authorization", "").strip()):
         return True
     # Beside a body in JSON the query is no field, but the key may stand there.

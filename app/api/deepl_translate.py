@@ -3,20 +3,19 @@
 from dataclasses import replace
 
 from fastapi import APIRouter, Request, Security
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from app.api.asked import Asked
 from app.api.body import Fields
 from app.api.deepl_asked import DeepLAsked, parse_deepl
-from app.api.deepl_errors import GLOSSARY_NOT_FOUND, QUOTA_EXCEEDED, QUOTA_STATUS, DeepLRefusal
+from app.api.deepl_errors import QUOTA_EXCEEDED, QUOTA_STATUS, DeepLRefusal
+from app.api.deepl_glossaries import named_terms
 from app.api.deepl_key import DEEPL_KEY, in_time_with_key
 from app.api.deepl_languages import deepl_code
 from app.api.deepl_schemas import TRANSLATE_BODY, TRANSLATE_DESCRIPTION, TRANSLATE_RESPONSES
 from app.api.descriptions import FINISH_REASON_HEADER, TRANSLATE_PARAMETERS
 from app.api.detection import detect
 from app.api.direct import DirectRoute
-from app.api.glossary_terms import terms_of, unplaced_header
+from app.api.glossary_terms import unplaced_header
 from app.api.job import begin, cut_reasons
 from app.api.responses import JsonResponse
 from app.api.service import Service
@@ -54,7 +53,8 @@ async def _answer(request: Request, service: Service, fields: Fields, timeout: R
 
 
 async def _translated(request: Request, service: Service, deepl: DeepLAsked, timeout: RequestTimeout) -> Response:
-    asked = deepl.asked if not deepl.glossary_id else await _with_glossary(service, deepl)
+    terms = await named_terms(service, deepl.glossary_id, deepl.asked.source, deepl.asked.target)
+    asked = replace(deepl.asked, terms=terms)
     detections = await detect(service, asked.texts, asked.target) if asked.source is None else []
     sources = [detection.language for detection in detections] or [asked.source or ""] * len(asked.texts)
     job = await begin(service, asked, sources, timeout.deadline)
@@ -75,15 +75,3 @@ async def _translated(request: Request, service: Service, deepl: DeepLAsked, tim
     }
     headers = {FINISH_REASON_HEADER: ", ".join(sorted(reasons))} if reasons else {}
     return JsonResponse(body, headers=headers | unplaced_header(translations))
-
-
-async def _with_glossary(service: Service, deepl: DeepLAsked) -> Asked:
-    """:raises DeepLRefusal: there is no such glossary, or it is of another pair of languages."""
-    asked = deepl.asked
-    glossary = await run_in_threadpool(service.glossaries.find, deepl.glossary_id)
-    if glossary is None:
-        raise DeepLRefusal(GLOSSARY_NOT_FOUND)
-    if (glossary.source, glossary.target) != (asked.source, asked.target):
-        detail = f"It is from {glossary.source} to {glossary.target}, the request from {asked.source} to {asked.target}"
-        raise DeepLRefusal("Source and target language must match glossary languages", detail)
-    return replace(asked, terms=await terms_of(service, glossary))

@@ -36,7 +36,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 @router.get(
     "/v2/usage",
     summary="Characters translated, and how many may be",
-    description="Counted since the service was started, for `/v2/translate` alone, up to "
+    description="Counted since the service was started, for `/v2/translate` and `/v2/document`, up to "
     "`PASSERELLE_DEEPL_CHARACTER_LIMIT`.",
     responses=_RESPONSES,
     response_model=None,

@@ -16,7 +16,7 @@ TAGS: Final[list[dict[str, Any]]] = [
     {
         "name": "DeepL",
         "description": "What DeepL's clients ask for, version 2 of its interface. Any key will do, so give one, such "
-        "as `DeepL-Auth-Key any`, behind *Authorize*. Documents are not served.",
+        "as `DeepL-Auth-Key any`, behind *Authorize*.",
     },
     {"name": "Passerelle", "description": "Fields and endpoints of its own."},
     {"name": "operation", "description": "For whoever runs the service."},

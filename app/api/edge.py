@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import SENTENCE_FOR_500
 from app.api.responses import error_response, speaks_deepl
 from app.api.timeout import TIMEOUT_HEADER
+from app.api.upload import FILE_PATHS, FORM_BYTES
 from app.errors import RequestTooLarge
 
 _LOG: Final = logging.getLogger(__name__)
@@ -86,9 +87,11 @@ class Edge:
 class BodyLimit:
     """Refuses a body over the limit while it is read, whatever the client said of its length."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, max_file_bytes: int) -> None:
+        """:param max_file_bytes: what counts instead where files are uploaded."""
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._max_file_bytes = max_file_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,38 +100,37 @@ class BodyLimit:
         announced = Headers(scope=scope).get("content-length", "")
         announced_bytes = int(announced[:20]) if announced.isdecimal() else 0
         read_bytes = 0
+        is_file = scope["method"] == "POST" and scope["path"].removeprefix(scope.get("root_path", "")) in FILE_PATHS
+        max_bytes = self._max_file_bytes + FORM_BYTES if is_file else self._max_body_bytes
 
         async def receive_counted() -> Message:
             nonlocal read_bytes
             message = await receive()
             if message["type"] == "http.request":
                 read_bytes += len(message.get("body", b""))
-                if read_bytes > self._max_body_bytes:
-                    raise self._too_large(read_bytes)
+                if read_bytes > max_bytes:
+                    raise self._too_large(read_bytes, is_file)
             return message
 
         async def send_then_discard(message: Message) -> None:
             is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
-            if is_last and max(read_bytes, announced_bytes) > self._max_body_bytes:
+            if is_last and max(read_bytes, announced_bytes) > max_bytes:
                 await send({**message, "more_body": True})
                 await _discard(receive)
                 message = {"type": "http.response.body", "body": b""}
             await send(message)
 
-        if announced_bytes > self._max_body_bytes:
-            error = self._too_large(announced_bytes)
+        if announced_bytes > max_bytes:
+            error = self._too_large(announced_bytes, is_file)
             refusal = error_response(scope, 413, str(error), {"Connection": "close"})
             await refusal(scope, receive, send_then_discard)
         else:
             await self._app(scope, receive_counted, send_then_discard)
 
-    def _too_large(self, given_bytes: int) -> RequestTooLarge:
-        return RequestTooLarge(
-            "max_body_bytes",
-            self._max_body_bytes,
-            given_bytes,
-            f"Request body ({given_bytes} bytes or more) exceeds max_body_bytes ({self._max_body_bytes})",
-        )
+    def _too_large(self, given_bytes: int, is_file: bool) -> RequestTooLarge:
+        name, limit = ("max_file_bytes", self._max_file_bytes) if is_file else ("max_body_bytes", self._max_body_bytes)
+        message = f"Request body ({given_bytes} bytes or more) exceeds {name} ({limit})"
+        return RequestTooLarge(name, limit, given_bytes, message)
 
 
 async def _discard(receive: Receive) -> None:

@@ -18,6 +18,7 @@ from app.errors import (
     DeadlineExceeded,
     EngineOverloaded,
     EngineStopped,
+    FileTooLarge,
     PasserelleError,
     RequestCancelled,
     RequestError,
@@ -59,6 +60,8 @@ def _status_of(error: Exception) -> tuple[int, dict[str, str]]:
     if isinstance(error, RequestTooLarge):
         # The rest of the body is not read, so the connection cannot be used again.
         return 413, {"Connection": "close"}
+    if isinstance(error, FileTooLarge):
+        return 413, {}
     if isinstance(error, RequestError):
         return 400, {}
     if isinstance(error, EngineOverloaded):

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from app.api.descriptions import error_entry
 from app.api.responses import error_response
 from app.api.service import service_of
+from app.files.formats import SUFFIXES
 from app.text.language_names import language_name
 
 router = APIRouter(tags=["LibreTranslate"])
@@ -39,7 +40,7 @@ class FrontendSettings(BaseModel):
                 {
                     "apiKeys": False,
                     "charLimit": 50000,
-                    "filesTranslation": False,
+                    "filesTranslation": True,
                     "frontendTimeout": 500,
                     "keyRequired": False,
                     "language": {
@@ -47,7 +48,7 @@ class FrontendSettings(BaseModel):
                         "target": {"code": "fr", "name": "French"},
                     },
                     "suggestions": False,
-                    "supportedFilesFormat": [],
+                    "supportedFilesFormat": list(SUFFIXES),
                 }
             ]
         }
@@ -71,7 +72,7 @@ async def frontend_settings(request: Request) -> FrontendSettings:
     return FrontendSettings(
         apiKeys=False,
         charLimit=service.settings.max_characters,
-        filesTranslation=False,
+        filesTranslation=True,
         frontendTimeout=_FRONTEND_TIMEOUT_MILLISECONDS,
         keyRequired=False,
         language=FirstLanguages(
@@ -79,7 +80,7 @@ async def frontend_settings(request: Request) -> FrontendSettings:
             target=NamedLanguage(code=target, name=language_name(target)),
         ),
         suggestions=False,
-        supportedFilesFormat=[],
+        supportedFilesFormat=list(SUFFIXES),
     )
 
 

@@ -1,9 +1,12 @@
-"""What the handlers share: the settings, the served bundles, the language detector, the quota, the glossaries."""
+"""What the handlers share: settings, bundles, the language detector, the quota, glossaries, files on their way."""
 
 from dataclasses import dataclass
 
 from fastapi import Request
 
+from app.api.documents import Documents
+from app.api.file_desk import FileDesk
+from app.files.shelf import Shelf
 from app.glossary import GlossaryStore
 from app.quota import CharacterQuota
 from app.registry import Registry
@@ -18,6 +21,9 @@ class Service:
     detector: LanguageDetector
     quota: CharacterQuota
     glossaries: GlossaryStore
+    files: FileDesk
+    shelf: Shelf
+    documents: Documents
 
 
 def service_of(request: Request) -> Service:

@@ -34,15 +34,16 @@ class RequestTimeout:
         return f"{self.name} ({self.seconds:g})"
 
 
-def timeout_of(request: Request, limit_seconds: float) -> RequestTimeout:
+def timeout_of(request: Request, limit_seconds: float, setting: str = "request_timeout_seconds") -> RequestTimeout:
     """From now on. A client that wants to wait longer than the setting gets what the setting allows.
 
+    :param setting: where the limit is from.
     :raises InvalidRequest: the header is no positive number.
     """
     now = time.monotonic()
     asked = request.headers.get(TIMEOUT_HEADER, "").strip()
     if not asked:
-        return RequestTimeout(limit_seconds, "request_timeout_seconds", now)
+        return RequestTimeout(limit_seconds, setting, now)
     try:
         asked_seconds = float(asked)
     except ValueError:
@@ -50,7 +51,7 @@ def timeout_of(request: Request, limit_seconds: float) -> RequestTimeout:
     if not 0 < asked_seconds < math.inf:
         raise InvalidRequest(f"Invalid request: {TIMEOUT_HEADER} is {asked[:40]!r}, it must be a number above 0")
     if asked_seconds >= limit_seconds:
-        return RequestTimeout(limit_seconds, "request_timeout_seconds", now)
+        return RequestTimeout(limit_seconds, setting, now)
     return RequestTimeout(asked_seconds, TIMEOUT_HEADER, now)
 
 

@@ -2,12 +2,16 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from fastapi import Request
 
 from app.errors import DeadlineExceeded, RequestCancelled
 from app.pending import GRACE_SECONDS, Pending
+
+_Found = TypeVar("_Found")
 
 
 async def wait_for(request: Request, pendings: list[Pending], deadline: float) -> None:
@@ -72,6 +76,26 @@ class _News:
         finally:
             timer.cancel()
             self._woken = self._loop.create_future()
+
+
+async def unless_the_client_leaves(request: Request, work: Coroutine[Any, Any, _Found]) -> _Found:
+    """What the work comes to; it is cancelled when nobody waits for it any more.
+
+    :raises RequestCancelled: the client left.
+    """
+    working = asyncio.ensure_future(work)
+    departure = asyncio.ensure_future(_departure(request))
+    try:
+        await asyncio.wait({working, departure}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise RequestCancelled("the client left")
+        return working.result()
+    finally:
+        departure.cancel()
+        if not working.done():
+            working.cancel()
+            with suppress(asyncio.CancelledError):
+                await working
 
 
 async def _departure(request: Request) -> None:
