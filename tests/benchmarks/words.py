@@ -113,7 +113,10 @@ def report(config: RunConfig, run: Path, options: argparse.Namespace) -> None:
         expected = [loop(*compiled, [source], [cap])[0] for source, cap in zip(sources, caps, strict=True)]
         if through_engine(engines["float32"], sources, caps) != expected:
             raise SystemExit("the engine does not write what the Keras loop writes")
-        print(f"{facts.vocabulary_size:,} tokens, {len(sources)} sentences: the float32 engine writes what the Keras loop writes, token by token")
+        print(
+            f"{facts.vocabulary_size:,} tokens, {len(sources)} sentences: "
+            "the float32 engine writes what the Keras loop writes, token by token"
+        )
         for batch in options.batch:
             some, most = sources[:batch], caps[:batch]
             contestants: dict[str, Write] = {
