@@ -29,8 +29,8 @@ _Found = TypeVar("_Found")
 
 @dataclass(slots=True)
 class FileJob:
-    """A file to translate. ``source`` None is to be detected. ``is_counted``: against the quota of characters. ``terms``
-    are those of a glossary.
+    """A file to translate. ``source`` None is to be detected. ``is_counted``: against the quota of characters.
+    ``terms`` are those of a glossary.
 
     The rest is filled while it is translated: ``began`` is a ``time.monotonic`` time, ``characters`` are
     those to translate.

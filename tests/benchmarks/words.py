@@ -114,12 +114,8 @@ def report(config: RunConfig, run: Path, options: argparse.Namespace) -> None:
         if through_engine(engines["float32"], sources, caps) != expected:
             raise SystemExit("the engine does not write what the Keras loop writes")
         print(
-<<<<<<< HEAD
-            f"{facts.vocabulary_size:,} tokens, {len(sources)} sentences: the float32 engine writes what the Keras loop writes, token by token"
-=======
             f"{facts.vocabulary_size:,} tokens, {len(sources)} sentences: "
             "the float32 engine writes what the Keras loop writes, token by token"
->>>>>>> engine
         )
         for batch in options.batch:
             some, most = sources[:batch], caps[:batch]
