@@ -6,7 +6,7 @@ from app.bundle.tokenizer import Tokenizer
 from app.text.casing import is_in_capitals
 from app.text.placeholders import Masked, mask, read_as, shade, unshade
 from app.text.scripts import is_legible
-from app.text.segmentation import Piece, shorten, split
+from app.text.segmentation import TERM_MARK, Piece, shorten, split
 from app.text.terms import Terms
 
 
@@ -61,7 +61,7 @@ class SegmentList:
         short = [part for piece in split(shaded, self._language, is_whole) for part in shorten(piece, self._fits)]
         pieces: list[Piece] = []
         for piece, own, shaded_text in unshade(short, placeholders) if placeholders else _as_they_are(short):
-            if piece.is_segment and not is_legible(shaded_text, self._language):
+            if piece.is_segment and TERM_MARK not in shaded_text and not is_legible(shaded_text, self._language):
                 pieces.append(Piece(piece.text, is_segment=False))
                 continue
             # Where somebody gave the beginning of an answer, its letters are no longer ours to choose.
