@@ -95,7 +95,7 @@ def items_of(document: str, tokens: Sequence[Token], rules: TagRules, is_xml: bo
             items.append(Item(role, token.start, token.end))
         elif is_ignored or _is_kept(document, token, partner, is_xml):
             last = number if partner is None or partner < number else partner
-            if partner is None and token.name in _BLOCK and not is_ignored:
+            if partner is None and token.kind is Kind.OPEN and token.name == "pre" and not is_ignored:
                 last = len(tokens) - 1  # an open <pre>: as with a script, all that follows is in it
             is_empty = last == number + 1 and not is_ignored
             role = Role.POINT if token.name in _INVISIBLE or is_empty else Role.WORD
@@ -146,7 +146,7 @@ def _is_broken(document: str, token: Token) -> bool:
 def _is_kept(document: str, token: Token, partner: int | None, is_xml: bool) -> bool:
     if token.kind is Kind.RAW:
         return True
-    if is_xml or token.kind is not Kind.OPEN or (partner is None and token.name not in ("pre", "svg")):
+    if is_xml or token.kind is not Kind.OPEN or (partner is None and token.name != "pre"):
         return False
     return token.name in _KEPT or _UNTRANSLATED.search(document, token.start, token.end) is not None
 
