@@ -113,7 +113,8 @@ def _tokens(tokens: tuple[str, ...], ranges: tuple[Range, ...], restored: Restor
 
 def _occurrences(word: str, text: str) -> list[Range]:
     """Where it stands as a word; a number not as a part of another number."""
-    pattern = rf"(?<![\p{{L}}\p{{N}}])(?<!\p{{N}}[.,]){regex.escape(word)}(?![\p{{L}}\p{{N}}])(?![.,]\p{{N}})"
+    before, behind = (r"(?<!\p{N}[.,])", r"(?![.,]\p{N})") if word.isdigit() else ("", "")
+    pattern = rf"(?<![\p{{L}}\p{{N}}]){before}{regex.escape(word)}(?![\p{{L}}\p{{N}}]){behind}"
     return [found.span() for found in regex.finditer(pattern, text)]
 
 

@@ -29,8 +29,8 @@ KEPT: Final = (
     "<i class=icon></i>",
 )
 WORDS: Final = (
-    "One", "two", "the cat", "is", "Stop.", "Really?", "3.5", "&amp;", "&eacute;t&eacute;", "&nbsp;", "é", "l'",
-    "{name}", "%s", "https://example.com/?a=b&amp;c=d ", "😀", "👍🏽", "AND SO", "(no)", ",", "!",
+    "One", "two", "the cat", "is", "Stop.", "Really?", "3.5 ", "&amp;", "&eacute;t&eacute;", "&nbsp;", "é", "l'",
+    "{name} ", "%s ", "https://example.com/?a=b&amp;c=d ", "😀", "👍🏽", "AND SO", "(no)", ",", "!",
     "&#xF0000;", "&lt;b&gt;",
 )  # fmt: skip
 SPACES: Final = ("", " ", " ", " ", "\n", "\n  ", "  ", "\t", "\n\n")

@@ -5,14 +5,15 @@ stands among other elements only is part of the outline, unless the request says
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
 import regex
 
-from app.text.markup import Kind, Token
+from app.text.markup import Kind, Token, unescape
+from app.text.placeholders import ranges_of_placeholders
 
 _BLOCK: Final = frozenset(
     """address article aside audio blockquote body br button canvas caption center col colgroup dd details dialog dir
@@ -23,6 +24,7 @@ _BLOCK: Final = frozenset(
 _KEPT: Final = frozenset(("code", "kbd", "math", "pre", "samp", "svg", "tt", "var"))
 _INVISIBLE: Final = frozenset(("script", "style", "svg", "template"))  # or a picture: no word of the sentence
 _APART: Final = frozenset(("a", "label"))  # two side by side are two words, space or not
+_MAX_TOKENS_OF_NAME: Final = 12
 _UNTRANSLATED: Final = regex.compile(
     r"\stranslate\s*=\s*[\"']?no[\"'\s/>]|\sclass\s*=\s*(?:\"[^\"]*(?<=[\"\s])notranslate[\"\s]"
     r"|'[^']*(?<=['\s])notranslate['\s]|notranslate[\s/>])",
@@ -95,7 +97,7 @@ def items_of(document: str, tokens: Sequence[Token], rules: TagRules, is_xml: bo
             items.append(Item(role, token.start, token.end))
         elif is_ignored or _is_kept(document, token, partner, is_xml):
             last = number if partner is None or partner < number else partner
-            if partner is None and token.name in _BLOCK and not is_ignored:
+            if partner is None and token.kind is Kind.OPEN and token.name == "pre" and not is_ignored:
                 last = len(tokens) - 1  # an open <pre>: as with a script, all that follows is in it
             is_empty = last == number + 1 and not is_ignored
             role = Role.POINT if token.name in _INVISIBLE or is_empty else Role.WORD
@@ -104,6 +106,9 @@ def items_of(document: str, tokens: Sequence[Token], rules: TagRules, is_xml: bo
             number = last
         elif token.name in blocks or _is_apart(tokens, number, is_xml):
             items.append(Item(Role.BOUNDARY, token.start, token.end))
+        elif partner is not None and partner > number and _is_name(document, tokens[number + 1 : partner], blocks):
+            items.append(Item(Role.WORD, token.start, tokens[partner].end))
+            number = partner
         elif partner == number + 1:  # nothing is in it
             items.append(Item(Role.POINT, token.start, tokens[partner].end))
             number = partner
@@ -146,9 +151,17 @@ def _is_broken(document: str, token: Token) -> bool:
 def _is_kept(document: str, token: Token, partner: int | None, is_xml: bool) -> bool:
     if token.kind is Kind.RAW:
         return True
-    if is_xml or token.kind is not Kind.OPEN or (partner is None and token.name not in ("pre", "svg")):
+    if is_xml or token.kind is not Kind.OPEN or (partner is None and token.name != "pre"):
         return False
     return token.name in _KEPT or _UNTRANSLATED.search(document, token.start, token.end) is not None
+
+
+def _is_name(document: str, within: Sequence[Token], blocks: Collection[str]) -> bool:
+    """Is all that an element says a placeholder, such as ``@<span>user</span>``? Then it comes back as it is."""
+    if not 0 < len(within) <= _MAX_TOKENS_OF_NAME or any(token.name in blocks for token in within):
+        return False
+    text = unescape("".join(document[token.start : token.end] for token in within if token.kind is Kind.TEXT))
+    return bool(text) and ranges_of_placeholders(text) == [(0, len(text))]
 
 
 def _is_apart(tokens: Sequence[Token], number: int, is_xml: bool) -> bool:

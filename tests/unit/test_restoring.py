@@ -60,6 +60,10 @@ def test_a_stand_in_that_came_back() -> None:
     assert restored("See %s and %s", "Voir 250 et 37") == "Voir %s et %s"
 
 
+def test_a_name_that_stands_in_behind_a_number() -> None:
+    assert restored("See 3.{name}", "Voir 3.Tom") == "Voir 3.{name}"
+
+
 def test_a_stand_in_that_came_back_twice() -> None:
     assert restored("Ask {name}.", "Tom, demande à Tom.") == "{name}, demande à."
     assert restored("Ask {name}.", "Tom, demande à Tom.", (0, 0), (1, 0), (2, 0), (3, 1)) == ", demande à {name}."
