@@ -94,6 +94,11 @@ class Part:
     def has_marks(self) -> bool:
         return self.inside is not None and bool(self.inside.marks)
 
+    def is_told_late(self, segment: str) -> bool:
+        """Only at its end it is known how its translation is written: where its marks go, or as in the source."""
+        raw = None if self.inside is None else self.inside.raw
+        return self.has_marks or (raw is not None and raw != (escape(segment) if self.is_markup else segment))
+
     def written(self, reading: TranslatedSegment) -> str:
         """A reading of its segment as it stands in the answer."""
         if self.inside is None:

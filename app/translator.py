@@ -180,7 +180,8 @@ class Translator:
             text = part.kept
             if part.segment is not None:
                 outcome = pending.outcome(part.segment)
-                if outcome is None and (plan.masked[part.segment] is not None or part.has_marks):
+                segment = plan.segments[part.segment]
+                if outcome is None and (plan.masked[part.segment] is not None or part.is_told_late(segment)):
                     return whole.text  # it is only known at its end what the text will be
                 if outcome is None:
                     begun = self._whole_words(heard.get(part.segment, ()))

@@ -209,6 +209,6 @@ class _Collector:
 
     def _add_emoji(self, start: int, end: int, behind: str) -> None:
         self._add_mark(MarkKind.POINT, start, end)
-        if self.text and self.text[-1].isalnum() and behind.isalnum():
-            self._add(" ", [start], [end])  # two words with a heart between them are not one
+        if self.text and not self.text[-1].isspace() and behind and not behind.isspace() and behind not in _CLOSES:
+            self._add(" ", [start], [end])  # two words, or addresses, with a heart between them are not one
         self._is_behind_emoji = True
