@@ -81,7 +81,9 @@ class _Tag:
 class Scope:
     """The content of one element. ``inner``: the elements in it that are scopes of their own."""
 
-    def __init__(self, element: Element, codec: Codec) -> None:
+    def __init__(self, element: Element, codec: Codec, breaks: dict[Element, bool] | None = None) -> None:
+        """:param breaks: of elements that were looked into, whether a sentence ends in them."""
+        self._breaks = {} if breaks is None else breaks
         self.inner: list[Scope] = []
         self._element = element
         self._codec = codec
@@ -162,7 +164,7 @@ class Scope:
         element = node.elements[0]
         if node.role is Role.INLINE:
             atoms = list(self._codec.atoms(element))
-            if not self._has_break(atoms):
+            if not self._is_broken(element):
                 base = _commonest(atoms)
                 number = self._number(_Tag(element=element))
                 self._styles[number] = base
@@ -171,21 +173,24 @@ class Scope:
                 yield Close(number)
                 return
         if node.role in (Role.INLINE, Role.BLOCK):
-            self.inner.append(Scope(element, self._codec))
+            self.inner.append(Scope(element, self._codec, self._breaks))
             yield element
         elif node.role is Role.BREAK:
             yield element
         else:
             yield Point(self._number(_Tag(opening=node.elements)), node.word)
 
-    def _has_break(self, atoms: Sequence[Atom]) -> bool:
-        for atom in atoms:
-            if isinstance(atom, Node):
-                if atom.role in (Role.BREAK, Role.BLOCK):
-                    return True
-                if atom.role is Role.INLINE and self._has_break(list(self._codec.atoms(atom.elements[0]))):
-                    return True
-        return False
+    def _is_broken(self, element: Element) -> bool:
+        if element not in self._breaks:
+            self._breaks[element] = any(
+                isinstance(atom, Node)
+                and (
+                    atom.role in (Role.BREAK, Role.BLOCK)
+                    or (atom.role is Role.INLINE and self._is_broken(atom.elements[0]))
+                )
+                for atom in self._codec.atoms(element)
+            )
+        return self._breaks[element]
 
     def _number(self, tag: _Tag) -> int:
         self._tags.append(tag)

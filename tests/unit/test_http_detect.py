@@ -96,12 +96,12 @@ def test_settings_for_a_page(service: RunningService) -> None:
     assert answer.json() == {
         "apiKeys": False,
         "charLimit": 2000,
-        "filesTranslation": False,
+        "filesTranslation": True,
         "frontendTimeout": 500,
         "keyRequired": False,
         "language": {"source": {"code": "auto", "name": "Auto Detect"}, "target": {"code": "en", "name": "English"}},
         "suggestions": False,
-        "supportedFilesFormat": [],
+        "supportedFilesFormat": list(SUFFIXES),
     }
 
 

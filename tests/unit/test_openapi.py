@@ -39,11 +39,16 @@ def test_it_is_valid_openapi_3_1(description: dict[str, Any]) -> None:
 def test_it_describes_every_path_and_no_422(description: dict[str, Any]) -> None:
     assert set(description["paths"]) == {
         "/translate",
+        "/translate_file",
+        "/download_file/{name}",
         "/detect",
         "/languages",
         "/frontend/settings",
         "/suggest",
         "/v2/translate",
+        "/v2/document",
+        "/v2/document/{document_id}",
+        "/v2/document/{document_id}/result",
         "/v2/languages",
         "/v2/glossary-language-pairs",
         "/v2/usage",
