@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt, rules_inline
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from app.files.fragment import Close, Fragment, Open, Piece, Point
+from app.files.fragment import Close, Fragment, Open, Piece, Point, without_empty
 from app.text.segmentation import needs_translation
 
 # Footnotes, boxes to tick and attributes, which plain Markdown takes for words.
@@ -99,8 +99,11 @@ class Inline:
             for piece in item.pieces:
                 if isinstance(piece, Point) and piece.number in self._texts:
                     self._tags[piece.number].insert(1, next(translations))
-            texts += [self._piece(piece) for piece in pieces]
+            texts += [self._piece(piece) for piece in without_empty(pieces, self._is_emphasis)]
         return "".join(texts)
+
+    def _is_emphasis(self, number: int) -> bool:
+        return self._tags[number][0][:1] in ("*", "_", "~")
 
     def _piece(self, piece: Piece) -> str:
         if isinstance(piece, str):

@@ -79,12 +79,12 @@ class _Tag:
 
 
 class Scope:
-    """The content of one element. ``inner``: the elements in it that are scopes of their own."""
+    """The content of one element. ``inner``: the elements in it whose content is looked at by itself."""
 
-    def __init__(self, element: Element, codec: Codec, breaks: dict[Element, bool] | None = None) -> None:
+    def __init__(self, element: Element, codec: Codec, breaks: dict[Element, bool]) -> None:
         """:param breaks: of elements that were looked into, whether a sentence ends in them."""
-        self._breaks = {} if breaks is None else breaks
-        self.inner: list[Scope] = []
+        self._breaks = breaks
+        self.inner: list[Element] = []
         self._element = element
         self._codec = codec
         self._tags: list[_Tag] = []
@@ -108,11 +108,6 @@ class Scope:
     def fragments(self) -> list[Fragment]:
         """Those that are to be translated."""
         return [item for item in self._items if isinstance(item, Fragment) and item.is_translated]
-
-    def all(self) -> Iterator["Scope"]:
-        yield self
-        for scope in self.inner:
-            yield from scope.all()
 
     def put(self, translations: Iterator[str]) -> None:
         """:param translations: of ``fragments``, taken from a longer line."""
@@ -173,7 +168,7 @@ class Scope:
                 yield Close(number)
                 return
         if node.role in (Role.INLINE, Role.BLOCK):
-            self.inner.append(Scope(element, self._codec, self._breaks))
+            self.inner.append(element)
             yield element
         elif node.role is Role.BREAK:
             yield element
@@ -218,6 +213,17 @@ class Scope:
                     levels[-1].append(tag.element)
                 levels[-1] += tag.closing
         return levels[0]
+
+
+def scopes_of(element: Element, codec: Codec) -> list[Scope]:
+    """The scopes of an element: its own, and those of blocks in it."""
+    scopes: list[Scope] = []
+    breaks: dict[Element, bool] = {}
+    left = [element]  # no recursion: pages may nest blocks deeply
+    while left:
+        scopes.append(Scope(left.pop(), codec, breaks))
+        left += reversed(scopes[-1].inner)
+    return scopes
 
 
 def content_of(element: Element) -> Content:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.files.formats import SUFFIXES
 from app.settings import Settings
 from tests.service import RunningService, fake_models, running_service
 
