@@ -106,22 +106,25 @@ class FileDesk:
         deadline = job.began + job.timeout_seconds
         document = await self._on_a_thread(read_document, job.name, job.content, self._settings.max_unpacked_bytes)
         job.characters = document.characters
+        with self._quota.counted(job.characters) if job.is_counted else nullcontext():
+            texts = await self._texts(job, document, deadline)
+            return await self._on_a_thread(document.write, iter(texts), job.target)
+
+    async def _texts(self, job: FileJob, document: Document, deadline: float) -> list[str]:
+        """The passages, translated; as they are where they are in the target language already."""
         source = job.source
         if source is None and document.passages:
-            (detection,) = await detect_among(self._registry, self._detector, [_sample(document)], job.target)
-            source = detection.language
-        texts = [passage.text for passage in document.passages]
-        if texts and source is not None and source != job.target:
-            translator = self._registry.find(source, job.target).translator
-            job.progress = PassageTranslator(translator, deadline, job.cancelled, terms=job.terms)
-            with self._quota.counted(job.characters) if job.is_counted else nullcontext():
-                try:
-                    texts = await self._on_a_thread(job.progress.translate, document.passages)
-                except DeadlineExceeded:
-                    message = f"The file was not translated within {job.timeout_seconds:g} seconds"
-                    raise DeadlineExceeded(message) from None
-                return await self._on_a_thread(document.write, iter(texts), job.target)
-        return await self._on_a_thread(document.write, iter(texts), job.target)
+            detections = await detect_among(self._registry, self._detector, [_sample(document)], job.target)
+            source = detections[0].language
+        if source is None or source == job.target:
+            return [passage.text for passage in document.passages]
+        translator = self._registry.find(source, job.target).translator
+        job.progress = PassageTranslator(translator, deadline, job.cancelled, terms=job.terms)
+        try:
+            return await self._on_a_thread(job.progress.translate, document.passages)
+        except DeadlineExceeded:
+            message = f"The file was not translated within {job.timeout_seconds:g} seconds"
+            raise DeadlineExceeded(message) from None
 
     async def _on_a_thread(self, work: Callable[_Given, _Found], *args: _Given.args, **kwargs: _Given.kwargs) -> _Found:
         loop = asyncio.get_running_loop()

@@ -82,10 +82,11 @@ def file_response(content: bytes, name: str) -> Response:
     """A file to be saved, not shown: it may be a page of a stranger."""
     shown = name.encode("ascii", "replace").decode().replace('"', "?").replace("\\", "?")
     headers = {
+        "Content-Type": media_type_of(name),  # no charset: a text in UTF-16 stays one
         "Content-Disposition": f"attachment; filename=\"{shown}\"; filename*=UTF-8''{quote(name, safe='')}",
         "Cache-Control": "no-store",
     }
-    return Response(content, media_type=media_type_of(name), headers=headers)
+    return Response(content, headers=headers)
 
 
 def _name_of(given: str) -> str:

@@ -12,7 +12,7 @@ from lxml import etree
 from app.errors import UnusableFile
 from app.files.archive import Archive
 from app.files.document import Document
-from app.files.scope import Atom, Content, Element, Node, Role, Scope, Style, Words, content_of
+from app.files.scope import Atom, Content, Element, Node, Role, Scope, Style, Words, content_of, scopes_of
 from app.files.xml_part import XmlPart, name_of
 
 _CONTAINER: Final = "META-INF/container.xml"
@@ -54,7 +54,7 @@ def read_epub(archive: Archive) -> Document:
                 continue
             pages[name] = page = XmlPart(archive.read(name), name)
             roots = [page.root] if media_type == _PAGE else page.root.iter("{*}text")
-            scopes[name] = [scope for root in roots for scope in Scope(root, _Codec()).all()]
+            scopes[name] = [scope for root in roots for scope in scopes_of(root, _Codec())]
 
     def write(translations: Iterator[str], target: str) -> bytes:
         for scope in (scope for of_page in scopes.values() for scope in of_page):

@@ -6,7 +6,7 @@ stands for a word without being one (a piece of code, a number that the reader's
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from html.parser import HTMLParser
@@ -75,6 +75,20 @@ class Fragment:
                 tags.append(text)
                 text = ""
         return tags
+
+
+def without_empty(pieces: Sequence[Piece], may_go: Callable[[int], bool]) -> list[Piece]:
+    """Without tags that enclose nothing, where what they are would be seen as signs.
+
+    :param may_go: may the tags of this number be left out?
+    """
+    left: list[Piece] = []
+    for piece in pieces:
+        if isinstance(piece, Close) and left and left[-1] == Open(piece.number) and may_go(piece.number):
+            left.pop()
+        elif piece != "":
+            left.append(piece)
+    return left
 
 
 def _core(pieces: Sequence[Piece]) -> tuple[int, int]:

@@ -13,17 +13,16 @@ from markdown_it import MarkdownIt, rules_inline
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from app.files.fragment import Close, Fragment, Open, Piece, Point
+from app.files.fragment import Close, Fragment, Open, Piece, Point, without_empty
 from app.text.segmentation import needs_translation
 
 # Footnotes, boxes to tick and attributes, which plain Markdown takes for words.
-_EXTENSION: Final = re.compile(r"\[\^[^\]\s]+\]:?|\A\[[ xX]\](?=\s)|\{[#.:][^{}]*\}|\[TOC\]|\A\[![A-Z]+\]")
+_EXTENSION: Final = re.compile(r"\[\^[^\]\s]{1,100}\]:?|\A\[[ xX]\](?=\s)|\{[#.:][^{}]{0,200}\}|\[TOC\]|\A\[![A-Z]+\]")
 _TAG: Final = re.compile(r"<(/?)([A-Za-z][\w-]*)[^>]*?(/?)>\Z", re.DOTALL)
 _VOID: Final = ("area", "br", "hr", "img", "input", "wbr")
 _ACTIVE: Final = re.compile(
     r"\\(?=[!-/:-@\[-`{-~])|[`*]|<(?=[A-Za-z/!?])|(?<!\w)_|_(?!\w)|\](?=[(\[])|&(?=#?\w+;)|~(?=~)"
 )
-_SPACES: Final = re.compile(r"[ \t]*\Z")
 
 _Rule = Callable[[StateInline, bool], bool]
 _RULES: Final[dict[str, _Rule]] = {
@@ -100,8 +99,11 @@ class Inline:
             for piece in item.pieces:
                 if isinstance(piece, Point) and piece.number in self._texts:
                     self._tags[piece.number].insert(1, next(translations))
-            texts += [self._piece(piece) for piece in pieces]
+            texts += [self._piece(piece) for piece in without_empty(pieces, self._is_emphasis)]
         return "".join(texts)
+
+    def _is_emphasis(self, number: int) -> bool:
+        return self._tags[number][0][:1] in ("*", "_", "~")
 
     def _piece(self, piece: Piece) -> str:
         if isinstance(piece, str):
@@ -134,8 +136,8 @@ class Inline:
             elif mark.kind == "break" and not opened:
                 spaces = ""
                 if pieces and isinstance(pieces[-1], str):
-                    spaces = (_SPACES.search(pieces[-1]) or [""])[0]
-                    pieces[-1] = pieces[-1][: len(pieces[-1]) - len(spaces)]
+                    words = pieces[-1].rstrip(" \t")
+                    pieces[-1], spaces = words, pieces[-1][len(words) :]
                 self.items += [Fragment(pieces), spaces + written]
                 pieces = []
             else:

@@ -9,7 +9,7 @@ from lxml import etree
 
 from app.files.archive import Archive
 from app.files.document import Document
-from app.files.scope import Atom, Content, Element, Node, Role, Scope, Style, Words, content_of, set_content
+from app.files.scope import Atom, Content, Element, Node, Role, Scope, Style, Words, content_of, scopes_of, set_content
 from app.files.xml_part import XmlPart, name_of, namespace_of
 
 _TEXT: Final = "urn:oasis:names:tc:opendocument:xmlns:text:1.0"
@@ -74,7 +74,7 @@ def read_odt(archive: Archive) -> Document:
     for name, part in parts.items():
         codec = _Codec(part.root)
         paragraphs = [one for one in part.root.iter(f"{{{_TEXT}}}p", f"{{{_TEXT}}}h") if not _is_deleted(one)]
-        scopes[name] = [scope for paragraph in paragraphs for scope in Scope(paragraph, codec).all()]
+        scopes[name] = [scope for paragraph in paragraphs for scope in scopes_of(paragraph, codec)]
 
     def write(translations: Iterator[str], _: str) -> bytes:
         for scope in (scope for of_part in scopes.values() for scope in of_part):

@@ -28,6 +28,8 @@ class _Entry:
         first = (entry.linenum or 1) - 1
         while _MSGSTR.match(lines[first]) is None:
             first += 1
+            if first == len(lines):
+                raise ValueError(f"the entry of line {entry.linenum} has no msgstr")
         self._msgid = first
         while not lines[self._msgid].startswith("msgid "):
             self._msgid -= 1

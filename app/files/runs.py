@@ -8,7 +8,7 @@ from lxml import etree
 
 from app.files.archive import Archive
 from app.files.document import Document
-from app.files.scope import Codec, Content, Element, Scope, Style
+from app.files.scope import Codec, Content, Element, Scope, Style, scopes_of
 from app.files.xml_part import XmlPart, name_of, namespace_of
 
 _SPACE: Final = "{http://www.w3.org/XML/1998/namespace}space"
@@ -92,7 +92,7 @@ def office_document(
         part = XmlPart(archive.read(name), name)
         paragraphs, codec = prepare(part.root)
         parts.append((name, part))
-        scopes.append([scope for paragraph in paragraphs for scope in Scope(paragraph, codec).all()])
+        scopes.append([scope for paragraph in paragraphs for scope in scopes_of(paragraph, codec)])
 
     def write(translations: Iterator[str], _: str) -> bytes:
         for scope in (scope for of_part in scopes for scope in of_part):

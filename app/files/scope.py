@@ -79,10 +79,12 @@ class _Tag:
 
 
 class Scope:
-    """The content of one element. ``inner``: the elements in it that are scopes of their own."""
+    """The content of one element. ``inner``: the elements in it whose content is looked at by itself."""
 
-    def __init__(self, element: Element, codec: Codec) -> None:
-        self.inner: list[Scope] = []
+    def __init__(self, element: Element, codec: Codec, breaks: dict[Element, bool]) -> None:
+        """:param breaks: of elements that were looked into, whether a sentence ends in them."""
+        self._breaks = breaks
+        self.inner: list[Element] = []
         self._element = element
         self._codec = codec
         self._tags: list[_Tag] = []
@@ -106,11 +108,6 @@ class Scope:
     def fragments(self) -> list[Fragment]:
         """Those that are to be translated."""
         return [item for item in self._items if isinstance(item, Fragment) and item.is_translated]
-
-    def all(self) -> Iterator["Scope"]:
-        yield self
-        for scope in self.inner:
-            yield from scope.all()
 
     def put(self, translations: Iterator[str]) -> None:
         """:param translations: of ``fragments``, taken from a longer line."""
@@ -162,7 +159,7 @@ class Scope:
         element = node.elements[0]
         if node.role is Role.INLINE:
             atoms = list(self._codec.atoms(element))
-            if not self._has_break(atoms):
+            if not self._is_broken(element):
                 base = _commonest(atoms)
                 number = self._number(_Tag(element=element))
                 self._styles[number] = base
@@ -171,21 +168,24 @@ class Scope:
                 yield Close(number)
                 return
         if node.role in (Role.INLINE, Role.BLOCK):
-            self.inner.append(Scope(element, self._codec))
+            self.inner.append(element)
             yield element
         elif node.role is Role.BREAK:
             yield element
         else:
             yield Point(self._number(_Tag(opening=node.elements)), node.word)
 
-    def _has_break(self, atoms: Sequence[Atom]) -> bool:
-        for atom in atoms:
-            if isinstance(atom, Node):
-                if atom.role in (Role.BREAK, Role.BLOCK):
-                    return True
-                if atom.role is Role.INLINE and self._has_break(list(self._codec.atoms(atom.elements[0]))):
-                    return True
-        return False
+    def _is_broken(self, element: Element) -> bool:
+        if element not in self._breaks:
+            self._breaks[element] = any(
+                isinstance(atom, Node)
+                and (
+                    atom.role in (Role.BREAK, Role.BLOCK)
+                    or (atom.role is Role.INLINE and self._is_broken(atom.elements[0]))
+                )
+                for atom in self._codec.atoms(element)
+            )
+        return self._breaks[element]
 
     def _number(self, tag: _Tag) -> int:
         self._tags.append(tag)
@@ -213,6 +213,17 @@ class Scope:
                     levels[-1].append(tag.element)
                 levels[-1] += tag.closing
         return levels[0]
+
+
+def scopes_of(element: Element, codec: Codec) -> list[Scope]:
+    """The scopes of an element: its own, and those of blocks in it."""
+    scopes: list[Scope] = []
+    breaks: dict[Element, bool] = {}
+    left = [element]  # no recursion: pages may nest blocks deeply
+    while left:
+        scopes.append(Scope(left.pop(), codec, breaks))
+        left += reversed(scopes[-1].inner)
+    return scopes
 
 
 def content_of(element: Element) -> Content:

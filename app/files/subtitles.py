@@ -13,7 +13,7 @@ import regex
 from app.errors import UnusableFile
 from app.files.document import Document
 from app.files.encoding import decode
-from app.files.fragment import Close, Fragment, Open, Piece, Point
+from app.files.fragment import Close, Fragment, Open, Piece, Point, without_empty
 
 _LINES: Final = regex.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _TIME: Final = regex.compile(r"\s*(?:\d+:)?\d+:\d+[.,]\d+\s*-->\s*(?:\d+:)?\d+:\d+[.,]\d+")
@@ -43,7 +43,7 @@ class _Text:
         if translation == self.fragment.passage.text:
             return "".join(self._lines)
         written: list[str] = []
-        for piece in self.fragment.translated(translation):
+        for piece in without_empty(self.fragment.translated(translation), lambda _: True):
             if isinstance(piece, str):
                 written.append(piece)
             else:

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import regex
@@ -18,6 +19,24 @@ _VALUE: Final = regex.compile(r"(?:true|false|null|none|nan|n/a|na|inf)", regex.
 _DATE: Final = regex.compile(r"\d[\d.:/ -]*(?:[A-Za-z]{3,9}\.?[\d,.:/ -]*)?(?:\s?(?:[AP]M|UTC|Z))?", regex.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A cell with words: what it says, and how it is written."""
+
+    value: str
+    written: str
+    is_quoted: bool
+
+    def translated(self, translation: str, separator: str) -> str:
+        if translation == self.value:
+            return self.written
+        # A lone quote in the middle of a cell is read as it is, but not everywhere: none is added.
+        is_new = '"' in translation and '"' not in self.value
+        if not (self.is_quoted or is_new or any(sign in translation for sign in (separator, "\r", "\n"))):
+            return translation
+        return '"' + translation.replace('"', '""') + '"'
+
+
 def read_csv(data: bytes) -> Document:
     """:raises UnusableFile: an encoding that is not read."""
     return _read(data, _SEPARATORS)
@@ -32,26 +51,22 @@ def _read(data: bytes, separators: str) -> Document:
     text, encode = decode(data)
     separator = _separator(text, separators)
     cell = regex.compile(rf'"(?:[^"]|"")*+"(?=[{regex.escape(separator)}\r\n]|\Z)|[^{regex.escape(separator)}\r\n]++')
-    pieces: list[str | tuple[str, bool]] = []  # a cell with whether it is quoted
+    pieces: list[str | _Cell] = []
     position = 0
     for found in cell.finditer(text):
         pieces.append(text[position : found.start()])
         written = found.group()
         is_quoted = len(written) > 1 and written[0] == written[-1] == '"'
         value = written[1:-1].replace('""', '"') if is_quoted else written
-        pieces.append((value, is_quoted) if _has_words(value) else written)
+        pieces.append(_Cell(value, written, is_quoted) if _has_words(value) else written)
         position = found.end()
     pieces.append(text[position:])
 
     def write(translations: Iterator[str], _: str) -> bytes:
-        return encode(
-            "".join(
-                piece if isinstance(piece, str) else _written(next(translations), piece[1], separator)
-                for piece in pieces
-            )
-        )
+        cells = (one if isinstance(one, str) else one.translated(next(translations), separator) for one in pieces)
+        return encode("".join(cells))
 
-    return Document(tuple(Passage(piece[0]) for piece in pieces if not isinstance(piece, str)), write)
+    return Document(tuple(Passage(piece.value) for piece in pieces if isinstance(piece, _Cell)), write)
 
 
 def _separator(text: str, separators: str) -> str:
@@ -70,9 +85,3 @@ def _has_words(value: str) -> bool:
     if not needs_translation(text):
         return False
     return not (_KEY.fullmatch(text) or _VALUE.fullmatch(text) or _DATE.fullmatch(text))
-
-
-def _written(value: str, is_quoted: bool, separator: str) -> str:
-    if not is_quoted and not any(sign in value for sign in (separator, '"', "\r", "\n")):
-        return value
-    return '"' + value.replace('"', '""') + '"'

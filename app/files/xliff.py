@@ -8,7 +8,7 @@ from lxml import etree
 
 from app.errors import UnusableFile
 from app.files.document import Document
-from app.files.scope import Atom, Content, Element, Node, Role, Scope, Style, Words, content_of
+from app.files.scope import Atom, Content, Element, Node, Role, Style, Words, content_of, scopes_of
 from app.files.xml_part import XmlPart, name_of, namespace_of
 
 _OPENING: Final = ("bpt", "bx", "sc", "sm")
@@ -43,7 +43,7 @@ class _Unit:
             del self.target.attrib[name]
         if self._old is not None:
             self.target.attrib.update(self._old.attrib)
-        self.scopes = list(Scope(self.target, _Codec()).all())
+        self.scopes = scopes_of(self.target, _Codec())
 
     def put(self, translations: Iterator[str], language: str) -> None:
         for scope in self.scopes:

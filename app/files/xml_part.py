@@ -7,7 +7,11 @@ from lxml import etree
 
 from app.errors import UnusableFile
 
-_DECLARATION: Final = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*<\?xml[^>]*\?>\s*")
+# What stands before the first element.
+_PROLOG: Final = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?(?:\s++|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*+(?:\[[^\]]*+\]\s*+)?>)*+",
+    re.DOTALL | re.IGNORECASE,
+)
 _ENTITY: Final = re.compile(rb"<!ENTITY", re.IGNORECASE)
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -37,21 +41,17 @@ class XmlPart:
             raise UnusableFile(f"{name} declares XML entities, which are not read")
 
     def to_bytes(self) -> bytes:
-        tree = self.root.getroottree()
-        encoding = tree.docinfo.encoding or "UTF-8"
-        declaration = _DECLARATION.match(self._data)
-        is_plain = not self._data.startswith(_UTF_16)
-        written = etree.tostring(tree, encoding=encoding, xml_declaration=not is_plain)
+        encoding = self.root.getroottree().docinfo.encoding or "UTF-8"
+        if self._data.startswith(_UTF_16):
+            return bytes(etree.tostring(self.root.getroottree(), encoding=encoding, xml_declaration=True))  # type: ignore[arg-type]
+        prolog = _PROLOG.match(self._data)
+        start = prolog.end() if prolog is not None else 0
+        end = self._data.find(b">", self._data.rfind(b"</")) + 1
+        written = etree.tostring(self.root, encoding=encoding, xml_declaration=False, with_tail=False)
         assert isinstance(written, bytes)
-        if is_plain:
-            end = len(self._data.rstrip())
-            if declaration is not None:
-                written = declaration.group() + written
-            written += self._data[end:]
-            if b"\r\n" in self._data[:end] and self._data.count(b"\n") == self._data.count(b"\r\n"):
-                # A parser reads every line end as a line feed.
-                written = re.sub(rb"\r?\n", b"\r\n", written)
-        return written
+        if b"\r\n" in self._data[:end] and self._data.count(b"\n") == self._data.count(b"\r\n"):
+            written = written.replace(b"\n", b"\r\n")  # a parser reads every line end as a line feed
+        return self._data[:start] + written + self._data[end:]
 
 
 def name_of(element: etree._Element) -> str:

@@ -1,5 +1,8 @@
 """DeepL's own client package and replayed requests of existing programs, against the service on a real socket."""
 
+import io
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +12,7 @@ import deepl
 import pytest
 
 from app.settings import Settings
+from tests.file_samples import SAMPLES, passages, read, translated
 from tests.service import RunningService, fake_models, running_service
 
 
@@ -102,6 +106,46 @@ def test_a_glossary(client: deepl.DeepLClient) -> None:
     client.delete_glossary(made)
     with pytest.raises(deepl.DeepLException, match="Glossary not found"):
         client.translate_text("dear", source_lang="EN", target_lang="FR", glossary=made.glossary_id)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_documents(client: deepl.DeepLClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("time.sleep", _shortly)  # else the client waits five seconds between two questions
+    source, target = tmp_path / name, tmp_path / f"translated_{name}"
+    source.write_bytes(SAMPLES[name])
+    status: Any = client.translate_document_from_filepath(source, target, source_lang="EN", target_lang="FR")
+    assert status.done
+    assert status.billed_characters == read(name, SAMPLES[name]).characters
+    found, wanted = target.read_bytes(), translated(name, SAMPLES[name])
+    if name.endswith((".docx", ".odt", ".pptx", ".epub")):
+        assert "".join(passages(name, found)).upper() == "".join(passages(name, wanted)).upper()
+    else:
+        assert found == wanted
+
+
+def test_a_document_step_by_step(client: deepl.DeepLClient) -> None:
+    handle = client.translate_document_upload("Good morning", target_lang="FR", filename="a.txt")
+    end = time.monotonic() + 20
+    while not client.translate_document_get_status(handle).done:
+        assert time.monotonic() < end
+    output = io.BytesIO()
+    client.translate_document_download(handle, output)
+    assert output.getvalue() == b"GOOD MORNING"
+    for ask in (client.translate_document_download, client.translate_document_get_status):
+        with pytest.raises(deepl.DeepLException, match="Not found"):
+            ask(handle)
+
+
+def test_documents_that_are_refused(client: deepl.DeepLClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", _shortly)
+    with pytest.raises(deepl.DeepLException, match="file format not supported"):
+        client.translate_document_upload(b"a", target_lang="FR", filename="a.exe")
+    with pytest.raises(deepl.DocumentTranslationException, match="damaged"):
+        client.translate_document(b"a", io.BytesIO(), target_lang="FR", filename="a.docx")
+
+
+def _shortly(_: float) -> None:
+    threading.Event().wait(0.01)
 
 
 def test_usage(client: deepl.DeepLClient, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from deep_translator import LibreTranslator
 from libretranslatepy import LibreTranslateAPI
 
+from tests.file_samples import SAMPLES, translated
 from tests.service import RunningService
 
 
@@ -75,6 +76,18 @@ def test_a_browser_on_another_site(service: RunningService) -> None:
     assert "Content-Type" in asked.headers["access-control-allow-headers"]
     answer = service.client.post("/translate", json={"q": "Hi", "source": "en", "target": "fr"}, headers=origin)
     assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_a_file_as_a_page_sends_it(service: RunningService) -> None:
+    known = service.client.get("/frontend/settings").json()
+    assert known["filesTranslation"]
+    for suffix in (".docx", ".odt", ".pptx", ".epub", ".html", ".srt", ".txt"):
+        assert suffix in known["supportedFilesFormat"]
+    parts = {"file": ("a.srt", SAMPLES["a.srt"], "application/x-subrip")}
+    form = {"source": "en", "target": "fr", "api_key": ""}
+    answer = service.client.post("/translate_file", files=parts, data=form)
+    file = service.client.get(answer.json()["translatedFileUrl"])
+    assert file.content == translated("a.srt", SAMPLES["a.srt"])
 
 
 def test_curl_style_bodies(service: RunningService) -> None:

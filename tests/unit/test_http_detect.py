@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.files.formats import SUFFIXES
 from app.settings import Settings
 from tests.service import RunningService, fake_models, running_service
 
@@ -96,12 +97,12 @@ def test_settings_for_a_page(service: RunningService) -> None:
     assert answer.json() == {
         "apiKeys": False,
         "charLimit": 2000,
-        "filesTranslation": False,
+        "filesTranslation": True,
         "frontendTimeout": 500,
         "keyRequired": False,
         "language": {"source": {"code": "auto", "name": "Auto Detect"}, "target": {"code": "en", "name": "English"}},
         "suggestions": False,
-        "supportedFilesFormat": [],
+        "supportedFilesFormat": list(SUFFIXES),
     }
 
 

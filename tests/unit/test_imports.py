@@ -52,6 +52,10 @@ def test_only_the_api_and_main_import_fastapi() -> None:
     assert offenders("app", {"fastapi", "starlette"}, {"app/api/", "app/main.py"}) == []
 
 
+def test_files_know_neither_asyncio_nor_http() -> None:
+    assert offenders("app/files", {"asyncio", "fastapi", "starlette", "app.registry", "app.settings"}) == []
+
+
 def test_inner_rooms_do_not_import_outer_ones() -> None:
     assert offenders("app/bundle", {"app.engine", "app.text", "app.api", "app.translator", "app.registry"}) == []
     assert offenders("app/engine", {"app.text", "app.translator", "app.registry", "app.settings"}) == []

@@ -39,11 +39,16 @@ def test_it_is_valid_openapi_3_1(description: dict[str, Any]) -> None:
 def test_it_describes_every_path_and_no_422(description: dict[str, Any]) -> None:
     assert set(description["paths"]) == {
         "/translate",
+        "/translate_file",
+        "/download_file/{name}",
         "/detect",
         "/languages",
         "/frontend/settings",
         "/suggest",
         "/v2/translate",
+        "/v2/document",
+        "/v2/document/{document_id}",
+        "/v2/document/{document_id}/result",
         "/v2/languages",
         "/v2/glossary-language-pairs",
         "/v2/glossaries",
@@ -114,6 +119,35 @@ def test_request_examples_work_in_every_encoding(
     parts = {name: (None, value) for name, value in content["multipart/form-data"]["example"].items()}
     assert service.client.post(path, files=parts, headers=KEY).status_code == 200
     assert service.client.post(path, params=form, headers=KEY).status_code == 200
+
+
+def test_the_examples_of_files_work(description: dict[str, Any], service: RunningService) -> None:
+    for path in ("/translate_file", "/v2/document"):
+        content = description["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]
+        fields = dict(content["example"])
+        file = ("a.txt", fields.pop("file"))
+        answer = service.client.post(path, files={"file": file}, data=fields, headers=KEY)
+        assert answer.status_code == 200, answer.text
+        shown = description["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["example"]
+        assert set(answer.json()) == set(shown)
+    for path in ("/v2/document/{document_id}", "/v2/document/{document_id}/result"):
+        operation = description["paths"][path]["post"]
+        (parameter,) = operation["parameters"]
+        url = path.format(document_id=parameter["example"])
+        body = operation["requestBody"]["content"]
+        # There is no such document, which is what an example of a key can come to.
+        answer = service.client.post(url, json=body["application/json"]["example"], headers=KEY)
+        assert (answer.status_code, set(answer.json())) == (404, {"message"})
+        form = body["application/x-www-form-urlencoded"]["example"]
+        assert service.client.post(url, data=form, headers=KEY).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/v2/document", "/v2/document/{document_id}", "/v2/document/{document_id}/result"])
+def test_every_error_of_documents_has_an_example(description: dict[str, Any], path: str) -> None:
+    responses = description["paths"][path]["post"]["responses"]
+    for status in set(responses) - {"200", "403"}:
+        examples = responses[status]["content"]["application/json"]["examples"]
+        assert all(set(example["value"]) - {"detail"} == {"message"} for example in examples.values())
 
 
 def test_the_page_and_its_files(service: RunningService) -> None:
