@@ -223,13 +223,15 @@ class ExportConfig(_Section):
 
 class RunConfig(_Section):
     """The whole run: what is read, how it is cut, what is learned and what is exported. ``task``: what is made up, and
-    so how ``accuracy`` asks and groups its answers; None for text."""
+    so how ``accuracy`` asks and groups its answers; None for text. ``begins_with``: whose weights ``train --weights`` is
+    given, for the model card."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     source: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
     target: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
     seed: int = 1
     task: TaskName | None = None
+    begins_with: str | None = None
     corpus: CorpusConfig
     tokenizer: TokenizerConfig = TokenizerConfig()
     model: ModelConfig = ModelConfig()

@@ -6,7 +6,7 @@ from app.bundle.store import load_bundle, update_bundle
 from app.engine.sessions import OnnxGraphs
 from training.checkpoint import read_place
 from training.config import RunConfig
-from training.corpus import normalise
+from training.corpus import Pair, normalise
 from training.export import opens
 from training.model_card import render
 from training.plots import attention_map, learning_curves, score_by_length
@@ -25,9 +25,9 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
     """
     bundle = load_bundle(folder)
     beam = beam_size or bundle.manifest.search.beam_size
-    dev = read_dev(run)
+    dev_sets = _dev_sets(config, data, run)
     with opened(folder) as translator:
-        scored = [score_set(translator, "dev", dev, beam)]
+        scored = [score_set(translator, name, pairs, beam) for name, pairs in dev_sets]
     for entry in config.corpus.test:
         pairs = read_entry(entry, config, data, run)
         clean = [(normalise(source), normalise(target)) for source, target in pairs]
@@ -36,7 +36,7 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
     float32_bleu = None
     if bundle.manifest.precision != "float32" and (run / "float32").is_dir():
         with opened(run / "float32") as translator:
-            float32_bleu = score_set(translator, "dev", dev, beam).bleu
+            float32_bleu = score_set(translator, *dev_sets[0], beam).bleu
     qualities = tuple(quality for one in scored for quality in one.quality)
     plots = {
         "learning_curves.png": learning_curves(read_place(run / CHECKPOINT_FILE).history, config.name),
@@ -51,6 +51,17 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
     card = render(manifest, config, scored, float32_bleu, list(plots))
     update_bundle(folder, manifest, {CARD_FILE: card.encode("utf-8"), **plots}, opens)
     return scored
+
+
+def _dev_sets(config: RunConfig, data: Path, run: Path) -> list[tuple[str, list[Pair]]]:
+    """What the run measures itself on; where that is of several files, each of them whole."""
+    if len(config.corpus.dev) < 2 or config.tagged:
+        return [("dev", read_dev(run))]
+    return [
+        (f"dev {entry.name}", [(normalise(source), normalise(target)) for source, target in pairs])
+        for entry in config.corpus.dev
+        for pairs in [read_entry(entry, config, data, run)]
+    ]
 
 
 def _telling(dev: ScoredSet) -> list[int]:

@@ -131,13 +131,23 @@ def _recipe(manifest: Manifest, config: RunConfig) -> str:
     model, training = config.model, config.training
     return (
         "## Recipe\n\n"
-        f"`training/configs/{config.name}.toml`, commit `{manifest.producer.commit}`. "
+        f"`training/configs/{config.name}.toml`, commit `{manifest.producer.commit}`{_begun(config)}. "
         f"{manifest.tokenizer.kind} vocabulary of {manifest.tokenizer.vocabulary_size:,} for both sides; "
         f"{describe_model(model)}; dropout {model.dropout}, label smoothing {training.label_smoothing}, "
         f"{_OPTIMIZERS[training.optimizer]} to {training.learning_rate:g} with warm-up and cosine decay, "
         f"{_fed_back(training)}{training.tokens_per_batch:,} tokens a batch, at most {training.max_steps:,} steps in "
-        f"{training.precision}.\n"
+        f"{training.precision}{_budget(training)}.\n"
     )
+
+
+def _budget(training: TrainingConfig) -> str:
+    budget, part = training.budget_seconds, training.shortlist
+    spent = f", {budget:,.0f} seconds of processor time" if budget is not None else ""
+    return spent + (f", {part:,} tokens of the vocabulary in each loss but the last ones" if part else "")
+
+
+def _begun(config: RunConfig) -> str:
+    return f"; it began with the weights and the vocabulary of {config.begins_with}" if config.begins_with else ""
 
 
 def describe_model(model: ModelConfig) -> str:
