@@ -223,8 +223,8 @@ class ExportConfig(_Section):
 
 class RunConfig(_Section):
     """The whole run: what is read, how it is cut, what is learned and what is exported. ``task``: what is made up, and
-    so how ``accuracy`` asks and groups its answers; None for text. ``begins_with``: whose weights ``train --weights`` is
-    given, for the model card."""
+    so how ``accuracy`` asks and groups its answers; None for text. ``begins_with``: whose weights ``train --weights``
+    is given, for the model card."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     source: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
