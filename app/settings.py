@@ -123,7 +123,7 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "bytes"},
     )
     max_unpacked_bytes: int = Field(
-        default=100 * 1024 * 1024,
+        default=50 * 1024 * 1024,
         ge=1024,
         le=16 * 1024**3,
         description="What a file that is a zip file (docx, odt, pptx, epub) may unpack to, in all.",

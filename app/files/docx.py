@@ -1,6 +1,7 @@
 """Word's DOCX: paragraphs of the text, its headers, footers, notes, comments and text boxes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from app.files.archive import Archive
@@ -27,7 +28,18 @@ _ROLES: Final = {
     **dict.fromkeys(("pPr", "sdtPr", "sdtEndPr", "smartTagPr", "customXmlPr", "tab", "br", "cr", "ptab"), Role.BREAK),
     **dict.fromkeys(("proofErr", "lastRenderedPageBreak", "softHyphen"), Role.DROPPED),
 }
+_MAX_DEPTH: Final = 10  # of links in links, which nobody writes
 _HYPHEN: Final = "\u2011"
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """Places of its begin, of the last before what a reader sees, and of its end; ``depth``: in so many others."""
+
+    begin: int
+    middle: int
+    end: int
+    depth: int
 
 
 class _Codec:
@@ -35,18 +47,19 @@ class _Codec:
         self._namespace = namespace
 
     def atoms(self, element: Element) -> list[Atom]:
-        return list(self._of(list(element)))
+        children = list(element)
+        return list(self._of(children, range(len(children)), _fields(children)))
 
     def content(self, text: str, style: Style | None) -> Content:
         return run_of(text, style, self._namespace, keeps_spaces=True)
 
-    def _of(self, children: Sequence[Element]) -> Iterator[Atom]:
-        position = 0
-        while position < len(children):
-            child = children[position]
-            if _field_char(child) == "begin" and (end := _field_end(children, position)) is not None:
-                yield from self._field(children[position : end + 1])
-                position = end
+    def _of(self, children: Sequence[Element], places: range, fields: Mapping[int, _Field]) -> Iterator[Atom]:
+        position = places.start
+        while position < places.stop:
+            child, field = children[position], fields.get(position)
+            if field is not None:
+                yield from self._field(children, field, fields)
+                position = field.end
             elif _field_char(child) or _inner(child) == "instrText":
                 yield Node(Role.BREAK, (child,))  # its field goes on in another paragraph
             elif name_of(child) == "r" and namespace_of(child) in _NAMESPACES:
@@ -58,29 +71,23 @@ class _Codec:
                 yield Node(_role_of(child), (child,))
             position += 1
 
-    def _field(self, elements: Sequence[Element]) -> Iterator[Atom]:
+    def _field(self, children: Sequence[Element], field: _Field, fields: Mapping[int, _Field]) -> Iterator[Atom]:
         """A field from its begin to its end; only what a link is put on is language."""
-        depths = 0
-        middle = len(elements) - 1
-        for place, element in enumerate(elements):
-            char = _field_char(element)
-            depths += (char == "begin") - (char == "end")
-            if char == "separate" and depths == 1:
-                middle = place
-                break
-        shown = elements[middle + 1 : -1]
-        instruction = "".join(one.text or "" for element in elements[:middle] for one in element.iter("{*}instrText"))
-        atoms = list(self._of(shown))
-        if not _is_link(instruction):
-            yield Node(Role.POINT, tuple(elements), _text_of(shown))
-        elif any(isinstance(atom, Node) and atom.role in (Role.BREAK, Role.INLINE) for atom in atoms):
-            yield from (Node(Role.BREAK, (element,)) for element in elements[: middle + 1])
+        before, shown = children[field.begin : field.middle + 1], range(field.middle + 1, field.end)
+        instruction = "".join(one.text or "" for element in before for one in element.iter("{*}instrText"))
+        if not _is_link(instruction) or field.depth > _MAX_DEPTH:
+            words = _text_of(children[place] for place in shown)
+            yield Node(Role.POINT, tuple(children[field.begin : field.end + 1]), words)
+            return
+        atoms = list(self._of(children, shown, fields))
+        if any(isinstance(atom, Node) and atom.role in (Role.BREAK, Role.INLINE) for atom in atoms):
+            yield from (Node(Role.BREAK, (element,)) for element in before)
             yield from atoms
-            yield Node(Role.BREAK, (elements[-1],))
+            yield Node(Role.BREAK, (children[field.end],))
         else:
-            yield Node(Role.OPEN, tuple(elements[: middle + 1]))
+            yield Node(Role.OPEN, tuple(before))
             yield from atoms
-            yield Node(Role.CLOSE, (elements[-1],))
+            yield Node(Role.CLOSE, (children[field.end],))
 
 
 def read_docx(archive: Archive) -> Document:
@@ -127,14 +134,20 @@ def _field_char(run: Element) -> str:
     return "" if found is None else _attribute(found, "fldCharType")
 
 
-def _field_end(children: Sequence[Element], begin: int) -> int | None:
-    depth = 0
-    for place in range(begin, len(children)):
-        char = _field_char(children[place])
-        depth += (char == "begin") - (char == "end")
-        if depth == 0:
-            return place
-    return None
+def _fields(children: Sequence[Element]) -> dict[int, _Field]:
+    """The fields that are whole, by where they begin."""
+    found: dict[int, _Field] = {}
+    opened: list[tuple[int, int | None]] = []
+    for place, child in enumerate(children):
+        char = _field_char(child)
+        if char == "begin":
+            opened.append((place, None))
+        elif char == "separate" and opened and opened[-1][1] is None:
+            opened[-1] = (opened[-1][0], place)
+        elif char == "end" and opened:
+            begin, middle = opened.pop()
+            found[begin] = _Field(begin, place - 1 if middle is None else middle, place, len(opened))
+    return found
 
 
 def _attribute(element: Element, name: str) -> str:

@@ -15,6 +15,7 @@ from app.files.xml_part import XmlPart, name_of, namespace_of
 _TEXT: Final = "urn:oasis:names:tc:opendocument:xmlns:text:1.0"
 _STYLE: Final = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
 _STYLE_NAME: Final = f"{{{_TEXT}}}style-name"
+_COUNT: Final = f"{{{_TEXT}}}c"
 _PARTS: Final[tuple[str, ...]] = ("content.xml", "styles.xml")
 _SPACES: Final = re.compile(r"[ \t\r\n]+")
 _NOTHING: Final = ("soft-page-break",)
@@ -52,6 +53,8 @@ class _Codec:
             return self._span(item)
         if name == "a":
             return Node(Role.INLINE, (item,))
+        if name == "s" and (item.get(_COUNT) or "1") != "1":
+            return Node(Role.BREAK, (item,))  # a column rather than prose
         if name in _NOTHING or name in _BREAKS:
             return Node(Role.DROPPED if name in _NOTHING else Role.BREAK, (item,))
         if name.endswith(("-start", "-end")) and name.rpartition("-")[0] in _MARKS:

@@ -24,6 +24,7 @@ class XmlPart:
 
     def __init__(self, data: bytes, name: str) -> None:
         self._data = data
+        name = name[:100]
         # With NULs left out, UTF-16 is seen through as well.
         if _ENTITY.search(data.replace(b"\0", b"")):
             raise UnusableFile(f"{name} declares XML entities, which are not read")

@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 import zipfile
 from collections.abc import Callable
 
@@ -147,6 +148,24 @@ def test_a_link_made_of_a_field() -> None:
     assert written.startswith(f"{begin}{code}{separate}<w:r><w:t>ici</w:t></w:r>{end}")
 
 
+def test_fields_in_fields_and_over_paragraphs() -> None:
+    def char(kind: str) -> str:
+        return f'<w:r><w:fldChar w:fldCharType="{kind}"/></w:r>'
+
+    begin, separate, end = char("begin"), char("separate"), char("end")
+    page = f"{begin}<w:r><w:instrText>PAGEREF a</w:instrText></w:r>{separate}<w:r><w:t>7</w:t></w:r>{end}"
+    link = f"{begin}<w:r><w:instrText>HYPERLINK a</w:instrText></w:r>{separate}"
+    entry = f"{link}<w:r><w:t>Chapter one</w:t></w:r><w:r><w:tab/></w:r>{page}{end}"
+    for xml in (entry, begin + entry, entry + end, entry.removesuffix(end)):
+        assert words_of(xml) == ["Chapter one"]
+        assert translated_paragraph(xml, {}) == xml.replace("Chapter one", "CHAPTER ONE")
+    for deep in (begin * 3000, link * 1000 + end * 1000):
+        began = time.monotonic()
+        (found,) = words_of(f"<w:r><w:t>Words</w:t></w:r>{deep}")
+        assert found.startswith("Words")
+        assert time.monotonic() - began < 10, "no longer than its length"
+
+
 def test_runs_of_one_formatting_are_one() -> None:
     def run(words: str, properties: str = "") -> str:
         return f'<w:r w:rsidR="{words[0]}"><w:rPr>{properties}</w:rPr><w:t xml:space="preserve">{words}</w:t></w:r>'
@@ -180,7 +199,8 @@ def test_pptx() -> None:
 def test_odt() -> None:
     assert passages("a.odt", SAMPLES["a.odt"]) == [
         "A heading",
-        'Some <span data-n="0">bold</span> words,<img data-n="1">spaced.',
+        'Some <span data-n="0">bold</span> words,',
+        "spaced.",
         "Another line",
     ]
     data = translated("a.odt", SAMPLES["a.odt"])
