@@ -72,10 +72,14 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from training.starting_point import weights_of
     from training.train import Trainer, describe
 
     config, run = _opened(options)
-    trainer = Trainer(config, run, options.weights)
+    weights = options.weights
+    if weights is not None and weights.is_dir():
+        weights = weights_of(weights, run)
+    trainer = Trainer(config, run, weights)
     print(describe(config.training, trainer.plan))
     trainer.fit(options.steps)
 
@@ -193,7 +197,9 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", parents=[shared], help="train, or go on from the last checkpoint")
     train.add_argument("--steps", type=int, default=None, help="stop after this many more steps (a checkpoint is kept)")
-    train.add_argument("--weights", type=Path, help="begin with these (a run that has a checkpoint goes on from that)")
+    train.add_argument(
+        "--weights", type=Path, help="begin with these, of a run or of a bundle's folder (a checkpoint comes first)"
+    )
     train.set_defaults(command=_train)
 
     export = commands.add_parser("export", parents=[shared], help="best weights -> checked ONNX bundles")

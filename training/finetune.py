@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from app.bundle.store import load_bundle
-from training.checkpoint import save_arrays
 from training.config import CorpusConfig, CorpusFile, RunConfig
 from training.corpus import CorpusReport, Pair, clean_pairs, read_pairs, split_by_source
 from training.dataset import BatchPlan, TokenPairs
@@ -23,10 +22,9 @@ from training.export import export
 from training.files import write_atomically
 from training.prepare import TOKENIZER_FILES, load_run_tokenizer
 from training.scoring import ScoredSet, opened, score_set
-from training.starting_point import StartingPoint, load_starting_point
+from training.starting_point import StartingPoint, load_starting_point, weights_of
 from training.train import Trainer
 
-START_FILE = "start.weights.npz"
 OWN = "own text"
 
 
@@ -69,7 +67,7 @@ def finetune(
     run = runs / settings.name
     run.mkdir(parents=True, exist_ok=True)
     config, own_dev = _prepare(start, bundle, data, run, settings, say)
-    trainer = Trainer(config, run, run / START_FILE)
+    trainer = Trainer(config, run, weights_of(bundle, run))
     say(f"{trainer.plan.batches_per_epoch:,} batches an epoch, {config.training.max_steps:,} steps")
     minutes = trainer.fit().training_seconds / 60
     folder = export(config, run)[0]["int8"]
@@ -114,7 +112,6 @@ def _prepare(
     write_atomically(run / "dev.tsv", "".join(f"{source}\t{target}\n" for source, target in dev).encode())
     kept = {OWN: len(train), **{one.name: one.pairs for one in manifest.training_data}}
     write_atomically(run / "corpus.json", json.dumps({"kept": kept}, ensure_ascii=False).encode())
-    save_arrays(run / START_FILE, dict(start.weights))
     before = tuple(one for one in base.corpus.train if one.name != OWN)
     say(f"{len(own):,} own pairs and {min(wanted, len(start.sample)):,} general ones; {len(dev)} held out")
     return _config(base, CorpusConfig(train=(entry, *before), dev_fraction=settings.held_out), run, settings), dev

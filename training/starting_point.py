@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.checkpoint import read_weights
+from training.checkpoint import read_weights, save_arrays
 from training.config import RunConfig
 from training.corpus import Pair
 from training.dataset import Side, TokenPairs
@@ -22,6 +22,7 @@ from training.files import write_atomically
 SUFFIX = ".training.npz"
 SAMPLED_PAIRS = 20_000
 DEV_PAIRS = 1_000
+START_FILE = "start.weights.npz"
 _WEIGHT = "weight/"
 
 
@@ -77,6 +78,13 @@ def load_starting_point(bundle: Path) -> StartingPoint:
         if name.startswith(_WEIGHT)
     }
     return StartingPoint(config, weights, sample, [(source, target) for source, target in map(_cells, lines)])
+
+
+def weights_of(bundle: Path, run: Path) -> Path:
+    """The weights of a bundle's folder as a file in a run's folder, for ``Trainer``."""
+    path = run / START_FILE
+    save_arrays(path, dict(load_starting_point(bundle).weights))
+    return path
 
 
 def _cells(line: str) -> tuple[str, str]:

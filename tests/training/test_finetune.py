@@ -1,6 +1,7 @@
 """A finished bundle learns other text, and what it could do stays measured."""
 
 import gzip
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from training.errors import CheckpointError
 from training.export import export, install, install_starting_point
 from training.finetune import OWN, FinetuneSettings, finetune
 from training.starting_point import load_starting_point, starting_point_of
-from training.train import BEST_WEIGHTS_FILE
+from training.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +79,14 @@ def test_own_text_that_is_too_little_is_one_clear_line(
     arguments = ["finetune", "--from", str(models / "en-fr"), "--data", str(data), "--runs", str(tmp_path)]
     assert main(arguments) == 1
     assert "too few" in capsys.readouterr().err
+
+
+def test_a_run_begins_with_the_weights_of_a_bundle(models: Path, trained_run: TrainedRun, tmp_path: Path) -> None:
+    run = tmp_path / trained_run.config.name
+    shutil.copytree(trained_run.run, run, ignore=shutil.ignore_patterns(CHECKPOINT_FILE, "tensorboard"))
+    arguments = ["train", str(trained_run.config_path), "--runs", str(tmp_path), "--weights", str(models / "en-fr")]
+    assert main([*arguments, "--steps", "1"]) == 0
+    began, trained = read_weights(run / CHECKPOINT_FILE), load_starting_point(models / "en-fr").weights
+    # One step at the beginning of the warm-up moves them hardly at all.
+    for name, array in trained.items():
+        np.testing.assert_allclose(began[f"model/{name}"], array, atol=2e-3)
