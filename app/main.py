@@ -21,14 +21,17 @@ from app.api import (
     frontend,
     health,
     languages,
+    metrics,
     page,
     translate,
 )
 from app.api.descriptions import TAGS
 from app.api.edge import BodyLimit, Edge
 from app.api.errors import install_error_handlers
+from app.api.metrics import prometheus_registry
 from app.api.responses import JsonResponse
 from app.api.service import Service
+from app.api.traffic import Traffic
 from app.errors import ConfigurationError
 from app.glossary import GlossaryStore
 from app.quota import CharacterQuota
@@ -48,6 +51,7 @@ _CONCERNS: Final = (
     deepl_glossaries,
     complete,
     health,
+    metrics,
     docs,
     page,
 )
@@ -63,12 +67,13 @@ def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_
     :param open_graphs: how the graphs of a bundle are opened; tests put models of their own here.
     """
     chosen = settings if settings is not None else load_settings()
+    traffic = Traffic()
     app = FastAPI(
         title="Passerelle",
         summary="Self-hosted translation",
         description=_DESCRIPTION,
         version=_version(),
-        lifespan=_lifespan(chosen, open_graphs),
+        lifespan=_lifespan(chosen, open_graphs, traffic),
         default_response_class=JsonResponse,
         docs_url=None,  # both pages would load from a CDN
         redoc_url=None,
@@ -78,13 +83,14 @@ def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_
     for concern in _CONCERNS:
         app.include_router(concern.router)
     app.add_middleware(BodyLimit, max_body_bytes=chosen.max_body_bytes)
-    app.add_middleware(
-        Edge, root_path=chosen.root_path, access_log=chosen.access_log
-    )  # added last, so it is the outermost
+    # Added last, so it is the outermost.
+    app.add_middleware(Edge, traffic=traffic, root_path=chosen.root_path, access_log=chosen.access_log)
     return app
 
 
-def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    settings: Settings, open_graphs: OpenGraphs, traffic: Traffic
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
@@ -98,7 +104,8 @@ def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI]
             await run_in_threadpool(detector.load)
         quota = CharacterQuota(settings.deepl_character_limit)
         glossaries = GlossaryStore(settings.data_dir / "glossaries.sqlite3", settings.max_glossaries)
-        app.state.service = Service(settings, registry, detector, quota, glossaries)
+        prometheus = prometheus_registry(traffic, registry)
+        app.state.service = Service(settings, registry, detector, quota, glossaries, traffic, prometheus)
         registry.start()
         # Connections are taken only after this, so the first request does not pay for the first run of the graphs.
         await run_in_threadpool(registry.warm_up)

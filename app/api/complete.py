@@ -121,5 +121,6 @@ async def _completions(
     characters = len(asked.text) + len(asked.typed)
     draft = await on_a_thread_if_long(characters, completer.prepare, asked.text, asked.typed, asked.count, rows)
     pending = completer.submit(draft, deadline, asked.priority)
+    service.traffic.characters[source, asked.target] += len(asked.text)
     await wait_for(request, [pending], deadline)
     return completer.finish(draft, pending)

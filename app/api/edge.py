@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import SENTENCE_FOR_500
 from app.api.responses import error_response, speaks_deepl
 from app.api.timeout import TIMEOUT_HEADER
+from app.api.traffic import Traffic
 from app.errors import RequestTooLarge
 
 _LOG: Final = logging.getLogger(__name__)
@@ -39,11 +40,12 @@ class Edge:
     DeepL's clients are told a number of each answer, with which its failure is found in the log.
 
     It also says where a reverse proxy publishes the service (the proxy may pass ``root_path`` on or take it away), and
-    writes the access log: the server's own would show query strings, and with them texts and keys.
+    writes the access log: the server's own would show query strings, and with them texts and keys. It counts requests.
     """
 
-    def __init__(self, app: ASGIApp, root_path: str = "", access_log: bool = False) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic, root_path: str = "", access_log: bool = False) -> None:
         self._app = app
+        self._traffic = traffic
         self._root_path = root_path
         self._access_log = access_log
 
@@ -66,6 +68,7 @@ class Edge:
                     message["headers"].append((b"x-trace-id", trace.encode()))
             await send(message)
 
+        self._traffic.in_progress += 1
         try:
             if scope["method"] == "OPTIONS":  # a browser asks before it sends
                 await Response(status_code=200)(scope, receive, send_with_headers)
@@ -78,9 +81,11 @@ class Edge:
                 raise  # half an answer cannot be taken back: the server breaks the connection
             await error_response(scope, 500, SENTENCE_FOR_500)(scope, receive, send_with_headers)
         finally:
+            seconds = time.monotonic() - began
+            self._traffic.in_progress -= 1
+            self._traffic.answered(scope, status, seconds)
             if self._access_log:
-                milliseconds = 1000 * (time.monotonic() - began)
-                _LOG.info("%s %r %s %.1f ms", scope["method"], scope["path"], status, milliseconds)
+                _LOG.info("%s %r %s %.1f ms", scope["method"], scope["path"], status, 1000 * seconds)
 
 
 class BodyLimit:

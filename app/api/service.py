@@ -1,9 +1,11 @@
-"""What the handlers share: the settings, the served bundles, the language detector, the quota, the glossaries."""
+"""What the handlers share: settings, served bundles, language detector, quota, glossaries, and what is counted."""
 
 from dataclasses import dataclass
 
 from fastapi import Request
+from prometheus_client import CollectorRegistry
 
+from app.api.traffic import Traffic
 from app.glossary import GlossaryStore
 from app.quota import CharacterQuota
 from app.registry import Registry
@@ -18,6 +20,8 @@ class Service:
     detector: LanguageDetector
     quota: CharacterQuota
     glossaries: GlossaryStore
+    traffic: Traffic
+    prometheus: CollectorRegistry
 
 
 def service_of(request: Request) -> Service:

@@ -53,6 +53,7 @@ def test_it_describes_every_path_and_no_422(description: dict[str, Any]) -> None
         "/complete",
         "/health",
         "/ready",
+        "/metrics",
     }
     assert description["servers"] == [{"url": "/prefix"}]
     for operations in description["paths"].values():
