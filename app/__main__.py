@@ -1,4 +1,4 @@
-"""``python -m app`` runs the service; ``python -m app settings`` prints every setting as a Markdown table."""
+"""``python -m app`` runs the service, ``... settings`` prints every setting as a table, ``... keys new NAME`` a key."""
 
 import logging
 import signal
@@ -8,6 +8,7 @@ from typing import Final
 import uvicorn
 
 from app.errors import ConfigurationError
+from app.key_command import key_command
 from app.main import create_app
 from app.settings import Settings, load_settings, settings_table, unknown_variables
 
@@ -21,8 +22,10 @@ def main(arguments: list[str]) -> int:
     if arguments == ["settings"]:
         print(settings_table(), end="")
         return 0
+    if arguments[:1] == ["keys"]:
+        return key_command(arguments[1:])
     if arguments:
-        print("usage: python -m app [settings]", file=sys.stderr)
+        print("usage: python -m app [settings | keys new NAME]", file=sys.stderr)
         return 2
     try:
         settings = load_settings()

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
@@ -25,6 +26,7 @@ from app.api import (
     page,
     translate,
 )
+from app.api.access import Access
 from app.api.descriptions import TAGS
 from app.api.edge import BodyLimit, Edge
 from app.api.errors import install_error_handlers
@@ -34,6 +36,7 @@ from app.api.service import Service
 from app.api.traffic import Traffic
 from app.errors import ConfigurationError
 from app.glossary import GlossaryStore
+from app.keys import KeyRing
 from app.quota import CharacterQuota
 from app.registry import OpenGraphs, Registry, open_onnx_graphs
 from app.settings import Settings, load_settings
@@ -94,6 +97,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
+            keys = KeyRing.read(Path(settings.api_keys_file) if settings.api_keys_file else None, settings.api_keys)
             registry = await run_in_threadpool(Registry.load, settings, open_graphs)
         except ConfigurationError as error:
             _LOG.error("cannot start: %s", error)
@@ -105,7 +109,8 @@ def _lifespan(
         quota = CharacterQuota(settings.deepl_character_limit)
         glossaries = GlossaryStore(settings.data_dir / "glossaries.sqlite3", settings.max_glossaries)
         prometheus = prometheus_registry(traffic, registry)
-        app.state.service = Service(settings, registry, detector, quota, glossaries, traffic, prometheus)
+        access = Access(keys, settings)
+        app.state.service = Service(settings, registry, detector, quota, glossaries, access, traffic, prometheus)
         registry.start()
         # Connections are taken only after this, so the first request does not pay for the first run of the graphs.
         await run_in_threadpool(registry.warm_up)

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.api.service import service_of
@@ -159,6 +160,11 @@ def prometheus_registry(traffic: Traffic, registry: Registry) -> CollectorRegist
     },
 )
 async def metrics(request: Request) -> Response:
+    service = service_of(request)
+    if service.settings.metrics == "off":
+        raise HTTPException(404)
+    if service.settings.metrics == "key":
+        service.access.check(request)
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    body = await run_in_threadpool(encode, service_of(request).prometheus)
+    body = await run_in_threadpool(encode, service.prometheus)
     return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})

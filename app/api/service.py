@@ -1,10 +1,11 @@
-"""What the handlers share: settings, served bundles, language detector, quota, glossaries, and what is counted."""
+"""What the handlers share: settings, bundles, language detector, quota, glossaries, who may ask, what is counted."""
 
 from dataclasses import dataclass
 
 from fastapi import Request
 from prometheus_client import CollectorRegistry
 
+from app.api.access import Access
 from app.api.traffic import Traffic
 from app.glossary import GlossaryStore
 from app.quota import CharacterQuota
@@ -20,6 +21,7 @@ class Service:
     detector: LanguageDetector
     quota: CharacterQuota
     glossaries: GlossaryStore
+    access: Access
     traffic: Traffic
     prometheus: CollectorRegistry
 
