@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         default="info", description="Least severe message that is logged. Texts and keys are never logged."
     )
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
+        default="text",
+        description="How the log is written; `json`: an object a line, with the ids of request and trace.",
+    )
     access_log: bool = Field(
         default=False, description="Log one line for each request: method, path without query, status, time."
     )

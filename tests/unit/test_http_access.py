@@ -9,7 +9,9 @@ from typing import Any
 import deepl
 import httpx
 import pytest
+from fastapi import Request
 
+from app.api.access import address_of
 from app.errors import ConfigurationError
 from app.keys import ApiKey, digest_of
 from app.main import create_app
@@ -180,3 +182,19 @@ def test_bad_keys_keep_it_from_starting(models: Path, caplog: pytest.LogCaptureF
         asyncio.run(start())
     assert "cannot start: PASSERELLE_API_KEYS, line 1" in caplog.text
     assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("client", "counted_as"),
+    [
+        (("10.1.2.3", 5), "10.1.2.3"),
+        (("2001:db8:1:2:3:4:5:6", 5), "2001:db8:1:2::/64"),
+        (("2001:db8:1:2::9", 5), "2001:db8:1:2::/64"),
+        (("::ffff:10.1.2.3", 5), "10.1.2.3"),
+        (("fe80::1%eth0", 5), "fe80::/64"),
+        (("a:b", 0), "a:b"),
+        (None, ""),
+    ],
+)
+def test_whose_budget_an_address_uses(client: tuple[str, int] | None, counted_as: str) -> None:
+    assert address_of(Request({"type": "http", "headers": [], "client": client})) == counted_as
