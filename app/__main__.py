@@ -1,4 +1,4 @@
-"""``python -m app`` runs the service; ``python -m app settings`` prints every setting as a Markdown table."""
+"""``python -m app`` runs the service, ``... settings`` prints every setting as a table, ``... keys new NAME`` a key."""
 
 import logging
 import signal
@@ -8,28 +8,31 @@ from typing import Final
 import uvicorn
 
 from app.errors import ConfigurationError
+from app.key_command import key_command
+from app.logs import configure_logging
 from app.main import create_app
 from app.settings import Settings, load_settings, settings_table, unknown_variables
 
 _LOG: Final = logging.getLogger(__name__)
 # Longer than the 60 seconds after which proxies usually close an idle connection: they should be the first to do so.
 _KEEP_ALIVE_SECONDS: Final = 75
-_LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def main(arguments: list[str]) -> int:
     if arguments == ["settings"]:
         print(settings_table(), end="")
         return 0
+    if arguments[:1] == ["keys"]:
+        return key_command(arguments[1:])
     if arguments:
-        print("usage: python -m app [settings]", file=sys.stderr)
+        print("usage: python -m app [settings | keys new NAME]", file=sys.stderr)
         return 2
     try:
         settings = load_settings()
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    logging.basicConfig(level=settings.log_level.upper(), format=_LOG_FORMAT)
+    configure_logging(settings.log_level, settings.log_format)
     for name in unknown_variables():
         _LOG.warning("%s is set, but there is no such setting", name)
     server = uvicorn.Server(server_config(settings))

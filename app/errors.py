@@ -8,12 +8,16 @@ PasserelleError
 ├── RequestError                the caller asked for something that cannot be done as asked
 │   ├── InvalidRequest          a field is missing or malformed
 │   ├── InvalidGlossary         its entries cannot be used
+│   ├── AccessRefused           not without a key
+│   │   ├── KeyMissing          there is none
+│   │   └── KeyUnknown          there is no such key
 │   ├── UnsupportedLanguage     no bundle translates this pair
 │   ├── UnusableFile            a file is damaged, unsafe, or of a format or encoding that is not read
 │   └── LimitExceeded           names the limit, its value and the value given
 │       ├── RequestTooLarge     the request is longer than may be read
 │       ├── FileTooLarge        a file is larger than may be read, or unpacks to more
-│       └── QuotaExceeded       so many characters are not left
+│       ├── QuotaExceeded       so many characters are not left
+│       └── RateExceeded        too many requests in a short time
 ├── EngineError                 the engine could not answer
 │   ├── EngineOverloaded        the bounded queue is full
 │   ├── EngineStopped           the engine is stopping or was never started
@@ -57,6 +61,18 @@ class InvalidGlossary(RequestError):
     """The entries of a glossary cannot be used; names the first fault."""
 
 
+class AccessRefused(RequestError):
+    """The caller may not ask for this without a key."""
+
+
+class KeyMissing(AccessRefused):
+    """A key is asked for and there is none."""
+
+
+class KeyUnknown(AccessRefused):
+    """There is no such key."""
+
+
 class UnsupportedLanguage(RequestError):
     """No bundle translates this pair of languages."""
 
@@ -85,6 +101,14 @@ class FileTooLarge(LimitExceeded):
 
 class QuotaExceeded(LimitExceeded):
     """So many characters are not left of those that may be translated."""
+
+
+class RateExceeded(LimitExceeded):
+    """Too many requests in a short time. ``retry_after_seconds`` says when to come back."""
+
+    def __init__(self, per_minute: int, retry_after_seconds: float) -> None:
+        super().__init__("requests per minute", per_minute, per_minute + 1, f"Slowdown: {per_minute} per 1 minute")
+        self.retry_after_seconds = retry_after_seconds
 
 
 class EngineError(PasserelleError):

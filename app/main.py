@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
@@ -22,20 +23,25 @@ from app.api import (
     frontend,
     health,
     languages,
+    metrics,
     page,
     translate,
     translate_file,
 )
+from app.api.access import Access
 from app.api.descriptions import TAGS
 from app.api.documents import Documents
 from app.api.edge import BodyLimit, Edge
 from app.api.errors import install_error_handlers
 from app.api.file_desk import FileDesk
+from app.api.metrics import prometheus_registry
 from app.api.responses import JsonResponse
 from app.api.service import Service
+from app.api.traffic import Traffic
 from app.errors import ConfigurationError
 from app.files.shelf import Shelf
 from app.glossary import GlossaryStore
+from app.keys import KeyRing
 from app.quota import CharacterQuota
 from app.registry import OpenGraphs, Registry, open_onnx_graphs
 from app.settings import Settings, load_settings
@@ -55,6 +61,7 @@ _CONCERNS: Final = (
     deepl_glossaries,
     complete,
     health,
+    metrics,
     docs,
     page,
 )
@@ -71,12 +78,13 @@ def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_
     :param open_graphs: how the graphs of a bundle are opened; tests put models of their own here.
     """
     chosen = settings if settings is not None else load_settings()
+    traffic = Traffic()
     app = FastAPI(
         title="Passerelle",
         summary="Self-hosted translation",
         description=_DESCRIPTION,
         version=_version(),
-        lifespan=_lifespan(chosen, open_graphs),
+        lifespan=_lifespan(chosen, open_graphs, traffic),
         default_response_class=JsonResponse,
         docs_url=None,  # both pages would load from a CDN
         redoc_url=None,
@@ -86,16 +94,18 @@ def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_
     for concern in _CONCERNS:
         app.include_router(concern.router)
     app.add_middleware(BodyLimit, max_body_bytes=chosen.max_body_bytes, max_file_bytes=chosen.max_file_bytes)
-    app.add_middleware(
-        Edge, root_path=chosen.root_path, access_log=chosen.access_log
-    )  # added last, so it is the outermost
+    # Added last, so it is the outermost.
+    app.add_middleware(Edge, traffic=traffic, root_path=chosen.root_path, access_log=chosen.access_log)
     return app
 
 
-def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    settings: Settings, open_graphs: OpenGraphs, traffic: Traffic
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
+            keys = KeyRing.read(Path(settings.api_keys_file) if settings.api_keys_file else None, settings.api_keys)
             registry = await run_in_threadpool(Registry.load, settings, open_graphs)
         except ConfigurationError as error:
             _LOG.error("cannot start: %s", error)
@@ -104,7 +114,7 @@ def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI]
         detector = LanguageDetector(registry.languages)
         if len(registry.sources) > 1:  # else nothing but /detect needs it
             await run_in_threadpool(detector.load)
-        service = app.state.service = _service(settings, registry, detector)
+        service = app.state.service = _service(settings, registry, detector, keys, traffic)
         registry.start()
         # Connections are taken only after this, so the first request does not pay for the first run of the graphs.
         await run_in_threadpool(registry.warm_up)
@@ -126,13 +136,18 @@ def _lifespan(settings: Settings, open_graphs: OpenGraphs) -> Callable[[FastAPI]
     return lifespan
 
 
-def _service(settings: Settings, registry: Registry, detector: LanguageDetector) -> Service:
+def _service(
+    settings: Settings, registry: Registry, detector: LanguageDetector, keys: KeyRing, traffic: Traffic
+) -> Service:
     quota = CharacterQuota(settings.deepl_character_limit)
-    files = FileDesk(settings, registry, detector, quota)
+    files = FileDesk(settings, registry, detector)
     shelf = Shelf(settings.max_stored_bytes, settings.file_keep_seconds)
     documents = Documents(files, shelf, settings.file_keep_seconds)
     glossaries = GlossaryStore(settings.data_dir / "glossaries.sqlite3", settings.max_glossaries)
-    return Service(settings, registry, detector, quota, glossaries, files, shelf, documents)
+    access, prometheus = Access(keys, settings), prometheus_registry(traffic, registry)
+    return Service(
+        settings, registry, detector, quota, glossaries, files, shelf, documents, access, traffic, prometheus
+    )
 
 
 async def _probe(registry: Registry, interval_seconds: float) -> None:

@@ -9,11 +9,12 @@ from app.errors import QuotaExceeded
 class CharacterQuota:
     """Counts in memory, so from the start of the process on. Belongs to one thread, the event loop's.
 
-    ``limit`` 0 is no limit.
+    ``limit`` 0 is no limit. ``name`` is what messages call it.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, name: str = "deepl_character_limit") -> None:
         self.limit = limit
+        self.name = name
         self.count = 0
 
     @contextmanager
@@ -25,11 +26,10 @@ class CharacterQuota:
         # They are taken before the work begins, so that requests at the same time do not share what is left.
         if self.limit and self.count + characters > self.limit:
             raise QuotaExceeded(
-                "deepl_character_limit",
+                self.name,
                 self.limit,
                 self.count + characters,
-                f"{self.count} characters are counted, and {characters} more exceed deepl_character_limit "
-                f"({self.limit})",
+                f"{self.count} characters are counted, and {characters} more exceed {self.name} ({self.limit})",
             )
         self.count += characters
         try:

@@ -62,8 +62,42 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         default="info", description="Least severe message that is logged. Texts and keys are never logged."
     )
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
+        default="text",
+        description="How the log is written; `json`: an object a line, with the ids of request and trace.",
+    )
     access_log: bool = Field(
         default=False, description="Log one line for each request: method, path without query, status, time."
+    )
+
+    api_keys_file: str = Field(
+        default="",
+        description="File with the hashes of the keys that callers may have; `python -m app keys new NAME` makes a key "
+        "and its line.",
+        json_schema_extra={"unit": "path"},
+    )
+    api_keys: str = Field(default="", description="Such lines, divided by semicolons, beside or instead of the file.")
+    api_key_required: bool = Field(
+        default=True, description="Where there are keys: refuse who has none. Who sends a wrong one is refused anyway."
+    )
+    requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Requests of one address without a key; so many may come at once, what is over is refused (429). 0 "
+        "sets no limit.",
+        json_schema_extra={"unit": "requests"},
+    )
+    key_requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="As above, with a key whose line says nothing else.",
+        json_schema_extra={"unit": "requests"},
+    )
+    metrics: Annotated[Literal["open", "key", "off"], BeforeValidator(_lower)] = Field(
+        default="key",
+        description="Who may read `/metrics`: everybody, or where keys are asked for those with a key, or nobody.",
     )
 
     provider: Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_lower)] = Field(

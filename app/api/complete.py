@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.api.access import quota_of
 from app.api.asked import AskedCompletion, parse_completion
 from app.api.body import Fields
 from app.api.descriptions import FINISH_REASON_HEADER, TRANSLATE_PARAMETERS, TRANSLATE_RESPONSES
@@ -102,7 +103,8 @@ async def _answer(request: Request, service: Service, fields: Fields, timeout: R
         (detection,) = await detect(service, [asked.text], asked.target)
         source = detection.language
         body["detectedLanguage"] = detected_of(detection)
-    found = await _completions(request, service, asked, source, timeout.deadline)
+    with quota_of(request).counted(len(asked.text)):
+        found = await _completions(request, service, asked, source, timeout.deadline)
     reasons = {completion.finish_reason for completion in found} - {FinishReason.STOP}
     body["completions"] = [
         {"text": one.text, "score": one.score, "finish_reason": one.finish_reason.value} for one in found
@@ -121,5 +123,6 @@ async def _completions(
     characters = len(asked.text) + len(asked.typed)
     draft = await on_a_thread_if_long(characters, completer.prepare, asked.text, asked.typed, asked.count, rows)
     pending = completer.submit(draft, deadline, asked.priority)
+    service.traffic.characters[source, asked.target] += len(asked.text)
     await wait_for(request, [pending], deadline)
     return completer.finish(draft, pending)

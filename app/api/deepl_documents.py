@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Security
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from app.api.access import key_of, quota_of
 from app.api.body import Fields
 from app.api.deepl_asked import parse_document
 from app.api.deepl_document_schemas import (
@@ -22,7 +23,7 @@ from app.api.deepl_document_schemas import (
 )
 from app.api.deepl_errors import QUOTA_EXCEEDED, QUOTA_STATUS, DeepLRefusal
 from app.api.deepl_glossaries import named_terms
-from app.api.deepl_key import DEEPL_KEY, has_key, in_time_with_key
+from app.api.deepl_key import DEEPL_KEY, in_time_with_key
 from app.api.direct import DirectRoute
 from app.api.documents import Entry
 from app.api.fields import string
@@ -84,7 +85,7 @@ for _path, _endpoint in (("", status), ("/result", result)):
 async def _upload(
     request: Request, service: Service, fields: Fields, file: Upload | None, timeout: RequestTimeout
 ) -> Response:
-    if not has_key(request, fields):
+    if not key_of(request, fields):
         return Response(status_code=403)
     if not service.registry.served:
         raise EngineStopped(f"Nothing can be translated: {service.registry.problem}")
@@ -99,10 +100,12 @@ async def _upload(
             "Value for 'output_format' not supported.", "a document comes back in the format in which it was sent"
         )
     suffix_of(name)
-    if service.quota.limit and service.quota.count >= service.quota.limit:
-        raise DeepLRefusal(QUOTA_EXCEEDED, f"deepl_character_limit ({service.quota.limit}) is reached", QUOTA_STATUS)
+    for quota in (service.quota, quota_of(request)):
+        if quota.limit and quota.count >= quota.limit:
+            raise DeepLRefusal(QUOTA_EXCEEDED, f"{quota.name} ({quota.limit}) is reached", QUOTA_STATUS)
     try:
-        job = FileJob(name, file.content, source, target, timeout.seconds, is_counted=True, terms=terms)
+        quotas = (service.quota, quota_of(request))
+        job = FileJob(name, file.content, source, target, timeout.seconds, quotas, terms)
         entry = service.documents.begin(job)
     except EngineOverloaded as error:
         raise EngineOverloaded(f"{BUSY}: {error}", error.retry_after_seconds) from None

@@ -61,9 +61,10 @@ def error_entry(description: str, *examples: str | tuple[str, str]) -> dict[str,
 
 # Of every endpoint of this dialect.
 COMMON_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    403: {"description": "No key was given. The body is empty."},
+    403: {"description": "No key was given, or there is no such key. The body is empty."},
     408: error_entry("The body arrived too slowly.", "The body did not arrive within request_timeout_seconds (30)"),
     413: error_entry("Too much at once.", "Request body (3000000 bytes or more) exceeds max_body_bytes (2097152)"),
     415: error_entry("A content type that is not read here.", "Content type 'text/csv' is not supported; send ..."),
+    429: error_entry("Too many requests from one caller; come back later.", "Slowdown: 60 per 1 minute"),
     500: error_entry("Something unexpected.", "The server could not answer this request. ..."),
 }

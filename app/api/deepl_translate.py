@@ -5,6 +5,7 @@ from dataclasses import replace
 from fastapi import APIRouter, Request, Security
 from starlette.responses import Response
 
+from app.api.access import quota_of
 from app.api.body import Fields
 from app.api.deepl_asked import DeepLAsked, parse_deepl
 from app.api.deepl_errors import QUOTA_EXCEEDED, QUOTA_STATUS, DeepLRefusal
@@ -45,8 +46,9 @@ async def _answer(request: Request, service: Service, fields: Fields, timeout: R
     if not service.registry.served:
         raise EngineStopped(f"Nothing can be translated: {service.registry.problem}")
     asked = parse_deepl(fields, service.settings, service.registry)
+    characters = sum(map(len, asked.asked.texts))
     try:
-        with service.quota.counted(sum(map(len, asked.asked.texts))):
+        with service.quota.counted(characters), quota_of(request).counted(characters):
             return await _translated(request, service, asked, timeout)
     except QuotaExceeded as error:
         raise DeepLRefusal(QUOTA_EXCEEDED, str(error), QUOTA_STATUS) from None

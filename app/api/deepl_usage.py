@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Security
 from starlette.responses import Response
 
+from app.api.access import quota_of
 from app.api.body import Fields
 from app.api.deepl_errors import COMMON_RESPONSES
 from app.api.deepl_key import DEEPL_KEY, in_time_with_key
@@ -37,7 +38,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     "/v2/usage",
     summary="Characters translated, and how many may be",
     description="Counted since the service was started, for `/v2/translate` and `/v2/document`, up to "
-    "`PASSERELLE_DEEPL_CHARACTER_LIMIT`.",
+    "`PASSERELLE_DEEPL_CHARACTER_LIMIT`; for a key with a quota of its own, that of the key.",
     responses=_RESPONSES,
     response_model=None,
 )
@@ -48,7 +49,8 @@ async def usage(request: Request) -> Response:
 router.add_api_route("/v2/usage", usage, methods=["POST"], include_in_schema=False, response_model=None)
 
 
-async def _answer(_: Request, service: Service, __: Fields, ___: RequestTimeout) -> Response:
-    quota = service.quota
+async def _answer(request: Request, service: Service, __: Fields, ___: RequestTimeout) -> Response:
+    own = quota_of(request)
+    quota = own if own.limit else service.quota
     # A client takes the absence of both for "no limit", and one alone for a mistake.
     return JsonResponse({"character_count": quota.count, "character_limit": quota.limit} if quota.limit else {})

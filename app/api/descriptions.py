@@ -16,7 +16,7 @@ TAGS: Final[list[dict[str, Any]]] = [
     {
         "name": "DeepL",
         "description": "What DeepL's clients ask for, version 2 of its interface. Any key will do, so give one, such "
-        "as `DeepL-Auth-Key any`, behind *Authorize*.",
+        "as `DeepL-Auth-Key any`, behind *Authorize*, unless the service has keys.",
     },
     {"name": "Passerelle", "description": "Fields and endpoints of its own."},
     {"name": "operation", "description": "For whoever runs the service."},
@@ -188,12 +188,22 @@ TRANSLATE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "Spanish (es) is not available as a target language from German (de)",
         "Invalid request: request (50001) exceeds text limit (50000)",
         "Invalid request: alternatives parameter must be <= 3",
+        "Please contact the server operator to get an API key",
+    ),
+    403: error_entry(
+        "Where the service has keys: there is no such key, or its characters are used up.",
+        "Invalid API key",
+        "999 characters are counted, and 50 more exceed characters of weblate (1000)",
     ),
     408: error_entry("The body arrived too slowly.", "The body did not arrive within request_timeout_seconds (30)"),
     413: error_entry("The body is too long.", "Request body (3000000 bytes or more) exceeds max_body_bytes (2097152)"),
     415: error_entry("A content type that is not read here.", "Content type 'text/csv' is not supported; send ..."),
     429: {
-        **error_entry("Too many segments wait; come back later.", "256 sequences wait, the limit is 256"),
+        **error_entry(
+            "Too many segments wait, or too many requests came from one caller; come back later.",
+            "256 sequences wait, the limit is 256",
+            "Slowdown: 60 per 1 minute",
+        ),
         "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
     },
     500: error_entry("Something unexpected.", "The server could not answer this request. ..."),

@@ -35,7 +35,7 @@ _BODY: Final = body_of(
                 "description": "The text, or a list of texts.",
                 "oneOf": [_STRING, {"type": "array", "items": _STRING, "minItems": 1}],
             },
-            "api_key": {"type": ["string", "null"], "description": "Accepted and not needed."},
+            "api_key": {"type": ["string", "null"], "description": "Needed where the service has keys."},
         },
     },
     {
@@ -65,7 +65,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "Invalid request: missing q parameter",
         "Invalid request: request (50001) exceeds text limit (50000)",
     ),
-    **{status: TRANSLATE_RESPONSES[status] for status in (408, 413, 415, 500, 503)},
+    **{status: TRANSLATE_RESPONSES[status] for status in (403, 408, 413, 415, 429, 500, 503)},
 }
 
 

@@ -28,7 +28,7 @@ _POLICY: Final = (
 
 @router.get("/docs")
 async def docs_page() -> Response:
-    headers = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache"}
+    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache"}
     return FileResponse(_FOLDER / "index.html", media_type="text/html", headers=headers)
 
 

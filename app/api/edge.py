@@ -1,4 +1,4 @@
-"""What every request passes first and every answer last: CORS, the body limit, and the net under unexpected errors.
+"""What every request passes first and every answer last: names, headers, the body limit, and the net under errors.
 
 Plain ASGI: a wrapper of whole requests and responses would hide from the handlers that the client left.
 """
@@ -6,7 +6,6 @@ Plain ASGI: a wrapper of whole requests and responses would hide from the handle
 import asyncio
 import logging
 import time
-import uuid
 from contextlib import suppress
 from typing import Final
 
@@ -17,19 +16,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import SENTENCE_FOR_500
 from app.api.responses import error_response, speaks_deepl
 from app.api.timeout import TIMEOUT_HEADER
+from app.api.trace import REQUEST_ID_HEADER, RequestNames, names_of
+from app.api.traffic import Traffic
 from app.api.upload import FILE_PATHS, FORM_BYTES
 from app.errors import RequestTooLarge
+from app.logs import REQUEST_ID, TRACE_ID
 
 _LOG: Final = logging.getLogger(__name__)
 _NAMED_HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Headers": f"Authorization, Content-Type, {TIMEOUT_HEADER}",
-    "Access-Control-Expose-Headers": "Retry-After, Server-Timing, X-Finish-Reason, X-Trace-ID",
+    "Access-Control-Allow-Headers": f"Authorization, Content-Type, {REQUEST_ID_HEADER}, {TIMEOUT_HEADER}, traceparent",
+    "Access-Control-Expose-Headers": f"Retry-After, Server-Timing, X-Finish-Reason, {REQUEST_ID_HEADER}, X-Trace-ID",
     "Access-Control-Allow-Methods": "GET, POST",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
 }
 # As the server sends them; nothing else in the service sets one of these.
 _HEADERS: Final = tuple((name.lower().encode(), value.encode()) for name, value in _NAMED_HEADERS.items())
+# Where an answer says nothing else: it is no page, and texts are nobody's to keep.
+_UNLESS_SAID: Final = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
 _DISCARDED_BYTES: Final = 16 * 1024 * 1024
 _DISCARD_SECONDS: Final = 2.0
 
@@ -37,14 +46,15 @@ _DISCARD_SECONDS: Final = 2.0
 class Edge:
     """Adds the headers of every answer, answers OPTIONS, and turns what nobody caught into a 500 in JSON.
 
-    DeepL's clients are told a number of each answer, with which its failure is found in the log.
+    Every answer says its id, and to DeepL's clients that of its trace, with which its failure is found in the log.
 
     It also says where a reverse proxy publishes the service (the proxy may pass ``root_path`` on or take it away), and
-    writes the access log: the server's own would show query strings, and with them texts and keys.
+    writes the access log: the server's own would show query strings, and with them texts and keys. It counts requests.
     """
 
-    def __init__(self, app: ASGIApp, root_path: str = "", access_log: bool = False) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic, root_path: str = "", access_log: bool = False) -> None:
         self._app = app
+        self._traffic = traffic
         self._root_path = root_path
         self._access_log = access_log
 
@@ -56,17 +66,21 @@ class Edge:
             scope = {**scope, "root_path": self._root_path}
         began = time.monotonic()
         status: int | None = None
-        trace = uuid.uuid4().hex if speaks_deepl(scope) else ""
+        names = names_of(scope)
+        request_token, trace_token = REQUEST_ID.set(names.request_id), TRACE_ID.set(names.trace_id)
+        own_headers = _headers(scope, names)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
-                if trace:
-                    message["headers"].append((b"x-trace-id", trace.encode()))
+                said = message.get("headers", ())
+                names_said = {name for name, _ in said}
+                extra = [header for header in _UNLESS_SAID if header[0] not in names_said]
+                message["headers"] = [*said, *own_headers, *extra]
             await send(message)
 
+        self._traffic.in_progress += 1
         try:
             if scope["method"] == "OPTIONS":  # a browser asks before it sends
                 await Response(status_code=200)(scope, receive, send_with_headers)
@@ -74,14 +88,35 @@ class Edge:
                 await self._app(scope, receive, send_with_headers)
         except Exception:
             # %r: a path may hold line breaks, which would forge lines of the log.
-            _LOG.exception("%s %r failed%s", scope["method"], scope["path"], f" (trace {trace})" if trace else "")
+            _LOG.exception("%s %r failed (trace %s)", scope["method"], scope["path"], names.trace_id)
             if status is not None:
                 raise  # half an answer cannot be taken back: the server breaks the connection
             await error_response(scope, 500, SENTENCE_FOR_500)(scope, receive, send_with_headers)
         finally:
+            seconds = time.monotonic() - began
+            self._traffic.in_progress -= 1
+            self._traffic.answered(scope, status, seconds)
             if self._access_log:
-                milliseconds = 1000 * (time.monotonic() - began)
-                _LOG.info("%s %r %s %.1f ms", scope["method"], scope["path"], status, milliseconds)
+                _log_access(scope, status, 1000 * seconds)
+            REQUEST_ID.reset(request_token)
+            TRACE_ID.reset(trace_token)
+
+
+def _headers(scope: Scope, names: RequestNames) -> list[tuple[bytes, bytes]]:
+    found = [*_HEADERS, (b"x-request-id", names.request_id.encode())]
+    if speaks_deepl(scope):
+        found.append((b"x-trace-id", names.trace_id.encode()))
+    return found
+
+
+def _log_access(scope: Scope, status: int | None, milliseconds: float) -> None:
+    fields = {
+        "method": scope["method"],
+        "path": scope["path"],
+        "status": status,
+        "milliseconds": round(milliseconds, 1),
+    }
+    _LOG.info("%s %r %s %.1f ms", scope["method"], scope["path"], status, milliseconds, extra=fields)
 
 
 class BodyLimit:

@@ -13,13 +13,17 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.api.deepl_errors import DeepLRefusal, on_deepl_refusal
-from app.api.responses import error_response
+from app.api.responses import error_response, speaks_deepl
 from app.errors import (
+    AccessRefused,
     DeadlineExceeded,
     EngineOverloaded,
     EngineStopped,
     FileTooLarge,
+    KeyUnknown,
     PasserelleError,
+    QuotaExceeded,
+    RateExceeded,
     RequestCancelled,
     RequestError,
     RequestTooLarge,
@@ -44,6 +48,8 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 async def _on_passerelle_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, AccessRefused) and speaks_deepl(request.scope):
+        return Response(status_code=403)  # that dialect says no more
     status, headers = _status_of(error)
     if status == 500:
         _LOG.error("%s %r: %s: %s", request.method, request.url.path, type(error).__name__, error)
@@ -62,10 +68,12 @@ def _status_of(error: Exception) -> tuple[int, dict[str, str]]:
         return 413, {"Connection": "close"}
     if isinstance(error, FileTooLarge):
         return 413, {}
+    if isinstance(error, (KeyUnknown, QuotaExceeded)):
+        return 403, {}
+    if isinstance(error, (EngineOverloaded, RateExceeded)):
+        return 429, {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
     if isinstance(error, RequestError):
         return 400, {}
-    if isinstance(error, EngineOverloaded):
-        return 429, {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
     if isinstance(error, EngineStopped):
         return 503, {"Retry-After": "5"}
     if isinstance(error, DeadlineExceeded):

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final, ParamSpec, TypeVar
 
@@ -29,7 +29,7 @@ _Found = TypeVar("_Found")
 
 @dataclass(slots=True)
 class FileJob:
-    """A file to translate. ``source`` None is to be detected. ``is_counted``: against the quota of characters.
+    """A file to translate. ``source`` None is to be detected. ``quotas``: its characters count in each of them.
     ``terms`` are those of a glossary.
 
     The rest is filled while it is translated: ``began`` is a ``time.monotonic`` time, ``characters`` are
@@ -41,7 +41,7 @@ class FileJob:
     source: str | None
     target: str
     timeout_seconds: float
-    is_counted: bool = False
+    quotas: tuple[CharacterQuota, ...] = ()
     terms: Terms | None = None
     began: float | None = None
     characters: int = 0
@@ -60,13 +60,10 @@ class FileJob:
 class FileDesk:
     """Belongs to the event loop's thread."""
 
-    def __init__(
-        self, settings: Settings, registry: Registry, detector: LanguageDetector, quota: CharacterQuota
-    ) -> None:
+    def __init__(self, settings: Settings, registry: Registry, detector: LanguageDetector) -> None:
         self._settings = settings
         self._registry = registry
         self._detector = detector
-        self._quota = quota
         self._count = 0
         self._turns = asyncio.Semaphore(_AT_A_TIME)
         self._threads = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="files")
@@ -106,7 +103,9 @@ class FileDesk:
         deadline = job.began + job.timeout_seconds
         document = await self._on_a_thread(read_document, job.name, job.content, self._settings.max_unpacked_bytes)
         job.characters = document.characters
-        with self._quota.counted(job.characters) if job.is_counted else nullcontext():
+        with ExitStack() as counted:
+            for quota in job.quotas:
+                counted.enter_context(quota.counted(job.characters))
             texts = await self._texts(job, document, deadline)
             return await self._on_a_thread(document.write, iter(texts), job.target)
 

@@ -70,11 +70,11 @@ async def frontend_settings(request: Request) -> FrontendSettings:
     targets = sorted(target for _, target in service.registry.served)
     target = targets[0] if targets else ""
     return FrontendSettings(
-        apiKeys=False,
+        apiKeys=service.access.has_keys,
         charLimit=service.settings.max_characters,
         filesTranslation=True,
         frontendTimeout=_FRONTEND_TIMEOUT_MILLISECONDS,
-        keyRequired=False,
+        keyRequired=service.access.asks_for_key,
         language=FirstLanguages(
             source=NamedLanguage(code="auto", name="Auto Detect"),
             target=NamedLanguage(code=target, name=language_name(target)),

@@ -86,6 +86,7 @@ async def begin(
             listeners = listen[number](len(plan.segments)) if listen else None
             pending = served.translator.submit(plan, deadline, asked.priority, listeners)
             groups.append(Group(served, places, plan, pending))
+            service.traffic.characters[languages[number], asked.target] += sum(len(asked.texts[one]) for one in places)
     except Exception:
         for group in groups:
             group.pending.cancel()

@@ -108,7 +108,7 @@ _FIELDS: Final[dict[str, Any]] = {
             "oneOf": [{"type": "array", "items": {**_STRING, "enum": list(INCLUDES)}}, _STRING],
             "examples": [["scores", "alignment"], "scores,timing"],
         },
-        "api_key": {"type": ["string", "null"], "description": "Accepted and not needed."},
+        "api_key": {"type": ["string", "null"], "description": "Needed where the service has keys."},
     },
 }
 

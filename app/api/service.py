@@ -1,11 +1,14 @@
-"""What the handlers share: settings, bundles, the language detector, the quota, glossaries, files on their way."""
+"""What the handlers share: settings, bundles, detector, quota, glossaries, files, who may ask, what is counted."""
 
 from dataclasses import dataclass
 
 from fastapi import Request
+from prometheus_client import CollectorRegistry
 
+from app.api.access import Access
 from app.api.documents import Documents
 from app.api.file_desk import FileDesk
+from app.api.traffic import Traffic
 from app.files.shelf import Shelf
 from app.glossary import GlossaryStore
 from app.quota import CharacterQuota
@@ -24,6 +27,9 @@ class Service:
     files: FileDesk
     shelf: Shelf
     documents: Documents
+    access: Access
+    traffic: Traffic
+    prometheus: CollectorRegistry
 
 
 def service_of(request: Request) -> Service:

@@ -58,7 +58,7 @@ def timeout_of(request: Request, limit_seconds: float, setting: str = "request_t
 async def in_time(
     request: Request, answer: Callable[[Request, Service, Fields, RequestTimeout], Awaitable[Response]]
 ) -> Response:
-    """Read the fields of a request and answer it, both within its time."""
+    """Read the fields of a request, let it in and answer it, within its time."""
     service = service_of(request)
     timeout = timeout_of(request, service.settings.request_timeout_seconds)
     try:
@@ -66,6 +66,7 @@ async def in_time(
             fields = await read_fields(request)
     except TimeoutError:
         return error_response(request.scope, 408, f"The body did not arrive within {timeout}", {"Connection": "close"})
+    request.state.quota = service.access.admit(request, fields)
     try:
         return await answer(request, service, fields, timeout)
     except DeadlineExceeded:

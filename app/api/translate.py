@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.api.access import quota_of
 from app.api.asked import Asked, parse_asked
 from app.api.body import Fields
 from app.api.descriptions import (
@@ -49,6 +50,11 @@ async def translate(request: Request) -> Response:
 
 async def _answer(request: Request, service: Service, fields: Fields, timeout: RequestTimeout) -> Response:
     asked = parse_asked(fields, service.settings, service.registry)
+    with quota_of(request).counted(sum(map(len, asked.texts))):
+        return await _answer_asked(request, service, asked, timeout)
+
+
+async def _answer_asked(request: Request, service: Service, asked: Asked, timeout: RequestTimeout) -> Response:
     if not service.registry.served:
         raise EngineStopped(f"Nothing can be translated: {service.registry.problem}")
     detections = await detect(service, asked.texts, asked.target) if asked.source is None else []

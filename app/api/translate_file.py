@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from app.api.access import quota_of
 from app.api.asked import languages_of
 from app.api.body import Fields
 from app.api.descriptions import TRANSLATE_RESPONSES, error_entry
@@ -45,7 +46,7 @@ _REQUEST: Final[dict[str, Any]] = {
                     "file": {**BINARY, "description": "The file, with its name."},
                     "source": {**_STRING, "description": "Code of its language, or `auto`.", "examples": ["en"]},
                     "target": {**_STRING, "description": "Code of the language wanted.", "examples": ["fr"]},
-                    "api_key": {**_STRING, "description": "Not needed."},
+                    "api_key": {**_STRING, "description": "Only where the service has keys."},
                 },
             },
             "example": {"file": "Good morning!", "source": "en", "target": "fr"},
@@ -145,7 +146,7 @@ async def _answer(
     if not service.registry.served:
         raise EngineStopped(f"Nothing can be translated: {service.registry.problem}")
     service.shelf.check_room(len(upload.content))
-    job = FileJob(upload.name, upload.content, source, target, timeout.seconds)
+    job = FileJob(upload.name, upload.content, source, target, timeout.seconds, (quota_of(request),))
     try:
         async with asyncio.timeout_at(asyncio.get_running_loop().time() + timeout.seconds):
             content = await unless_the_client_leaves(request, service.files.translate(job))

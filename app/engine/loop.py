@@ -15,6 +15,7 @@ from app.engine.scheduler import EngineLimits, Scheduler, bucket, is_good_compan
 from app.engine.sequence import FinishReason, Hypothesis, Listener, Priority, SearchOptions, Sequence
 from app.engine.sessions import Graphs
 from app.engine.status import EngineStatus
+from app.engine.tally import Tally
 from app.errors import EngineStopped, InvalidRequest, LimitExceeded, StepFailed
 
 __all__ = ["Engine", "EngineLimits", "EngineStatus"]
@@ -46,6 +47,7 @@ class Engine:
         self._batch = Batch(graphs, facts)
         self._scheduler = Scheduler(self.limits)
         self._pace = Pace(clock)
+        self.tally = Tally()
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
         self._accepting = False  # submit may enqueue
@@ -136,6 +138,7 @@ class Engine:
             before = self._scheduler.waiting_before(priority)
             self._scheduler.enqueue(request, self._pace.retry_after_seconds(before))
             self._condition.notify_all()
+        self.tally.submitted(request)
         for sequence in request:
             sequence.future.add_done_callback(self._note_departure)
         return [sequence.future for sequence in request]
@@ -152,6 +155,10 @@ class Engine:
         for sequence in late:
             partial = self._batch.partial(sequence, FinishReason.DEADLINE)
             sequence.resolve(partial, self._pace.ended(sequence.watch))
+
+    @property
+    def pace(self) -> Pace:
+        return self._pace
 
     def status(self) -> EngineStatus:
         """A picture of this moment; never waits for a step."""
@@ -202,6 +209,7 @@ class Engine:
     def _note_departure(self, future: "Future[list[Hypothesis]]") -> None:
         if future.cancelled():
             self._someone_left = True
+        self.tally.ended(future)
 
     def _drop_departed(self) -> None:
         """Drop the sequences whose caller left, and answer those whose deadline passed with what there is."""
@@ -291,6 +299,7 @@ class Engine:
     def _fail_all(self, error: Exception) -> None:
         """A step raised: nobody's state can be trusted, so everybody fails now rather than waiting in vain."""
         _LOG.error("%s: a step failed", self.name, exc_info=error)
+        self._pace.fail_turn()
         reason = f"{type(error).__name__}: {error}"
         with self._condition:
             self._failure = reason

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from app.engine.histogram import ROWS, SECONDS, Histogram
+
 _LONGEST_RETRY_SECONDS: Final = 60.0
 
 
@@ -36,12 +38,21 @@ class Stopwatch:
 
 
 class Pace:
-    """Written by the engine's thread; the numbers may be read from any."""
+    """Written by the engine's thread; the numbers may be read from any.
+
+    ``turn_seconds``: of whole turns, with the encoding of newcomers. ``step_rows``: rows of each step.
+    ``first_token_seconds``: from the submission of a sequence to the end of its first step.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.turns_done = 0
         self.last_turn_seconds: float | None = None
+        self.turn_seconds = Histogram(SECONDS)
+        self.step_rows = Histogram(ROWS)
+        self.first_token_seconds = Histogram(SECONDS)
+        self.failed_turns = 0
+        self._newcomers: list[Stopwatch] = []  # encoded, and still without a step
         self._began: float | None = None
         self._steps = 0
         self._step_rows = 0
@@ -58,8 +69,14 @@ class Pace:
 
     def end_turn(self, finished: int) -> None:
         """:param finished: how many sequences ended in it."""
-        seconds = 0.0 if self._began is None else self._clock() - self._began
+        now = self._clock()
+        seconds = 0.0 if self._began is None else now - self._began
         self._began = None
+        self.turn_seconds.add(seconds)
+        if self._newcomers:
+            for watch in self._newcomers:
+                self.first_token_seconds.add(now - watch.submitted)
+            self._newcomers.clear()
         self.turns_done += 1
         self.last_turn_seconds = seconds
         # A running mean of what one sequence costs, so that "come back later" can say when.
@@ -67,6 +84,11 @@ class Pace:
         if finished:
             self._seconds_per_sequence += 0.1 * (self._busy_seconds / finished - self._seconds_per_sequence)
             self._busy_seconds = 0.0
+
+    def fail_turn(self) -> None:
+        """The turn now running raised; it ends as any other."""
+        self.failed_turns += 1
+        self._newcomers.clear()
 
     def retry_after_seconds(self, waiting: int) -> float:
         """When so many waiting sequences will have had their turn, as things go now; 1 to 60."""
@@ -76,6 +98,7 @@ class Pace:
         """The graph ran once over so many rows."""
         self._steps += 1
         self._step_rows += rows
+        self.step_rows.add(rows)
 
     def submitted(self) -> Stopwatch:
         return Stopwatch(self._clock())
@@ -89,6 +112,7 @@ class Pace:
         now = self._clock()
         for watch in watches:
             watch.encoded, watch.steps_before, watch.rows_before = now, self._steps, self._step_rows
+        self._newcomers += watches
 
     def ended(self, watch: Stopwatch) -> Timing:
         """The timing of a sequence that ends now, wherever it is."""

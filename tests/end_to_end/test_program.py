@@ -1,5 +1,6 @@
 """``python -m app`` and ``uvicorn --factory`` as processes of their own."""
 
+import json
 import os
 import signal
 import socket
@@ -80,6 +81,18 @@ def test_module_runs_and_stops(tmp_path: Path) -> None:
     assert f"no usable bundle in {tmp_path}" in output
     assert "PASSERELLE_PROT is set, but there is no such setting" in output
     assert "Traceback" not in output
+
+
+def test_every_line_of_the_log_is_json_where_that_is_asked_for(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {"MODELS_DIR": str(tmp_path), "PASSERELLE_PORT": str(port), "PASSERELLE_LOG_FORMAT": "json"}
+    with program(["app"], environment) as process:
+        wait_for_health(process, port)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert f"nothing to serve: no usable bundle in {tmp_path}" in [line["message"] for line in lines]
+    assert any(line["logger"].startswith("uvicorn") for line in lines)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -24,7 +24,7 @@ def translate(service: RunningService, status: int, **fields: Any) -> Any:
 
 @pytest.mark.parametrize("path", ["/v2/translate", "/v2/languages", "/v2/usage", "/v2/glossary-language-pairs"])
 def test_without_a_key(service: RunningService, path: str) -> None:
-    for headers in ({}, {"Authorization": ""}, {"Authorization": "Bearer x"}, {"Authorization": "DeepL-Auth-Key"}):
+    for headers in ({}, {"Authorization": ""}, {"Authorization": "Basic x"}, {"Authorization": "DeepL-Auth-Key"}):
         assert checked(service.client.get(path, headers=headers), 403) is None
     assert checked(service.client.get(path, params={"auth_key": ""}), 403) is None
 
@@ -32,6 +32,7 @@ def test_without_a_key(service: RunningService, path: str) -> None:
 def test_every_form_of_the_key(service: RunningService) -> None:
     post = service.client.post
     checked(post("/v2/translate", json=HELLO, headers={"Authorization": "deepl-auth-key  any"}))
+    checked(post("/v2/translate", json=HELLO, headers={"Authorization": "Bearer any"}))
     checked(post("/v2/translate", json={**HELLO, "auth_key": "any"}))
     checked(post("/v2/translate", data={**HELLO, "auth_key": "any"}))
     checked(post("/v2/translate", params={"auth_key": "any"}, json=HELLO))

@@ -58,6 +58,7 @@ def test_it_describes_every_path_and_no_422(description: dict[str, Any]) -> None
         "/complete",
         "/health",
         "/ready",
+        "/metrics",
     }
     assert description["servers"] == [{"url": "/prefix"}]
     for operations in description["paths"].values():
@@ -75,7 +76,7 @@ def test_every_group_is_described_and_used(description: dict[str, Any]) -> None:
 @pytest.mark.parametrize("path", ["/translate", "/complete"])
 def test_every_error_status_has_an_example(description: dict[str, Any], path: str) -> None:
     responses = description["paths"][path]["post"]["responses"]
-    assert set(responses) == {"200", "400", "408", "413", "415", "429", "500", "503", "504"}
+    assert set(responses) == {"200", "400", "403", "408", "413", "415", "429", "500", "503", "504"}
     for status, response in responses.items():
         examples = response["content"]["application/json"]["examples"]
         assert examples, status
