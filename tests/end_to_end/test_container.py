@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 IMAGE = "passerelle"
 NAME = "passerelle-test"
 MODELS_IN_IMAGE = "/srv/passerelle/models"
+DEEPL_KEY = {"Authorization": "DeepL-Auth-Key any"}
 FAST_CHECK = ["--health-interval=1s", "--health-start-period=60s"]
 
 pytestmark = [pytest.mark.container, pytest.mark.slow]
@@ -229,8 +230,47 @@ def test_compose(image: str, models: list[str], tmp_path: Path, monkeypatch: pyt
             assert client.get("/").status_code == client.get("/page/main.js").status_code == 200
             assert client.get("/docs").status_code == 200
             assert client.get("/openapi.json").json()["openapi"].startswith("3.1")
+            glossary_id = make_glossary(client, bundle["source"], bundle["target"])
+        container = run([*whole, "ps", "-q", "passerelle"])
+        check_hardened(container)
+        # A new container with the same volume: what was acknowledged is still there.
+        run([*whole, "up", "--detach", "--no-build", "--force-recreate"], timeout_seconds=180)
+        assert run([*whole, "ps", "-q", "passerelle"]) != container
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False, headers=DEEPL_KEY
+        ) as client:
+            wait_for_ready(client)
+            assert client.get(f"/v2/glossaries/{glossary_id}").json()["name"] == "kept"
     finally:
-        run([*whole, "down", "--timeout", "15"], check=False)
+        run([*whole, "down", "--volumes", "--timeout", "15"], check=False)
+
+
+def make_glossary(client: httpx.Client, source: str, target: str) -> str:
+    asked = {"name": "kept", "source_lang": source, "target_lang": target, "entries": "a\tb", "entries_format": "tsv"}
+    answer = client.post("/v2/glossaries", json=asked, headers=DEEPL_KEY)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["glossary_id"])
+
+
+def check_hardened(container: str) -> None:
+    """Nobody special, no capabilities, and nothing to write to but the two places that are meant for it."""
+    host = json.loads(docker("inspect", "--format", "{{json .HostConfig}}", container))
+    assert host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["PidsLimit"] == 512
+    assert docker("exec", container, "id", "-u") == "10001"
+    script = (
+        "import os\n"
+        "for root, folders, _ in os.walk('/'):\n"
+        "    folders[:] = [f for f in folders if os.path.join(root, f) not in ('/proc', '/sys', '/dev')]\n"
+        "    if os.access(root, os.W_OK):\n"
+        "        print(root); folders.clear()"
+    )
+    assert set(python_inside(container, script).split()) == {"/tmp", "/var/lib/passerelle"}
+    status = python_inside(container, "print(open('/proc/1/status').read())")
+    assert "CapEff:\t0000000000000000" in status
+    assert "NoNewPrivs:\t1" in status
 
 
 def wait_for_ready(client: httpx.Client, seconds: float = 90) -> Any:
