@@ -11,7 +11,8 @@ from app.errors import ConfigurationError
 from app.key_command import key_command
 from app.logs import configure_logging
 from app.main import create_app
-from app.settings import Settings, load_settings, settings_table, unknown_variables
+from app.settings import Settings, load_settings, unknown_variables
+from app.settings_table import settings_table
 
 _LOG: Final = logging.getLogger(__name__)
 # Longer than the 60 seconds after which proxies usually close an idle connection: they should be the first to do so.
