@@ -123,6 +123,17 @@ def test_documents(client: deepl.DeepLClient, tmp_path: Path, monkeypatch: pytes
         assert found == wanted
 
 
+def test_a_document_with_a_glossary(client: deepl.DeepLClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", _shortly)
+    made = client.create_glossary("Dogs", "EN", "FR", {"dog": "chien"})
+    output = io.BytesIO()
+    client.translate_document(
+        b"my dog", output, source_lang="EN", target_lang="FR", filename="a.txt", glossary=made.glossary_id
+    )
+    assert output.getvalue() == b"MY chien"
+    client.delete_glossary(made)
+
+
 def test_a_document_step_by_step(client: deepl.DeepLClient) -> None:
     handle = client.translate_document_upload("Good morning", target_lang="FR", filename="a.txt")
     end = time.monotonic() + 20
