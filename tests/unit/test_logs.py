@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from app.api.trace import names_of
 from app.logs import REQUEST_ID, JsonFormatter, TextFormatter
 from app.settings import Settings
+from tests.engines import until
 from tests.service import RunningService, fake_models, running_service
 
 HELLO = {"q": "Secretword", "source": "en", "target": "fr", "api_key": "Secretkey"}
@@ -45,7 +46,9 @@ def written() -> Iterator[io.StringIO]:
     logger.setLevel(level)
 
 
-def lines(written: io.StringIO) -> list[dict[str, Any]]:
+def lines(written: io.StringIO, at_least: int = 1) -> list[dict[str, Any]]:
+    """The line of a request is written after its answer, so it may yet come."""
+    until(lambda: written.getvalue().count("\n") >= at_least)
     return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
@@ -68,7 +71,7 @@ def test_an_error_is_found_too_and_deepl_s_clients_get_the_trace(service: Runnin
     answer = service.client.post("/v2/translate", json={"text": ["Secretword"], "target_lang": "FR"}, headers=key)
     assert answer.status_code == 500
     assert answer.headers["x-trace-id"] == answer.headers["x-request-id"] == TRACE
-    errors = [line for line in lines(written) if line["level"] == "error"]
+    errors = [line for line in lines(written, at_least=2) if line["level"] == "error"]
     assert [line.get("trace_id") for line in errors] == [None, TRACE]  # the engine's own, and the request's
     assert "RuntimeError: broken" in errors[0]["exception"]
     assert "ecret" not in written.getvalue()
