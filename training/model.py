@@ -293,7 +293,7 @@ class EncoderDecoder(keras.Model):
         logits, top = y_pred
         losses = keras.losses.sparse_categorical_crossentropy(y, ops.cast(logits, "float32"), from_logits=True)
         if training and self.label_smoothing:
-            token_ids = ops.take(x[3], y) if len(x) > 3 else y
+            token_ids = ops.take(x[3], y) if x is not None and len(x) > 3 else y
             losses = losses + self.label_smoothing * self.output_scores.smoothing(top, token_ids)
         weights = ops.cast(y != PAD_ID, losses.dtype)
         return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)

@@ -44,6 +44,7 @@ def test_pointing_at_words(real_service: RealService, visit: Visit) -> None:
 def test_walking_through_words_with_keys(real_service: RealService, visit: Visit) -> None:
     page = visit.open(real_service.address(TEXT))
     first, second = page.locator(".word").nth(0), page.locator(".word").nth(1)
+    expect(first).to_be_visible()
     box(page).press("Control+Home")
     box(page).press("ArrowRight")  # the caret is in the first word now
     expect(page.locator("#source-words .here")).to_have_text(["Where"])
