@@ -54,12 +54,7 @@ def parse_deepl(fields: Fields, settings: Settings, registry: Registry) -> DeepL
     """
     texts = _texts(fields)
     _check_amount(texts, settings)
-    target = _language(fields, "target_lang", registry)
-    source = _language(fields, "source_lang", registry) if string(fields, "source_lang").strip() else None
-    if target is None:
-        raise not_supported("target_lang", "Parameter 'target_lang' not specified")
-    _check_pair(source, target, registry)
-    _check_formality(fields, target)
+    source, target = _languages(fields, registry)
     splitting = _choice(fields, "split_sentences", SPLIT_SENTENCES, "")
     keeps_form = _flag(fields, "preserve_formatting", absent=False)
     _flag(fields, "show_billed_characters", absent=False)
@@ -75,13 +70,19 @@ def parse_document(fields: Fields, registry: Registry) -> tuple[str | None, str,
 
     :raises DeepLRefusal: a value that is not known or not served.
     """
+    source, target = _languages(fields, registry)
+    return source, target, string(fields, "glossary_id").strip()
+
+
+def _languages(fields: Fields, registry: Registry) -> tuple[str | None, str]:
+    """Source (None: to be detected) and target, of which there is a bundle, and no form of politeness is asked for."""
     target = _language(fields, "target_lang", registry)
-    source = _language(fields, "source_lang", registry) if string(fields, "source_lang").strip() else None
+    source = _language(fields, "source_lang", registry)
     if target is None:
         raise not_supported("target_lang", "Parameter 'target_lang' not specified")
     _check_pair(source, target, registry)
     _check_formality(fields, target)
-    return source, target, string(fields, "glossary_id").strip()
+    return source, target
 
 
 def _texts(fields: Fields) -> tuple[str, ...]:
