@@ -1,1 +1,7 @@
 """The translation service. Never imports tensorflow, keras, tf2onnx or training."""
+
+import os
+
+# onnxruntime's wheels for Linux report their use to its maker (from 1.31 on), unless this stands in the environment
+# when they are loaded; its own function against that comes too late. Nothing here speaks to a network unasked.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -3,15 +3,20 @@
 import logging
 import signal
 import sys
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import uvicorn
 
+from app.connection import Connection, ConnectionLimits
+from app.environment import load_settings, unknown_variables
 from app.errors import ConfigurationError
 from app.key_command import key_command
 from app.logs import configure_logging
-from app.main import create_app
-from app.settings import Settings, load_settings, unknown_variables
+from app.main import create_app, leave
+from app.open_files import allowed_open_files
+from app.server import LeavingServer
+from app.settings import Settings
 from app.settings_table import settings_table
 
 _LOG: Final = logging.getLogger(__name__)
@@ -36,10 +41,13 @@ def main(arguments: list[str]) -> int:
     configure_logging(settings.log_level, settings.log_format)
     for name in unknown_variables():
         _LOG.warning("%s is set, but there is no such setting", name)
-    server = uvicorn.Server(server_config(settings))
+    config = server_config(settings)
+    server = LeavingServer(config, settings.drain_seconds, lambda: leave(config.app))
     # While it runs the server stops at these, in good order. Then it raises them again, which would look like a crash.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    if hasattr(signal, "SIGHUP"):  # until the service listens to it, it must not end the process
+        signal.signal(signal.SIGHUP, lambda *_: None)
     server.run()
     return 0 if server.started else 3  # the reason is in the log
 
@@ -50,10 +58,11 @@ def server_config(settings: Settings) -> uvicorn.Config:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http="httptools",
+        http=connection_maker(settings),
         loop="auto",  # uvloop where there is one
         ws="none",
         lifespan="on",
+        backlog=settings.max_connections,  # the system has a limit of its own
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         log_config=None,
         access_log=False,  # app.api.edge writes one without query strings
@@ -62,6 +71,14 @@ def server_config(settings: Settings) -> uvicorn.Config:
         forwarded_allow_ips=settings.trusted_proxies or None,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
     )
+
+
+def connection_maker(settings: Settings) -> Any:
+    """Connections within the limits of the settings; uvicorn calls it where it expects the class itself."""
+    # The other half is for connections that are about to be refused, and for files.
+    count = min(settings.max_connections, max(1, allowed_open_files() // 2))
+    limits = ConnectionLimits(count, settings.client_timeout_seconds)
+    return partial(Connection, limits=limits)
 
 
 if __name__ == "__main__":

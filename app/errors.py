@@ -4,6 +4,7 @@ PasserelleError
 ├── BundleError                 a bundle cannot be used; names the file and the value
 │   ├── BundleFormatError       manifest unreadable, unknown key, wrong format version, bad value
 │   ├── BundleFileError         missing file, extra file, wrong checksum, a path that leaves the folder
+│   ├── BundleGraphError        a graph is made of what no export writes
 │   └── BundleSignatureError    the graphs do not have the tensors the manifest promises
 ├── RequestError                the caller asked for something that cannot be done as asked
 │   ├── InvalidRequest          a field is missing or malformed
@@ -24,6 +25,7 @@ PasserelleError
 │   ├── DeadlineExceeded        the request's deadline passed
 │   ├── RequestCancelled        the caller left
 │   └── StepFailed              a graph raised while it ran
+├── StorageError                what should be kept could not be written or read
 ├── BulkError                   a file of lines cannot be translated
 └── ConfigurationError          a setting cannot be honoured
 """
@@ -43,6 +45,10 @@ class BundleFormatError(BundleError):
 
 class BundleFileError(BundleError):
     """A file is missing, unexpected, changed, or outside the bundle's folder."""
+
+
+class BundleGraphError(BundleError):
+    """A graph is made of what no export writes: data outside its file, operators of strangers."""
 
 
 class BundleSignatureError(BundleError):
@@ -137,6 +143,10 @@ class RequestCancelled(EngineError):
 
 class StepFailed(EngineError):
     """A graph raised while it ran; every waiting request fails with this."""
+
+
+class StorageError(PasserelleError):
+    """What should be kept could not be written or read: a full disk, or a file that others hold for too long."""
 
 
 class ConfigurationError(PasserelleError):

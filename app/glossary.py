@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
@@ -11,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
-from app.errors import InvalidGlossary, LimitExceeded
+from app.errors import InvalidGlossary, LimitExceeded, StorageError
 
+_LOG: Final = logging.getLogger(__name__)
 EntriesFormat = Literal["tsv", "csv"]
 MAX_TERM_BYTES: Final = 1024
 MAX_NAME_CHARACTERS: Final = 1024
@@ -51,7 +53,8 @@ class GlossaryStore:
     """The glossaries of a service, in one file that several processes may share.
 
     The file is made by the first glossary. Each call opens it anew and is one transaction: what was acknowledged is on
-    disk. Calls wait for the disk, so they belong on a thread that may.
+    disk. Calls wait for the disk, so they belong on a thread that may. All of them raise ``StorageError`` where the
+    disk is full or another process keeps the file for too long; then nothing has changed.
     """
 
     def __init__(self, path: Path, max_glossaries: int) -> None:
@@ -64,9 +67,7 @@ class GlossaryStore:
         :raises LimitExceeded: there are as many as may be.
         """
         info = GlossaryInfo(str(uuid.uuid4()), name, source, target, datetime.now(UTC), len(entries))
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._opened() as database:
-            database.executescript(_SCHEMA)
             database.execute("BEGIN IMMEDIATE")  # so that nobody else counts at the same time
             (count,) = database.execute("SELECT count(*) FROM glossary").fetchone()
             if count >= self._max_glossaries:
@@ -111,7 +112,8 @@ class GlossaryStore:
         with self._opened() as database:
             rows = database.execute(
                 "SELECT glossary.id, name, glossary.source, glossary.target, created, count(place) FROM glossary "
-                f"LEFT JOIN entry ON entry.glossary_id = glossary.id {where} GROUP BY glossary.id ORDER BY created",
+                f"LEFT JOIN entry ON entry.glossary_id = glossary.id {where} GROUP BY glossary.id "
+                "ORDER BY glossary.rowid",  # not by their times: clocks are set back
                 values,
             ).fetchall()
         return [
@@ -122,10 +124,18 @@ class GlossaryStore:
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         """One transaction; undone if the block fails."""
-        with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as database:
-            database.execute("PRAGMA foreign_keys = ON")
-            with database:
-                yield database
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as database:
+                # Each time: who made the file may have been killed before the tables were in it.
+                database.executescript(_SCHEMA)
+                database.execute("PRAGMA foreign_keys = ON")
+                with database:
+                    yield database
+        except (sqlite3.Error, OSError) as error:
+            _LOG.error("%s: %s", self._path, error)
+            reason = error.strerror if isinstance(error, OSError) else error  # which does not name the path
+            raise StorageError(f"The glossaries cannot be written or read now: {reason}") from error
 
 
 def read_entries(text: str, entries_format: EntriesFormat, max_entries: int) -> tuple[Entry, ...]:

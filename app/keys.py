@@ -92,6 +92,20 @@ def digest_of(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
+def admin_digest(text: str) -> bytes | None:
+    """The hash of the admin key as its setting has it, with or without a name before it; None if it is empty.
+
+    :raises ConfigurationError: it is no hash.
+    """
+    words = text.split()
+    if not words:
+        return None
+    found = _DIGEST.fullmatch(words[-1])
+    if found is None or len(words) > 2:  # not shown: it may be the key itself
+        raise ConfigurationError("PASSERELLE_ADMIN_KEY_HASH is not sha256: with 64 hexadecimal digits")
+    return bytes.fromhex(found.group(1))
+
+
 def checked_name(name: str) -> str:
     """:raises ConfigurationError: it cannot be the name of a key."""
     if not _NAME.fullmatch(name):

@@ -4,15 +4,16 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from app.alignment import SegmentAlignment
+from app.text.finder import PlaceholderFinder
 from app.text.units import Unit, units_of
 
 
 class Links:
     """Which unit of the source each unit of the target comes from, -1 where nobody knows."""
 
-    def __init__(self, source: str, target: str, alignment: SegmentAlignment | None) -> None:
-        self.sources = units_of(source)
-        self.targets = units_of(target)
+    def __init__(self, source: str, target: str, alignment: SegmentAlignment | None, finder: PlaceholderFinder) -> None:
+        self.sources = units_of(source, finder)
+        self.targets = units_of(target, finder)
         self._source_starts = [unit.start for unit in self.sources]
         self.of = self._by_place(source, target) if alignment is None else self._by_attention(alignment)
         self._link_names(source, target)

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from app.api import (
+    admin,
     complete,
     deepl_documents,
     deepl_glossaries,
@@ -37,15 +38,23 @@ from app.api.file_desk import FileDesk
 from app.api.metrics import prometheus_registry
 from app.api.responses import JsonResponse
 from app.api.service import Service
+from app.api.spans import Spans
 from app.api.traffic import Traffic
+from app.environment import load_settings
 from app.errors import ConfigurationError
+from app.files.ledger import Ledger
 from app.files.shelf import Shelf
+from app.files.store import FileStore
 from app.glossary import GlossaryStore
-from app.keys import KeyRing
+from app.presence import Presence
 from app.quota import CharacterQuota
 from app.registry import OpenGraphs, Registry, open_onnx_graphs
-from app.settings import Settings, load_settings
+from app.reloader import Reloader, hangups, read_keys
+from app.settings import Settings
 from app.text.language import LanguageDetector
+
+if TYPE_CHECKING:  # not every FastAPI that will do has it; the others pass over it
+    from fastapi.telemetry import TelemetryConfig
 
 _LOG: Final = logging.getLogger(__name__)
 _CONCERNS: Final = (
@@ -66,87 +75,144 @@ _CONCERNS: Final = (
     page,
 )
 _TIDY_SECONDS: Final = 60.0
+# FastAPI's own spans and logs would hold query strings and exceptions, and with them texts and keys; see app.api.spans.
+_NO_TELEMETRY: Final["TelemetryConfig"] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 _DESCRIPTION: Final = """\
 Translation on your own machine. LibreTranslate's and DeepL's clients work unchanged.
 """
 
 
-def create_app(settings: Settings | None = None, open_graphs: OpenGraphs = open_onnx_graphs) -> FastAPI:
+def create_app(
+    settings: Settings | None = None, open_graphs: OpenGraphs = open_onnx_graphs, spans: Spans | None = None
+) -> FastAPI:
     """The service as an ASGI application.
 
     :param settings: read from the environment if left out.
     :param open_graphs: how the graphs of a bundle are opened; tests put models of their own here.
+    :param spans: in place of those that the environment asks for.
     """
     chosen = settings if settings is not None else load_settings()
-    traffic = Traffic()
+    traffic, presence, chosen_spans = Traffic(), Presence(), spans if spans is not None else Spans()
     app = FastAPI(
         title="Passerelle",
         summary="Self-hosted translation",
         description=_DESCRIPTION,
         version=_version(),
-        lifespan=_lifespan(chosen, open_graphs, traffic),
+        lifespan=_lifespan(chosen, open_graphs, traffic, presence, chosen_spans),
         default_response_class=JsonResponse,
         docs_url=None,  # both pages would load from a CDN
         redoc_url=None,
         openapi_tags=TAGS,
+        telemetry=_NO_TELEMETRY,
     )
+    app.state.is_leaving = False
     install_error_handlers(app)
     for concern in _CONCERNS:
         app.include_router(concern.router)
+    if chosen.admin_key_hash:
+        app.include_router(admin.router)
     app.add_middleware(BodyLimit, max_body_bytes=chosen.max_body_bytes, max_file_bytes=chosen.max_file_bytes)
     # Added last, so it is the outermost.
-    app.add_middleware(Edge, traffic=traffic, root_path=chosen.root_path, access_log=chosen.access_log)
+    app.add_middleware(
+        Edge,
+        traffic=traffic,
+        presence=presence,
+        spans=chosen_spans,
+        root_path=chosen.root_path,
+        access_log=chosen.access_log,
+    )
     return app
 
 
+def leave(app: object) -> None:
+    """The service, as ``create_app`` made it, will be stopped soon: from now on it is not ready, so that nobody sends
+    anything new.
+    """
+    assert isinstance(app, FastAPI)
+    app.state.is_leaving = True
+
+
 def _lifespan(
-    settings: Settings, open_graphs: OpenGraphs, traffic: Traffic
+    settings: Settings, open_graphs: OpenGraphs, traffic: Traffic, presence: Presence, spans: Spans
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        try:
-            keys = KeyRing.read(Path(settings.api_keys_file) if settings.api_keys_file else None, settings.api_keys)
-            registry = await run_in_threadpool(Registry.load, settings, open_graphs)
-        except ConfigurationError as error:
-            _LOG.error("cannot start: %s", error)
-            raise
-        # Targets too: a text may be in the language that is wanted, and /detect knows every language that is served.
-        detector = LanguageDetector(registry.languages)
-        if len(registry.sources) > 1:  # else nothing but /detect needs it
-            await run_in_threadpool(detector.load)
-        service = app.state.service = _service(settings, registry, detector, keys, traffic)
-        registry.start()
-        # Connections are taken only after this, so the first request does not pay for the first run of the graphs.
-        await run_in_threadpool(registry.warm_up)
-        tasks = [
-            asyncio.create_task(_probe(registry, settings.probe_seconds)),
-            asyncio.create_task(_tidy(service, min(_TIDY_SECONDS, settings.file_keep_seconds))),
-        ]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await service.documents.close()
-            service.files.close()
-            await run_in_threadpool(service.shelf.close)
-            await run_in_threadpool(registry.stop)
+        with hangups() as reload_asked:
+            try:
+                access = Access(read_keys(settings), settings)
+                registry = await run_in_threadpool(Registry.load, settings, open_graphs)
+            except ConfigurationError as error:
+                _LOG.error("cannot start: %s", error)
+                raise
+            # Targets too: a text may be in the language that is wanted, and /detect knows each language served.
+            detector = LanguageDetector(registry.languages)
+            if len(registry.sources) > 1:  # else nothing but /detect needs it
+                await run_in_threadpool(detector.load)
+            spans.start(_version())
+            service = app.state.service = _service(settings, registry, detector, access, traffic, presence)
+            await run_in_threadpool(service.store.delete_abandoned)
+            registry.start()
+            # Connections are taken only after this, so the first request does not pay for the first run of the graphs.
+            await run_in_threadpool(registry.warm_up)
+            tasks = [
+                asyncio.create_task(_probe(registry, settings.probe_seconds)),
+                asyncio.create_task(service.reloader.reload_whenever(reload_asked)),
+                asyncio.create_task(_tidy(service, min(_TIDY_SECONDS, settings.file_keep_seconds))),
+                asyncio.create_task(service.documents.watch()),
+            ]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await service.documents.close()
+                service.files.close()
+                await run_in_threadpool(service.store.close)
+                await service.reloader.close()
+                await run_in_threadpool(registry.stop)
+                await run_in_threadpool(spans.stop)
 
     return lifespan
 
 
 def _service(
-    settings: Settings, registry: Registry, detector: LanguageDetector, keys: KeyRing, traffic: Traffic
+    settings: Settings,
+    registry: Registry,
+    detector: LanguageDetector,
+    access: Access,
+    traffic: Traffic,
+    presence: Presence,
 ) -> Service:
     quota = CharacterQuota(settings.deepl_character_limit)
-    files = FileDesk(settings, registry, detector)
-    shelf = Shelf(settings.max_stored_bytes, settings.file_keep_seconds)
-    documents = Documents(files, shelf, settings.file_keep_seconds)
+    files = FileDesk(settings, registry, detector, presence)
+    store = FileStore(Path(settings.files_dir) if settings.files_dir else None)
+    shelf = Shelf(store, settings.max_stored_bytes, settings.file_keep_seconds)
+    ledger = Ledger(store, settings.file_keep_seconds)
     glossaries = GlossaryStore(settings.data_dir / "glossaries.sqlite3", settings.max_glossaries)
-    access, prometheus = Access(keys, settings), prometheus_registry(traffic, registry)
+    documents = Documents(files, shelf, ledger, lambda: (quota, *access.quotas), is_shared=store.shared is not None)
+    prometheus = prometheus_registry(traffic, registry)
+    reloader = Reloader(settings, registry, detector, presence, access.keys, access.use)
     return Service(
-        settings, registry, detector, quota, glossaries, files, shelf, documents, access, traffic, prometheus
+        settings,
+        registry,
+        detector,
+        quota,
+        glossaries,
+        files,
+        store,
+        shelf,
+        documents,
+        access,
+        traffic,
+        prometheus,
+        reloader,
     )
 
 
@@ -164,7 +230,7 @@ async def _tidy(service: Service, interval_seconds: float) -> None:
     """Delete files that nobody fetched, also while nobody asks for anything."""
     while True:
         await asyncio.sleep(interval_seconds)
-        service.documents.expire()
+        await service.documents.expire()
         await run_in_threadpool(service.shelf.expire)
 
 

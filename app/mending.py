@@ -7,6 +7,7 @@ import regex
 
 from app.bundle.tokenizer import Range
 from app.restoring import edited
+from app.text.finder import BUILT_IN, PlaceholderFinder
 from app.text.numbers import changed_numbers
 from app.translation import TranslatedSegment
 
@@ -17,13 +18,17 @@ _NO_END: Final = regex.compile(r"[\p{L}\p{N}\p{Co}%°]\Z")
 
 
 def mended(
-    reading: TranslatedSegment, languages: tuple[str, str], keeps_form: bool = False, fixed: int = 0
+    reading: TranslatedSegment,
+    languages: tuple[str, str],
+    keeps_form: bool = False,
+    fixed: int = 0,
+    finder: PlaceholderFinder = BUILT_IN,
 ) -> TranslatedSegment:
     """:param languages: of the source and the target.
     :param keeps_form: it begins with a capital or a small letter as the source does, and ends with the same mark.
     :param fixed: so many characters of it were given, and are not touched.
     """
-    reading = _changed(reading, changed_numbers(reading.source, reading.text, languages), fixed)
+    reading = _changed(reading, changed_numbers(reading.source, reading.text, languages, finder), fixed)
     return _changed(reading, _form(reading.source, reading.text), fixed) if keeps_form else reading
 
 

@@ -13,6 +13,33 @@ from app.errors import RequestCancelled
 GRACE_SECONDS: Final = 0.25
 
 
+class _Countdown:
+    """Ends ``done`` with the last of so many futures, or with the first error.
+
+    It does not know the futures, which know it: so a request's futures, and with them an engine that was replaced, are
+    freed with the last reference and not only when Python looks for cycles.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.done: Future[None] = Future()
+        self._left = count
+        self._lock = threading.Lock()
+        if not count:
+            self.done.set_result(None)
+
+    def one_done(self, future: "Future[list[Hypothesis]]") -> None:
+        # Runs on the engine's thread, or here when cancelled: no work, no waiting.
+        with self._lock:
+            self._left -= 1
+            is_last = self._left == 0
+        error = RequestCancelled("the request was cancelled") if future.cancelled() else future.exception()
+        with suppress(InvalidStateError):  # done already, by an earlier error
+            if error is not None:
+                self.done.set_exception(error)
+            elif is_last:
+                self.done.set_result(None)
+
+
 class Pending:
     """All segments of a request on their way. ``done`` has a result when the last one is there, or the first error."""
 
@@ -20,15 +47,12 @@ class Pending:
         self, futures: "Sequence[Future[list[Hypothesis]]]", answer_late: Callable[[], None] = lambda: None
     ) -> None:
         """:param answer_late: makes the engine answer what is late, even if it hangs."""
-        self.done: Future[None] = Future()
         self._futures = futures
         self.answer_late = answer_late
-        self._left = len(futures)
-        self._lock = threading.Lock()
-        if not futures:
-            self.done.set_result(None)
+        countdown = _Countdown(len(futures))
+        self.done = countdown.done
         for future in futures:
-            future.add_done_callback(self._one_done)
+            future.add_done_callback(countdown.one_done)
 
     def cancel(self) -> None:
         """Nobody waits any more: the engine frees the rows at its next step."""
@@ -45,15 +69,3 @@ class Pending:
         if not future.done() or future.cancelled() or future.exception() is not None:
             return None
         return future.result(timeout=0)
-
-    def _one_done(self, future: "Future[list[Hypothesis]]") -> None:
-        # Runs on the engine's thread, or here when cancelled: no work, no waiting.
-        with self._lock:
-            self._left -= 1
-            is_last = self._left == 0
-        error = RequestCancelled("the request was cancelled") if future.cancelled() else future.exception()
-        with suppress(InvalidStateError):  # done already, by an earlier error
-            if error is not None:
-                self.done.set_exception(error)
-            elif is_last:
-                self.done.set_result(None)

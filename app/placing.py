@@ -13,6 +13,7 @@ from typing import Final
 
 from app.alignment import SegmentAlignment
 from app.links import Links
+from app.text.finder import BUILT_IN, PlaceholderFinder
 from app.text.flow import Mark, MarkKind
 from app.text.units import Unit
 
@@ -52,15 +53,22 @@ class _Node:
         return self.mark is None and self.first < self.last
 
 
-def place_marks(marks: Sequence[Mark], source: str, target: str, alignment: SegmentAlignment | None) -> list[Insert]:
+def place_marks(
+    marks: Sequence[Mark],
+    source: str,
+    target: str,
+    alignment: SegmentAlignment | None,
+    finder: PlaceholderFinder = BUILT_IN,
+) -> list[Insert]:
     """In the order of the target.
 
     :param marks: in their order, with places in the source.
     :param alignment: None where nobody knows: then the target is taken to have its words in the source's order.
+    :param finder: of what no mark may cut.
     """
     if len(marks) > _MAX_MARKS:
         return [Insert(len(target), len(target), "".join(mark.written for mark in marks))]
-    links = Links(source, target, alignment)
+    links = Links(source, target, alignment, finder)
     tags = [mark for mark in marks if mark.kind is not MarkKind.SPACE]
     root = _Node(0, len(source), children=_tree(tags, len(source)), last=len(links.targets))
     waiting = [root] if tags else []

@@ -14,7 +14,8 @@ import regex
 
 from app.alignment import SegmentAlignment
 from app.bundle.tokenizer import Range
-from app.text.placeholders import Masked, Spot, placeholders_in, ranges_of_placeholders
+from app.text.finder import PlaceholderFinder
+from app.text.placeholders import Masked, Spot
 from app.translation import TranslatedSegment
 
 _WORD: Final = regex.compile(r"[\p{L}\p{N}]+(?:[-'’.,][\p{L}\p{N}]+)*")
@@ -61,14 +62,14 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
             if other != best and other[0] >= fixed:
                 edits[_with_space(text, other)] = ""
         is_faithful = is_faithful and len(found) == 1
-    edits |= {_with_space(text, invented): "" for invented in _invented(text, edits, fixed)}
+    edits |= {_with_space(text, invented): "" for invented in _invented(text, edits, fixed, masked.finder)}
     for spot in missing:
         place = _place_of(masked, spot, text, aligned, edits, fixed)
         edits[place] = " ".join(filter(None, (edits.get(place), spot.written)))
     expected = _expected(masked)
     for apart in (False, True):
         restored = edited(text, edits, apart, masked.in_capitals, is_faithful and not missing)
-        if placeholders_in(restored.text) == expected:
+        if masked.finder.counted(restored.text) == expected:
             return replace(restored, unplaced=tuple(spot.placeholder for spot in missing if spot.is_term))
     return None
 
@@ -76,8 +77,8 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
 def _expected(masked: Masked) -> "Counter[str]":
     """The placeholders that a translation must have."""
     if not any(spot.is_term for spot in masked.spots):
-        return placeholders_in(masked.source)
-    return sum((placeholders_in(spot.written) for spot in masked.spots), Counter[str]())
+        return masked.finder.counted(masked.source)
+    return sum((masked.finder.counted(spot.written) for spot in masked.spots), Counter[str]())
 
 
 def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored) -> TranslatedSegment:
@@ -135,13 +136,13 @@ def _targets(spot: Spot, aligned: SegmentAlignment | None) -> list[Range]:
     return [(start, end) for place, (start, end) in pairs if place in looked_at and start < end]
 
 
-def _invented(text: str, edits: dict[Range, str], fixed: int) -> list[Range]:
+def _invented(text: str, edits: dict[Range, str], fixed: int, finder: PlaceholderFinder) -> list[Range]:
     """Placeholders of the model's own, in what lies between the edits."""
     found: list[Range] = []
     position = fixed
     for start, end in [*sorted(edits), (len(text), len(text))]:
         if position < start:
-            found += ((position + one, position + other) for one, other in ranges_of_placeholders(text[position:start]))
+            found += ((position + one, position + other) for one, other in finder.ranges(text[position:start]))
         position = max(position, end)
     return found
 

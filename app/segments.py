@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from app.bundle.tokenizer import Tokenizer
 from app.text.casing import is_in_capitals
+from app.text.finder import BUILT_IN, PlaceholderFinder
 from app.text.placeholders import Masked, mask, read_as, shade, unshade
 from app.text.scripts import is_legible
 from app.text.segmentation import TERM_MARK, Piece, shorten, split
@@ -25,6 +26,7 @@ class SegmentList:
         masking: bool,
         prefix: str = "",
         terms: Terms | None = None,
+        finder: PlaceholderFinder = BUILT_IN,
     ) -> None:
         """:param masking: placeholders are kept out of the model.
         :param prefix: how the translation of the first segment begins, so it is not the same as another with its text.
@@ -37,6 +39,7 @@ class SegmentList:
         self._prefix = prefix
         self._masking = masking
         self._terms = terms
+        self._finder = finder
         self._encoded: dict[str, tuple[int, ...]] = {}
         self._numbers: dict[str, int] = {}
         self._masked: dict[str, Masked] = {}
@@ -57,7 +60,7 @@ class SegmentList:
 
         :param is_whole: it is not cut for any other reason.
         """
-        shaded, placeholders = shade(text, self._terms) if self._masking else (text, [])
+        shaded, placeholders = shade(text, self._terms, self._finder) if self._masking else (text, [])
         short = [part for piece in split(shaded, self._language, is_whole) for part in shorten(piece, self._fits)]
         pieces: list[Piece] = []
         for piece, own, shaded_text in unshade(short, placeholders) if placeholders else _as_they_are(short):
@@ -67,8 +70,9 @@ class SegmentList:
             # Where somebody gave the beginning of an answer, its letters are no longer ours to choose.
             in_capitals = self._masking and not self._prefix and is_in_capitals(shaded_text)
             if piece.is_segment and (own or in_capitals) and piece.text not in self._masked:
-                masked = mask(piece.text, shaded_text, own, self._language, self._prefix, in_capitals, self._terms)
-                self._masked[piece.text] = masked
+                self._masked[piece.text] = mask(
+                    piece.text, shaded_text, own, self._language, self._prefix, in_capitals, self._terms, self._finder
+                )
             pieces.append(piece)
         return pieces
 

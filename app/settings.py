@@ -1,18 +1,15 @@
 """Every environment variable once, with its unit, bounds, default and meaning.
 
-Read by ``load_settings`` and nowhere else; nothing is read at import. ``python -m app settings`` prints the table that
-stands in README.md.
+``app.environment.load_settings`` reads them, nobody else does. ``python -m app settings`` prints README's table.
 """
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.errors import ConfigurationError
+from app.bundle.store import MAX_FILE_BYTES
 
 PREFIX: Final = "PASSERELLE_"
 DEFAULT_PORT: Final = 8000
@@ -93,11 +90,23 @@ class Settings(BaseSettings):
         description="As above, with a key whose line says nothing else.",
         json_schema_extra={"unit": "requests"},
     )
+    admin_key_hash: str = Field(
+        default="",
+        description="Hash of the key for `POST /admin/reload`, as `python -m app keys new admin` prints it; empty: "
+        "there is no such path.",
+    )
     metrics: Annotated[Literal["open", "key", "off"], BeforeValidator(_lower)] = Field(
         default="key",
         description="Who may read `/metrics`: everybody, or where keys are asked for those with a key, or nobody.",
     )
 
+    max_bundle_file_bytes: int = Field(
+        default=MAX_FILE_BYTES,
+        ge=1024,
+        le=2 * 1024**3,
+        description="Largest file of a bundle; a bundle with a larger one is not loaded.",
+        json_schema_extra={"unit": "bytes"},
+    )
     provider: Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_lower)] = Field(
         default="auto", description="Where the graphs run; `auto` takes CUDA where it works, else the CPU."
     )
@@ -138,11 +147,7 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "segments"},
     )
     max_alternatives: int = Field(
-        default=3,
-        ge=0,
-        le=31,
-        description="Alternatives that one request may ask for.",
-        json_schema_extra={"unit": "translations"},
+        default=3, ge=0, le=31, description="Alternatives of one request.", json_schema_extra={"unit": "translations"}
     )
     max_beam_size: int = Field(
         default=8, ge=1, le=32, description="Largest beam of one request.", json_schema_extra={"unit": "hypotheses"}
@@ -172,8 +177,14 @@ class Settings(BaseSettings):
         default=256 * 1024 * 1024,
         ge=1024,
         le=1024**4,
-        description="Translated files that wait to be fetched, all together, in the folder for temporary files.",
+        description="Translated files that wait to be fetched, all together.",
         json_schema_extra={"unit": "bytes"},
+    )
+    files_dir: str = Field(
+        default="",
+        description="Folder for documents and translated files, which several processes of one machine may share; each "
+        "then knows the files of all. Empty: a folder among the temporary files, deleted at the end.",
+        json_schema_extra={"unit": "path"},
     )
     deepl_character_limit: int = Field(
         default=0,
@@ -182,6 +193,11 @@ class Settings(BaseSettings):
         description="Characters that DeepL's clients may have translated until the service is started anew; what is "
         "over is refused (456), and `/v2/usage` tells how many are left. 0 sets no limit.",
         json_schema_extra={"unit": "characters"},
+    )
+    placeholder_patterns: str = Field(
+        default="",
+        description="Regular expressions without captures, one a line, of more to keep, such as `ACME-[0-9]{1,6}`.",
+        json_schema_extra={"unit": "lines"},
     )
     data_dir: Path = Field(
         default=Path("data"),
@@ -199,11 +215,7 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "entries"},
     )
     max_rows: int = Field(
-        default=64,
-        ge=1,
-        le=4096,
-        description="Hypotheses decoded together in one step.",
-        json_schema_extra={"unit": "rows"},
+        default=64, ge=1, le=4096, description="Hypotheses decoded in one step.", json_schema_extra={"unit": "rows"}
     )
     max_padded_tokens: int = Field(
         default=8192,
@@ -211,6 +223,13 @@ class Settings(BaseSettings):
         le=4_194_304,
         description="Rows of one step times the longest source among them.",
         json_schema_extra={"unit": "tokens"},
+    )
+    cache_mib: int = Field(
+        default=0,
+        ge=0,
+        le=1024**2,
+        description="Memory for finished sentences: what is asked again is not decoded again. 0 keeps none.",
+        json_schema_extra={"unit": "MiB"},
     )
     max_waiting: int = Field(
         default=256,
@@ -220,6 +239,20 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "segments"},
     )
 
+    max_connections: int = Field(
+        default=16_384,
+        ge=1,
+        le=1_000_000,
+        description="At the same time, at most half of the files that the process may open; more are refused (503).",
+        json_schema_extra={"unit": "connections"},
+    )
+    client_timeout_seconds: float = Field(
+        default=20.0,
+        gt=0,
+        le=3600,
+        description="A connection is closed if headers take longer (408), or if nothing of an answer is taken.",
+        json_schema_extra={"unit": "seconds"},
+    )
     request_timeout_seconds: float = Field(
         default=30.0,
         gt=0,
@@ -262,6 +295,14 @@ class Settings(BaseSettings):
         description="A bundle with work to do and no step for so long is not ready.",
         json_schema_extra={"unit": "seconds"},
     )
+    drain_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=3600,
+        description="Told to stop, the service first says at `/ready` that it leaves, and takes requests for so long, "
+        "until no load balancer sends any.",
+        json_schema_extra={"unit": "seconds"},
+    )
     shutdown_seconds: float = Field(
         default=8.0,
         ge=0,
@@ -280,36 +321,3 @@ class Settings(BaseSettings):
         if self.max_rows < self.max_beam_size:
             raise ValueError(f"MAX_ROWS ({self.max_rows}) must be at least MAX_BEAM_SIZE ({self.max_beam_size})")
         return self
-
-
-def load_settings() -> Settings:
-    """The settings of this process, from its environment.
-
-    :raises ConfigurationError: names every variable that cannot be used, its value and what is allowed.
-    """
-    try:
-        return Settings()
-    except ValidationError as error:
-        faults = []
-        for fault in error.errors(include_url=False, include_context=False):
-            name = str(fault["loc"][0]) if fault["loc"] else ""
-            found = f" (found {fault['input']!r})" if name else ""
-            faults.append(f"{variable_of(name)}: {fault['msg']}{found}" if name else str(fault["msg"]))
-        raise ConfigurationError("; ".join(faults)) from error
-
-
-def variable_of(field: str) -> str:
-    """The environment variable of a field; one that is a variable already stays as it is."""
-    if field.lower() == "models_dir":
-        return "MODELS_DIR"
-    return field if field.startswith(PREFIX) else PREFIX + field.upper()
-
-
-def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Variables with the prefix that are no setting, most often a typing error."""
-    known = {variable_of(name) for name in Settings.model_fields} | {"PASSERELLE_MODELS_DIR"}
-    # Kubernetes adds PASSERELLE_SERVICE_* and PASSERELLE_PORT_* for a service of that name.
-    links = (f"{PREFIX}SERVICE_", f"{PREFIX}PORT_")
-    return sorted(
-        name for name in environment if name.startswith(PREFIX) and name not in known and not name.startswith(links)
-    )

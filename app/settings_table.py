@@ -3,7 +3,8 @@
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
-from app.settings import Settings, variable_of
+from app.environment import variable_of
+from app.settings import Settings
 
 
 def settings_table() -> str:

@@ -8,6 +8,7 @@ from app.alignment import AlignedGroup, AlignedText, Places, SegmentAlignment
 from app.engine.pace import Timing
 from app.engine.sequence import FinishReason
 from app.placing import Insert, place_marks
+from app.text.finder import BUILT_IN, PlaceholderFinder
 from app.text.flow import Flow, Mark
 from app.text.markup import escape, without_open_tag
 from app.text.segmentation import Piece
@@ -69,12 +70,13 @@ class Inside:
     """What a segment has in it beside its text. ``raw``: how it stands in the document, None where that would make
     other tags of what comes behind it. ``marks``: with places in the
     segment. ``whole_words``: by the code of the character that stands for it, what was kept from
-    the model.
+    the model. ``finder``: of what no mark may cut.
     """
 
     raw: str | None
     marks: tuple[Mark, ...]
     whole_words: Mapping[int, str]
+    finder: PlaceholderFinder = BUILT_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,9 @@ class Part:
         """What is put into a reading, and at last nothing at its end."""
         inserts: list[Insert] = []
         if self.inside is not None and self.inside.marks:
-            inserts = place_marks(self.inside.marks, reading.source, reading.text, reading.alignment)
+            inserts = place_marks(
+                self.inside.marks, reading.source, reading.text, reading.alignment, self.inside.finder
+            )
         return [*inserts, Insert(len(reading.text), len(reading.text), "")]
 
 
@@ -161,7 +165,12 @@ class WholeParts:
 
 
 def parts_of(
-    document: str, flow: Flow, pieces: Sequence[Piece], number: Callable[[str], int], start: int
+    document: str,
+    flow: Flow,
+    pieces: Sequence[Piece],
+    number: Callable[[str], int],
+    start: int,
+    finder: PlaceholderFinder = BUILT_IN,
 ) -> list[Part]:
     """The segments of a flow, and before each what stands between it and the one before, from ``start`` on."""
     parts: list[Part] = []
@@ -181,7 +190,7 @@ def parts_of(
         inside = None
         if raw != piece.text or flow.is_markup:
             is_safe = not flow.is_markup or raw == without_open_tag(raw)
-            inside = Inside(raw if is_safe else None, marks, words)
+            inside = Inside(raw if is_safe else None, marks, words, finder)
         parts.append(Part(segment=number(piece.text), is_markup=flow.is_markup, places=places, inside=inside))
         start = behind
     return parts

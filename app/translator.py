@@ -20,6 +20,7 @@ from app.reading import Reader
 from app.restoring import restore, unmasked
 from app.segments import SegmentList
 from app.text.elements import NO_RULES, TagRules
+from app.text.finder import BUILT_IN, PlaceholderFinder
 from app.text.flow import Splitting, TextFormat, flows_of
 from app.text.markup import escape
 from app.text.placeholders import Masked
@@ -96,8 +97,9 @@ class Plan:
 class Translator:
     """Translates with one bundle."""
 
-    def __init__(self, bundle: Bundle, engine: Submitter) -> None:
-        self._engine = engine
+    def __init__(self, bundle: Bundle, engine: Submitter, finder: PlaceholderFinder = BUILT_IN) -> None:
+        """:param finder: of what no translation may change."""
+        self._engine, self._finder = engine, finder
         self._languages = (bundle.manifest.source, bundle.manifest.target)
         self._tokenizer = bundle.tokenizer
         self._reader = Reader(bundle.tokenizer)
@@ -118,6 +120,7 @@ class Translator:
             masking=chosen.placeholders,
             prefix=chosen.target_prefix or chosen.typed,
             terms=chosen.terms,
+            finder=self._finder,
         )
         parts = tuple(tuple(self._parts(text, chosen, found)) for text in texts)
         masked = found.masked
@@ -227,9 +230,12 @@ class Translator:
     def _parts(self, text: str, chosen: TranslationOptions, found: SegmentList) -> list[Part]:
         parts: list[Part] = []
         position = 0
-        for flow in flows_of(text, chosen.text_format, chosen.tags, chosen.splitting, chosen.placeholders):
+        flows = flows_of(
+            text, chosen.text_format, chosen.tags, chosen.splitting, chosen.placeholders, finder=self._finder
+        )
+        for flow in flows:
             pieces = found.pieces(flow.text, flow.is_whole)
-            of_flow = parts_of(text, flow, pieces, found.number, position)
+            of_flow = parts_of(text, flow, pieces, found.number, position, self._finder)
             if of_flow:
                 parts += of_flow
                 position = of_flow[-1].places.ends[-1]
@@ -309,6 +315,6 @@ class Translator:
                 if restored is None:
                     continue
                 reading, is_faithful = unmasked(masked, reading, restored), restored.is_faithful
-            reading = mended(reading, self._languages, plan.keeps_form, fixed)
+            reading = mended(reading, self._languages, plan.keeps_form, fixed, self._finder)
             (whole if is_faithful else guessed).append(reading)
         return [*whole, *guessed]

@@ -308,10 +308,17 @@ def fake_contents() -> dict[str, bytes]:
     }
 
 
-def fake_bundle(models: Path, source: str = "en", target: str = "fr", tags: Mapping[str, str] | None = None) -> Bundle:
+def fake_bundle(
+    models: Path,
+    source: str = "en",
+    target: str = "fr",
+    tags: Mapping[str, str] | None = None,
+    other_sources: tuple[str, ...] = (),
+) -> Bundle:
     """Save and load ``models/<source>-<target>``; ``text_machine(bundle)`` stands in for its graphs."""
     folder = models / f"{source}-{target}"
-    save_bundle(folder, fake_manifest(source, target, tags=tags), fake_contents(), verify=lambda _: None)
+    manifest = fake_manifest(source, target, tags=tags).model_copy(update={"other_sources": other_sources})
+    save_bundle(folder, manifest, fake_contents(), verify=lambda _: None)
     return load_bundle(folder)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from app.__main__ import connection_maker
+from app.api.spans import Spans
 from app.bundle.store import Bundle
 from app.engine.threads import ThreadShare
 from app.main import create_app
@@ -56,13 +58,16 @@ def fake_models(folder: Path, *pairs: tuple[str, str]) -> Path:
 
 
 @contextmanager
-def running_service(settings: Settings, graphs: FakeGraphs | None = None) -> Iterator[RunningService]:
+def running_service(
+    settings: Settings, graphs: FakeGraphs | None = None, spans: Spans | None = None
+) -> Iterator[RunningService]:
     """Run the service in a thread until the block ends. ``settings.port`` is not used: any free port is taken."""
     chosen = graphs or FakeGraphs()
     config = uvicorn.Config(
-        create_app(settings, chosen),
-        http="httptools",
+        create_app(settings, chosen, spans),
+        http=connection_maker(settings),
         loop="asyncio",
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,

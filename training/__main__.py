@@ -72,13 +72,14 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from training.prepare import load_run_tokenizer
     from training.starting_point import weights_of
     from training.train import Trainer, describe
 
     config, run = _opened(options)
     weights = options.weights
     if weights is not None and weights.is_dir():
-        weights = weights_of(weights, run)
+        weights = weights_of(weights, run, load_run_tokenizer(config, run))
     trainer = Trainer(config, run, weights)
     print(describe(config.training, trainer.plan))
     trainer.fit(options.steps)
@@ -96,11 +97,10 @@ def _export(options: argparse.Namespace) -> None:
     for precision, folder in folders.items():
         print(f"{precision}: {folder} ({sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f} MB)")
     if options.install is not None:
-        destination = options.install / f"{config.source}-{config.target}"
+        destination = options.install / config.bundle_name
         install(folders[options.precision], destination)
         print(f"installed {options.precision} as {destination}")
-        if not config.tagged:
-            print(f"what finetune begins with: {install_starting_point(config, run, destination)}")
+        print(f"what finetune begins with: {install_starting_point(config, run, destination)}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -109,7 +109,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     config, run = _opened(options)
     if config.corpus.sides == "target":
         raise ConfigError(f"{config.name} translates nothing: accuracy or sample shows what it can do")
-    folder = options.models / f"{config.source}-{config.target}" if options.bundle is None else options.bundle
+    folder = options.models / config.bundle_name if options.bundle is None else options.bundle
     for scored in evaluate(config, options.data, run, folder, options.beam_size):
         bleu, chrf = scored.quality
         print(

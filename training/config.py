@@ -34,13 +34,15 @@ class CorpusFile(Attribution):
 
     ``target``: the language of its targets where that is not the run's. As soon as one file has its own, the model
     learns several tasks, and a tag before each source says which (``RunConfig.tagged``). The source's own language is a
-    task too: to write the source again.
+    task too: to write the source again. ``source``: the language of its sources where that is not the run's; the model
+    then reads several languages, and needs no tag for it.
 
     ``repeat``: each of its pairs is met so many times in an epoch.
     """
 
     name: str
     path: str
+    source: str | None = None
     target: str | None = None
     target_path: str | None = None
     columns: tuple[str, ...] = ("en", "fr")
@@ -243,6 +245,30 @@ class RunConfig(_Section):
         """The languages that a tag on the source asks for, the run's target first; none for a single task."""
         others = [entry.target for entry in self.corpus.train if entry.target not in (None, self.target)]
         return (self.target, *dict.fromkeys(code for code in others if code)) if others else ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The languages that the model reads, the run's source first."""
+        return tuple(dict.fromkeys((self.source, *(entry.source or self.source for entry in self.corpus.train))))
+
+    @property
+    def bundle_name(self) -> str:
+        """The folder of its bundle among others: all its languages, sources first."""
+        return "-".join(dict.fromkeys((*self.sources, *(self.tagged or (self.target,)))))
+
+    @model_validator(mode="after")
+    def _one_side_has_one_language(self) -> "RunConfig":
+        if len(self.sources) > 1 and self.tagged:
+            raise ValueError(
+                f"several sources ({', '.join(self.sources)}) and several targets ({', '.join(self.tagged)}): pairs "
+                f"that nobody trained would be offered"
+            )
+        if len(self.sources) > 1 and self.target in self.sources:
+            raise ValueError(f"{self.target} is a source and the target")
+        for entry in (*self.corpus.dev, *self.corpus.test):
+            if entry.source not in (None, *self.sources):
+                raise ValueError(f"{entry.name}: no training file has the source {entry.source!r}")
+        return self
 
     @model_validator(mode="after")
     def _tags_can_be_kept(self) -> "RunConfig":

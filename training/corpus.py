@@ -20,11 +20,12 @@ TEXT_SUFFIXES = (".tsv", ".txt")
 
 @dataclass
 class CorpusReport:
-    """How many pairs of each file were read, kept, and dropped for which reason."""
+    """How many pairs of each file were read, kept, and dropped for which reason; and what else is to be known."""
 
     read: Counter[str] = field(default_factory=Counter)
     kept: Counter[str] = field(default_factory=Counter)
     dropped: dict[str, Counter[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def drop(self, name: str, reason: str) -> None:
         self.dropped.setdefault(name, Counter())[reason] += 1
@@ -44,7 +45,7 @@ class CorpusReport:
             text.append(
                 f"{name}: read {read:,}, kept {self.kept[name]:,}" + (f", dropped: {reasons}" if reasons else "")
             )
-        return text
+        return [*text, *self.notes]
 
 
 def read_pairs(path: Path, entry: CorpusFile, source: str, target: str) -> Iterator[Pair]:
@@ -139,13 +140,13 @@ def split_by_source(pairs: Iterable[Pair], fraction: float, seed: int) -> tuple[
     return train, dev
 
 
-def without_sources(pairs: Iterable[Pair], held_out: Iterable[Pair], report: CorpusReport, name: str) -> list[Pair]:
-    """Drop the training pairs whose source sentence (without a source: their target) stands in the held-out pairs."""
-    held = {_known_by(pair) for pair in held_out}
+def without_held_out(pairs: Iterable[Pair], held_out: Iterable[Pair], report: CorpusReport, name: str) -> list[Pair]:
+    """Drop the training pairs of which either side stands on the same side of a pair that is held out."""
+    sources, targets = (set(map(fold, filter(None, side))) for side in zip(*held_out, ("", ""), strict=True))
     kept = []
     for pair in pairs:
-        if _known_by(pair) in held:
-            report.drop(name, "in dev")
+        if fold(pair[0]) in sources or fold(pair[1]) in targets:
+            report.drop(name, "in dev or test")
             report.kept[name] -= 1
         else:
             kept.append(pair)

@@ -1,11 +1,12 @@
 """``evaluate``: measure a bundle through the serving engine; scores, plots and card go into the bundle."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.bundle.store import load_bundle, update_bundle
 from app.engine.sessions import OnnxGraphs
 from training.checkpoint import read_place
-from training.config import RunConfig
+from training.config import CorpusFile, RunConfig
 from training.corpus import Pair, normalise
 from training.export import opens
 from training.model_card import render
@@ -18,6 +19,16 @@ CARD_FILE = "MODEL_CARD.md"
 ATTENTION_SENTENCES = 3
 
 
+@dataclass(frozen=True)
+class _Set:
+    """Sentences with their translations; ``source`` and ``target``: their languages, None for the run's own."""
+
+    name: str
+    pairs: list[Pair]
+    source: str | None
+    target: str | None
+
+
 def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: int | None = None) -> list[ScoredSet]:
     """Score the bundle in ``folder`` on dev and on ``corpus.test``, and write what was found into it.
 
@@ -26,17 +37,10 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
     bundle = load_bundle(folder)
     beam = beam_size or bundle.manifest.search.beam_size
     dev_sets = _dev_sets(config, data, run)
-    with opened(folder) as translator:
-        scored = [score_set(translator, name, pairs, beam) for name, pairs in dev_sets]
-    for entry in config.corpus.test:
-        pairs = read_entry(entry, config, data, run)
-        clean = [(normalise(source), normalise(target)) for source, target in pairs]
-        with opened(folder, target=entry.target) as translator:
-            scored.append(score_set(translator, entry.name, clean, beam))
+    scored = [_scored(folder, asked, beam) for asked in (*dev_sets, *_test_sets(config, data, run))]
     float32_bleu = None
     if bundle.manifest.precision != "float32" and (run / "float32").is_dir():
-        with opened(run / "float32") as translator:
-            float32_bleu = score_set(translator, *dev_sets[0], beam).bleu
+        float32_bleu = _scored(run / "float32", dev_sets[0], beam).bleu
     qualities = tuple(quality for one in scored for quality in one.quality)
     plots = {
         "learning_curves.png": learning_curves(read_place(run / CHECKPOINT_FILE).history, config.name),
@@ -45,7 +49,8 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
     if bundle.manifest.signature.memory_names:
         graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
         for number, index in enumerate(_telling(scored[0]), start=1):
-            picture = attention_map(bundle, graphs, scored[0].sources[index], scored[0].translations[index])
+            asked = bundle.between(dev_sets[0].source, dev_sets[0].target)
+            picture = attention_map(asked, graphs, scored[0].sources[index], scored[0].translations[index])
             plots[f"attention_{number}.png"] = picture
     manifest = bundle.manifest.model_copy(update={"quality": qualities})
     card = render(manifest, config, scored, float32_bleu, list(plots))
@@ -53,15 +58,26 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
     return scored
 
 
-def _dev_sets(config: RunConfig, data: Path, run: Path) -> list[tuple[str, list[Pair]]]:
+def _scored(folder: Path, asked: _Set, beam: int) -> ScoredSet:
+    with opened(folder, source=asked.source, target=asked.target) as translator:
+        return score_set(translator, asked.name, asked.pairs, beam)
+
+
+def _dev_sets(config: RunConfig, data: Path, run: Path) -> list[_Set]:
     """What the run measures itself on; where that is of several files, each of them whole."""
-    if len(config.corpus.dev) < 2 or config.tagged:
-        return [("dev", read_dev(run))]
-    return [
-        (f"dev {entry.name}", [(normalise(source), normalise(target)) for source, target in pairs])
-        for entry in config.corpus.dev
-        for pairs in [read_entry(entry, config, data, run)]
-    ]
+    if len(config.corpus.dev) < 2:
+        first = (*config.corpus.dev, *config.corpus.train)[0]
+        return [_Set("dev", read_dev(run), first.source, first.target)]
+    return [_set(f"dev {entry.name}", entry, config, data, run) for entry in config.corpus.dev]
+
+
+def _test_sets(config: RunConfig, data: Path, run: Path) -> list[_Set]:
+    return [_set(entry.name, entry, config, data, run) for entry in config.corpus.test]
+
+
+def _set(name: str, entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> _Set:
+    pairs = read_entry(entry, config, data, run)
+    return _Set(name, [(normalise(source), normalise(target)) for source, target in pairs], entry.source, entry.target)
 
 
 def _telling(dev: ScoredSet) -> list[int]:

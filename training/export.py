@@ -84,10 +84,11 @@ def install(bundle_folder: Path, destination: Path) -> None:
 
 def install_starting_point(config: RunConfig, run: Path, destination: Path) -> Path:
     """Put beside a bundle's folder what ``finetune`` begins with: see ``starting_point.py``."""
-    kept = json.loads((run / "corpus.json").read_text(encoding="utf-8"))["kept"]
-    # Pairs stand in the order of the files.
-    first = config.corpus.train[0]
-    train = TokenPairs.load(run / "train.npz").some(range(kept[first.name]))
+    train = TokenPairs.load(run / "train.npz")
+    if not config.tagged and len(config.sources) == 1:
+        kept = json.loads((run / "corpus.json").read_text(encoding="utf-8"))["kept"]
+        # Pairs stand in the order of the files.
+        train = train.some(range(kept[config.corpus.train[0].name]))
     path = starting_point_of(destination)
     save_starting_point(config, run / BEST_WEIGHTS_FILE, train, read_dev(run), path)
     return path
@@ -113,6 +114,7 @@ def build_manifest(
         name=config.name,
         source=config.source,
         target=config.target,
+        other_sources=config.sources[1:],
         source_tags=source_tags(config, tokenizer),
         tokenizer=TokenizerEntry(
             kind=config.tokenizer.kind,

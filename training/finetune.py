@@ -20,7 +20,7 @@ from training.errors import CorpusError
 from training.evaluate import evaluate
 from training.export import export
 from training.files import write_atomically
-from training.prepare import TOKENIZER_FILES, load_run_tokenizer
+from training.prepare import TOKENIZER_FILES, load_run_tokenizer, source_tags
 from training.scoring import ScoredSet, opened, score_set
 from training.starting_point import StartingPoint, load_starting_point, weights_of
 from training.train import Trainer
@@ -53,6 +53,16 @@ class Finetuned:
     minutes: float
 
 
+@dataclass(frozen=True)
+class _Own:
+    """The run's configuration, its own pairs that were held out, and their languages where the bundle has several."""
+
+    config: RunConfig
+    dev: list[Pair]
+    source: str | None
+    target: str | None
+
+
 def finetune(
     bundle: Path, data: Path, runs: Path, settings: FinetuneSettings, say: Callable[[str], None] = print
 ) -> Finetuned:
@@ -66,18 +76,21 @@ def finetune(
     start = load_starting_point(bundle)
     run = runs / settings.name
     run.mkdir(parents=True, exist_ok=True)
-    config, own_dev = _prepare(start, bundle, data, run, settings, say)
-    trainer = Trainer(config, run, weights_of(bundle, run))
+    own = _prepare(start, bundle, data, run, settings, say)
+    config = own.config
+    trainer = Trainer(config, run, weights_of(bundle, run, load_run_tokenizer(config, run)))
     say(f"{trainer.plan.batches_per_epoch:,} batches an epoch, {config.training.max_steps:,} steps")
     minutes = trainer.fit().training_seconds / 60
     folder = export(config, run)[0]["int8"]
     beam = config.export.beam_size
-    with opened(bundle) as translator:
-        before = [score_set(translator, name, pairs, beam) for name, pairs in ((OWN, own_dev), ("general", start.dev))]
-    with opened(folder) as translator:
-        general = score_set(translator, "general", start.dev, beam)
-    own = evaluate(config, data.parent, run, folder)[0]
-    return Finetuned(folder, (before[0], own), (before[1], general), minutes)
+    with opened(bundle, source=own.source, target=own.target) as translator:
+        before = score_set(translator, OWN, own.dev, beam)
+    general = []
+    for one in (bundle, folder):
+        with opened(one) as translator:
+            general.append(score_set(translator, "general", start.dev, beam))
+    after = evaluate(config, data.parent, run, folder)[0]
+    return Finetuned(folder, (before, after), (general[0], general[1]), minutes)
 
 
 def _prepare(
@@ -87,15 +100,20 @@ def _prepare(
     run: Path,
     settings: FinetuneSettings,
     say: Callable[[str], None],
-) -> tuple[RunConfig, list[Pair]]:
-    """The run's files, as ``prepare`` would leave them, and the own pairs that were held out."""
+) -> _Own:
+    """The run's files, as ``prepare`` would leave them."""
     base, manifest = start.config, load_bundle(bundle).manifest
     shutil.copyfile(bundle / manifest.tokenizer.file, run / TOKENIZER_FILES[base.tokenizer.kind])
     tokenizer = load_run_tokenizer(base, run)
-    entry = CorpusFile(name=OWN, path=data.name, columns=settings.columns, licence=settings.licence)
+    source, target = languages_of(base, settings.columns)
+    entry = CorpusFile(
+        name=OWN, path=data.name, columns=settings.columns, licence=settings.licence, source=source, target=target
+    )
     cleaning = CorpusConfig(train=(entry,), dev_fraction=settings.held_out)
     report = CorpusReport()
-    pairs = clean_pairs(read_pairs(data, entry, base.source, base.target), OWN, cleaning, report, set(), entry)
+    pairs = clean_pairs(
+        read_pairs(data, entry, source or base.source, target or base.target), OWN, cleaning, report, set(), entry
+    )
     train, dev = split_by_source(pairs, settings.held_out, base.seed)
     # What is not asked is learned from.
     train, dev = [*train, *dev[settings.max_held_out :]], dev[: settings.max_held_out]
@@ -103,18 +121,39 @@ def _prepare(
         say(line)
     if not train or not dev:
         raise CorpusError(f"{data}: {len(train)} pairs to learn from and {len(dev)} to measure with are left: too few")
-    own = TokenPairs.encode(train, tokenizer)
+    tags = source_tags(base, tokenizer)
+    tag, main_tag = tags.get(target or base.target), tags.get(base.target)
+    own = TokenPairs.encode(train, tokenizer, [tag] * len(train))
     wanted = round(len(own) * settings.general_share / (1 - settings.general_share))
     chosen = np.random.default_rng(base.seed).permutation(len(start.sample))[:wanted]
     (own + start.sample.some(chosen)).save(run / "train.npz")
     # Both weigh the same when the best weights are chosen.
-    TokenPairs.encode([*dev, *start.dev[: len(dev)]], tokenizer).save(run / "dev.npz")
+    general = start.dev[: len(dev)]
+    measured = TokenPairs.encode([*dev, *general], tokenizer, [tag] * len(dev) + [main_tag] * len(general))
+    measured.save(run / "dev.npz")
     write_atomically(run / "dev.tsv", "".join(f"{source}\t{target}\n" for source, target in dev).encode())
     kept = {OWN: len(train), **{one.name: one.pairs for one in manifest.training_data}}
     write_atomically(run / "corpus.json", json.dumps({"kept": kept}, ensure_ascii=False).encode())
     before = tuple(one for one in base.corpus.train if one.name != OWN)
     say(f"{len(own):,} own pairs and {min(wanted, len(start.sample)):,} general ones; {len(dev)} held out")
-    return _config(base, CorpusConfig(train=(entry, *before), dev_fraction=settings.held_out), run, settings), dev
+    corpus = CorpusConfig(train=(entry, *before), dev_fraction=settings.held_out)
+    return _Own(_config(base, corpus, run, settings), dev, source, target)
+
+
+def languages_of(base: RunConfig, columns: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """Which of the bundle's languages the columns hold; None for its main one.
+
+    :raises CorpusError: they hold none that it reads, or none that it writes.
+    """
+    targets = base.tagged or (base.target,)
+    source = next((code for code in base.sources if code in columns), None)
+    target = next((code for code in targets if code in columns and code != source), None)
+    if source is None or target is None:
+        raise CorpusError(
+            f"columns {', '.join(columns)}: the bundle translates from {', '.join(base.sources)} into "
+            f"{', '.join(targets)}"
+        )
+    return None if source == base.source else source, None if target == base.target else target
 
 
 def _config(base: RunConfig, corpus: CorpusConfig, run: Path, settings: FinetuneSettings) -> RunConfig:

@@ -34,7 +34,7 @@ def _head(manifest: Manifest, model: ModelConfig) -> str:
     producer = manifest.producer
     attention = "without attention" if model.attention == "none" else "with attention"
     return (
-        f"# {manifest.name}: {manifest.source} to {manifest.target}\n\n"
+        f"# {manifest.name}: {', '.join(manifest.sources)} to {', '.join(manifest.targets)}\n\n"
         f"A recurrent encoder-decoder {attention}, {manifest.precision}, made on {producer.created} by Passerelle "
         f"{producer.passerelle} (Keras {producer.keras}, TensorFlow {producer.tensorflow}, tf2onnx {producer.tf2onnx}, "
         f"opset {producer.opset}). Every number below was measured on this very bundle through the serving engine.\n"
@@ -147,7 +147,7 @@ def _budget(training: TrainingConfig) -> str:
 
 
 def _begun(config: RunConfig) -> str:
-    return f"; it began with the weights and the vocabulary of {config.begins_with}" if config.begins_with else ""
+    return f"; it began with the weights of {config.begins_with}" if config.begins_with else ""
 
 
 def describe_model(model: ModelConfig) -> str:

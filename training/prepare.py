@@ -14,7 +14,7 @@ from training.corpus import (
     read_pairs,
     read_texts,
     split_by_source,
-    without_sources,
+    without_held_out,
 )
 from training.dataset import TokenPairs
 from training.download import fetch
@@ -37,7 +37,7 @@ def prepare(config: RunConfig, data: Path, run: Path, tokenizer_file: Path | Non
     train, dev = _by_target(config), _by_target(config)
     for entry in config.corpus.dev:
         dev[entry.target or config.target].extend(_clean_file(entry, config, data, run, report, seen, "dev/"))
-    held_out = _all(dev)
+    held_out = [*_all(dev), *_tests(config, data, run, report)]
     for entry in config.corpus.train:
         pairs, target = list(_clean_file(entry, config, data, run, report, seen, "")), entry.target or config.target
         if config.corpus.dev_fraction:
@@ -45,7 +45,7 @@ def prepare(config: RunConfig, data: Path, run: Path, tokenizer_file: Path | Non
             report.move_to_dev(entry.name, len(chosen))
             dev[target].extend(chosen)
         else:
-            pairs = without_sources(pairs, held_out, report, entry.name)
+            pairs = without_held_out(pairs, held_out, report, entry.name)
         train[target].extend(pairs * entry.repeat)
     if not _all(train) or not dev[config.target]:
         raise CorpusError(
@@ -70,6 +70,17 @@ def prepare(config: RunConfig, data: Path, run: Path, tokenizer_file: Path | Non
     }
     write_atomically(run / "corpus.json", json.dumps(counts, indent=1, ensure_ascii=False).encode())
     return report
+
+
+def _tests(config: RunConfig, data: Path, run: Path, report: CorpusReport) -> Iterator[Pair]:
+    """What no run may learn from. A set that is not there cannot be measured on either."""
+    for entry in config.corpus.test:
+        try:
+            yield from read_entry(entry, config, data, run)
+        except CorpusError as error:
+            if (data / entry.path).exists():
+                raise
+            report.notes.append(f"{entry.name} is not there, so it is not kept out of training: {error}")
 
 
 def _by_target(config: RunConfig) -> dict[str, list[Pair]]:
@@ -117,7 +128,7 @@ def read_entry(entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> I
     if config.corpus.sides == "target":
         return read_texts(path, entry, config.target)
     if entry.target_path is None:
-        return read_pairs(path, entry, config.source, entry.target or config.target)
+        return read_pairs(path, entry, entry.source or config.source, entry.target or config.target)
     return read_moses(path, _local(entry.target_path, entry, data, run))
 
 

@@ -39,11 +39,15 @@ class ScoredSet:
 
 
 @contextmanager
-def opened(folder: Path, threads: int = 2, target: str | None = None) -> Iterator[Translator]:
-    """A bundle ready to translate, as the service does it, into its main target or another."""
-    bundle = load_bundle(folder)
-    bundle = bundle if target is None else bundle.for_target(target)
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=threads), ModelFacts.of(bundle.manifest))
+def opened(
+    folder: Path, threads: int = 2, source: str | None = None, target: str | None = None
+) -> Iterator[Translator]:
+    """A bundle ready to translate, as the service does it, from its main source or another into its main target or
+    another."""
+    bundle = load_bundle(folder).between(source, target)
+    engine = Engine(
+        OnnxGraphs(bundle, provider="cpu", threads=threads), ModelFacts.of(bundle.manifest, bundle.tokenizer)
+    )
     engine.start()
     try:
         yield Translator(bundle, engine)
@@ -118,5 +122,9 @@ def _quality(
 def _scored(metric: BLEU | CHRF, translations: Sequence[str], references: Sequence[str]) -> tuple[float, float | None]:
     """The score, and half the width of its 95 % confidence interval; none for a single segment."""
     draws = BOOTSTRAP_DRAWS if len(translations) > 1 else 1
-    found = metric.corpus_score(list(translations), [list(references)], n_bootstrap=draws)
+    try:
+        found = metric.corpus_score(list(translations), [list(references)], n_bootstrap=draws)
+    except TypeError:  # sacreBLEU cannot average draws of which some have a match and others none
+        draws = 1
+        found = metric.corpus_score(list(translations), [list(references)])
     return round(found.score, 2), round(float(found._ci), 2) if draws > 1 else None

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.bundle.store import load_bundle
+from app.bundle.tokenizer import Tokenizer
 from training.checkpoint import read_weights, save_arrays
 from training.config import RunConfig
 from training.corpus import Pair
 from training.dataset import Side, TokenPairs
 from training.errors import CheckpointError
 from training.files import write_atomically
+from training.transfer import transferred
 
 SUFFIX = ".training.npz"
 SAMPLED_PAIRS = 20_000
@@ -44,7 +47,8 @@ def starting_point_of(bundle: Path) -> Path:
 
 def save_starting_point(config: RunConfig, weights: Path, train: TokenPairs, dev: list[Pair], path: Path) -> None:
     """:param weights: as ``save_weights`` wrote them.
-    :param train: the pairs of the configuration's first corpus file: only they go into the sample.
+    :param train: what the sample is drawn from: of a model between two languages the pairs of the first corpus file,
+        of another all.
     """
     chosen = np.random.default_rng(config.seed).permutation(len(train))[:SAMPLED_PAIRS]
     sample = train.some(np.sort(chosen))
@@ -80,10 +84,15 @@ def load_starting_point(bundle: Path) -> StartingPoint:
     return StartingPoint(config, weights, sample, [(source, target) for source, target in map(_cells, lines)])
 
 
-def weights_of(bundle: Path, run: Path) -> Path:
-    """The weights of a bundle's folder as a file in a run's folder, for ``Trainer``."""
-    path = run / START_FILE
-    save_arrays(path, dict(load_starting_point(bundle).weights))
+def weights_of(bundle: Path, run: Path, tokenizer: Tokenizer) -> Path:
+    """The weights of a bundle's folder as a file in a run's folder, for ``Trainer``.
+
+    :param tokenizer: the run's own; where it is not the bundle's, the weights are carried over to its vocabulary.
+    """
+    path, weights = run / START_FILE, load_starting_point(bundle).weights
+    learned = load_bundle(bundle).tokenizer
+    same = learned.to_bytes() == tokenizer.to_bytes()
+    save_arrays(path, dict(weights) if same else transferred(weights, learned, tokenizer))
     return path
 
 

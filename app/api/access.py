@@ -1,5 +1,6 @@
 """Who may ask, how often and how much: keys, the rate of each caller, and the characters of each key."""
 
+import hmac
 import ipaddress
 import re
 from typing import Final
@@ -8,7 +9,7 @@ from fastapi import Request
 
 from app.api.body import Fields
 from app.errors import KeyMissing, KeyUnknown
-from app.keys import KeyRing
+from app.keys import KeyRing, admin_digest, digest_of
 from app.quota import CharacterQuota
 from app.rate import RateLimiter
 from app.settings import Settings
@@ -17,17 +18,36 @@ _SCHEMES: Final = re.compile(r"(?:DeepL-Auth-Key|Bearer)\s+(\S.*)", re.IGNORECAS
 _FIELDS: Final = ("api_key", "auth_key")
 # Whoever has one address of the new kind has a whole network of them.
 _NETWORK_BITS: Final = 64
+_ADMIN_ATTEMPTS_PER_MINUTE: Final = 60
 
 
 class Access:
     """The door. Without keys it is open to everybody, whatever key they send, and only the rate is looked at."""
 
     def __init__(self, keys: KeyRing, settings: Settings, rate: RateLimiter | None = None) -> None:
-        self._keys = keys
         self._settings = settings
         self._rate = rate if rate is not None else RateLimiter()
+        self._admin = admin_digest(settings.admin_key_hash)
         self._no_quota = CharacterQuota(0)
-        self._quotas = {key.name: CharacterQuota(key.characters, f"characters of {key.name}") for key in keys.keys}
+        self._quotas: dict[str, CharacterQuota] = {}
+        self.use(keys)
+
+    def use(self, keys: KeyRing) -> None:
+        """These keys from now on. What was counted for a name stays counted, as long as there is a key of that name."""
+        quotas = {key.name: CharacterQuota(key.characters, f"characters of {key.name}") for key in keys.keys}
+        for name in quotas.keys() & self._quotas.keys():
+            quotas[name] = self._quotas[name]
+            quotas[name].limit = next(key.characters for key in keys.keys if key.name == name)
+        self._keys, self._quotas = keys, quotas
+
+    @property
+    def keys(self) -> KeyRing:
+        return self._keys
+
+    @property
+    def quotas(self) -> tuple[CharacterQuota, ...]:
+        """Those of the keys."""
+        return tuple(self._quotas.values())
 
     @property
     def has_keys(self) -> bool:
@@ -63,6 +83,17 @@ class Access:
         given = key_of(request, {})
         if self._keys.find(given) is None:
             self._refuse(given)
+
+    def is_admin(self, given: str) -> bool:
+        """Takes the same time whatever the key is."""
+        return self._admin is not None and hmac.compare_digest(self._admin, digest_of(given))
+
+    def count_attempt(self, address: str) -> None:
+        """Somebody tried a wrong admin key.
+
+        :raises RateExceeded: too often.
+        """
+        self._rate.take(f"admin {address}", _ADMIN_ATTEMPTS_PER_MINUTE)
 
     def _refuse(self, given: str) -> None:
         if given and self._keys:

@@ -58,15 +58,15 @@ def _read_json(body: bytes) -> Fields:
         raise InvalidRequest("Invalid JSON format: nested too deeply") from None
     except json.JSONDecodeError as error:
         raise InvalidRequest(f"Invalid JSON format: {error.msg} (line {error.lineno}, column {error.colno})") from None
-    except ValueError as error:  # a number of thousands of digits
-        raise InvalidRequest(f"Invalid JSON format: {error}") from None
+    except ValueError:
+        raise InvalidRequest("Invalid JSON format: a number has thousands of digits") from None
     if not isinstance(document, dict):
         raise InvalidRequest("Invalid JSON format")
     return document
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise InvalidRequest(f"Invalid JSON format: {name} is not JSON")
 
 
 def _read_pairs(text: str, where: str) -> list[tuple[str, str]]:

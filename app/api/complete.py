@@ -62,7 +62,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
                         },
                         "detectedLanguage": TRANSLATE_RESPONSES[200]["content"]["application/json"]["schema"][
                             "properties"
-                        ]["detectedLanguage"]["oneOf"][0],
+                        ]["detectedLanguage"]["anyOf"][0],
                     },
                 },
                 "examples": {

@@ -82,6 +82,7 @@ STATUS_BODY: Final[dict[str, Any]] = {
         for kind in ("application/json", "application/x-www-form-urlencoded")
     },
 }
+_MALFORMED: Final = error_entry("The body cannot be read.", "Invalid JSON format")
 _UNKNOWN: Final = error_entry("No such document with this key, or it was fetched or deleted.", NOT_FOUND)
 STATUS_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -107,11 +108,13 @@ STATUS_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
             }
         },
     },
+    400: _MALFORMED,
     404: _UNKNOWN,
     **COMMON_RESPONSES,
 }
 RESULT_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The document.", "content": {"application/octet-stream": {"schema": BINARY}}},
+    400: _MALFORMED,
     404: _UNKNOWN,
     **COMMON_RESPONSES,
     503: error_entry("It is not done yet, or it failed.", NOT_DONE, (NOT_DONE, QUOTA_EXCEEDED)),

@@ -1,9 +1,9 @@
 """/v2/document: upload a file, ask how far it is, and fetch its translation once."""
 
+import math
 from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request, Security
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.api.access import key_of, quota_of
@@ -25,7 +25,6 @@ from app.api.deepl_errors import QUOTA_EXCEEDED, QUOTA_STATUS, DeepLRefusal
 from app.api.deepl_glossaries import named_terms
 from app.api.deepl_key import DEEPL_KEY, in_time_with_key
 from app.api.direct import DirectRoute
-from app.api.documents import Entry
 from app.api.fields import string
 from app.api.file_desk import FileJob
 from app.api.responses import JsonResponse
@@ -34,6 +33,7 @@ from app.api.timeout import RequestTimeout
 from app.api.upload import Upload, file_response, in_time_with_file
 from app.errors import EngineOverloaded, EngineStopped
 from app.files.formats import suffix_of
+from app.files.ledger import Entry
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])
 
@@ -106,15 +106,15 @@ async def _upload(
     try:
         quotas = (service.quota, quota_of(request))
         job = FileJob(name, file.content, source, target, timeout.seconds, quotas, terms)
-        entry = service.documents.begin(job)
+        document_id, key = await service.documents.begin(job)
     except EngineOverloaded as error:
         raise EngineOverloaded(f"{BUSY}: {error}", error.retry_after_seconds) from None
-    return JsonResponse({"document_id": entry.document_id, "document_key": entry.key})
+    return JsonResponse({"document_id": document_id, "document_key": key})
 
 
 async def _with_entry(request: Request, answer: Callable[[Service, Entry], Awaitable[Response]]) -> Response:
     async def found(request: Request, service: Service, fields: Fields, _: RequestTimeout) -> Response:
-        entry = service.documents.find(str(request.path_params["document_id"]), string(fields, "document_key"))
+        entry = await service.documents.find(str(request.path_params["document_id"]), string(fields, "document_key"))
         if entry is None:
             raise DeepLRefusal(NOT_FOUND, status=404)
         return await answer(service, entry)
@@ -125,9 +125,9 @@ async def _with_entry(request: Request, answer: Callable[[Service, Entry], Await
 async def _status(_: Service, entry: Entry) -> Response:
     body: dict[str, object] = {"document_id": entry.document_id, "status": entry.status}
     if entry.status == "translating" and entry.seconds_remaining is not None:
-        body["seconds_remaining"] = entry.seconds_remaining
+        body["seconds_remaining"] = math.ceil(entry.seconds_remaining)
     if entry.status == "done":
-        body["billed_characters"] = entry.job.characters
+        body["billed_characters"] = entry.characters
     if entry.status == "error":
         body["error_message"] = entry.error
     return JsonResponse(body)
@@ -136,8 +136,7 @@ async def _status(_: Service, entry: Entry) -> Response:
 async def _result(service: Service, entry: Entry) -> Response:
     if entry.shelf_key is None:
         raise DeepLRefusal(NOT_DONE, entry.error, status=503)
-    service.documents.forget(entry)  # first, so that of two requests one gets it
-    content = await run_in_threadpool(service.shelf.take, entry.shelf_key)
+    content = await service.documents.take(entry, entry.shelf_key)  # of two requests one gets it
     if content is None:
         raise DeepLRefusal(NOT_FOUND, status=404)
-    return file_response(content, entry.job.name)
+    return file_response(content, entry.name)

@@ -68,3 +68,10 @@ COMMON_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     429: error_entry("Too many requests from one caller; come back later.", "Slowdown: 60 per 1 minute"),
     500: error_entry("Something unexpected.", "The server could not answer this request. ..."),
 }
+# Of those that read or write what is kept.
+STORAGE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    503: error_entry(
+        "The disk is full, or the file is in use for too long; come back later.",
+        "The glossaries cannot be written or read now: database or disk is full",
+    )
+}

@@ -11,6 +11,7 @@ from app.api.deepl_errors import (
     COMMON_RESPONSES,
     GLOSSARY_NOT_FOUND,
     GLOSSARY_WITHOUT_SOURCE,
+    STORAGE_RESPONSES,
     DeepLRefusal,
     error_entry,
     not_supported,
@@ -76,6 +77,7 @@ _BODY_EXAMPLE: Final = {
 _MISSING: Final[dict[int | str, dict[str, Any]]] = {
     404: error_entry("There is no such glossary.", GLOSSARY_NOT_FOUND),
     **COMMON_RESPONSES,
+    **STORAGE_RESPONSES,
 }
 
 
@@ -97,6 +99,7 @@ def _answers(description: str, schema: dict[str, Any], example: object) -> dict[
             (INVALID_ENTRIES, "Key with the index 0 (starting at position 0) misses tab separator"),
         ),
         **COMMON_RESPONSES,
+        **STORAGE_RESPONSES,
     },
     response_model=None,
 )
@@ -118,6 +121,7 @@ async def create(request: Request) -> Response:
             {"glossaries": [_EXAMPLE]},
         ),
         **COMMON_RESPONSES,
+        **STORAGE_RESPONSES,
     },
     response_model=None,
 )

@@ -56,24 +56,24 @@ _TRANSLATED: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["translatedText"],
     "properties": {
-        "translatedText": {"oneOf": [_STRING, _STRINGS]},
+        "translatedText": {"anyOf": [_STRING, _STRINGS]},
         "alternatives": {
             "description": "Only if asked for: unique, best first (or in the order drawn), never the translation "
             "itself.",
-            "oneOf": [_STRINGS, {"type": "array", "items": _STRINGS}],
+            "anyOf": [_STRINGS, {"type": "array", "items": _STRINGS}],
         },
         "detectedLanguage": {
             "description": "Only with `auto`; for a list of texts one for each.",
-            "oneOf": [DETECTED_SCHEMA, {"type": "array", "items": DETECTED_SCHEMA}],
+            "anyOf": [DETECTED_SCHEMA, {"type": "array", "items": DETECTED_SCHEMA}],
         },
         "segments": {
             "description": "Only if `scores` are asked for; for a list of texts one list for each.",
-            "oneOf": [SEGMENTS_SCHEMA, {"type": "array", "items": SEGMENTS_SCHEMA}],
+            "anyOf": [SEGMENTS_SCHEMA, {"type": "array", "items": SEGMENTS_SCHEMA}],
         },
         "align": {
             "description": "Only if `alignment` is asked for; for a list of texts one list for each. From "
             "attention: each token of the translation with the token of the text looked at most.",
-            "oneOf": [ALIGNMENT_SCHEMA, {"type": "array", "items": ALIGNMENT_SCHEMA}],
+            "anyOf": [ALIGNMENT_SCHEMA, {"type": "array", "items": ALIGNMENT_SCHEMA}],
         },
         "choices": {**CHOICES_SCHEMA, "description": "Only with `alternatives_at`."},
         "timing": TIMING_SCHEMA,

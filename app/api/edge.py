@@ -15,12 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import SENTENCE_FOR_500
 from app.api.responses import error_response, speaks_deepl
+from app.api.spans import Spans
 from app.api.timeout import TIMEOUT_HEADER
 from app.api.trace import REQUEST_ID_HEADER, RequestNames, names_of
 from app.api.traffic import Traffic
 from app.api.upload import FILE_PATHS, FORM_BYTES
 from app.errors import RequestTooLarge
 from app.logs import REQUEST_ID, TRACE_ID
+from app.presence import Presence
 
 _LOG: Final = logging.getLogger(__name__)
 _NAMED_HEADERS: Final = {
@@ -52,9 +54,19 @@ class Edge:
     writes the access log: the server's own would show query strings, and with them texts and keys. It counts requests.
     """
 
-    def __init__(self, app: ASGIApp, traffic: Traffic, root_path: str = "", access_log: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        traffic: Traffic,
+        presence: Presence,
+        spans: Spans,
+        root_path: str = "",
+        access_log: bool = False,
+    ) -> None:
         self._app = app
         self._traffic = traffic
+        self._presence = presence
+        self._spans = spans
         self._root_path = root_path
         self._access_log = access_log
 
@@ -66,7 +78,8 @@ class Edge:
             scope = {**scope, "root_path": self._root_path}
         began = time.monotonic()
         status: int | None = None
-        names = names_of(scope)
+        span = self._spans.begin(scope)
+        names = names_of(scope, span.trace_id if span is not None else "")
         request_token, trace_token = REQUEST_ID.set(names.request_id), TRACE_ID.set(names.trace_id)
         own_headers = _headers(scope, names)
 
@@ -85,7 +98,8 @@ class Edge:
             if scope["method"] == "OPTIONS":  # a browser asks before it sends
                 await Response(status_code=200)(scope, receive, send_with_headers)
             else:
-                await self._app(scope, receive, send_with_headers)
+                with self._presence.here():
+                    await self._app(scope, receive, send_with_headers)
         except Exception:
             # %r: a path may hold line breaks, which would forge lines of the log.
             _LOG.exception("%s %r failed (trace %s)", scope["method"], scope["path"], names.trace_id)
@@ -96,6 +110,8 @@ class Edge:
             seconds = time.monotonic() - began
             self._traffic.in_progress -= 1
             self._traffic.answered(scope, status, seconds)
+            if span is not None:
+                span.end(scope, status)
             if self._access_log:
                 _log_access(scope, status, 1000 * seconds)
             REQUEST_ID.reset(request_token)

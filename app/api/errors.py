@@ -27,6 +27,7 @@ from app.errors import (
     RequestCancelled,
     RequestError,
     RequestTooLarge,
+    StorageError,
 )
 
 _LOG: Final = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def _status_of(error: Exception) -> tuple[int, dict[str, str]]:
         return 429, {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
     if isinstance(error, RequestError):
         return 400, {}
-    if isinstance(error, EngineStopped):
+    if isinstance(error, (EngineStopped, StorageError)):
         return 503, {"Retry-After": "5"}
     if isinstance(error, DeadlineExceeded):
         return 504, {}

@@ -3,9 +3,9 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final, ParamSpec, TypeVar
 
@@ -14,6 +14,7 @@ from app.errors import DeadlineExceeded, EngineOverloaded
 from app.files.batches import PassageTranslator
 from app.files.document import Document
 from app.files.formats import read_document
+from app.presence import Presence
 from app.quota import CharacterQuota
 from app.registry import Registry
 from app.settings import Settings
@@ -60,8 +61,9 @@ class FileJob:
 class FileDesk:
     """Belongs to the event loop's thread."""
 
-    def __init__(self, settings: Settings, registry: Registry, detector: LanguageDetector) -> None:
+    def __init__(self, settings: Settings, registry: Registry, detector: LanguageDetector, presence: Presence) -> None:
         self._settings = settings
+        self._presence = presence
         self._registry = registry
         self._detector = detector
         self._count = 0
@@ -72,30 +74,36 @@ class FileDesk:
         """Those that are still at work stop at their next look around."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def check_room(self) -> None:
-        """:raises EngineOverloaded: no other file is taken now."""
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for one file, until the block ends.
+
+        :raises EngineOverloaded: no other file is taken now.
+        """
         if self._count >= self._settings.max_files:
             raise EngineOverloaded(
                 f"{self._count} files are translated or wait, max_files is {self._settings.max_files}", _RETRY_SECONDS
             )
+        self._count += 1
+        try:
+            yield
+        finally:
+            self._count -= 1
 
     async def translate(self, job: FileJob) -> bytes:
-        """The file, translated.
+        """The file, which has a place, translated.
 
-        :raises EngineOverloaded: no other file is taken now.
         :raises UnusableFile: it is damaged, unsafe, or in an encoding that is not read.
         :raises FileTooLarge: it unpacks to too much.
         :raises QuotaExceeded: so many characters are not left.
         :raises DeadlineExceeded: it took longer than ``timeout_seconds``, from when its turn came.
         :raises EngineError: the engine could not answer.
         """
-        self.check_room()
-        self._count += 1
         try:
             async with self._turns:
-                return await self._translated(job)
+                with self._presence.here():  # also where no request waits for it
+                    return await self._translated(job)
         finally:
-            self._count -= 1
             job.cancelled.set()  # nobody waits for its thread any more, if it is still there
 
     async def _translated(self, job: FileJob) -> bytes:

@@ -38,9 +38,12 @@ class QualityReport(BaseModel):
 
 
 class BundleReport(BaseModel):
-    """One served bundle. ``provider`` is where its graphs really run; ``problem`` is why it is not ready."""
+    """One served bundle. ``version`` is the sha256 of its manifest; ``provider`` is where its graphs really run;
+    ``problem`` is why it is not ready.
+    """
 
     name: str
+    version: str
     folder: str
     source: str
     target: str
@@ -78,7 +81,7 @@ async def health() -> Health:
     responses={503: {"description": "Not ready; `problem` says why.", "model": Readiness}},
 )
 async def ready(request: Request) -> Response:
-    report = readiness(service_of(request).registry)
+    report = readiness(service_of(request).registry, is_leaving=request.app.state.is_leaving)
     return JsonResponse(report.model_dump(mode="json"), status_code=200 if report.status == "ready" else 503)
 
 
@@ -87,8 +90,8 @@ router.add_api_route("/health", health, methods=["HEAD"], include_in_schema=Fals
 router.add_api_route("/ready", ready, methods=["HEAD"], include_in_schema=False, response_model=None)
 
 
-def readiness(registry: Registry) -> Readiness:
-    problem = registry.why_not_ready()
+def readiness(registry: Registry, is_leaving: bool = False) -> Readiness:
+    problem = "the service is being stopped" if is_leaving else registry.why_not_ready()
     return Readiness(
         status="ready" if problem is None else "not ready",
         problem=problem,
@@ -104,6 +107,7 @@ def _bundle_report(entry: ServedBundle, stall_seconds: float) -> BundleReport:
     problem = entry.why_not_ready(stall_seconds)
     return BundleReport(
         name=manifest.name,
+        version=entry.bundle.version,
         folder=entry.bundle.folder.name,
         source=manifest.source,
         target=manifest.target,

@@ -7,7 +7,9 @@ from typing import Final, ParamSpec, TypeVar
 from starlette.concurrency import run_in_threadpool
 
 from app.api.asked import Asked
+from app.api.included import timing_of
 from app.api.service import Service
+from app.api.spans import current_span
 from app.engine.sequence import FinishReason, Listener
 from app.errors import DeadlineExceeded
 from app.pending import Pending
@@ -58,6 +60,12 @@ class Job:
             )
             for place, translation in zip(group.places, finished, strict=True):
                 translations[place] = translation
+        span = current_span()
+        if span is not None:
+            segments = sum(len(group.plan.segments) for group in self.groups)
+            times = timing_of(translations, 0.0)
+            del times["total_seconds"]  # the span's own
+            span.note({"characters": self.characters, "segments": segments} | times)
         return translations
 
 

@@ -41,6 +41,7 @@ class ServiceCollector(Collector):
         yield from _of_queues(bundles)
         yield from _of_steps(bundles)
         yield from _of_sequences(bundles)
+        yield from self._of_cache(bundles)
 
     def _of_http(self) -> Iterator[Metric]:
         traffic = self._traffic
@@ -70,6 +71,24 @@ class ServiceCollector(Collector):
             ready.add_metric((folder,), float(entry.why_not_ready(stall_seconds) is None))
         yield info
         yield ready
+
+    def _of_cache(self, bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
+        cache = self._registry.cache
+        if cache is None:
+            return
+        asked = _counter(
+            "cache_segments",
+            "Segments by where their translation came from: hit: the cache; wait: another request's, which was being "
+            "decoded; miss: their own.",
+            ("bundle", "outcome"),
+        )
+        for folder, entry in bundles.items():
+            if (cached := entry.cached) is not None:
+                for outcome, count in (("hit", cached.hits), ("wait", cached.waits), ("miss", cached.misses)):
+                    asked.add_metric((folder, outcome), count)
+        yield asked
+        yield GaugeMetricFamily(_PREFIX + "cache_bytes", "What the cache holds.", value=cache.bytes)
+        yield GaugeMetricFamily(_PREFIX + "cache_entries", "Segments in the cache.", value=len(cache))
 
 
 def _of_queues(bundles: dict[str, ServedBundle]) -> Iterator[Metric]:

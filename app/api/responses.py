@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse
 from starlette.types import Scope
 
 # Clients of the next version ask for both.
@@ -13,7 +13,7 @@ _DEEPL_PATHS: Final = ("/v2/", "/v3/")
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-class JsonResponse(Response):
+class JsonResponse(JSONResponse):  # so that FastAPI describes its answers as JSON
     """UTF-8 JSON without NaN, infinities or lone surrogates, none of which every client can read."""
 
     media_type = "application/json"

@@ -10,9 +10,11 @@ from app.api.documents import Documents
 from app.api.file_desk import FileDesk
 from app.api.traffic import Traffic
 from app.files.shelf import Shelf
+from app.files.store import FileStore
 from app.glossary import GlossaryStore
 from app.quota import CharacterQuota
 from app.registry import Registry
+from app.reloader import Reloader
 from app.settings import Settings
 from app.text.language import LanguageDetector
 
@@ -25,11 +27,13 @@ class Service:
     quota: CharacterQuota
     glossaries: GlossaryStore
     files: FileDesk
+    store: FileStore
     shelf: Shelf
     documents: Documents
     access: Access
     traffic: Traffic
     prometheus: CollectorRegistry
+    reloader: Reloader
 
 
 def service_of(request: Request) -> Service:

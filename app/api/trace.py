@@ -21,15 +21,18 @@ class RequestNames(NamedTuple):
     trace_id: str
 
 
-def names_of(scope: Scope) -> RequestNames:
-    """Those that the request brings, where they are well formed; else new ones."""
+def names_of(scope: Scope, span_trace_id: str = "") -> RequestNames:
+    """Those that the request brings, where they are well formed; else new ones.
+
+    :param span_trace_id: of the span of the request, where there is one; it brings what the request brings.
+    """
     request_id = trace_id = ""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             request_id = value.decode()
         elif name == b"traceparent":
             trace_id = _trace_id(value)
-    trace_id = trace_id or uuid.uuid4().hex
+    trace_id = span_trace_id or trace_id or uuid.uuid4().hex
     return RequestNames(request_id or trace_id, trace_id)
 
 

@@ -126,9 +126,7 @@ async def translate_file(request: Request) -> Response:
 async def download_file(request: Request) -> Response:
     service = service_of(request)
     key, _, name = str(request.path_params["name"]).partition(".")
-    content = None
-    if name and service.shelf.name_of(key) == name:
-        content = await run_in_threadpool(service.shelf.take, key)
+    content = await run_in_threadpool(service.shelf.take, key, name)
     if content is None:
         return error_response(request.scope, 404, _GONE.format(service.settings.file_keep_seconds))
     return file_response(content, name)
@@ -145,11 +143,12 @@ async def _answer(
     suffix = suffix_of(upload.name)
     if not service.registry.served:
         raise EngineStopped(f"Nothing can be translated: {service.registry.problem}")
-    service.shelf.check_room(len(upload.content))
+    await run_in_threadpool(service.shelf.check_room, len(upload.content))
     job = FileJob(upload.name, upload.content, source, target, timeout.seconds, (quota_of(request),))
     try:
         async with asyncio.timeout_at(asyncio.get_running_loop().time() + timeout.seconds):
-            content = await unless_the_client_leaves(request, service.files.translate(job))
+            with service.files.place():
+                content = await unless_the_client_leaves(request, service.files.translate(job))
     except TimeoutError:
         raise DeadlineExceeded(f"The file was not translated within {timeout}") from None
     name = f"{PurePosixPath(upload.name).stem}_{target}{suffix}"

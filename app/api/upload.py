@@ -1,6 +1,7 @@
 """Requests that bring a file, as a multipart form, and answers that are one."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,9 +17,10 @@ from app.api.body import Fields, read_fields
 from app.api.responses import error_response
 from app.api.service import Service, service_of
 from app.api.timeout import RequestTimeout, timeout_of
-from app.errors import FileTooLarge, InvalidRequest, RequestCancelled
+from app.errors import FileTooLarge, InvalidRequest, RequestCancelled, StorageError
 from app.files.formats import media_type_of
 
+_LOG: Final = logging.getLogger(__name__)
 # What a form has beside its file.
 FORM_BYTES: Final = 64 * 1024
 FILE_PATHS: Final = ("/translate_file", "/v2/document")
@@ -63,6 +65,9 @@ async def _read(request: Request, max_file_bytes: int) -> tuple[Fields, Upload |
         raise InvalidRequest(f"Invalid request: the multipart form cannot be read: {error.detail}") from None
     except ClientDisconnect:
         raise RequestCancelled("the client left before its request was whole") from None
+    except OSError as error:  # large files are kept on disk while they arrive
+        _LOG.error("an uploaded file cannot be kept: %s", error)
+        raise StorageError(f"The file cannot be kept now: {error.strerror}") from error
     try:
         fields: Fields = dict(request.query_params)
         fields |= {name: value for name, value in form.multi_items() if not isinstance(value, UploadFile)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Final
 
-from app.bulk.lines import LineSink
+from app.bulk.files import Sink
 from app.engine.sequence import Priority
 from app.pending import Pending
 from app.translator import Plan, TranslationOptions, Translator
@@ -16,22 +16,30 @@ _CHUNKS_AHEAD: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Chunk:
+class Chunk:
+    """Lines on their way through an engine."""
+
     translator: Translator
+    texts: Sequence[str | None]
     plan: Plan
     pending: Pending
 
-    def translated(self) -> list[str]:
-        """Waits until it is. One line each, whatever the model wrote."""
+    @classmethod
+    def begin(cls, translator: Translator, texts: Sequence[str | None], options: TranslationOptions) -> "Chunk":
+        plan = translator.prepare([text or "" for text in texts], options)
+        return cls(translator, texts, plan, translator.submit(plan, priority=Priority.BULK))
+
+    def translated(self) -> list[str | None]:
+        """Waits until it is. What was None stays so."""
         self.pending.done.result()
         found = self.translator.finish(self.plan, self.pending)
-        return [one.text.replace("\n", " ") for one in found]
+        return [None if text is None else one.text for text, one in zip(self.texts, found, strict=True)]
 
 
 def translate_lines(
     translators: Sequence[Translator],
-    lines: Iterable[str],
-    sink: LineSink,
+    lines: Iterable[str | None],
+    sink: Sink,
     options: TranslationOptions,
     chunk_lines: int,
     wrote: Callable[[int], None] = lambda _: None,
@@ -42,11 +50,10 @@ def translate_lines(
     :param wrote: told how many more lines are on disk.
     :raises EngineError: a step failed; what is written stays.
     """
-    ahead: deque[_Chunk] = deque()
+    ahead: deque[Chunk] = deque()
     try:
-        for translator, texts in zip(cycle(translators), _chunks(lines, chunk_lines), strict=False):
-            plan = translator.prepare(texts, options)
-            ahead.append(_Chunk(translator, plan, translator.submit(plan, priority=Priority.BULK)))
+        for translator, texts in zip(cycle(translators), chunks(lines, chunk_lines), strict=False):
+            ahead.append(Chunk.begin(translator, texts, options))
             if len(ahead) >= _CHUNKS_AHEAD * len(translators):
                 _write(ahead.popleft(), sink, wrote)
         while ahead:
@@ -56,13 +63,14 @@ def translate_lines(
             chunk.pending.cancel()
 
 
-def _chunks(lines: Iterable[str], size: int) -> Iterator[list[str]]:
+def chunks(lines: Iterable[str | None], size: int) -> Iterator[list[str | None]]:
+    """So many lines at a time; the last one may have fewer."""
     iterator = iter(lines)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
-def _write(chunk: _Chunk, sink: LineSink, wrote: Callable[[int], None]) -> None:
+def _write(chunk: Chunk, sink: Sink, wrote: Callable[[int], None]) -> None:
     texts = chunk.translated()
     sink.write(texts)
     wrote(len(texts))

@@ -153,6 +153,8 @@ class Manifest(BaseModel):
     ``source_tags``: for a model with several targets, the token that stands before a source and asks for a language
     (Johnson et al. 2017, arXiv:1611.04558), by language; ``target`` is then the main one. Empty for all other models.
 
+    ``other_sources``: languages that it reads beside ``source``, the main one.
+
     ``encoder_rows``: ``one`` where the encoder takes the scales of its integers from all that it is given, so that it
     must be given one row a call, without padding; ``any`` where no row depends on the others.
     """
@@ -163,6 +165,7 @@ class Manifest(BaseModel):
     name: Text
     source: LanguageCode
     target: LanguageCode
+    other_sources: tuple[LanguageCode, ...] = ()
     source_tags: dict[LanguageCode, Count] = Field(default_factory=dict)
     tokenizer: TokenizerEntry
     signature: Signature
@@ -196,6 +199,19 @@ class Manifest(BaseModel):
             raise ValueError(f"source_tags {sorted(beyond)} lie beyond the {self.tokenizer.vocabulary_size} tokens")
         return self
 
+    @model_validator(mode="after")
+    def _sources_fit(self) -> "Manifest":
+        if len(set(self.sources)) != len(self.sources):
+            raise ValueError(f"other_sources holds a language twice, or the source {self.source}: {self.other_sources}")
+        if self.other_sources and (self.source_tags or self.target in self.sources):
+            raise ValueError(f"several sources ({', '.join(self.sources)}) go with one target that is none of them")
+        return self
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every language that the bundle translates from, the main one first."""
+        return (self.source, *self.other_sources)
+
     @property
     def targets(self) -> tuple[str, ...]:
         """Every language that the bundle translates into, the main one first."""
@@ -217,7 +233,7 @@ def parse_manifest(content: bytes, path: Path) -> Manifest:
     """
     try:
         document = json.loads(content)
-    except ValueError as error:  # also bytes that are not UTF-8
+    except (ValueError, RecursionError) as error:  # also bytes that are not UTF-8, and a thousand brackets
         raise BundleFormatError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(document, dict):
         raise BundleFormatError(f"{path}: holds a JSON {type(document).__name__}, expected an object")

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -34,29 +35,43 @@ _LOG: Final = logging.getLogger(__name__)
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
 
+MAX_MANIFEST_BYTES: Final = 1024 * 1024
+MAX_FILES: Final = 64
+# Of a file of a bundle, where nobody says otherwise; the shipped ones have 6 MB at most.
+MAX_FILE_BYTES: Final = 512 * 1024 * 1024
+
 Contents = Mapping[str, bytes | Path]
 Verify = Callable[[Path], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A loaded bundle: its files are there, unchanged, and fit one another. The graphs are not opened yet."""
+    """A loaded bundle: its files are there, unchanged, and fit one another. The graphs are not opened yet.
+
+    ``version`` is the sha256 of its ``manifest.json``, which holds those of all other files: bundles of one version are
+    the same to the last byte.
+    """
 
     folder: Path
     manifest: Manifest
     tokenizer: Tokenizer
+    version: str
 
-    def for_target(self, target: str) -> "Bundle":
-        """The same bundle with sources tagged for another of its targets.
+    def between(self, source: str | None = None, target: str | None = None) -> "Bundle":
+        """The same bundle for one of its pairs of languages: its source is read as that language, and tagged for the
+        target; None for its main ones.
 
-        :raises BundleFormatError: it has no such target.
+        :raises BundleFormatError: it has no such source or target.
         """
-        if target not in self.manifest.targets:
-            raise BundleFormatError(
-                f"{self.folder}: translates into {', '.join(self.manifest.targets)}, not into {target}"
-            )
-        manifest = self.manifest.model_copy(update={"target": target})
-        return Bundle(self.folder, manifest, _tokenizer(self.folder, manifest))
+        manifest = self.manifest
+        if source not in (None, *manifest.sources):
+            raise BundleFormatError(f"{self.folder}: translates from {', '.join(manifest.sources)}, not from {source}")
+        if target not in (None, *manifest.targets):
+            raise BundleFormatError(f"{self.folder}: translates into {', '.join(manifest.targets)}, not into {target}")
+        source, target = source or manifest.source, target or manifest.target
+        others = tuple(code for code in manifest.sources if code != source)
+        manifest = manifest.model_copy(update={"source": source, "other_sources": others, "target": target})
+        return Bundle(self.folder, manifest, _tokenizer(self.folder, manifest), self.version)
 
     @property
     def encoder_path(self) -> Path:
@@ -67,24 +82,32 @@ class Bundle:
         return self.folder / DECODER_STEP_FILE
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> Bundle:
     """Read and check a bundle.
 
+    :param max_file_bytes: of each file but the manifest, which has a limit of its own.
     :raises BundleFormatError: the manifest or the tokenizer cannot be used.
-    :raises BundleFileError: a file is missing, unexpected, changed, or outside the folder.
+    :raises BundleFileError: a file is missing, unexpected, changed, too large, or outside the folder; or there are too
+        many.
     """
     recover(folder)
     if not folder.is_dir():
         raise BundleFileError(f"{folder}: no such folder")
     path = _inside(folder, MANIFEST_FILE)
-    manifest = parse_manifest(path.read_bytes(), path)
+    content = _content_of_manifest(path)
+    manifest = parse_manifest(content, path)
     if not manifest.files:
         raise BundleFormatError(f"{path}: files is empty, so nothing can be checked")
-    present = {entry.name for entry in folder.iterdir()} - {MANIFEST_FILE}
+    if len(manifest.files) > MAX_FILES:
+        raise BundleFileError(f"{path}: lists {len(manifest.files)} files, at most {MAX_FILES} are allowed")
+    # One more than are allowed is enough to know.
+    present = {entry.name for entry in islice(folder.iterdir(), MAX_FILES + 2)} - {MANIFEST_FILE}
     unexpected = sorted(present - manifest.files.keys())
     if unexpected:
         raise BundleFileError(f"{folder}: not in the manifest: {', '.join(unexpected)}")
     for name, entry in manifest.files.items():
+        if entry.bytes > max_file_bytes:
+            raise BundleFileError(f"{folder / name}: has {entry.bytes} bytes, the limit is {max_file_bytes}")
         _check_file(_inside(folder, name), entry)
     tokenizer = _tokenizer(folder, manifest)
     if tokenizer.vocabulary_size != manifest.tokenizer.vocabulary_size:
@@ -92,7 +115,7 @@ def load_bundle(folder: Path) -> Bundle:
             f"{folder / manifest.tokenizer.file}: has {tokenizer.vocabulary_size} tokens, "
             f"the manifest says vocabulary_size {manifest.tokenizer.vocabulary_size}"
         )
-    return Bundle(folder, manifest, tokenizer)
+    return Bundle(folder, manifest, tokenizer, hashlib.sha256(content).hexdigest())
 
 
 def _tokenizer(folder: Path, manifest: Manifest) -> Tokenizer:
@@ -100,6 +123,16 @@ def _tokenizer(folder: Path, manifest: Manifest) -> Tokenizer:
     tokenizer = load_tokenizer(folder / manifest.tokenizer.file, manifest.tokenizer.kind)
     tag_id = manifest.source_tags.get(manifest.target)
     return tokenizer if tag_id is None else TaggedTokenizer(tokenizer, tag_id)
+
+
+def check_unchanged(bundle: Bundle) -> None:
+    """After all of a bundle was read: what was read is of one version. A writer replaces a bundle as a whole.
+
+    :raises BundleFileError: it was replaced meanwhile.
+    """
+    content = _content_of_manifest(_inside(bundle.folder, MANIFEST_FILE))
+    if hashlib.sha256(content).hexdigest() != bundle.version:
+        raise BundleFileError(f"{bundle.folder}: was replaced while it was being read")
 
 
 def find_bundles(models: Path) -> list[Path]:
@@ -124,8 +157,9 @@ def save_bundle(folder: Path, manifest: Manifest, contents: Contents, verify: Ve
     folder = folder.resolve()  # behind a link, it is the folder that is replaced, not the link
     recover(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for stale in folder.parent.glob(f".{folder.name}.new-*"):  # what a killed writer left
-        shutil.rmtree(stale)
+    # What a killed writer left. The new bundle is already in place, where there still is one put aside.
+    for stale in (*folder.parent.glob(f".{folder.name}.new-*"), _aside(folder)):
+        shutil.rmtree(stale, ignore_errors=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
     try:
         fresh.chmod(0o755)  # mkdtemp gives 0700, but the service may run as another user than the trainer
@@ -179,6 +213,14 @@ def _inside(folder: Path, name: str) -> Path:
     return path
 
 
+def _content_of_manifest(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        content = stream.read(MAX_MANIFEST_BYTES + 1)
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise BundleFileError(f"{path}: has {path.stat().st_size} bytes, the limit is {MAX_MANIFEST_BYTES}")
+    return content
+
+
 def _check_file(path: Path, entry: FileEntry) -> None:
     size = path.stat().st_size
     if size != entry.bytes:
@@ -214,7 +256,6 @@ def _replace(folder: Path, fresh: Path) -> None:
     elif not _exchange(folder, fresh):
         # Two renames, so for a moment there is no bundle; ``recover`` puts the old one back if killed in between.
         old = _aside(folder)
-        shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
         try:
             fresh.rename(folder)

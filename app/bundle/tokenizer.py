@@ -285,11 +285,20 @@ def load_tokenizer(path: Path, kind: str) -> Tokenizer:
         if kind == SentencePieceTokenizer.kind:
             return SentencePieceTokenizer(content)
         if kind == CharacterTokenizer.kind:
-            return CharacterTokenizer([str(entry) for entry in json.loads(content)["alphabet"]])
+            return CharacterTokenizer(_entries(content, "alphabet"))
         if kind == WordTokenizer.kind:
-            return WordTokenizer([str(entry) for entry in json.loads(content)["words"]])
+            return WordTokenizer(_entries(content, "words"))
     except BundleFormatError as error:
         raise BundleFormatError(f"{path}: {error}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleFormatError(f"{path}: not a {kind} tokenizer: {error!r}") from error
     raise BundleFormatError(f"{path}: unknown tokenizer kind {kind!r}, known: sentencepiece, characters, words")
+
+
+def _entries(content: bytes, name: str) -> list[str]:
+    entries = json.loads(content)[name]
+    if not isinstance(entries, list):
+        raise TypeError(f"{name} is no list")
+    found = [str(entry) for entry in entries]
+    "".join(found).encode("utf-8")  # half a character could be read, and never be written
+    return found

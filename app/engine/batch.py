@@ -38,6 +38,7 @@ class Batch:
         self._listened: dict[Sequence, Progress] = {}
         self._encoded: dict[Sequence, Encoded] = {}  # those that wait for their rows
         self._best_k = 1
+        self._most_closing = 0
         self._has_branches = False
 
     @property
@@ -81,7 +82,7 @@ class Batch:
         for sequence, rows in zip(
             newcomers, self._arena.admit(encoded, lengths, copies, self._facts.bos_id), strict=True
         ):
-            progress = begin(sequence, rows, has_attention=bool(encoded.memory))
+            progress = begin(sequence, rows, bool(encoded.memory), self._facts.words)
             if sequence.listener is not None:
                 self._listened[sequence] = progress
             if isinstance(progress, GreedyProgress):
@@ -95,13 +96,15 @@ class Batch:
         if self._has_branches:
             self._count_candidates()  # another number at every step
         arena = self._arena
-        return self._graphs.decode_step(arena.token_ids, arena.states, arena.memory, arena.source_lengths, self._best_k)
+        # A greedy row needs a second choice only where the best token is one that must not come.
+        best_k = max(self._best_k, min(1 + self._most_closing, self._facts.vocabulary_size))
+        return self._graphs.decode_step(arena.token_ids, arena.states, arena.memory, arena.source_lengths, best_k)
 
     def advance(self, stepped: Stepped) -> list[Ended]:
         """Give every sequence its next token; those that ended still hold their rows."""
         token_ids, picked, picked_scores = pick_greedy(stepped.scores, stepped.score_ids)
         self._arena.advance(stepped.next_states, token_ids)
-        ended = self._advance_greedy(picked, picked_scores, stepped.attention)
+        ended = self._advance_greedy(picked, picked_scores, stepped)
         if self._beams:
             ended += self._advance_beams(stepped)
         return ended
@@ -139,21 +142,23 @@ class Batch:
         self._beams.clear()
         self._listened.clear()
         self._encoded.clear()
+        self._most_closing = 0
 
     def _count_candidates(self) -> None:
         size = self._facts.vocabulary_size
         self._best_k = max((progress.candidates(size) for progress in self._beams.values()), default=1)
         self._has_branches = any(sequence.options.branching for sequence in self._beams)
 
-    def _advance_greedy(
-        self, picked: list[int], picked_scores: list[float], attention: NDArray[np.float32] | None
-    ) -> list[Ended]:
+    def _advance_greedy(self, picked: list[int], picked_scores: list[float], stepped: Stepped) -> list[Ended]:
         # The one loop over rows in Python: a few tenths of a microsecond each.
-        eos_id = self._facts.eos_id
+        eos_id, attention = self._facts.eos_id, stepped.attention
         ended: list[Ended] = []
+        most_closing = 0
         for progress in self._greedy.values():
             row = progress.rows[0]
             token_id, score = picked[row], picked_scores[row]
+            if token_id in progress.closing:
+                token_id, score = self._instead(row, progress.closing, stepped)
             if not score > _LOWEST:  # also catches NaN
                 ended.append(Ended(progress.sequence, _no_numbers(score)))
             elif token_id == eos_id:
@@ -169,7 +174,18 @@ class Batch:
                 looped = progress.looped()
                 if looped is not None:
                     ended.append(Ended(progress.sequence, looped))
+                elif progress.closing:
+                    most_closing = max(most_closing, len(progress.closing))
+        self._most_closing = most_closing
         return ended
+
+    def _instead(self, row: int, closing: frozenset[int], stepped: Stepped) -> tuple[int, float]:
+        """The best token of a row that is none of those that must not come, and its score."""
+        for token_id, score in zip(stepped.score_ids[row].tolist(), stepped.scores[row].tolist(), strict=True):
+            if token_id not in closing:
+                self._arena.token_ids[row] = token_id
+                return token_id, score
+        return self._facts.eos_id, float(stepped.scores[row, -1])  # the whole vocabulary must not
 
     def _advance_beams(self, stepped: Stepped) -> list[Ended]:
         ended: list[Ended] = []

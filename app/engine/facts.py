@@ -6,6 +6,8 @@ from typing import Final
 
 from app.bundle.manifest import EncoderRows, Manifest
 from app.bundle.signature import StateSpec
+from app.bundle.tokenizer import Tokenizer
+from app.engine.repetition import TokenWords
 from app.errors import LimitExceeded
 
 # A translation longer than this many deviations over the mean is a model that repeats itself, not a long translation.
@@ -18,7 +20,8 @@ _SPARE_TOKENS: Final = 10
 class ModelFacts:
     """One model, as far as decoding is concerned.
 
-    ``encoder_rows``: ``one`` where nothing is won by encoding several sources together.
+    ``encoder_rows``: ``one`` where nothing is won by encoding several sources together. ``words``: of the
+    vocabulary; None where tokens are characters, or nobody cares how often a phrase is said.
     """
 
     states: tuple[StateSpec, ...]
@@ -31,9 +34,14 @@ class ModelFacts:
     length_ratio_mean: float
     length_ratio_deviation: float
     encoder_rows: EncoderRows = "any"
+    words: TokenWords | None = None
 
     @classmethod
-    def of(cls, manifest: Manifest) -> "ModelFacts":
+    def of(cls, manifest: Manifest, tokenizer: Tokenizer | None = None) -> "ModelFacts":
+        """:param tokenizer: with it no translation says a phrase three times in a row that its source does not."""
+        words = None
+        if tokenizer is not None and tokenizer.kind != "characters":
+            words = TokenWords(tokenizer.written())
         return cls(
             states=manifest.signature.states,
             vocabulary_size=manifest.tokenizer.vocabulary_size,
@@ -45,6 +53,7 @@ class ModelFacts:
             length_ratio_mean=manifest.length_ratio.mean,
             length_ratio_deviation=manifest.length_ratio.deviation,
             encoder_rows=manifest.encoder_rows,
+            words=words,
         )
 
     def target_cap(self, source_tokens: int, asked: int | None = None, prefix_tokens: int = 0) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.branches import branch_candidates
-from app.engine.repetition import LoopGuard, tokens_before_repeats
+from app.engine.repetition import LoopGuard, TokenWords, tokens_before_repeats
 from app.engine.search import Beam, LiveHypothesis, candidates_needed, cut_beam
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
 
@@ -21,11 +21,20 @@ class GreedyProgress:
     guard: LoopGuard | None
     token_ids: list[int] = field(default_factory=list)
     token_scores: list[float] = field(default_factory=list)
+    text: str = " "
+    closing: frozenset[int] = frozenset()
 
     def looped(self) -> list[Hypothesis] | None:
-        """The outcome if the last token closed a loop; to be asked after every token."""
+        """The outcome if the last token closed a loop; to be asked after every token. ``closing`` are then those that
+        must not come next.
+        """
+        if self.guard is None:
+            return None
+        if self.guard.words is not None:
+            self.text = self.guard.words.longer(self.text, self.token_ids[-1])
+            self.closing = self.guard.closing(self.text)
         # Most tokens are none of the last four, so this costs next to nothing.
-        if self.guard is None or self.token_ids[-1] not in self.token_ids[-5:-1]:
+        if self.token_ids[-1] not in self.token_ids[-5:-1]:
             return None
         excess = self.guard.excess(self.token_ids)
         return (
@@ -90,10 +99,10 @@ class BeamProgress:
 Progress = GreedyProgress | BeamProgress
 
 
-def begin(sequence: Sequence, rows: list[int], has_attention: bool) -> Progress:
+def begin(sequence: Sequence, rows: list[int], has_attention: bool, words: TokenWords | None = None) -> Progress:
     """A sequence that just got its rows."""
     is_aligned = sequence.options.align and has_attention
-    guard = LoopGuard(sequence.source_ids[:-1]) if sequence.options.loop_guard else None
+    guard = LoopGuard(sequence.source_ids[:-1], words) if sequence.options.loop_guard else None
     if sequence.options.is_plain:
         return GreedyProgress(sequence, rows, [] if is_aligned else None, guard)
     return BeamProgress(sequence, rows, Beam(live=(LiveHypothesis((), (), 0.0, () if is_aligned else None),)), guard)

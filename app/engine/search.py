@@ -7,13 +7,17 @@ score. A beam of one is decoded greedily, whatever its length penalty.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.repetition import LoopGuard, blocked_tokens
 from app.engine.sequence import MAX_SEED, FinishReason, Hypothesis, SearchOptions
+
+# A single hypothesis must show more candidates than it can be forbidden: phrases of two or three lengths may close at
+# the same token, hardly ever more.
+_MOST_CLOSING: Final = 4
 
 
 def normalised(total: float, length: int, length_penalty: float) -> float:
@@ -84,6 +88,8 @@ def candidates_needed(options: SearchOptions, cap: int, vocabulary_size: int) ->
     if options.is_plain:
         return 1
     chosen_from = options.top_k if options.temperature else 2 * options.beam_size
+    if options.beam_size == 1 and options.loop_guard:
+        chosen_from += _MOST_CLOSING
     return min(chosen_from + (cap if options.no_repeat_ngram else 0), vocabulary_size)
 
 
@@ -127,7 +133,8 @@ def advance_beam(
     finished: list[Hypothesis] = []
     looped: list[Hypothesis] = []
     ended: set[int] = set()
-    for rank, (parent, token_id, score) in enumerate(_ranked(beam.live, scores, score_ids, options, cap, eos_id)):
+    ranked = _ranked(beam.live, scores, score_ids, options, cap, eos_id, guard)
+    for rank, (parent, token_id, score) in enumerate(ranked):
         if not math.isfinite(score):  # a token that is forbidden, or scores that are no numbers
             continue
         if rank >= options.beam_size and len(live) == options.beam_size:
@@ -146,8 +153,9 @@ def advance_beam(
                 live.append(longer)
                 parents.append(parent)
     kept = keep_best((*beam.kept, *finished), options.hypotheses)
-    if options.no_repeat_ngram and not (live or finished or at_cap) and math.isfinite(scores[0, 0]):
-        # A vocabulary so small that nothing is left which is not forbidden.
+    forbids = options.no_repeat_ngram or guard is not None
+    if forbids and not (live or finished or at_cap) and math.isfinite(scores[0, 0]):
+        # Nothing is left that is not forbidden.
         looped += [one.ended(FinishReason.REPETITION, options.length_penalty) for one in beam.live]
     repeating = keep_best((*beam.looped, *looped), options.hypotheses)
     if not at_cap:
@@ -165,6 +173,7 @@ def _ranked(
     options: SearchOptions,
     cap: int,
     eos_id: int,
+    guard: LoopGuard | None,
 ) -> list[tuple[int, int, float]]:
     """The best candidates of all live hypotheses as (live hypothesis, token, its score), best sum first.
 
@@ -172,9 +181,13 @@ def _ranked(
     """
     count = min(scores.shape[1], candidates_needed(options, cap, scores.shape[1]))
     chosen = scores[: len(live), :count].astype(np.float64)
-    if options.no_repeat_ngram:
-        for row, hypothesis in enumerate(live):
-            blocked = blocked_tokens(hypothesis.token_ids, options.no_repeat_ngram) - {eos_id}
+    for row, hypothesis in enumerate(live):
+        blocked: set[int] | frozenset[int] = (
+            guard.closing_after(hypothesis.token_ids) if guard is not None else frozenset()
+        )
+        if options.no_repeat_ngram:
+            blocked |= blocked_tokens(hypothesis.token_ids, options.no_repeat_ngram) - {eos_id}
+        if blocked:
             chosen[row, np.isin(score_ids[row, :count], list(blocked))] = -np.inf
     if options.temperature:
         drawn = draw(chosen[0], options, len(live[0].token_ids))

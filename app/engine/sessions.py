@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from app.bundle.graph_file import check_graph_file
 from app.bundle.signature import (
     NEXT_PREFIX,
     VOCABULARY_METADATA_KEY,
@@ -90,6 +91,7 @@ class OnnxGraphs:
     :param threads: threads within one operator; the engine's thread is one of them.
     :param turns: held while a graph runs, so that several bundles together do not use more threads than there are.
     :param provider_fallback: if CUDA is asked for and cannot be had, run on the CPU and say so in the log.
+    :raises BundleGraphError: a graph is made of what no export writes.
     :raises BundleSignatureError: a file is no ONNX graph, or not the one that the manifest describes.
     :raises ConfigurationError: CUDA is asked for and cannot be had, or ``threads`` is below 1.
     """
@@ -276,6 +278,7 @@ def _refuse_or_warn(reason: str, asked: Provider, fallback: bool) -> None:
 
 
 def _open(path: Path, providers: list[str], threads: int) -> onnxruntime.InferenceSession:
+    check_graph_file(path.read_bytes(), str(path))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from html.parser import HTMLParser
 
 from app.files.document import Passage
+from app.files.page_parser import PageParser
 from app.text.segmentation import needs_translation
 
 
@@ -143,7 +143,7 @@ def _is_nested(pieces: Sequence[Piece]) -> bool:
     return not opened
 
 
-class _Reader(HTMLParser):
+class _Reader(PageParser):
     """Reads a passage again. What is not as it was written shows when its tags are counted."""
 
     def __init__(self, points: dict[int, Point]) -> None:

@@ -1,11 +1,11 @@
 """HTML: the translator reads it as it is; a long page goes to it in parts, cut where a block ends."""
 
-from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Final
 
 from app.files.document import Document, Passage, pieces_document
 from app.files.encoding import decode
+from app.files.page_parser import PageParser
 
 # Also the least that a part has; a block is never cut.
 PART_CHARACTERS: Final = 10_000
@@ -27,7 +27,7 @@ def read_html(data: bytes) -> Document:
     return pieces_document([Passage(part, "html") for part in parts if part], encode)
 
 
-class _Cutter(HTMLParser):
+class _Cutter(PageParser):
     """Finds where a page may be cut: behind the end of a block, in nothing that is kept from the translator."""
 
     def __init__(self, text: str) -> None:

@@ -12,8 +12,8 @@ from typing import Final
 
 import regex
 
+from app.text.finder import PlaceholderFinder
 from app.text.markup import Kind, Token, unescape
-from app.text.placeholders import ranges_of_placeholders
 
 _BLOCK: Final = frozenset(
     """address article aside audio blockquote body br button canvas caption center col colgroup dd details dialog dir
@@ -77,7 +77,9 @@ class Item:
     leads: bool = False
 
 
-def items_of(document: str, tokens: Sequence[Token], rules: TagRules, is_xml: bool) -> list[Item]:
+def items_of(
+    document: str, tokens: Sequence[Token], rules: TagRules, is_xml: bool, finder: PlaceholderFinder
+) -> list[Item]:
     """The document as text and markup, with every element that is kept from the model as one item."""
     partners = _partners(tokens)
     blocks: set[str] = set() if is_xml else set(_BLOCK)
@@ -106,7 +108,11 @@ def items_of(document: str, tokens: Sequence[Token], rules: TagRules, is_xml: bo
             number = last
         elif token.name in blocks or _is_apart(tokens, number, is_xml):
             items.append(Item(Role.BOUNDARY, token.start, token.end))
-        elif partner is not None and partner > number and _is_name(document, tokens[number + 1 : partner], blocks):
+        elif (
+            partner is not None
+            and partner > number
+            and _is_name(document, tokens[number + 1 : partner], blocks, finder)
+        ):
             items.append(Item(Role.WORD, token.start, tokens[partner].end))
             number = partner
         elif partner == number + 1:  # nothing is in it
@@ -156,12 +162,12 @@ def _is_kept(document: str, token: Token, partner: int | None, is_xml: bool) -> 
     return token.name in _KEPT or _UNTRANSLATED.search(document, token.start, token.end) is not None
 
 
-def _is_name(document: str, within: Sequence[Token], blocks: Collection[str]) -> bool:
+def _is_name(document: str, within: Sequence[Token], blocks: Collection[str], finder: PlaceholderFinder) -> bool:
     """Is all that an element says a placeholder, such as ``@<span>user</span>``? Then it comes back as it is."""
     if not 0 < len(within) <= _MAX_TOKENS_OF_NAME or any(token.name in blocks for token in within):
         return False
     text = unescape("".join(document[token.start : token.end] for token in within if token.kind is Kind.TEXT))
-    return bool(text) and ranges_of_placeholders(text) == [(0, len(text))]
+    return bool(text) and finder.ranges(text) == [(0, len(text))]
 
 
 def _is_apart(tokens: Sequence[Token], number: int, is_xml: bool) -> bool:

@@ -14,6 +14,7 @@ from typing import Final, Literal
 import regex
 
 from app.text.elements import Item, Role, TagRules, items_of
+from app.text.finder import BUILT_IN, PlaceholderFinder
 from app.text.markup import tokens_of, unescape, unescape_places
 
 TextFormat = Literal["text", "html", "xml"]
@@ -80,7 +81,12 @@ class Flow:
 
 
 def flows_of(
-    document: str, text_format: TextFormat, rules: TagRules, splitting: Splitting | None, keeps_words: bool
+    document: str,
+    text_format: TextFormat,
+    rules: TagRules,
+    splitting: Splitting | None,
+    keeps_words: bool,
+    finder: PlaceholderFinder = BUILT_IN,
 ) -> Iterator[Flow]:
     """In order; what they leave out stays as it is.
 
@@ -95,7 +101,7 @@ def flows_of(
         items = [Item(Role.TEXT, 0, len(document))] if document else []
     else:
         is_xml = text_format == "xml"
-        items = items_of(document, list(tokens_of(document, is_xml)), rules, is_xml)
+        items = items_of(document, list(tokens_of(document, is_xml)), rules, is_xml, finder)
         is_html = not is_xml and any(item.role is not Role.TEXT for item in items)
         splitting = splitting or ("sentences" if is_html else "lines")
     collected = _Collector(document, text_format != "text", splitting or "lines")

@@ -1,5 +1,6 @@
 """Which language a text is in, chosen among a few: py3langid, offline, its model (4.5 MB) in the package."""
 
+import copy
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,10 +37,18 @@ class LanguageDetector:
                 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
                 identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-                known = [code for code in self._languages if code in identifier.labels]
-                identifier.set_languages(known or None)
-                self._identifier = identifier
+                self._identifier = _among(identifier, self._languages)
         return self._identifier
+
+    def add(self, languages: Iterable[str]) -> None:
+        """Detect these too from now on, while other threads detect. None is ever taken away: a request that began
+        before may still ask for it, and those that are not possible cost nothing.
+        """
+        with self._loading:
+            wanted = tuple(sorted({*self._languages, *languages}))
+            if self._identifier is not None and wanted != self._languages:
+                self._identifier = _among(self._identifier, wanted)
+            self._languages = wanted
 
     def rank(self, text: str, among: Iterable[str]) -> list[Detection]:
         """The possible languages, the likeliest first; never empty when ``among`` has a language of this detector."""
@@ -54,3 +63,12 @@ class LanguageDetector:
         scores = {code: shares.get(code, 0.0) / total if total else 1 / len(possible) for code in possible}
         ordered = sorted(possible, key=lambda code: -scores[code])
         return [Detection(code, round(100 * scores[code])) for code in ordered]
+
+
+def _among(identifier: Any, languages: Iterable[str]) -> Any:
+    """The same model, which it shares, for other languages."""
+    chosen = copy.copy(identifier)
+    chosen.set_languages(None)  # all that it knows
+    known = [code for code in languages if code in chosen.labels]
+    chosen.set_languages(known or None)
+    return chosen

@@ -12,7 +12,7 @@ from typing import Final
 
 import regex
 
-from app.text.placeholders import ranges_of_placeholders
+from app.text.finder import BUILT_IN, PlaceholderFinder
 
 _NUMBER: Final = regex.compile(
     r"\d{1,3}(?:(?P<group>[,.\u00a0\u202f ’'])\d{3}(?!\d))(?:(?P=group)\d{3}(?!\d))*(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
@@ -57,13 +57,15 @@ class _Number:
     value: str  # the same for all ways to write it
 
 
-def changed_numbers(source: str, target: str, languages: tuple[str, str]) -> dict[tuple[int, int], str]:
+def changed_numbers(
+    source: str, target: str, languages: tuple[str, str], finder: PlaceholderFinder = BUILT_IN
+) -> dict[tuple[int, int], str]:
     """What to write at which places of the target.
 
     :param languages: of the source and the target. Where the number words of one are not known here, only numbers of
         three digits and more are put back, which are not written in words.
     """
-    before, after = _numbers(source), _numbers(target)
+    before, after = _numbers(source, finder), _numbers(target, finder)
     missing = _unmatched(before, after)
     new = _unmatched(after, before)
     if not missing or len(missing) != len(new):
@@ -78,10 +80,10 @@ def changed_numbers(source: str, target: str, languages: tuple[str, str]) -> dic
     return {(other.start, other.end): _as_in(one.written, *languages) for one, other in pairs}
 
 
-def _numbers(text: str) -> list[_Number]:
+def _numbers(text: str, finder: PlaceholderFinder) -> list[_Number]:
     if not any(map(str.isdigit, text)):
         return []
-    kept = ranges_of_placeholders(text)
+    kept = finder.ranges(text)
     return [
         _Number(found.start(), found.end(), found.group(), _value(found.group()))
         for found in _NUMBER.finditer(text)

@@ -18,6 +18,7 @@ class Terms:
     """
 
     def __init__(self, translations: Mapping[str, str]) -> None:
+        self.given = translations
         self._translations: dict[str, str] = {}
         for term, translation in translations.items():
             for variant, written in _in_capitals(term, translation):

@@ -5,7 +5,7 @@ from typing import Final
 
 import regex
 
-from app.text.placeholders import ranges_of_placeholders
+from app.text.finder import PlaceholderFinder
 
 _SPACELESS: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTER: Final = rf"[[\p{{L}}\p{{N}}]--[{_SPACELESS}]][\p{{M}}\u200C\u200D]*+"
@@ -27,11 +27,11 @@ class Unit:
     is_name: bool
 
 
-def units_of(text: str) -> list[Unit]:
+def units_of(text: str, finder: PlaceholderFinder) -> list[Unit]:
     """In order; all of the text but its white space."""
     units: list[Unit] = []
     position = 0
-    for start, end in ranges_of_placeholders(text):
+    for start, end in finder.ranges(text):
         units += _words(text, position, start)
         units.append(Unit(start, end, is_word=True, is_name=True))
         position = end

@@ -245,9 +245,9 @@ def test_compose(image: str, models: list[str], tmp_path: Path, monkeypatch: pyt
         run([*whole, "down", "--volumes", "--timeout", "15"], check=False)
 
 
-def make_glossary(client: httpx.Client, source: str, target: str) -> str:
+def make_glossary(client: httpx.Client, source: str, target: str, key: dict[str, str] = DEEPL_KEY) -> str:
     asked = {"name": "kept", "source_lang": source, "target_lang": target, "entries": "a\tb", "entries_format": "tsv"}
-    answer = client.post("/v2/glossaries", json=asked, headers=DEEPL_KEY)
+    answer = client.post("/v2/glossaries", json=asked, headers=key)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["glossary_id"])
 

@@ -194,8 +194,8 @@ def test_copying_and_the_drawer(real_service: RealService, visit: Visit) -> None
 
 def test_a_text_that_is_in_the_target_language(real_service: RealService, visit: Visit) -> None:
     page = visit.open(real_service.address("Where is the nearest train station?", "auto", "en"))
-    page.get_by_role("button", name="Translate into French").click()
-    shown(page, real_service.translate("Where is the nearest train station?")["translatedText"])
+    page.get_by_role("button", name="Translate into German").click()
+    shown(page, real_service.translate("Where is the nearest train station?", target="de")["translatedText"])
 
 
 def test_nothing_moves_while_the_page_opens(real_service: RealService, visit: Visit) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from app.keys import ApiKey, digest_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,6 +98,32 @@ def test_every_line_of_the_log_is_json_where_that_is_asked_for(tmp_path: Path) -
     assert any(line["logger"].startswith("uvicorn") for line in lines)
 
 
+def test_it_says_that_it_leaves_before_it_does() -> None:
+    port = free_port()
+    environment = {
+        "MODELS_DIR": str(ROOT / "models"),
+        "PASSERELLE_PORT": str(port),
+        "PASSERELLE_DRAIN_SECONDS": "3600",
+    }
+    with program(["app"], environment) as process:
+        wait_for_health(process, port)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
+            assert client.get("/ready").status_code == 200
+            process.send_signal(signal.SIGTERM)
+            end = time.monotonic() + 20
+            while (answer := client.get("/ready")).status_code == 200:
+                assert time.monotonic() < end, "it does not say that it leaves"
+                time.sleep(0.01)
+            assert answer.json()["problem"] == "the service is being stopped"
+            # What a load balancer has sent on its way is answered, on new connections too.
+            request = {"q": "Good morning.", "source": "en", "target": "fr"}
+            assert httpx.post(f"http://127.0.0.1:{port}/translate", json=request, trust_env=False).status_code == 200
+        process.send_signal(signal.SIGTERM)  # whoever asks twice does not want to wait
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_runs_is_finished_and_what_is_new_is_refused(number: signal.Signals) -> None:
     port = free_port()
@@ -125,6 +154,46 @@ def test_what_runs_is_finished_and_what_is_new_is_refused(number: signal.Signals
     assert len(answer.json()["translatedText"]) == len(texts)
     assert "x-finish-reason" not in answer.headers
     assert process.returncode == 0, output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_hangup_reads_bundles_and_keys_again(tmp_path: Path, number: signal.Signals) -> None:
+    models, keys, port = tmp_path / "models", tmp_path / "keys.txt", free_port()
+    shutil.copytree(ROOT / "models" / "en-fr", models / "en-fr")
+    keys.write_text(f"{ApiKey('one', digest_of('one'))}\n{ApiKey('two', digest_of('two'))}\n")
+    environment = {
+        "MODELS_DIR": str(models),
+        "PASSERELLE_PORT": str(port),
+        "PASSERELLE_THREADS": "1",
+        "PASSERELLE_API_KEYS_FILE": str(keys),
+    }
+    with program(["app"], environment) as process, httpx.Client(trust_env=False, timeout=20) as client:
+        wait_for_health(process, port)
+        url = f"http://127.0.0.1:{port}"
+
+        def status(source: str, target: str, key: str) -> int:
+            asked = {"q": "Hello.", "source": source, "target": target, "api_key": key}
+            return client.post(f"{url}/translate", json=asked).status_code
+
+        assert (status("en", "fr", "one"), status("en", "fr", "two"), status("fr", "en", "one")) == (200, 200, 400)
+        shutil.copytree(ROOT / "models" / "fr-en", models / ".fr-en")
+        (models / ".fr-en").rename(models / "fr-en")
+        keys.write_text(f"{ApiKey('one', digest_of('one'))}\n")
+        for _ in range(3):
+            process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 30
+        while status("fr", "en", "one") != 200:
+            assert time.monotonic() < end, "it did not reload in 30 seconds"
+            time.sleep(0.05)
+        assert status("en", "fr", "two") == 403
+        assert status("en", "fr", "one") == 200
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, output
+    assert "reload: fr-en is loaded" in output
+    assert "reload: en-fr is unchanged" in output
+    assert "reload: there are 1 API keys now" in output
     assert "Traceback" not in output
 
 

@@ -20,7 +20,7 @@ from training.corpus import (
     read_pairs,
     read_texts,
     split_by_source,
-    without_sources,
+    without_held_out,
 )
 from training.errors import CorpusError
 
@@ -152,7 +152,7 @@ def test_texts_without_a_source_are_split_by_themselves() -> None:
     train, dev = split_by_source(texts, 0.5, seed=3)
     assert 60 < len(dev) < 140
     assert not {text for _, text in train} & {text for _, text in dev}
-    assert without_sources(texts, dev, CorpusReport(), "test") == train
+    assert without_held_out(texts, dev, CorpusReport(), "test") == train
 
 
 def test_max_pairs_stops_reading() -> None:
@@ -170,11 +170,12 @@ def test_no_source_sentence_stands_on_both_sides_of_a_split(pairs: list[Pair], f
     assert not {fold(source) for source, _ in train} & {fold(source) for source, _ in dev}
 
 
-def test_pairs_whose_source_is_held_out_leave_training() -> None:
+def test_pairs_of_which_a_side_is_held_out_leave_training() -> None:
     report = CorpusReport()
-    kept = without_sources([("Go!", "Va !"), ("Stay.", "Reste.")], [("go", "allez")], report, "test")
-    assert kept == [("Stay.", "Reste.")]
-    assert report.dropped["test"]["in dev"] == 1
+    pairs = [("Go!", "Va !"), ("Stay.", "Reste."), ("Leave.", "Allez !"), ("Allez", "go")]
+    kept = without_held_out(pairs, [("go", "allez")], report, "test")
+    assert kept == [("Stay.", "Reste."), ("Allez", "go")]
+    assert report.dropped["test"]["in dev or test"] == 2
 
 
 @given(st.text())

@@ -14,8 +14,10 @@ from app.translator import Translator
 from tests.reversal import words, write_task
 from training.config import RunConfig
 from training.dataset import TokenPairs
+from training.errors import CorpusError
 from training.evaluate import evaluate
 from training.export import export, load_best_model
+from training.finetune import languages_of
 from training.prepare import load_run_tokenizer, prepare, read_entry, source_tags
 from training.reference import ReferenceDecoder
 from training.train import Trainer
@@ -60,7 +62,7 @@ def test_every_task_is_learned_exported_and_served(tmp_path: Path) -> None:
     try:
         answers = []
         for target in ("fr", "de"):
-            asked = load_bundle(folders["float32"]).for_target(target)
+            asked = load_bundle(folders["float32"]).between(target=target)
             sources = [asked.tokenizer.encode_source(word) for word in words(6, seed=5)]
             assert {source[0] for source in sources} == {bundle.manifest.source_tags[target]}
             found = [future.result(30)[0] for future in engine.submit_many(sources, SearchOptions())]
@@ -72,7 +74,7 @@ def test_every_task_is_learned_exported_and_served(tmp_path: Path) -> None:
     finally:
         engine.stop(drain=False)
     with pytest.raises(BundleFormatError, match="translates into fr, de, not into es"):
-        bundle.for_target("es")
+        bundle.between(target="es")
 
 
 def test_each_pair_stands_under_its_own_tag(tmp_path: Path) -> None:
@@ -100,6 +102,49 @@ def test_tags_that_cannot_be_kept(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="several targets need"):
         RunConfig.model_validate(document)
     document = task(tmp_path).model_dump()
+    document["corpus"]["train"][0]["source"] = "es"
+    with pytest.raises(ValueError, match=r"several sources \(en, es\) and several targets"):
+        RunConfig.model_validate(document)
+    document = task(tmp_path).model_dump()
     document["corpus"]["test"][0]["target"] = "es"
     with pytest.raises(ValueError, match="no training file has the target 'es'"):
         RunConfig.model_validate(document)
+
+
+def two_sources(folder: Path) -> RunConfig:
+    """A word (de), or its capitals (es), into the word itself (en)."""
+    (folder / "two.tsv").write_text("".join(f"{word}\t{word.upper()}\t{word}\n" for word in words(300, seed=2)))
+    shared = {"path": "two.tsv", "columns": ["de", "es", "en"], "licence": "CC0"}
+    entries = [{**shared, "name": f"words-{source}", "source": source} for source in ("de", "es")]
+    document = write_task(folder, pairs=10, max_steps=60).model_dump()
+    document |= {"source": "de", "target": "en"}
+    asked = [f"{word}\t{word.upper()}\t{word}\n" for word in words(20, seed=9, longest=9)]
+    (folder / "asked.tsv").write_text("".join(asked), encoding="utf-8")
+    document["corpus"] |= {"train": entries, "test": [{**entry, "path": "asked.tsv"} for entry in entries]}
+    return RunConfig.model_validate(document)
+
+
+def test_several_sources_are_read_without_a_tag(tmp_path: Path) -> None:
+    config, run = two_sources(tmp_path), tmp_path / "run"
+    assert (config.sources, config.tagged, config.bundle_name) == (("de", "es"), (), "de-es-en")
+    prepare(config, tmp_path, run)
+    tokenizer = load_run_tokenizer(config, run)
+    pairs = TokenPairs.load(run / "train.npz")
+    read = [tokenizer.decode(pairs.source.sentence(index).tolist()) for index in range(len(pairs))]
+    assert {word.isupper() for word in read} == {False, True}
+    Trainer(config, run).fit()
+    bundle = load_bundle(export(config, run)[0]["int8"])
+    assert bundle.manifest.sources == ("de", "es")
+    assert bundle.between("es").manifest.source == "es"
+    assert [scored.name for scored in evaluate(config, tmp_path, run, bundle.folder)] == ["dev", "words-de", "words-es"]
+    with pytest.raises(BundleFormatError, match="translates from de, es, not from fr"):
+        bundle.between("fr")
+
+
+def test_own_text_is_of_one_pair_of_the_bundle(tmp_path: Path) -> None:
+    several = two_sources(tmp_path)
+    assert languages_of(several, ("de", "en")) == (None, None)
+    assert languages_of(several, ("en", "es")) == ("es", None)
+    assert languages_of(task(tmp_path), ("en", "de")) == (None, "de")
+    with pytest.raises(CorpusError, match=r"columns fr, en: the bundle translates from de, es into en"):
+        languages_of(several, ("fr", "en"))

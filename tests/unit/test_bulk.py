@@ -147,6 +147,17 @@ def test_what_is_wrong_is_one_line(
     assert message in capsys.readouterr().err
 
 
+def test_without_ray_the_extra_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_bundle(tmp_path / "models", "en", "fr")
+    (tmp_path / "in.txt").write_text("a\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("app.bulk.__main__.find_spec", lambda _: None)
+    assert main(["in.txt", "out.txt", "--source", "en", "--target", "fr", "--ray", "auto"]) == 1
+    assert "--ray needs Ray, which is in the extra 'ray': pip install '.[ray]'" in capsys.readouterr().err
+
+
 def test_killed_again_and_again_it_ends_with_every_line_once(tmp_path: Path) -> None:
     """The program with the shipped model, killed without a warning three times on the way."""
     source = tmp_path / "in.txt.gz"

@@ -18,7 +18,7 @@ from app.engine.loop import Engine
 from app.engine.sequence import FinishReason
 from app.errors import InvalidRequest
 from app.settings import Settings
-from app.text.placeholders import placeholders_in
+from app.text.finder import BUILT_IN
 from app.translator import TranslationOptions, Translator
 from tests.engines import PATIENCE
 from tests.fakes import HashMachine, TextMachine, fake_bundle, text_machine
@@ -131,7 +131,7 @@ def test_typed_placeholders(random_desk: Desk, typed: str) -> None:
     for completion in random_desk.complete("The cat {name} %s.", typed):
         assert completion.text.startswith(typed)
         # What is typed may break a placeholder, or add to it.
-        assert {"{name}", "%s"} <= set(placeholders_in(completion.text)) or "{" in typed or "%" in typed
+        assert {"{name}", "%s"} <= set(BUILT_IN.counted(completion.text)) or "{" in typed or "%" in typed
 
 
 @given(typed=st.text("aé. !?\n\t-,'«»", max_size=30))

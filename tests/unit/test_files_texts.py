@@ -287,3 +287,12 @@ def test_what_only_looks_like_po() -> None:
 def test_a_translator_that_loses_tags_loses_no_words() -> None:
     assert translated("a.md", b"Some **bold** words\n", without_tags) == b"SOME BOLD WORDS\n"
     assert upper(read("a.md", b"Some **bold** words\n").passages[0]).startswith("SOME <span")
+
+
+@pytest.mark.parametrize(
+    "odd", ["<![", "<![ a", "<![5]>", "<![foo[ a ]]>", "<![[[[[", "<![CDATA[ a > b ]]>", "<![endif]-->", "<!"]
+)
+def test_long_html_with_declarations_that_are_none(odd: str) -> None:
+    """A browser takes them for comments; Python's parser gave up."""
+    page = "<p>Some words.</p>\n" * 600 + odd + "<p>More words.</p>\n" * 600
+    assert translated("a.html", page.encode(), identity).decode() == page

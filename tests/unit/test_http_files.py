@@ -62,6 +62,10 @@ def refused(answer: httpx.Response, status: int = 400) -> str:
     return found
 
 
+def on_disk(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("files.sqlite3"))
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_format(service: RunningService, name: str) -> None:
     answer = service.client.get(url_of(send(service, name, SAMPLES[name])))
@@ -89,7 +93,7 @@ def test_the_file_is_there_once(service: RunningService, folder: Path) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "fetched already" in refused(service.client.get(url), 404)
-    assert [path for path in folder.rglob("*") if path.is_file()] == []
+    assert b"GOOD MORNING" not in on_disk(folder)
 
 
 @pytest.mark.parametrize("name", ["x", "%2e%2e%2fa.txt", "6f4a1d2c-52f5-4f3c-9b0e-2f6d1c8f3a77.a.txt"])
@@ -216,8 +220,9 @@ def test_files_that_nobody_fetches(models: Path, tmp_path: Path, monkeypatch: py
     chosen = Settings(models_dir=models, file_keep_seconds=0.3, max_stored_bytes=1024)
     with running_service(chosen) as service:
         url = url_of(send(service, "a.txt", b"Hello " * 150))
+        assert b"HELLO" in on_disk(folder)
         assert "max_stored_bytes (1024)" in refused(send(service, "a.txt", b"Hello " * 150), 429)
-        until(lambda: [path for path in folder.rglob("*") if path.is_file()] == [])
+        until(lambda: b"HELLO" not in on_disk(folder))
         assert service.client.get(url).status_code == 404
         url_of(send(service, "a.txt", b"Hello " * 150))
     assert list(folder.iterdir()) == [], "nothing is left behind when the service ends"

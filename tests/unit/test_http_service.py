@@ -121,6 +121,18 @@ def test_one_bundle_for_several_targets(tmp_path: Path) -> None:
     assert engines[0] == engines[1] >= 2  # one engine
 
 
+def test_one_bundle_for_several_sources(tmp_path: Path) -> None:
+    fake_bundle(tmp_path, other_sources=("de", "es"))
+    with running_service(Settings(models_dir=tmp_path)) as service:
+        found = {one["code"]: one["targets"] for one in service.client.get("/languages").json()}
+        assert found == {"de": ["de", "fr"], "en": ["en", "fr"], "es": ["es", "fr"], "fr": ["fr"]}
+        for source in ("en", "de", "es"):
+            answer = service.client.post("/translate", json={**HELLO, "source": source})
+            assert answer.json()["translatedText"] == "HELLO"
+        assert service.client.post("/translate", json={**HELLO, "source": "de", "target": "es"}).status_code == 400
+        assert len(service.graphs.opened) == 1
+
+
 @pytest.mark.parametrize("exists", [True, False])
 def test_nothing_to_serve(tmp_path: Path, exists: bool) -> None:
     folder = tmp_path / "nothing"

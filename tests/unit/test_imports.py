@@ -60,7 +60,8 @@ def test_inner_rooms_do_not_import_outer_ones() -> None:
     assert offenders("app/bundle", {"app.engine", "app.text", "app.api", "app.translator", "app.registry"}) == []
     assert offenders("app/engine", {"app.text", "app.translator", "app.registry", "app.settings"}) == []
     assert offenders("app/text", {"app.engine", "app.bundle", "app.translator", "app.api", "app.settings"}) == []
-    assert offenders("app", {"app.api", "app.main"}, {"app/api/", "app/main.py", "app/__main__.py"}) == []
+    starters = {"app/main.py", "app/__main__.py", "app/deploy/"}
+    assert offenders("app", {"app.api", "app.main"}, {"app/api/", *starters}) == []
 
 
 def test_training_knows_no_http() -> None:
@@ -87,6 +88,13 @@ def modules_after(statement: str) -> set[str]:
 def test_importing_the_service_loads_no_training_and_does_nothing() -> None:
     loaded = modules_after("import app.main, app.__main__, threading\nassert threading.active_count() == 1")
     assert {module.split(".")[0] for module in loaded} & TRAINING_STACK == set()
+
+
+def test_extras_are_imported_where_they_are_asked_for() -> None:
+    loaded = modules_after("import app.main, app.__main__, app.bulk.__main__")
+    assert {module.split(".")[0] for module in loaded} & {"pyarrow", "ray", "pandas"} == set()
+    assert offenders("app", {"pyarrow"}, {"app/bulk/parquet.py", "app/bulk/cluster.py"}) == []
+    assert offenders("app", {"ray"}, {"app/bulk/cluster.py", "app/deploy/"}) == []
 
 
 @pytest.mark.parametrize("module", ["app.engine.scheduler", "app.engine.search", "app.bundle.store"])

@@ -41,6 +41,8 @@ def test_tags_of_targets() -> None:
     assert tagged.targets == ("fr", "de")  # to write the source again is a task of training, not a translation
     assert fake_manifest().targets == ("fr",)
     assert "none for the target fr" in refused(document() | {"source_tags": {"de": 5}})
+    assert "language twice" in refused(document() | {"other_sources": ["en"]})
+    assert "none of them" in refused(document() | {"other_sources": ["fr"]})
     assert "lie beyond" in refused(document() | {"source_tags": {"fr": 100_000}})
 
 
@@ -194,3 +196,9 @@ def test_schema_knows_no_free_keys() -> None:
     schema = Manifest.model_json_schema()
     for name, part in [("Manifest", schema), *schema["$defs"].items()]:
         assert part.get("additionalProperties") is False, name
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000, b"\xff"])
+def test_what_no_parser_takes_is_refused_as_any_other(content: bytes) -> None:
+    with pytest.raises(BundleFormatError, match="not readable as JSON"):
+        parse_manifest(content, PATH)

@@ -67,6 +67,15 @@ def test_it_describes_every_path_and_no_422(description: dict[str, Any]) -> None
             assert operation["summary"]
 
 
+def test_answers_in_json_are_described_as_json(description: dict[str, Any]) -> None:
+    """FastAPI takes whatever it does not know to be JSON for a string."""
+    for path, operations in description["paths"].items():
+        for operation in operations.values():
+            for response in operation["responses"].values():
+                schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+                assert schema.get("type") != "string", path
+
+
 def test_every_group_is_described_and_used(description: dict[str, Any]) -> None:
     used = {tag for path in description["paths"].values() for operation in path.values() for tag in operation["tags"]}
     assert {tag["name"] for tag in description["tags"]} == used

@@ -1,11 +1,15 @@
 """Loops: seen when they close, cut where they begin, and never seen where the source repeats itself too."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.engine.repetition import LoopGuard, blocked_tokens, most_repeats
-from app.engine.sequence import FinishReason, SearchOptions
+from app.engine.batch import Batch
+from app.engine.facts import ModelFacts
+from app.engine.repetition import LoopGuard, TokenWords, blocked_tokens, most_repeats
+from app.engine.sequence import FinishReason, SearchOptions, Sequence
 from tests.engines import PATIENCE, TOKENIZER, Start
 from tests.fakes import HashMachine, TextMachine
 from tests.unit.test_search import decode
@@ -103,3 +107,95 @@ def test_a_beam_falls_back_to_another_hypothesis() -> None:
         found = decode(machine, SearchOptions(beam_size=4, hypotheses=4), 20)
         reasons = [hypothesis.finish_reason for hypothesis in found]
         assert FinishReason.REPETITION not in reasons[: reasons.count(FinishReason.STOP)]
+
+
+WRITTEN = [
+    *(b"", b"", b"", b" ?", b",", b"0", b" non", b" Non", b" la", b" vo"),
+    *(b"ix", b" voix", b" 1", b"\xc3", b"\xa9", b' "', b"non"),
+]
+WORDS = TokenWords(WRITTEN)
+
+
+@pytest.mark.parametrize(
+    ("token_ids", "closing"),
+    [
+        ([], set()),
+        ([6], set()),
+        ([6, 6], {6, 7}),
+        ([7, 4, 6], {6, 7}),  # "Non, non" and now " non" or " Non"
+        ([7, 4, 6, 4], {6, 7}),
+        ([8, 6, 4, 8, 6], set()),
+        ([8, 6, 8, 6, 8], {6, 7}),
+        ([8, 9, 10, 8, 11, 8], {11}),  # the same word, cut otherwise
+        ([8, 9, 10, 8, 11, 8, 9], {10}),
+        ([11, 9], set()),
+        ([12, 5, 5, 5, 5], set()),  # zeros
+        ([12, 12], set()),
+        ([12, 6, 12, 6, 12], {6, 7}),
+        ([15, 16, 15, 16], {6, 7}),  # behind a third mark a token without a space
+        ([15, 16, 15, 16, 15], {6, 7, 16}),
+        ([13, 14, 13, 14], set()),  # letters of one word
+    ],
+)
+def test_what_would_stand_three_times_in_a_row(token_ids: list[int], closing: set[int]) -> None:
+    assert LoopGuard([6, 8, 9], WORDS).closing_after(token_ids) == closing
+    assert LoopGuard([6, 8, 9]).closing_after(token_ids) == set()
+    # A source that says something three times may be followed.
+    assert LoopGuard([6, 11, 4, 9, 10, 11, 8], WORDS).closing_after(token_ids) == set()
+
+
+def says_thrice(token_ids: tuple[int, ...]) -> bool:
+    """By counting words, as a reader would."""
+    words = WORDS.text(token_ids).split()
+    return any(
+        words[start : start + length] * 3 == words[start : start + 3 * length]
+        and not all(word.isdigit() for word in words[start : start + length])
+        for length in range(1, 5)
+        for start in range(len(words) - 3 * length + 1)
+    )
+
+
+@given(st.lists(st.sampled_from([4, 6, 7, 8, 9, 10, 11, 12, 15, 16]), max_size=30))
+def test_what_is_passed_over_is_what_counting_finds(drawn: list[int]) -> None:
+    guard = LoopGuard([6, 8, 9], WORDS)
+    token_ids: list[int] = []
+    for token_id in drawn:
+        closes = says_thrice((*token_ids, token_id))
+        # A word is not whole yet where it may go on: "vo" may become "voix".
+        assert (token_id in guard.closing_after(token_ids)) == closes
+        if not closes:
+            token_ids.append(token_id)
+
+
+class Stuck(HashMachine):
+    """Goes round in circles: the score of a token hardly depends on those before."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(vocabulary_size=13, seed=seed, end_bias=-9.0)
+        self._table[:] = 0.95 * self._table[:1] + 0.05 * self._table
+        self._table[:, :2] = -60.0
+
+    @property
+    def facts(self) -> ModelFacts:
+        return replace(super().facts, words=WORDS, max_target_tokens=40)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([1, 2, 4]), st.booleans(), st.integers(2, 5))
+def test_no_phrase_stands_three_times_whatever_the_model_wants(seed: int, beam: int, prefix: bool, count: int) -> None:
+    machine = Stuck(seed)
+    options = SearchOptions(beam_size=beam, prefix=(6,) if prefix else ())
+    sources = [tuple(range(6, 6 + length)) for length in range(2, 2 + count)]
+    alone = [decode(machine, options, 40, source) for source in sources]
+    for hypotheses in alone:
+        assert not says_thrice(hypotheses[0].token_ids)
+    # Together they are what they are alone.
+    batch = Batch(machine, machine.facts)
+    sequences = [Sequence(source, options, 40, None) for source in sources]
+    batch.join(sequences, [])
+    found: dict[Sequence, object] = {}
+    while len(found) < len(sequences):
+        for ended in batch.advance(batch.decode_step()):
+            found[ended.sequence] = ended.outcome
+            batch.leave([ended.sequence])
+    assert [found[sequence] for sequence in sequences] == alone

@@ -261,7 +261,7 @@ def test_candidates_needed() -> None:
     sizes = (1, 2, 5)
     assert [candidates_needed(SearchOptions(beam_size=size), 50, 8000) for size in sizes] == [1, 4, 10]
     assert candidates_needed(SearchOptions(beam_size=5), 50, 7) == 7
-    assert candidates_needed(SearchOptions(no_repeat_ngram=3), 50, 8000) == 52
+    assert candidates_needed(SearchOptions(no_repeat_ngram=3), 50, 8000) == 56
 
 
 @pytest.mark.parametrize(

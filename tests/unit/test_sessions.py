@@ -17,7 +17,7 @@ from app.engine.loop import Engine, EngineLimits
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import Arrays, Graphs, OnDevice, OnnxGraphs
 from app.engine.states import WIDTH_STEP
-from app.errors import BundleSignatureError, ConfigurationError
+from app.errors import BundleGraphError, BundleSignatureError, ConfigurationError
 from tests.onnx_graphs import UNITS, VOCABULARY, decoder_step_content, encoder_content, onnx_bundle
 
 
@@ -151,8 +151,10 @@ def test_all_kinds_of_search_side_by_side(graphs: Graphs, tmp_path: Path) -> Non
 
 
 def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BundleSignatureError, match=r"encoder\.onnx: onnxruntime cannot open it"):
+    with pytest.raises(BundleGraphError, match=r"encoder\.onnx: is no ONNX file"):
         OnnxGraphs(onnx_bundle(tmp_path / "en-fr", encoder=b"nonsense"))
+    with pytest.raises(BundleSignatureError, match=r"encoder\.onnx: onnxruntime cannot open it"):
+        OnnxGraphs(onnx_bundle(tmp_path / "en-fr", encoder=b""))
 
 
 def test_a_graph_in_the_wrong_place(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from app.__main__ import main, server_config
 from app.cpus import usable_cpus
+from app.environment import load_settings, unknown_variables, variable_of
 from app.errors import ConfigurationError
-from app.settings import Settings, load_settings, unknown_variables, variable_of
+from app.settings import Settings
 from app.settings_table import settings_table
 
 README = Path(__file__).parents[2] / "README.md"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.bundle import store
-from app.bundle.store import find_bundles, load_bundle, recover, save_bundle, update_bundle
+from app.bundle.store import check_unchanged, find_bundles, load_bundle, recover, save_bundle, update_bundle
 from app.bundle.tokenizer import CharacterTokenizer
 from app.errors import BundleError, BundleFileError, BundleFormatError
 from tests.fakes import fake_bundle, fake_contents, fake_manifest
@@ -131,6 +131,43 @@ def test_a_manifest_that_points_elsewhere(folder: Path, name: str) -> None:
     edit_manifest(folder, lambda document: document["files"].update({name: {"sha256": "0" * 64, "bytes": 1}}))
     with pytest.raises(BundleFormatError, match="not a plain file name"):
         load_bundle(folder)
+
+
+def test_a_huge_file_is_refused_unread(folder: Path) -> None:
+    huge = 3 * 1024**3
+    os.truncate(folder / "encoder.onnx", huge)  # takes no room on the disk, but would take minutes to read
+    edit_manifest(folder, lambda document: document["files"]["encoder.onnx"].update(bytes=huge))
+    with pytest.raises(BundleFileError, match=rf"encoder\.onnx: has {huge} bytes, the limit is 536870912"):
+        load_bundle(folder)
+    with pytest.raises(BundleFileError, match=r"encoder\.onnx: has 3221225472 bytes, the limit is 1000"):
+        load_bundle(folder, max_file_bytes=1000)
+
+
+def test_a_huge_manifest(folder: Path) -> None:
+    os.truncate(folder / "manifest.json", 1024 * 1024 + 1)
+    with pytest.raises(BundleFileError, match=r"manifest\.json: has 1048577 bytes, the limit is 1048576"):
+        load_bundle(folder)
+
+
+def test_a_deep_manifest(folder: Path) -> None:
+    (folder / "manifest.json").write_text("[" * 500_000)
+    with pytest.raises(BundleFormatError, match="not readable as JSON"):
+        load_bundle(folder)
+
+
+def test_too_many_files(folder: Path) -> None:
+    one = {"sha256": "0" * 64, "bytes": 0}
+    edit_manifest(folder, lambda document: document["files"].update({f"file{number}": one for number in range(62)}))
+    with pytest.raises(BundleFileError, match="lists 65 files, at most 64 are allowed"):
+        load_bundle(folder)
+
+
+def test_replaced_while_it_was_read(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    check_unchanged(bundle)
+    save_bundle(folder, fake_manifest().model_copy(update={"name": "second"}), fake_contents(), accept)
+    with pytest.raises(BundleFileError, match="was replaced while it was being read"):
+        check_unchanged(bundle)
 
 
 def test_a_manifest_of_another_version(folder: Path) -> None:
@@ -255,6 +292,16 @@ def test_recover_leaves_a_whole_bundle_alone(folder: Path) -> None:
     old.mkdir()
     recover(folder)
     assert load_bundle(folder).manifest.name == "fake-en-fr"
+
+
+@pytest.mark.usefixtures("way")
+def test_the_next_save_clears_away_an_old_bundle_that_a_killed_writer_put_aside(folder: Path) -> None:
+    old = folder.parent / ".en-fr.old"
+    old.mkdir()
+    (old / "encoder.onnx").write_bytes(b"old")
+    save_bundle(folder, fake_manifest(), fake_contents() | {"encoder.onnx": b"third"}, accept)
+    assert load_bundle(folder).encoder_path.read_bytes() == b"third"
+    assert not old.exists()
 
 
 def test_find_bundles(tmp_path: Path) -> None:

@@ -243,3 +243,14 @@ def test_a_file_that_is_none_is_named(tmp_path: Path, kind: str, content: bytes)
 def test_other_special_ids_are_refused() -> None:
     with pytest.raises(BundleFormatError, match=r"\(-1, 1, 2, 0\)"):
         SentencePieceTokenizer(train_sentencepiece(unk_id=0, pad_id=-1))
+
+
+@pytest.mark.parametrize(
+    "entries", [b"[" * 100_000, b'["\\ud800"]', b'{"a": 1}', b'"abc"', b"9" * 5000, b'["a", "a"]', b"[[]]"]
+)
+@pytest.mark.parametrize("kind", ["characters", "words"])
+def test_a_file_that_is_no_tokenizer(tmp_path: Path, kind: str, entries: bytes) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(b'{"alphabet": %s, "words": %s}' % (entries, entries))
+    with pytest.raises(BundleFormatError, match=r"tokenizer\.json"):
+        load_tokenizer(path, kind)

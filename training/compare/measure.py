@@ -48,7 +48,7 @@ def measure(config: RunConfig, data: Path, run: Path, precision: str, limit: int
     scores, signatures = [], dict[str, None]()
     for entry in config.corpus.test:
         pairs = [(normalise(source), normalise(target)) for source, target in read_entry(entry, config, data, run)]
-        with opened(folder, threads=1, target=entry.target) as translator:
+        with opened(folder, threads=1, source=entry.source, target=entry.target) as translator:
             scored = score_set(translator, entry.name, pairs[:limit], beam_size=1)
         signatures |= dict.fromkeys(quality.signature for quality in scored.quality)
         scores.append(_score(scored))
@@ -103,7 +103,7 @@ def _speed(folder: Path, pairs: Sequence[Pair]) -> tuple[float, float]:
     """Tokens and characters that one thread writes in a second of processor time, greedily, as many rows at a time as
     the engine takes."""
     bundle = load_bundle(folder)
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), ModelFacts.of(bundle.manifest))
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), ModelFacts.of(bundle.manifest, bundle.tokenizer))
     engine.start()
     try:
         limit = bundle.manifest.limits.max_source_tokens

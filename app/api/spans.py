@@ -1,0 +1,129 @@
+"""Spans for OpenTelemetry, one for each request.
+
+Off unless its standard variables ask for them and the extra ``otel`` is installed. No span holds a text, a key, an
+address, a query string or a path with what somebody chose.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Final
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Span
+
+_LOG: Final = logging.getLogger(__name__)
+_SCOPE: Final = "passerelle"
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+# Of the request that is being answered, where spans are made.
+_CURRENT: Final[ContextVar["RequestSpan | None"]] = ContextVar("span", default=None)
+
+
+class RequestSpan:
+    """The span of one request, from ``Spans.begin`` on."""
+
+    def __init__(self, span: "Span", method: str) -> None:
+        self._span = span
+        self._method = method
+        self._token: Token[RequestSpan | None] = _CURRENT.set(self)
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits."""
+        return f"{self._span.get_span_context().trace_id:032x}"
+
+    def note(self, numbers: Mapping[str, float]) -> None:
+        """Say more of the request, under names of the service's own."""
+        self._span.set_attributes({f"{_SCOPE}.{name}": value for name, value in numbers.items()})
+
+    def end(self, scope: Scope, status: int | None) -> None:
+        """:param status: None where there was no answer."""
+        from opentelemetry.trace import StatusCode
+
+        _CURRENT.reset(self._token)
+        route = scope.get("route")
+        if route is not None:  # the template; what is none is not named
+            self._span.update_name(f"{self._method} {route.path}")
+            self._span.set_attribute("http.route", route.path)
+        if status is not None:
+            self._span.set_attribute("http.response.status_code", status)
+        if status is None or status >= 500:
+            self._span.set_attribute("error.type", str(status or "no_answer"))
+            self._span.set_status(StatusCode.ERROR)
+        self._span.end()
+
+
+class Spans:
+    """Makes spans once it has a provider; ``begin`` is None before, and costs nothing."""
+
+    def __init__(self, provider: "TracerProvider | None" = None) -> None:
+        self._provider = provider
+        self._tracer = None if provider is None else provider.get_tracer(_SCOPE)
+
+    def start(self, version: str) -> None:
+        """Look into the environment; what cannot be done as it says is logged, and the service goes on without spans.
+
+        :param version: of the service.
+        """
+        if self._provider is None:
+            self._provider = _provider_of_environment(version)
+            self._tracer = None if self._provider is None else self._provider.get_tracer(_SCOPE)
+
+    def stop(self) -> None:
+        """Send what is left. Waits for the network, so it belongs on a thread."""
+        if self._provider is not None:
+            self._provider.shutdown()
+
+    def begin(self, scope: Scope) -> RequestSpan | None:
+        if self._tracer is None:
+            return None
+        from opentelemetry.trace import SpanKind
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        headers = Headers(scope=scope)
+        carrier = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
+        method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+        span = self._tracer.start_span(
+            method,
+            context=TraceContextTextMapPropagator().extract(carrier),
+            kind=SpanKind.SERVER,
+            attributes={"http.request.method": method, "url.scheme": scope.get("scheme", "http")},
+        )
+        return RequestSpan(span, method)
+
+
+def current_span() -> RequestSpan | None:
+    """That of the request that is being answered; None where none is made."""
+    return _CURRENT.get()
+
+
+def _provider_of_environment(version: str, environment: Mapping[str, str] = os.environ) -> "TracerProvider | None":
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    asked = exporter or any(environment.get(name) for name in _ENDPOINTS)
+    if not asked or exporter == "none" or environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return None
+    protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    if exporter not in ("", "otlp") or protocol not in (None, "", "http/protobuf"):
+        what = f"OTEL_TRACES_EXPORTER={exporter}" if exporter not in ("", "otlp") else f"the protocol {protocol}"
+        _LOG.error("no spans are made: %s is not known here, only otlp over http/protobuf", what)
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        _LOG.error("no spans are made: OpenTelemetry is asked for, but not installed; pip install '.[otel]'")
+        return None
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before these.
+    named = {"service.name": environment.get("OTEL_SERVICE_NAME") or "passerelle", "service.version": version}
+    provider = TracerProvider(resource=Resource.create(named))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    _LOG.info("a span of each request goes to OpenTelemetry")
+    return provider

@@ -1,0 +1,196 @@
+"""The same on a cluster: Ray Data streams chunks to engines on all its machines and back, in their order.
+
+This machine reads the input and writes the output, so only it needs the files; every machine needs the program and the
+models folder, under the same path. What a machine had in hand when it died is done again on another.
+
+Ray is an optional extra, so this file is only imported where it is asked for.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+# No figures go to Ray's makers; it reads this when it is imported.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext, Dataset
+from ray.data.block import BlockMetadata
+from ray.data.datasource import Datasource, ReadTask
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from app.bulk.files import Sink, read_texts
+from app.bulk.model import bundle_for, running, version_of
+from app.bulk.run import Chunk, chunks
+from app.cpus import usable_cpus
+from app.errors import BulkError
+from app.translator import TranslationOptions
+
+_LOCAL: Final = "local"
+_LOCAL_STORE_BYTES: Final = 200 * 2**20
+# An engine uses one CPU. It asks for half of one, so that there is room for it elsewhere when machines die: with whole
+# ones an engine of a full cluster could not come back, and the run would wait for it.
+_CPUS_ASKED: Final = 0.5
+# Of each engine: while one chunk's last sentences are decoded the next one's begin; a third is on its way.
+_AT_ONCE: Final = 2
+_IN_FLIGHT: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterWork:
+    """What every engine is to do. ``models``: absolute; ``version``: of the bundle, the same on each machine."""
+
+    models: Path
+    source: str
+    target: str
+    version: str
+    options: TranslationOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Texts of a file behind the first ``skip``, ``chunk_lines`` at a time."""
+
+    path: Path
+    column: str
+    skip: int
+    chunk_lines: int
+
+
+@contextmanager
+def cluster(address: str) -> Iterator[int]:
+    """Be part of a cluster until the block ends.
+
+    :param address: of a cluster to which this machine belongs, ``auto`` for the one that runs here, or ``local``: one
+        of this machine alone, for this run.
+    :returns: its CPUs.
+    :raises BulkError: there is none.
+    """
+    if address.startswith("ray://"):
+        raise BulkError(
+            f"--ray {address}: run this on a machine of the cluster and give 'auto' (Ray Client cannot stream)"
+        )
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # there is a bar already, and all of it is in Ray's own log
+    local = address == _LOCAL
+    try:
+        ray.init(
+            address=address,
+            num_cpus=usable_cpus() if local else None,
+            object_store_memory=_LOCAL_STORE_BYTES if local else None,
+            include_dashboard=False if local else None,
+            logging_level=logging.WARNING,
+            log_to_driver=False,
+        )
+    except Exception as error:  # Ray raises all kinds, also this one
+        raise BulkError(f"--ray {address}: {error}") from error
+    try:
+        yield max(1, int(ray.cluster_resources().get("CPU", 1)))  # type: ignore[no-untyped-call]
+    finally:
+        ray.shutdown()
+
+
+def translate_on_cluster(
+    work: ClusterWork, source: Input, sink: Sink, engines: int, wrote: Callable[[int], None] = lambda _: None
+) -> None:
+    """Every text of the input, in order, to the sink.
+
+    :param engines: on all machines together.
+    :param wrote: told how many more are on disk.
+    :raises BulkError: a machine has no such bundle, the input cannot be read or a step failed; what is written stays.
+    """
+    stream = _translated(work, source, engines)
+    try:
+        # The numbers say that none is lost and none comes twice, whatever died on the way.
+        for expected, (number, texts) in enumerate(stream):
+            if number != expected:
+                raise BulkError(f"chunk {number} came in place of chunk {expected}: a fault of the cluster")
+            sink.write(texts)
+            wrote(len(texts))
+    except ray.exceptions.RayError as error:
+        raise BulkError(f"on the cluster: {_reason(error)}") from error
+
+
+def _translated(work: ClusterWork, source: Input, engines: int) -> Iterator[tuple[int, list[str | None]]]:
+    context = DataContext.get_current().copy()
+    context.execution_options.preserve_order = True
+    context.enable_progress_bars = False
+    # A chunk is one row, and each row a block of its own, however short: else Ray would put many into one hand.
+    context.target_max_block_size = 1
+    context.target_min_block_size = 1
+    with DataContext.current(context):
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        found: Dataset = ray.data.read_datasource(
+            _Chunks(source), override_num_blocks=1, num_cpus=0, scheduling_strategy=here
+        ).map_batches(
+            ChunkTranslator,
+            fn_constructor_args=(work,),
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=_CPUS_ASKED,
+            compute=ActorPoolStrategy(
+                size=engines,
+                max_tasks_in_flight_per_actor=_IN_FLIGHT,
+                max_concurrent_calls_per_actor=_AT_ONCE,
+                enable_true_multi_threading=True,
+            ),
+        )
+        for batch in found.iter_batches(batch_size=1, batch_format="pyarrow"):
+            assert isinstance(batch, pa.Table)
+            yield batch.column("number")[0].as_py(), batch.column("texts")[0].as_py()
+
+
+class _Chunks(Datasource):
+    """One task reads the file from its beginning to its end; gzip allows no other way."""
+
+    def __init__(self, source: Input) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._source = source
+
+    def get_name(self) -> str:
+        return "Chunks"
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        return None
+
+    def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[ReadTask]:
+        source = self._source  # not self: it goes to the task
+        metadata = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
+        return [ReadTask(lambda: _read(source), metadata)]
+
+
+def _read(source: Input) -> Iterator[pa.Table]:
+    texts = read_texts(source.path, source.column, source.skip)
+    for number, chunk in enumerate(chunks(texts, source.chunk_lines)):
+        yield _table(number, chunk)
+
+
+class ChunkTranslator:
+    """An engine on some machine of the cluster."""
+
+    def __init__(self, work: ClusterWork) -> None:
+        bundle = bundle_for(work.models, work.source, work.target)
+        if version_of(bundle) != work.version:
+            raise BulkError(f"{bundle.folder} on {os.uname().nodename} is another model than where the run was started")
+        self._options = work.options
+        self._stack = ExitStack()  # until the process ends
+        self._translator = self._stack.enter_context(running(bundle, "bulk"))
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        number, texts = batch.column("number")[0].as_py(), batch.column("texts")[0].as_py()
+        return _table(number, Chunk.begin(self._translator, texts, self._options).translated())
+
+
+def _table(number: int, texts: Sequence[str | None]) -> pa.Table:
+    return pa.table({"number": pa.array([number], pa.int64()), "texts": pa.array([texts], pa.list_(pa.string()))})
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong there, in a line."""
+    while (cause := getattr(error, "cause", None) or error.__cause__) is not None:
+        error = cause
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error).strip() else 'no reason given'}"

@@ -1,0 +1,1 @@
+"""Starting the service where something else than ``python -m app`` runs it."""

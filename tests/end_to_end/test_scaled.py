@@ -1,0 +1,323 @@
+"""Several replicas behind the proxy of app/deploy/scale.yml, one of them killed and one stopped, both under load.
+
+Needs a Docker engine, as test_container.py does. Where the proxy's image cannot be had, Debian's package of the same
+program stands in for it.
+"""
+
+import hashlib
+import json
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.end_to_end.test_container import (
+    ROOT,
+    compose_command,
+    docker,
+    docker_program,
+    free_port,
+    image,
+    make_glossary,
+    models,
+    python_inside,
+    run,
+    wait_for_ready,
+)
+
+__all__ = ["image", "models"]  # fixtures
+
+NAME = "passerelle-scaled"
+SCALE = "app/deploy/scale.yml"
+KEY = "a key for a test"
+WITH_KEY = {"Authorization": f"Bearer {KEY}"}
+ANONYMOUS_PER_MINUTE = 2
+REPLICAS = 3
+CALLERS = 8
+SENTENCES = 600
+# Debian has 2.6, which reads the same configuration.
+_STAND_IN = """
+FROM python:3.11-slim-bookworm
+RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends haproxy && rm -rf /var/lib/apt/lists/*
+CMD ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]
+"""
+
+pytestmark = [pytest.mark.container, pytest.mark.slow]
+
+
+@dataclass
+class Scaled:
+    """``compose`` is a command without its verb."""
+
+    compose: list[str]
+    port: int
+    source: str = ""
+    target: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def replicas(self) -> list[str]:
+        """Containers that run, by number: to have fewer, compose stops the last ones."""
+        labels = [f"label=com.docker.compose.{name}" for name in (f"project={NAME}", "service=passerelle")]
+        shown = '{{.Label "com.docker.compose.container-number"}} {{.ID}}'
+        found = docker("ps", "--filter", labels[0], "--filter", labels[1], "--format", shown).splitlines()
+        return [line.split()[1] for line in sorted(found)]
+
+    def client(self, headers: dict[str, str] = WITH_KEY) -> httpx.Client:
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60, trust_env=False, headers=headers)
+
+    def scale(self, count: int) -> None:
+        verb = ["up", "--detach", "--no-build", "--no-recreate", "--scale", f"passerelle={count}"]
+        run([*self.compose, *verb], timeout_seconds=240)
+
+
+@pytest.fixture(scope="module")
+def proxy_image() -> str:
+    name = str(yaml.safe_load((ROOT / SCALE).read_text(encoding="utf-8"))["services"]["proxy"]["image"])
+    program = docker_program()
+    if program is None:
+        pytest.skip("no Docker engine can be reached")
+    if subprocess.run([program, "image", "inspect", name], capture_output=True, check=False).returncode == 0:
+        return name
+    if subprocess.run([program, "pull", "--quiet", name], capture_output=True, check=False, timeout=120).returncode:
+        built = subprocess.run(
+            [program, "build", "--network=host", "--tag", name, "-"],
+            input=_STAND_IN,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        if built.returncode:
+            pytest.skip(f"{name} can be neither pulled nor replaced: {built.stderr[-500:]}")
+    return name
+
+
+@pytest.fixture(scope="module")
+def scaled(
+    image: str,
+    models: list[str],
+    proxy_image: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Scaled]:
+    compose = compose_command()
+    if compose is None:
+        pytest.skip("neither 'docker compose' nor docker-compose is installed")
+    environment = {
+        "PASSERELLE_API_KEYS": f"tester sha256:{hashlib.sha256(KEY.encode()).hexdigest()}",
+        "PASSERELLE_API_KEY_REQUIRED": "false",
+        "PASSERELLE_REQUESTS_PER_MINUTE": str(ANONYMOUS_PER_MINUTE),
+        "PASSERELLE_METRICS": "open",
+        "PASSERELLE_THREADS": "1",
+    }
+    service: dict[str, Any] = {"environment": environment}
+    if models:
+        service["volumes"] = [models[1]]
+    extra = tmp_path_factory.mktemp("compose") / "test.yml"
+    extra.write_text(json.dumps({"services": {"passerelle": service}}))
+    port = free_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PASSERELLE_PUBLISHED_PORT", str(port))
+        found = Scaled([*compose, "-p", NAME, "-f", SCALE, "-f", str(extra)], port)
+        run([*found.compose, "down", "--volumes", "--timeout", "1"], check=False)
+        try:
+            found.scale(REPLICAS)
+            with found.client() as client:
+                bundle = wait_for_ready(client)["bundles"][0]
+            found.source, found.target = bundle["source"], bundle["target"]
+            wait_until_all_are_asked(found)
+            yield found
+        finally:
+            run([*found.compose, "down", "--volumes", "--timeout", "1"], check=False)
+
+
+def asked(scaled: Scaled, text: str = "Good morning.") -> dict[str, str]:
+    return {"q": text, "source": scaled.source, "target": scaled.target, "beam_size": "1"}
+
+
+def answered_by(container: str) -> int:
+    """How many translations a replica has made for somebody."""
+    script = (
+        "import urllib.request as r\n"
+        "for line in r.urlopen('http://127.0.0.1:8000/metrics', timeout=30).read().decode().splitlines():\n"
+        "    if line.startswith('passerelle_requests_total{') and 'route=\"/translate\"' in line:\n"
+        "        print(line.split()[-1])"
+    )
+    return int(sum(float(count) for count in python_inside(container, script).split()))
+
+
+def wait_until_all_are_asked(scaled: Scaled, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    with scaled.client() as client:
+        while True:
+            for _ in range(2 * REPLICAS):
+                client.post("/translate", data=asked(scaled))
+            if len(scaled.replicas) == REPLICAS and all(answered_by(one) for one in scaled.replicas):
+                return
+            assert time.monotonic() < end, run([*scaled.compose, "logs", "--tail", "30"], check=False)
+            time.sleep(0.5)
+
+
+@contextmanager
+def load(scaled: Scaled) -> Iterator[Counter[str]]:
+    """Callers who ask all the time, and what they got: statuses, or errors."""
+    seen: Counter[str] = Counter()
+    lock, stop = threading.Lock(), threading.Event()
+
+    def call(number: int) -> None:
+        with scaled.client() as client:
+            count = 0
+            while not stop.is_set():
+                count += 1
+                try:
+                    answer = client.post("/translate", data=asked(scaled, f"There are {count} cats in {number}."))
+                    is_json = answer.headers["content-type"] == "application/json"
+                    whole = is_json and answer.json().get("translatedText")
+                    found = str(answer.status_code) if whole else f"{answer.status_code} {answer.text}"
+                except httpx.TransportError as error:
+                    found = repr(error)
+                with lock:
+                    seen[found] += 1
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(CALLERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        until_more(seen, 20)
+        yield seen
+        until_more(seen, 60)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(90)
+
+
+def until_more(seen: Counter[str], count: int) -> None:
+    wanted, end = seen.total() + count, time.monotonic() + 120
+    while seen.total() < wanted:
+        assert time.monotonic() < end, seen
+        time.sleep(0.02)
+
+
+def pieces_of_a_stream(scaled: Scaled, number: int) -> list[bytes]:
+    text = " ".join(f"I saw {number} cats and {other} birds on the roof of the house." for other in range(20, 26))
+    headers = {"Accept": "text/event-stream"}
+    with (
+        scaled.client() as client,
+        client.stream("POST", "/translate", data=asked(scaled, text), headers=headers) as got,
+    ):
+        assert got.status_code == 200
+        return list(got.iter_raw())
+
+
+def test_a_stream_comes_in_pieces(scaled: Scaled) -> None:
+    """What is held back until the end comes as one piece, always; a slow reader may find several pieces as one."""
+    for number in range(30):
+        pieces = pieces_of_a_stream(scaled, number)
+        assert sum(map(len, pieces)) < 16_000, "more than the proxy's buffer shows nothing"
+        assert b"event: done" in b"".join(pieces)
+        if len(pieces) >= 2:
+            return
+    raise AssertionError("every stream came as one piece")
+
+
+def test_addresses_are_those_of_callers(scaled: Scaled) -> None:
+    """What a caller says of its address is not believed, and the proxy is not taken for the caller."""
+    with scaled.client({}) as client:
+        statuses = [
+            client.post("/translate", data=asked(scaled), headers={"X-Forwarded-For": f"10.1.2.{number}"}).status_code
+            for number in range(4 * REPLICAS * ANONYMOUS_PER_MINUTE)
+        ]
+    assert statuses.count(200) <= REPLICAS * ANONYMOUS_PER_MINUTE
+    assert statuses[-1] == 429
+    script = (
+        "import urllib.request as r, urllib.parse as p\n"
+        f"data = p.urlencode({asked(scaled)!r}).encode()\n"
+        "print(r.urlopen('http://proxy:8000/translate', data, timeout=60).status)"
+    )
+    other = docker("run", "--rm", "--network", f"{NAME}_outside", "passerelle", "python", "-c", script)
+    assert other == "200", "another address has a rate of its own"
+
+
+def test_only_the_proxy_can_be_reached(scaled: Scaled) -> None:
+    with scaled.client() as client:
+        assert client.get("/metrics").status_code == 404
+        assert client.get("/ready").status_code == 200
+    for replica in scaled.replicas:
+        host = json.loads(docker("inspect", "--format", "{{json .HostConfig}}", replica))
+        assert not host["PortBindings"]
+        assert host["ReadonlyRootfs"] is True
+        assert host["CapDrop"] == ["ALL"]
+
+
+def test_files_and_glossaries_are_those_of_all(scaled: Scaled) -> None:
+    with scaled.client() as client:
+        glossary_id = make_glossary(client, scaled.source, scaled.target, WITH_KEY)
+        names = [client.get(f"/v2/glossaries/{glossary_id}") for _ in range(2 * REPLICAS)]
+        assert [answer.json()["name"] for answer in names] == ["kept"] * (2 * REPLICAS)
+        for number in range(2 * REPLICAS):
+            file = {"file": (f"{number}.txt", b"Good morning.")}
+            fields = {"source": scaled.source, "target": scaled.target}
+            answer = client.post(
+                "/translate_file", files=file, data=fields, headers={"X-Forwarded-Host": "stranger.example"}
+            )
+            url = answer.json()["translatedFileUrl"]
+            assert url.startswith(f"http://127.0.0.1:{scaled.port}/download_file/")
+            assert client.get(url).status_code == 200
+            assert client.get(url).status_code == 404
+
+
+def upload(client: httpx.Client, scaled: Scaled, number: int) -> dict[str, str]:
+    lines = "".join(f"{number}: There are {count} trees in the garden.\n" for count in range(SENTENCES))
+    fields = {"source_lang": scaled.source, "target_lang": scaled.target}
+    answer = client.post("/v2/document", files={"file": (f"{number}.txt", lines.encode())}, data=fields)
+    assert answer.status_code == 200, answer.text
+    handle: dict[str, str] = answer.json()
+    return handle
+
+
+def result(client: httpx.Client, handle: dict[str, str]) -> str:
+    url, key = f"/v2/document/{handle['document_id']}", {"document_key": handle["document_key"]}
+    end = time.monotonic() + 240
+    while (status := client.post(url, json=key).json())["status"] != "done":
+        assert status["status"] in ("queued", "translating"), status
+        assert time.monotonic() < end, status
+        time.sleep(0.5)
+    answer = client.post(f"{url}/result", json=key)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_one_is_killed_and_one_is_stopped_under_load(scaled: Scaled) -> None:
+    with scaled.client() as client:
+        handles = [upload(client, scaled, number) for number in range(REPLICAS)]
+        with load(scaled) as seen:
+            docker("kill", "--signal", "KILL", scaled.replicas[-1])
+        # What it was at work on is asked of another, or ends without an answer where its connection was reset: at most
+        # one request of each caller. Nobody gets anything else, and nobody waits.
+        lost = seen.total() - seen["200"]
+        print(f"of {seen.total()} requests {lost} ended without an answer: {seen}")
+        assert lost <= CALLERS, seen
+        assert all(found == "200" or "502 Bad Gateway" in found or "Disconnected" in found or "disconnected" in found
+                   for found in seen), seen  # fmt: skip
+        assert len(scaled.replicas) == REPLICAS - 1
+        with load(scaled) as seen:
+            scaled.scale(1)
+        assert set(seen) == {"200"}, seen
+        assert len(scaled.replicas) == 1
+        # Acknowledged is acknowledged: the last one has translated what the others left behind.
+        for handle in handles:
+            lines = result(client, handle).splitlines()
+            assert len(lines) == SENTENCES
+            assert all(lines)
+    last = [docker_program() or "", "logs", scaled.replicas[0]]
+    log = subprocess.run(last, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
+    assert "goes on with a document" in log
