@@ -12,15 +12,37 @@ MASKED_SCORE = -1e9
 
 def attend(scores: Any, memory: Any, memory_mask: Any) -> tuple[Any, Any]:
     """``scores [rows, target, source]``, ``memory [rows, source, memory]``, ``memory_mask bool [rows, source]`` ->
-    context ``[rows, target, memory]`` and attention ``[rows, target, source]``, whose rows sum to 1."""
+    context ``[rows, target, memory]`` and attention ``[rows, target, source]``, whose rows sum to 1. With heads all
+    have an axis more, the second; that of the mask is of one."""
     # Added, not chosen by a where, which would be six nodes of the exported graph: adding 0 changes no score.
-    hidden = ops.cast(ops.logical_not(ops.expand_dims(memory_mask, 1)), scores.dtype)
+    hidden = ops.cast(ops.logical_not(ops.expand_dims(memory_mask, -2)), scores.dtype)
     scores = scores + hidden * ops.cast(MASKED_SCORE, scores.dtype)
     with warnings.catch_warnings():
         # Keras doubts a softmax over an axis of one; a source of one token has just that.
         warnings.filterwarnings("ignore", "(?s).*softmax over axis", UserWarning)
         attention = ops.softmax(scores, axis=-1)
     return ops.matmul(attention, memory), attention
+
+
+def attend_by_heads(query: Any, memory: Any, memory_mask: Any, heads: int) -> tuple[Any, Any]:
+    """Scaled dot products of ``heads`` parts each (Vaswani et al. 2017, arXiv:1706.03762).
+
+    ``query [rows, target, units]``, ``memory [rows, source, units]`` or keys and values side by side
+    ``[rows, source, 2 units]``, ``memory_mask bool [rows, source]`` -> context ``[rows, target, units]`` and attention
+    ``[rows, target, source]``, the mean over heads.
+    """
+    units = query.shape[-1]
+    keys, values = (memory, memory) if memory.shape[-1] == units else ops.split(memory, 2, axis=-1)
+    query, keys, values = (_by_heads(tensor, heads) for tensor in (query, keys, values))
+    scores = ops.matmul(query, ops.transpose(keys, (0, 1, 3, 2))) * (units // heads) ** -0.5
+    context, attention = attend(scores, values, ops.expand_dims(memory_mask, 1))
+    return ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (-1, ops.shape(context)[2], units)), ops.mean(attention, 1)
+
+
+def _by_heads(tensor: Any, heads: int) -> Any:
+    """``[rows, places, units]`` -> ``[rows, heads, places, units / heads]``."""
+    places, units = ops.shape(tensor)[1], tensor.shape[-1]
+    return ops.transpose(ops.reshape(tensor, (-1, places, heads, units // heads)), (0, 2, 1, 3))
 
 
 def _over_target(query: Any) -> Any:
@@ -62,6 +84,23 @@ class Attention(keras.layers.Layer):
         return attend(
             ops.matmul(_over_target(self.project(query)), ops.transpose(memory, (0, 2, 1))), memory, memory_mask
         )
+
+
+class HeadsAttention(keras.layers.Layer):
+    """General attention with several heads: each asks its own part of the memory."""
+
+    def __init__(self, memory_units: int, heads: int, name: str) -> None:
+        super().__init__(name=name)
+        self.heads = heads
+        self.project = keras.layers.Dense(memory_units, use_bias=False, name="project")
+
+    def memories(self, hidden: Any) -> dict[str, Any]:
+        """What the decoder needs of the encoder's outputs ``[rows, source, memory]``, by name."""
+        return {"memory": hidden}
+
+    def call(self, query: Any, memories: dict[str, Any], memory_mask: Any) -> tuple[Any, Any]:
+        """``query [rows, target, units]`` (of one step: ``[rows, units]``) -> see ``attend_by_heads``."""
+        return attend_by_heads(_over_target(self.project(query)), memories["memory"], memory_mask, self.heads)
 
 
 class AdditiveAttention(keras.layers.Layer):

@@ -106,19 +106,27 @@ class CoupledCell(keras.layers.Layer):
         return {"units": self.units, "name": self.name}
 
 
-def recurrent_layer(kind: CellKind, units: int, name: str, forget_bias: float = 1.0) -> Any:
-    """A layer over time that returns its outputs ``[rows, time, units]`` and its last states."""
+def recurrent_layer(
+    kind: CellKind, units: int, name: str, forget_bias: float = 1.0, recurrent_dropout: float = 0.0
+) -> Any:
+    """A layer over time that returns its outputs ``[rows, time, units]`` and its last states.
+
+    :param recurrent_dropout: of Keras's own cells, ``lstm`` and ``gru``.
+    """
     if kind == "lstm":
         return keras.layers.LSTM(
             units,
             bias_initializer=ForgetBias(forget_bias),
             unit_forget_bias=False,  # would be 1, whatever the initializer says
+            recurrent_dropout=recurrent_dropout,
             return_sequences=True,
             return_state=True,
             name=name,
         )
     if kind == "gru":
-        return keras.layers.GRU(units, return_sequences=True, return_state=True, name=name)
+        return keras.layers.GRU(
+            units, recurrent_dropout=recurrent_dropout, return_sequences=True, return_state=True, name=name
+        )
     cell: Any = CoupledCell(units, name=f"{kind}_cell")
     if kind == "peephole":
         cell = PeepholeCell(units, forget_bias, name=f"{kind}_cell")

@@ -102,12 +102,21 @@ class ModelConfig(_Section):
     - ``reads_tokens = false``: no token enters the decoder; it writes from the context alone.
     - ``readout``: a tanh layer of ``embedding`` units between the decoder and the scores.
     - ``residual``: each layer but the lowest of either side adds to what it reads.
+    - ``layer_norm``: what each recurrent layer gives is normalised (Ba et al. 2016, arXiv:1607.06450).
+    - ``recurrent_dropout``: of the states between steps, one mask for a whole sequence (Gal & Ghahramani 2016,
+      arXiv:1512.05287).
+    - ``encoder = "self-attention"``: layers of self-attention of ``encoder_units`` with ``encoder_heads`` each, under a
+      recurrent decoder (Chen et al. 2018, arXiv:1804.09849). In place of a last state it hands over the mean of all.
+    - ``attention_heads``: general attention asks so many questions at once, each of a part of the memory (Vaswani et
+      al. 2017, arXiv:1706.03762).
     - ``forget_bias``: of an LSTM's forget gates at first. The higher, the longer a cell keeps what it holds before it
       learned to: at 1 for some steps, at 5 for a hundred (Gers et al. 2000, "Learning to forget"; Jozefowicz et al.
       2015, "An empirical exploration of recurrent network architectures").
     """
 
     cell: CellKind = "lstm"
+    encoder: Literal["recurrent", "self-attention"] = "recurrent"
+    encoder_heads: Positive = 4
     input: Literal["embedding", "one-hot"] = "embedding"
     embedding: Positive = 384
     encoder_units: Positive = 192
@@ -120,13 +129,16 @@ class ModelConfig(_Section):
     layers_below: Positive = 1
     layers_above: Annotated[int, Field(ge=0)] = 1
     attention: Literal["none", "dot", "general", "bahdanau"] = "general"
+    attention_heads: Positive = 1
     input_feeding: bool = False
     reads_tokens: bool = True
     residual: bool = False
+    layer_norm: bool = False
     forget_bias: float = 1.0
     readout: bool = True
     tied: bool = True
     dropout: Fraction = 0.2
+    recurrent_dropout: Fraction = 0.0
 
     @property
     def memory_units(self) -> int:
@@ -163,6 +175,26 @@ class ModelConfig(_Section):
             )
         if self.forget_bias != 1.0 and self.cell not in ("lstm", "peephole"):
             raise ValueError(f"forget_bias is {self.forget_bias}, a {self.cell} cell has no forget gate of its own")
+        if self.recurrent_dropout and (self.cell not in ("lstm", "gru") or self.input_feeding):
+            raise ValueError("recurrent_dropout is for lstm and gru cells without input_feeding")
+        return self
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "ModelConfig":
+        if self.attention_heads > 1 and self.attention != "general":
+            raise ValueError(f"attention_heads is {self.attention_heads}: only general attention has heads")
+        if self.memory_units % self.attention_heads:
+            raise ValueError(f"attention_heads ({self.attention_heads}) must divide the memory ({self.memory_units})")
+        if self.encoder == "self-attention":
+            if self.bidirectional or self.reversed_source or not self.encoder_layers or self.bridge == "copy":
+                raise ValueError(
+                    "encoder = 'self-attention' sees all at once and has no last states: it needs encoder_layers, "
+                    "bidirectional = false, reversed_source = false and a bridge other than copy"
+                )
+            if self.encoder_units % self.encoder_heads:
+                raise ValueError(
+                    f"encoder_heads ({self.encoder_heads}) must divide encoder_units ({self.encoder_units})"
+                )
         return self
 
 
@@ -175,6 +207,11 @@ class TrainingConfig(_Section):
       that read a sequence and answer at its end.
     - ``budget_seconds`` is processor time of the training steps, all threads together: equal for runs that are to be
       compared, also on a busy machine. The learning rate then follows the budget instead of ``max_steps``.
+    - ``resegmentation``: each time that a pair is met, its words are cut into other pieces: by a unigram vocabulary at
+      this temperature (Kudo 2018, arXiv:1804.10959), by a BPE one with so many merges left out (Provilkov et al. 2020,
+      arXiv:1910.13267).
+    - ``averaged_steps``: what is measured on dev and exported are the weights averaged over about so many last steps
+      (Polyak & Juditsky 1992, as an exponential moving average).
     - ``shortlist``: so many tokens of the vocabulary stand for all in the loss (see ``shortlist.py``), for the first
       ``shortlist_until`` of the run; then all do, and always for a batch that writes more different tokens. Dev is
       measured with all.
@@ -192,6 +229,8 @@ class TrainingConfig(_Section):
     sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
     sampling_rise: Annotated[float, Field(ge=0, le=1)] = 0.0
     loss_on: Literal["all", "last"] = "all"
+    resegmentation: Fraction = 0.0
+    averaged_steps: Annotated[int, Field(ge=2)] | None = None
     shortlist: Positive | None = None
     shortlist_until: Annotated[float, Field(ge=0, le=1)] = 0.9
     gradient_clip_norm: Annotated[float, Field(gt=0)] = 1.0
@@ -277,6 +316,14 @@ class RunConfig(_Section):
         for entry in (*self.corpus.dev, *self.corpus.test):
             if entry.target not in (None, self.target, *self.tagged):
                 raise ValueError(f"{entry.name}: no training file has the target {entry.target!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _drawn_as_can_be(self) -> "RunConfig":
+        if self.training.resegmentation and self.tokenizer.kind != "sentencepiece":
+            raise ValueError(f"resegmentation needs tokenizer.kind = 'sentencepiece', not {self.tokenizer.kind!r}")
+        if self.model.recurrent_dropout and self.training.sampling:
+            raise ValueError("recurrent_dropout and sampling exclude each other: sampling goes through single steps")
         return self
 
     @model_validator(mode="after")

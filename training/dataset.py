@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.bundle.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer
 from training.corpus import Pair
+from training.resegmentation import ROOM, Cut, Resegmentation
 
 Ids = NDArray[np.int32]
 
@@ -122,6 +123,7 @@ class BatchPlan:
     new one.
 
     :param loss_on: ``last``: of each target only its last token counts, not its eos.
+    :param resegmentation: cuts both sides anew each time, where that still fits into the bucket.
     """
 
     def __init__(
@@ -130,19 +132,25 @@ class BatchPlan:
         widths: Sequence[int],
         tokens_per_batch: int,
         loss_on: Literal["all", "last"] = "all",
+        resegmentation: Resegmentation | None = None,
     ) -> None:
         self._pairs = pairs
+        self._resegmentation = resegmentation
         self._loss_on = loss_on
         self._widths = tuple(widths)
         self._rows = tuple(max(1, tokens_per_batch // width) for width in widths)
         # One more for eos on either side.
         longest = np.maximum(pairs.source.lengths, pairs.target.lengths) + 1
+        if resegmentation is not None:
+            longest = np.minimum(np.ceil(longest * ROOM), np.maximum(longest, widths[-1]))
         bucket_of = np.searchsorted(np.asarray(widths), longest)
         self._members = [np.flatnonzero(bucket_of == bucket) for bucket in range(len(widths))]
         self._source_widths, self._target_widths = (
             [int(side.lengths[members].max(initial=0)) + 1 for members in self._members]
             for side in (pairs.source, pairs.target)
         )
+        if resegmentation is not None:
+            self._source_widths = self._target_widths = list(widths)
         self.left_out = int(np.count_nonzero(bucket_of == len(widths)))
 
     @property
@@ -158,9 +166,15 @@ class BatchPlan:
             chunks.extend((bucket, order[start : start + rows]) for start in range(0, len(order), rows))
         for index in generator.permutation(len(chunks))[skip:]:
             bucket, members = chunks[index]
-            yield self._assemble(members, bucket)
+            if self._resegmentation is None:
+                yield self._assemble(members, bucket)
+            else:
+                # Of its own place, so that a run that goes on draws the same.
+                with self._resegmentation.drawn(seed, epoch, index) as cut:
+                    batch = self._assemble(members, bucket, cut)
+                yield batch
 
-    def _assemble(self, members: NDArray[np.int64], bucket: int) -> Batch:
+    def _assemble(self, members: NDArray[np.int64], bucket: int, cut: Cut | None = None) -> Batch:
         rows = self._rows[bucket]
         source_ids = np.full((rows, self._source_widths[bucket]), PAD_ID, np.int32)
         input_ids = np.full((rows, self._target_widths[bucket]), PAD_ID, np.int32)
@@ -170,6 +184,11 @@ class BatchPlan:
         tokens = 0
         for row, member in enumerate(members):
             source, target = self._pairs.source.sentence(member), self._pairs.target.sentence(member)
+            if cut is not None:
+                source, target = (
+                    other if len(other) < self._widths[bucket] else side
+                    for side, other in ((source, cut(source)), (target, cut(target)))
+                )
             lengths[row] = len(source) + 1
             source_ids[row, : len(source)] = source
             source_ids[row, len(source)] = EOS_ID

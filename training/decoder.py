@@ -41,7 +41,8 @@ def decoder_layers(config: ModelConfig, where: Literal["lower", "upper"]) -> lis
     """The layers below or above the attention, lowest first."""
     count = config.layers_below if where == "lower" else config.layers_above
     names = [f"decoder_{where}" if index == 0 else f"decoder_{where}_{index + 1}" for index in range(count)]
-    return [recurrent_layer(config.cell, config.units, name, config.forget_bias) for name in names]
+    more = (config.forget_bias, config.recurrent_dropout)
+    return [recurrent_layer(config.cell, config.units, name, *more) for name in names]
 
 
 class Advance(Protocol):
@@ -88,6 +89,7 @@ class Decoded:
 def decode(
     config: ModelConfig,
     layers: Sequence[Any],
+    norms: Sequence[Any],
     inputs: Sequence[Any],
     context: Any | None,
     states: Sequence[Any],
@@ -97,6 +99,7 @@ def decode(
 ) -> Decoded:
     """Through all layers, whole (``[rows, target, ...]``) or one step (``[rows, ...]``).
 
+    :param norms: one for what each layer gives; none where that is not normalised.
     :param inputs: what enters the lowest layer: the embedded token, the last readout, the fixed context.
     :param context: the fixed context, which the readout sees too (Cho et al. 2014).
     :param states: of the layers, lowest first.
@@ -110,6 +113,7 @@ def decode(
         joined = drop(index, _join(entering))
         outputs, new = advance(layer, joined, states[index * per_layer : (index + 1) * per_layer])
         following.extend(new)
+        outputs = norms[index](outputs) if norms else outputs
         hidden = outputs if hidden is None or not config.residual else outputs + hidden
         entering = [hidden]
         if attend is not None and index + 1 == config.layers_below:

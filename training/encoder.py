@@ -1,4 +1,4 @@
-"""The encoder: recurrent layers over the source."""
+"""The encoder: recurrent layers over the source, or layers of self-attention."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from keras import ops
 from training.cells import CELL_STATES, recurrent_layer
 from training.config import ModelConfig
 from training.layers import length_mask, over_source, reversed_places, take_places
+from training.self_attention import Entrance, SelfAttentionLayer
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,28 @@ def run_layer(index: int, layer: Any, hidden: Any, mask: Any, training: bool) ->
 
 def encoder_layers(config: ModelConfig) -> list[Any]:
     """The encoder's layers, lowest first."""
-    layers: list[Any] = []
-    for index in range(config.encoder_layers):
-        if config.bidirectional:
-            one = recurrent_layer(config.cell, config.encoder_units, config.cell, config.forget_bias)
-            layers.append(keras.layers.Bidirectional(one, name=f"encoder_{index}"))
-        else:
-            layers.append(recurrent_layer(config.cell, config.encoder_units, f"encoder_{index}", config.forget_bias))
-    return layers
+    names = [f"encoder_{index}" for index in range(config.encoder_layers)]
+    if config.encoder == "self-attention":
+        units, heads = config.encoder_units, config.encoder_heads
+        return [SelfAttentionLayer(units, heads, config.dropout, name == names[-1], name) for name in names]
+
+    def recurrent(name: str) -> Any:
+        return recurrent_layer(config.cell, config.encoder_units, name, config.forget_bias, config.recurrent_dropout)
+
+    if config.bidirectional:
+        return [keras.layers.Bidirectional(recurrent(config.cell), name=name) for name in names]
+    return [recurrent(name) for name in names]
+
+
+def entrance(config: ModelConfig) -> Any | None:
+    """What stands before layers of self-attention; None before others."""
+    return Entrance(config.encoder_units, name="entrance") if config.encoder == "self-attention" else None
 
 
 def read_source(
     config: ModelConfig,
     layers: Sequence[Any],
+    norms: Sequence[Any],
     dropouts: Sequence[Any],
     embed: Any,
     source_ids: Any,
@@ -63,6 +73,8 @@ def read_source(
 
     ``hidden`` comes back in the order of the source, also where the encoder reads it reversed. Without layers nothing
     is read, and there is no ``hidden``.
+
+    :param norms: one for what each layer gives; none where that is not normalised.
     """
     width = ops.shape(source_ids)[1]
     mask = length_mask(source_lengths, width)
@@ -74,12 +86,32 @@ def read_source(
     last: list[dict[str, Any]] = []
     for index, layer in enumerate(layers):
         outputs, states = run(index, layer, hidden, mask, training)
+        outputs = norms[index](outputs) if norms else outputs
         hidden = hidden + outputs if config.residual and index else outputs
         hidden = dropouts[index + 1](hidden, training=training)
         last.append(_side_by_side(CELL_STATES[config.cell], states))
     if config.reversed_source and config.attention != "none":
         hidden = take_places(hidden, reversed_places(source_lengths, width))
     return Read(hidden, mask, last)
+
+
+def read_at_once(
+    config: ModelConfig,
+    enter: Any,
+    layers: Sequence[Any],
+    dropout: Any,
+    embed: Any,
+    source_ids: Any,
+    source_lengths: Any,
+    training: bool,
+) -> Read:
+    """As ``read_source``, by self-attention. There is no last state: the mean over the source stands for it."""
+    mask = length_mask(source_lengths, ops.shape(source_ids)[1])
+    hidden = dropout(enter(embed(source_ids)), training=training)
+    for layer in layers:
+        hidden = layer(hidden, mask, training=training)
+    mean = over_source("mean", hidden, mask)
+    return Read(hidden, mask, [dict.fromkeys(CELL_STATES[config.cell], mean)])
 
 
 def _side_by_side(names: Sequence[str], states: Sequence[Any]) -> dict[str, Any]:

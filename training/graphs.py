@@ -27,7 +27,8 @@ Inputs = dict[str, tuple[Any, tuple[int | None, ...]]]
 def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
     """``source_ids, source_lengths -> memory*, state_*`` in float32."""
     config = model.config
-    cuts = [LayerCut(index, layer, config.cell) for index, layer in enumerate(model.encoder_layers)]
+    recurrent = model.encoder_layers if config.encoder == "recurrent" else []
+    cuts = [LayerCut(index, layer, config.cell) for index, layer in enumerate(recurrent)]
     inputs: Inputs = {"source_ids": (tf.int32, (None, None)), "source_lengths": (tf.int32, (None,))}
     for cut in cuts:
         inputs[cut.outputs] = (tf.float32, (None, None, config.memory_units))

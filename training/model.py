@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from app.bundle.tokenizer import PAD_ID
-from training.attention import AdditiveAttention, Attention, DotAttention
+from training.attention import AdditiveAttention, Attention, DotAttention, HeadsAttention
 from training.bridge import bridges, first_state
 from training.config import ModelConfig
 from training.decoder import (
@@ -22,7 +22,7 @@ from training.decoder import (
     one_step,
     over_target,
 )
-from training.encoder import RunLayer, encoder_layers, read_source, run_layer
+from training.encoder import Read, RunLayer, encoder_layers, entrance, read_at_once, read_source, run_layer
 from training.layers import OneHot, TiedOutput, UntiedOutput, length_mask
 
 Memories = dict[str, Any]
@@ -47,11 +47,16 @@ class EncoderDecoder(keras.Model):
         self.label_smoothing = label_smoothing
         self.states = decoder_states(config)
         self.embedding = self._embedding()
+        self.entrance: Any = entrance(config)
         self.encoder_layers = encoder_layers(config)
         self.bridges = bridges(config, self.states)
         self.lower = decoder_layers(config, "lower")
         self.attention: Any = _attention(config)
         self.upper = decoder_layers(config, "upper")
+        self.encoder_norms = _norms(
+            "norm_encoder", config.encoder_layers if config.layer_norm and self.entrance is None else 0
+        )
+        self.decoder_norms = _norms("norm_decoder", config.decoder_layers if config.layer_norm else 0)
         self.readout: Any = (
             keras.layers.Dense(config.embedding, activation="tanh", name="readout") if config.readout else None
         )
@@ -101,16 +106,20 @@ class EncoderDecoder(keras.Model):
     ) -> tuple[Memories, list[Any]]:
         """``source_ids [rows, source]`` -> the memories by name, ``[rows, source, ...]``, and the first states in the
         order of ``state_names``, each ``[rows, units]``."""
-        dropouts = self.dropouts[: self.config.encoder_layers + 1]
-        read = read_source(
-            self.config, self.encoder_layers, dropouts, self.embedding, source_ids, source_lengths, training, run
-        )
+        read = self._read(source_ids, source_lengths, training, run)
         memories = {} if self.attention is None else self.attention.memories(read.hidden)
         first = [
             first_state(self.config, self.bridges, state, read, source_lengths, self.compute_dtype)
             for state in self.states
         ]
         return memories, first
+
+    def _read(self, source_ids: Any, source_lengths: Any, training: bool, run: RunLayer) -> Read:
+        config, layers, dropouts = self.config, self.encoder_layers, self.dropouts[: self.config.encoder_layers + 1]
+        source = (self.embedding, source_ids, source_lengths, training)
+        if self.entrance is not None:
+            return read_at_once(config, self.entrance, layers, dropouts[0], *source)
+        return read_source(config, layers, self.encoder_norms, dropouts, *source, run)
 
     # --- the decoder -------------------------------------------------------------------------------------------
 
@@ -225,7 +234,7 @@ class EncoderDecoder(keras.Model):
         if context is not None:
             inputs.append(context)
         layers = [*self.lower, *self.upper]
-        return decode(self.config, layers, inputs, context, states, attend, advance, drop)
+        return decode(self.config, layers, self.decoder_norms, inputs, context, states, attend, advance, drop)
 
     def _top(self, decoded: Decoded) -> Any:
         return decoded.top if self.readout is None else self.readout(decoded.top)
@@ -306,4 +315,10 @@ def _attention(config: ModelConfig) -> Any | None:
         return DotAttention(name="attention")
     if config.attention == "bahdanau":
         return AdditiveAttention(config.units, name="attention")
+    if config.attention_heads > 1:
+        return HeadsAttention(config.memory_units, config.attention_heads, name="attention")
     return Attention(config.memory_units, name="attention")
+
+
+def _norms(name: str, count: int) -> list[Any]:
+    return [keras.layers.LayerNormalization(name=f"{name}_{index}") for index in range(count)]

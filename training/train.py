@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import keras
 import numpy as np
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from app.bundle.tokenizer import SentencePieceTokenizer
 from training.arrays import to_numpy
 from training.checkpoint import Place, load_checkpoint, load_weights, save_checkpoint, save_weights
 from training.config import RunConfig, TrainingConfig
@@ -16,6 +19,7 @@ from training.dataset import Batch, BatchPlan, TokenPairs
 from training.errors import ConfigError, NotANumber
 from training.model import EncoderDecoder
 from training.prepare import load_run_tokenizer
+from training.resegmentation import Resegmentation
 from training.scalars import ScalarLog
 from training.shortlist import shortlist
 
@@ -56,10 +60,11 @@ def build_model(config: RunConfig, vocabulary_size: int, *, for_training: bool) 
 def build_optimizer(settings: TrainingConfig) -> keras.optimizers.Optimizer:
     """Adam (Kingma & Ba 2015, arXiv:1412.6980) or RMSprop (Tieleman & Hinton 2012); the trainer sets the rate at each
     step."""
-    rate, clip = settings.learning_rate, settings.gradient_clip_norm
+    rate, clip, averaged = settings.learning_rate, settings.gradient_clip_norm, settings.averaged_steps
+    average: dict[str, Any] = {} if averaged is None else {"use_ema": True, "ema_momentum": 1 - 1 / averaged}
     if settings.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(rate, global_clipnorm=clip, name="rmsprop")
-    return keras.optimizers.Adam(rate, beta_2=0.98, epsilon=1e-9, global_clipnorm=clip, name="adam")
+        return keras.optimizers.RMSprop(rate, global_clipnorm=clip, name="rmsprop", **average)
+    return keras.optimizers.Adam(rate, beta_2=0.98, epsilon=1e-9, global_clipnorm=clip, name="adam", **average)
 
 
 def sampling_rate(settings: TrainingConfig, progress: float) -> float:
@@ -80,8 +85,12 @@ class Trainer:
         self.model = build_model(config, tokenizer.vocabulary_size, for_training=True)
         settings = config.training
         self.train_pairs, self.dev_pairs = TokenPairs.load(run / "train.npz"), TokenPairs.load(run / "dev.npz")
-        self.plan = BatchPlan(self.train_pairs, settings.bucket_widths, settings.tokens_per_batch, settings.loss_on)
-        self.dev_plan = BatchPlan(self.dev_pairs, settings.bucket_widths, settings.tokens_per_batch, settings.loss_on)
+        resegmentation = None
+        if settings.resegmentation and isinstance(tokenizer, SentencePieceTokenizer):
+            resegmentation = Resegmentation(tokenizer, settings.resegmentation)
+        cut = (settings.bucket_widths, settings.tokens_per_batch, settings.loss_on)
+        self.plan = BatchPlan(self.train_pairs, *cut, resegmentation)
+        self.dev_plan = BatchPlan(self.dev_pairs, *cut)
         if not self.plan.batches_per_epoch or not self.dev_plan.batches_per_epoch:
             raise ConfigError(f"no pair fits into bucket_widths {list(settings.bucket_widths)}")
         checkpoint = run / CHECKPOINT_FILE
@@ -192,22 +201,42 @@ class Trainer:
         place, settings = self.place, self.config.training
         loss = place.loss_sum / place.loss_steps
         place.loss_sum, place.loss_steps = 0.0, 0
-        self.model.reset_metrics()
-        dev_loss = self.dev_loss()
+        with self._averaged():
+            dev_loss = self._keep_if_best()
         log.add(place.step, dev_loss=dev_loss)
         place.history.append({"step": place.step, "epoch": place.epoch, "loss": loss, "dev_loss": dev_loss})
-        if dev_loss < place.best_dev_loss:
-            place.best_dev_loss, place.best_step, place.evaluations_without_gain = dev_loss, place.step, 0
-            save_weights(self.run / BEST_WEIGHTS_FILE, self.model)
-        else:
-            place.evaluations_without_gain += 1
-            place.finished = place.evaluations_without_gain >= settings.patience_evaluations
+        place.finished = place.finished or place.evaluations_without_gain >= settings.patience_evaluations
         progress.console.print(
             f"step {place.step:,} epoch {place.epoch} loss {loss:.3f} dev {dev_loss:.4f} "
             f"(best {place.best_dev_loss:.4f} at {place.best_step:,}), {place.training_seconds / 60:.1f} min, "
             f"{place.target_tokens / place.training_seconds:,.0f} tokens/s",
             soft_wrap=True,
         )
+
+    def _keep_if_best(self) -> float:
+        place = self.place
+        self.model.reset_metrics()
+        dev_loss = self.dev_loss()
+        if dev_loss < place.best_dev_loss:
+            place.best_dev_loss, place.best_step, place.evaluations_without_gain = dev_loss, place.step, 0
+            save_weights(self.run / BEST_WEIGHTS_FILE, self.model)
+        else:
+            place.evaluations_without_gain += 1
+        return dev_loss
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """With ``averaged_steps``, the model has the average of its last weights meanwhile."""
+        if self.config.training.averaged_steps is None:
+            yield
+            return
+        own = [to_numpy(variable) for variable in self.model.trainable_variables]
+        self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.model.trainable_variables, own, strict=True):
+                variable.assign(value)
 
     def _learning_rate(self) -> float:
         return float(to_numpy(self.model.optimizer.learning_rate))

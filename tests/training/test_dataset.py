@@ -1,11 +1,15 @@
 """Batches: every pair once an epoch, few shapes, the same order for the same seed."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.bundle.tokenizer import BOS_ID, EOS_ID, PAD_ID
+from app.bundle.tokenizer import BOS_ID, EOS_ID, PAD_ID, SentencePieceTokenizer
+from training.config import TokenizerConfig
 from training.dataset import Batch, BatchPlan, Side, TokenPairs, length_ratio
+from training.resegmentation import Resegmentation
+from training.tokenizer import learn_tokenizer, tag_piece
 
 SENTENCES = st.lists(st.integers(4, 30), max_size=9)
 
@@ -64,3 +68,37 @@ def test_length_ratio_counts_eos() -> None:
     mean, deviation = length_ratio(token_pairs([([4], [5, 5, 5]), ([4], [5])]))
     assert mean == 1.5
     assert deviation == 0.5
+
+
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+def test_other_pieces_are_the_same_text_drawn_anew_each_epoch(algorithm: str) -> None:
+    texts = [f"the {word}s of my {other}s are {word}ing" for word in WORDS for other in WORDS]
+    config = TokenizerConfig.model_validate({"algorithm": algorithm, "vocabulary_size": 292})
+    tokenizer = learn_tokenizer(texts, config, seed=1, targets=("fr", "de"))
+    assert isinstance(tokenizer, SentencePieceTokenizer)
+    tag = tokenizer.id_of(tag_piece("fr"))
+    pairs = TokenPairs.encode([(text, text[::-1]) for text in texts], tokenizer, [tag] * len(texts))
+    longest = int(max(pairs.source.lengths.max(), pairs.target.lengths.max()))
+    widths = (longest // 2, longest + 1)
+    plan = BatchPlan(pairs, widths, 8 * widths[1], resegmentation=Resegmentation(tokenizer, 0.3))
+    assert not plan.left_out
+    seen = []
+    for epoch in (0, 0, 1):
+        found: dict[str, list[int]] = {}
+        for batch in plan.batches(7, epoch):
+            assert batch.source_ids.shape[1] in widths
+            for source, target in rows_of(batch):
+                assert source[0] == tag
+                assert tokenizer.decode(target) == tokenizer.decode(source[1:])[::-1]
+                found[tokenizer.decode(source[1:])] = source
+        assert set(found) == set(texts)
+        seen.append(found)
+    assert seen[0] == seen[1]
+    assert sum(seen[0][text] != seen[2][text] for text in texts) > len(texts) / 4
+    # Going on in the middle of an epoch draws the same.
+    assert [rows_of(batch) for batch in plan.batches(7, 0, skip=2)] == [rows_of(batch) for batch in plan.batches(7, 0)][
+        2:
+    ]
+
+
+WORDS = ("walk", "talk", "paint", "garden", "hammer", "light", "water", "number")

@@ -52,8 +52,11 @@ def assert_same(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> No
         np.testing.assert_array_equal(array, right[name], err_msg=name)
 
 
-def test_stopped_and_resumed_equals_never_stopped_and_a_seed_fixes_the_run(tmp_path: Path) -> None:
-    config = small(tmp_path)
+@pytest.mark.parametrize("averaged_steps", [None, 6])
+def test_stopped_and_resumed_equals_never_stopped_and_a_seed_fixes_the_run(
+    tmp_path: Path, averaged_steps: int | None
+) -> None:
+    config = small(tmp_path, averaged_steps=averaged_steps)
     runs = [prepared(tmp_path, config, name) for name in ("whole", "again", "broken")]
     for run in runs[:2]:
         Trainer(config, run).fit()
@@ -68,6 +71,24 @@ def test_stopped_and_resumed_equals_never_stopped_and_a_seed_fixes_the_run(tmp_p
     run = prepared(tmp_path, other, "other")
     Trainer(other, run).fit()
     assert any((array != weights(run)[name]).any() for name, array in weights(runs[0]).items() if "kernel" in name)
+
+
+def test_what_is_kept_is_the_average_of_the_last_weights_and_training_goes_on_with_its_own(tmp_path: Path) -> None:
+    settings = {"evaluate_every_steps": 1, "precision": "float32"}
+    config = small(tmp_path, **settings, averaged_steps=3)
+    plain = small(tmp_path, **settings)
+    average, own = prepared(tmp_path, config, "average"), prepared(tmp_path, plain, "own")
+    expected: dict[str, np.ndarray] = {}
+    trainers = Trainer(config, average), Trainer(plain, own)
+    for _ in range(5):
+        for trainer in trainers:
+            trainer.place.best_dev_loss = float("inf")  # the weights of each step are kept
+            trainer.fit(1)
+        assert_same(weights(own), {name: value for name, value in weights(average).items() if name in weights(own)})
+        last = weights(own, BEST_WEIGHTS_FILE)
+        expected = {name: 2 / 3 * expected.get(name, value) + value / 3 for name, value in last.items()}
+        for name, array in weights(average, BEST_WEIGHTS_FILE).items():
+            np.testing.assert_allclose(array, expected[name], atol=1e-6, err_msg=name)
 
 
 @pytest.mark.slow
