@@ -183,6 +183,18 @@ def _compare(options: argparse.Namespace) -> None:
             print(f"written: {path}")
 
 
+def _ladder(options: argparse.Namespace) -> None:
+    from training.compare.ladder import LADDERS, climb
+    from training.compare.ladder_page import write_ladders
+
+    ladder = LADDERS[options.ladder]
+    places = (options.configs, options.data, options.runs, options.models)
+    climb(ladder, options.rungs, *places, options.budget_seconds or ladder.budget_seconds, print)
+    if options.page is not None:
+        write_ladders(options.runs, options.page)
+        print(f"written: {options.page}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -244,8 +256,21 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--precision", choices=("int8", "float32"), default="int8", help="which bundle of the run")
     sample.set_defaults(command=_sample)
 
+    _add_ladder(commands.add_parser("ladder", help="recipes that differ in one thing each, measured on dev"))
     _add_tasks(commands.add_parser("make", help="write the corpus of a made-up task"))
     return parser
+
+
+def _add_ladder(ladder: argparse.ArgumentParser) -> None:
+    ladder.add_argument("ladder", choices=("first", "last"), help="from nothing, or on from a shipped model")
+    ladder.add_argument("rungs", nargs="*", metavar="RUNG", help="only these (default: all)")
+    ladder.add_argument("--data", type=Path, default=Path("data"), help="folder that the corpus paths start from")
+    ladder.add_argument("--runs", type=Path, default=Path("runs/ladder"), help="default: runs/ladder")
+    ladder.add_argument("--configs", type=Path, default=CONFIGS / "ladder", help="folder of the rungs' TOML files")
+    ladder.add_argument("--models", type=Path, default=Path("models"), help="where the shipped models are")
+    ladder.add_argument("--budget-seconds", type=float, help="processor time of each rung's training")
+    ladder.add_argument("--page", type=Path, help="put the tables into this file, between its marks")
+    ladder.set_defaults(command=_ladder)
 
 
 def _add_finetune(finetune: argparse.ArgumentParser) -> None:

@@ -16,9 +16,10 @@ from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from training.checkpoint import read_place, read_weights
 from training.compare.results import LengthScore, Result, Score
-from training.config import RunConfig
+from training.config import CorpusFile, RunConfig
 from training.corpus import Pair, normalise
 from training.dataset import TokenPairs
+from training.faults import count_faults
 from training.prepare import read_entry
 from training.scoring import ScoredSet, opened, score_set
 from training.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE
@@ -37,22 +38,31 @@ LENGTHS: tuple[tuple[int, int | None], ...] = (
 SPEED_SENTENCES = 400
 
 
-def measure(config: RunConfig, data: Path, run: Path, precision: str, limit: int | None = None) -> Result:
-    """Score the bundle on every set of ``corpus.test``, greedily, and time it.
+def measure(
+    config: RunConfig,
+    data: Path,
+    run: Path,
+    precision: str,
+    limit: int | None = None,
+    entries: Sequence[CorpusFile] | None = None,
+    beam_size: int = 1,
+) -> Result:
+    """Score the bundle on each of ``entries``, those of ``corpus.test`` if none are given, and time it greedily.
 
     :param limit: only so many sentences of each set.
     """
+    entries = config.corpus.test if entries is None else entries
     folder = run / precision
     bundle = load_bundle(folder)
     place = read_place(run / CHECKPOINT_FILE)
     scores, signatures = [], dict[str, None]()
-    for entry in config.corpus.test:
+    for entry in entries:
         pairs = [(normalise(source), normalise(target)) for source, target in read_entry(entry, config, data, run)]
         with opened(folder, threads=1, source=entry.source, target=entry.target) as translator:
-            scored = score_set(translator, entry.name, pairs[:limit], beam_size=1)
+            scored = score_set(translator, entry.name, pairs[:limit], beam_size)
         signatures |= dict.fromkeys(quality.signature for quality in scored.quality)
         scores.append(_score(scored))
-        if entry is config.corpus.test[0]:
+        if entry is entries[0]:
             tokens, characters = _speed(folder, pairs[: limit or SPEED_SENTENCES][:SPEED_SENTENCES])
     return Result(
         system=config.name,
@@ -86,6 +96,8 @@ def _score(scored: ScoredSet) -> Score:
         bleu=bleu.score,
         chrf=chrf.score,
         cut=scored.cut,
+        interval=bleu.interval,
+        faults=count_faults(scored.sources, scored.translations, scored.references),
         by_length=tuple(_of_length(scored, low, high) for low, high in LENGTHS),
     )
 

@@ -36,11 +36,6 @@ def write_page(results: Sequence[Result], runs: Path, page: Path) -> list[Path]:
 
     :raises ConfigError: the page has no marks.
     """
-    text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ConfigError(f"{page}: the marks {BEGIN!r} and {END!r} are not there")
     by_name = {result.system: result for result in results}
     pictures = _pictures(by_name, runs)
     projection = _projection(by_name, runs)
@@ -53,9 +48,21 @@ def write_page(results: Sequence[Result], runs: Path, page: Path) -> list[Path]:
     folder.mkdir(exist_ok=True)
     for name, content in pictures.items():
         write_atomically(folder / name, content)
-    section = "\n".join(_section(by_name, projection, tasks, list(pictures)))
-    write_atomically(page, f"{before}{BEGIN}\n{section}\n{END}{after}".encode())
+    put_between(page, BEGIN, END, _section(by_name, projection, tasks, list(pictures)))
     return [page, *(folder / name for name in pictures)]
+
+
+def put_between(page: Path, begin: str, end: str, lines: Sequence[str]) -> None:
+    """Put lines between two marks of a page, in place of what was there.
+
+    :raises ConfigError: the page has no such marks.
+    """
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ConfigError(f"{page}: the marks {begin!r} and {end!r} are not there")
+    section = "\n".join(lines)
+    write_atomically(page, f"{before}{begin}\n{section}\n{end}{after}".encode())
 
 
 def _pictures(results: Mapping[str, Result], runs: Path) -> dict[str, bytes]:

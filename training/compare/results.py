@@ -23,7 +23,8 @@ class LengthScore(BaseModel):
 
 
 class Score(BaseModel):
-    """Greedy, by the exported bundle through the engine, with sacreBLEU."""
+    """By the exported bundle through the engine, with sacreBLEU. ``interval``: half the width of BLEU's 95 % confidence
+    interval; ``faults``: how many sentences have each (``training.faults``)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,6 +33,8 @@ class Score(BaseModel):
     bleu: float
     chrf: float
     cut: int
+    interval: float | None = None
+    faults: dict[str, int] = {}
     by_length: tuple[LengthScore, ...]
 
 

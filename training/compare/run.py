@@ -40,7 +40,7 @@ def run_systems(
         if result is None or result.budget_seconds != budget_seconds:
             say(f"{number} of {len(systems)}: {system.name}, {system.shows}")
             if result is not None:
-                _forget_training(run)  # a finished run goes no further, and would pass for one of this budget
+                forget_training(run)  # a finished run goes no further, and would pass for one of this budget
             result = _run(config, data, run, limit)
             result.save(run)
         say(f"{system.name}: BLEU {result.main.bleu:.1f}, chrF {result.main.chrf:.1f}, {result.steps:,} steps")
@@ -54,7 +54,7 @@ def with_budget(config: RunConfig, budget_seconds: float) -> RunConfig:
     return config.model_copy(update={"training": training})
 
 
-def _forget_training(run: Path) -> None:
+def forget_training(run: Path) -> None:
     """Leave only the prepared corpus of a run."""
     for name in (CHECKPOINT_FILE, BEST_WEIGHTS_FILE, RESULT_FILE):
         (run / name).unlink(missing_ok=True)

@@ -1,0 +1,133 @@
+"""Ladders of recipes: each rung changes one thing of its ladder's foot, and is measured on dev with the same budget."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import keras
+
+from training.compare.measure import measure
+from training.compare.results import Result, load_result
+from training.compare.run import forget_training, with_budget
+from training.compare.systems import System
+from training.config import RunConfig, load_config
+from training.errors import ConfigError
+from training.export import export
+from training.prepare import load_run_tokenizer, prepare
+from training.starting_point import weights_of
+from training.train import Trainer
+
+
+# Of each dev set, so many at most: all of the everyday ones.
+SENTENCES: Final = 2000
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """``begins``: the bundle whose weights and vocabulary all rungs go on from, None for none. The first of ``rungs``
+    is the foot."""
+
+    name: str
+    what: str
+    budget_seconds: float
+    rungs: tuple[System, ...]
+    begins: str | None = None
+
+
+FIRST: Final = Ladder(
+    "first",
+    "English to French from nothing, everyday sentences alone",
+    150.0,
+    (
+        System("foot", "one layer under and one over general attention, 6,000 unigram pieces, 256 wide"),
+        System("dot", "attention by the dot product"),
+        System("additive", "additive attention"),
+        System("heads", "general attention with four heads"),
+        System("deeper-encoder", "three layers in the encoder, residual"),
+        System("self-attention", "two layers of self-attention for an encoder"),
+        System("layer-norm", "each layer's output normalised"),
+        System("gru", "GRU in place of LSTM"),
+        System("wider", "one and a half times as wide"),
+        System("recurrent-dropout", "variational dropout of the states too"),
+        System("no-smoothing", "no label smoothing"),
+        System("vocabulary-2000", "2,000 pieces"),
+        System("vocabulary-12000", "12,000 pieces"),
+        System("bpe", "BPE in place of unigram pieces"),
+        System("other-pieces", "other unigram pieces each time, temperature 0.3"),
+        System("bpe-dropout", "BPE, a tenth of the merges left out each time"),
+        System("larger-batches", "batches twice as large"),
+        System("lower-rate", "half the learning rate"),
+        System("averaged", "weights averaged over the last 100 steps"),
+        System("shortlist", "a shortlist of 1,536 tokens in the loss"),
+    ),
+)
+LAST: Final = Ladder(
+    "last",
+    "French to English, the last stage of a model that has read everything",
+    300.0,
+    (
+        System("foot", "everyday sentences twice, a fifth of all else"),
+        System("everyday-alone", "everyday sentences alone"),
+        System("averaged", "weights averaged over the last 100 steps"),
+        System("other-pieces", "other unigram pieces each time, temperature 0.3"),
+        System("no-smoothing", "no label smoothing"),
+        System("noise", "a tenth of the sources once more with noise"),
+        System("filtered", "without pairs of another language and the tenth that the model finds worst"),
+        System("distilled", "everyday sentences once as they are, once as the model itself translates them best"),
+    ),
+    begins="fr-en",
+)
+LADDERS: Final = {ladder.name: ladder for ladder in (FIRST, LAST)}
+
+
+def climb(
+    ladder: Ladder,
+    names: Sequence[str],
+    configs: Path,
+    data: Path,
+    runs: Path,
+    models: Path,
+    budget_seconds: float,
+    say: Callable[[str], None],
+) -> None:
+    """Train, export and measure the rungs of those names (none: all). What is measured is not measured again; killed
+    and started again, it goes on with the rung that was being trained.
+
+    :raises ConfigError: a rung that the ladder does not have.
+    """
+    known = {rung.name: rung for rung in ladder.rungs}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ConfigError(f"no rung {', '.join(unknown)}; there are {', '.join(known)}")
+    begins = None if ladder.begins is None else models / ladder.begins
+    for rung in [known[name] for name in names] or ladder.rungs:
+        config = with_budget(load_config(configs / ladder.name / f"{rung.name}.toml"), budget_seconds)
+        run = runs / ladder.name / rung.name
+        result = load_result(run)
+        if result is None or result.budget_seconds != budget_seconds:
+            say(f"{ladder.name}: {rung.name}, {rung.shows}")
+            if result is not None:
+                forget_training(run)
+            result = _run(config, data, run, begins)
+            result.save(run)
+        say(f"{rung.name}: dev loss {result.dev_loss:.3f}, BLEU {result.main.bleu:.2f}, {result.steps:,} steps")
+
+
+def results_of(ladder: Ladder, runs: Path) -> dict[str, Result]:
+    """What has been measured, by rung."""
+    found = {rung.name: load_result(runs / ladder.name / rung.name) for rung in ladder.rungs}
+    return {name: result for name, result in found.items() if result is not None}
+
+
+def _run(config: RunConfig, data: Path, run: Path, begins: Path | None) -> Result:
+    # Each rung begins with nothing left of the one before.
+    keras.utils.clear_session()
+    if not (run / "corpus.json").exists():
+        prepare(config, data, run, None if begins is None else begins / "tokenizer.model")
+    weights = None if begins is None else weights_of(begins, run, load_run_tokenizer(config, run))
+    Trainer(config, run, weights).fit()
+    keras.utils.clear_session()
+    export(config, run)
+    dev = config.corpus.dev
+    return measure(config, data, run, "int8", limit=SENTENCES, entries=dev, beam_size=config.export.beam_size)
