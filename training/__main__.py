@@ -195,6 +195,24 @@ def _ladder(options: argparse.Namespace) -> None:
         print(f"written: {options.page}")
 
 
+def _tune(options: argparse.Namespace) -> None:
+    from app.bundle.store import load_bundle
+    from training.config import CorpusFile
+    from training.corpus import normalise, read_pairs
+    from training.tune import tune
+
+    bundle = load_bundle(options.bundle).manifest
+    columns = tuple(options.columns.split(","))
+    entry = CorpusFile(name=options.data.name, path=str(options.data), columns=columns, licence="")
+    read = read_pairs(options.data, entry, bundle.source, bundle.target)
+    pairs = [(normalise(source), normalise(target)) for source, target in read][: options.sentences]
+    scores = tune(options.bundle, pairs, options.beam_size, options.length_penalty, options.coverage_penalty)
+    print(f"BLEU of {len(pairs):,} sentences, the best of {options.beam_size} hypotheses; across: coverage penalty")
+    print("length penalty", *options.coverage_penalty, sep="\t")
+    for length in options.length_penalty:
+        print(length, *(f"{scores[length, coverage]:.2f}" for coverage in options.coverage_penalty), sep="\t")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -257,6 +275,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.set_defaults(command=_sample)
 
     _add_ladder(commands.add_parser("ladder", help="recipes that differ in one thing each, measured on dev"))
+    _add_tune(commands.add_parser("tune", help="length and coverage penalty of a bundle, on dev"))
     _add_tasks(commands.add_parser("make", help="write the corpus of a made-up task"))
     return parser
 
@@ -271,6 +290,17 @@ def _add_ladder(ladder: argparse.ArgumentParser) -> None:
     ladder.add_argument("--budget-seconds", type=float, help="processor time of each rung's training")
     ladder.add_argument("--page", type=Path, help="put the tables into this file, between its marks")
     ladder.set_defaults(command=_ladder)
+
+
+def _add_tune(tune: argparse.ArgumentParser) -> None:
+    tune.add_argument("bundle", type=Path, help="models/en-fr")
+    tune.add_argument("--data", type=Path, required=True, help="dev pairs, tab-separated, also .gz; never a test set")
+    tune.add_argument("--columns", default="en,fr", help="languages of its columns (default: en,fr)")
+    tune.add_argument("--sentences", type=int, help="only so many")
+    tune.add_argument("--beam-size", type=int, default=8, help="hypotheses to choose from (default: 8)")
+    tune.add_argument("--length-penalty", type=float, nargs="+", default=[0.6, 1.0, 1.4, 1.8])
+    tune.add_argument("--coverage-penalty", type=float, nargs="+", default=[0.0, 0.05, 0.1, 0.2, 0.4])
+    tune.set_defaults(command=_tune)
 
 
 def _add_finetune(finetune: argparse.ArgumentParser) -> None:

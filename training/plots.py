@@ -7,14 +7,13 @@ import matplotlib
 
 matplotlib.use("Agg")  # files only, no window
 
-import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from app.bundle.manifest import Quality
 from app.bundle.store import Bundle
-from app.bundle.tokenizer import BOS_ID, EOS_ID
+from app.bundle.tokenizer import EOS_ID
 from app.engine.sessions import Graphs
+from training.forced import forced_attention
 
 
 def learning_curves(history: Sequence[Mapping[str, float]], name: str) -> bytes:
@@ -50,7 +49,7 @@ def attention_map(bundle: Bundle, graphs: Graphs, source: str, translation: str)
     tokenizer = bundle.tokenizer
     source_ids = tokenizer.encode_source(source)
     target_ids = [*tokenizer.encode(translation), EOS_ID]
-    weights = _forced_attention(graphs, source_ids, target_ids)
+    (weights,) = forced_attention(graphs, source_ids, [target_ids])
     figure = Figure(figsize=(1.5 + 0.45 * len(source_ids), 1.2 + 0.32 * len(target_ids)), layout="constrained")
     axes = figure.subplots()
     axes.imshow(weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
@@ -58,20 +57,6 @@ def attention_map(bundle: Bundle, graphs: Graphs, source: str, translation: str)
     axes.set_yticks(range(len(target_ids)), _labels(tokenizer.pieces(target_ids)))
     axes.set(xlabel="source", ylabel="written")
     return png(figure)
-
-
-def _forced_attention(graphs: Graphs, source_ids: Sequence[int], target_ids: Sequence[int]) -> NDArray[np.float32]:
-    """``[target, source]``, reading the target token by token."""
-    lengths = np.array([len(source_ids)], np.int32)
-    memory, states = graphs.encode(np.array([source_ids], np.int32), lengths)
-    rows = []
-    for token in [BOS_ID, *target_ids[:-1]]:
-        stepped = graphs.decode_step(np.array([token], np.int32), states, memory, lengths, 1)
-        states = {**states, **stepped.next_states}
-        if stepped.attention is None:
-            raise ValueError("a model without memory has no attention to draw")
-        rows.append(stepped.attention[0])
-    return np.stack(rows)
 
 
 def _labels(pieces: Sequence[str]) -> list[str]:
