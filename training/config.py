@@ -54,7 +54,10 @@ class CorpusFile(Attribution):
 
 class CorpusConfig(_Section):
     """``sides = "target"``: only the target's column is read and the source stays empty, for a model that goes on from
-    what is begun and translates nothing."""
+    what is begun and translates nothing.
+
+    ``check_language``: a training pair of which a side is surely of another language is dropped.
+    """
 
     sides: Literal["both", "target"] = "both"
     train: Annotated[tuple[CorpusFile, ...], Field(min_length=1)]
@@ -64,6 +67,7 @@ class CorpusConfig(_Section):
     max_characters: Positive = 400
     max_words: Positive = 80
     max_ratio: Annotated[float, Field(gt=1)] = 3.0
+    check_language: bool = False
 
     @model_validator(mode="after")
     def _dev_from_somewhere(self) -> "CorpusConfig":
@@ -78,6 +82,12 @@ class CorpusConfig(_Section):
                 raise ValueError(
                     f"sides = 'target' reads one file, {entry.name} has a target_path: {entry.target_path}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_is_worked_on(self) -> "CorpusConfig":
+        if self.sides == "target" and self.check_language:
+            raise ValueError("check_language looks at both sides of a pair, sides = 'target' has one")
         return self
 
 

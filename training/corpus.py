@@ -5,7 +5,7 @@ import hashlib
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
@@ -15,6 +15,7 @@ from training.config import CorpusConfig, CorpusFile
 from training.errors import CorpusError
 
 Pair = tuple[str, str]
+Objection = Callable[[str, str], str | None]
 TEXT_SUFFIXES = (".tsv", ".txt")
 
 
@@ -102,9 +103,18 @@ def read_moses(source_path: Path, target_path: Path) -> Iterator[Pair]:
 
 
 def clean_pairs(
-    pairs: Iterable[Pair], name: str, config: CorpusConfig, report: CorpusReport, seen: set[bytes], entry: CorpusFile
+    pairs: Iterable[Pair],
+    name: str,
+    config: CorpusConfig,
+    report: CorpusReport,
+    seen: set[bytes],
+    entry: CorpusFile,
+    objection: Objection | None = None,
 ) -> Iterator[Pair]:
-    """Normalise each pair and drop what would teach nothing. ``seen`` carries the digests of pairs across files."""
+    """Normalise each pair and drop what would teach nothing. ``seen`` carries the digests of pairs across files.
+
+    :param objection: asked last, of a pair that is good in all else: the reason to drop it, or None.
+    """
     report.read[name] += 0
     for pair in pairs:
         report.read[name] += 1
@@ -115,6 +125,8 @@ def clean_pairs(
             if digest in seen:
                 reason = "duplicate"
             seen.add(digest)
+        if reason is None and objection is not None:
+            reason = objection(source, target)
         if reason is not None:
             report.drop(name, reason)
             continue

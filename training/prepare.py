@@ -16,6 +16,7 @@ from training.corpus import (
     split_by_source,
     without_held_out,
 )
+from training.corpus_language import LanguageCheck
 from training.dataset import TokenPairs
 from training.download import fetch
 from training.errors import CorpusError
@@ -135,8 +136,11 @@ def read_entry(entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> I
 def _clean_file(
     entry: CorpusFile, config: RunConfig, data: Path, run: Path, report: CorpusReport, seen: set[bytes], prefix: str
 ) -> Iterator[Pair]:
-    pairs = read_entry(entry, config, data, run)
-    yield from clean_pairs(pairs, prefix + entry.name, config.corpus, report, seen, entry)
+    pairs, objection = read_entry(entry, config, data, run), None
+    # What is measured on stays what it is.
+    if config.corpus.check_language and entry in config.corpus.train:
+        objection = LanguageCheck(entry.source or config.source, entry.target or config.target).objection
+    yield from clean_pairs(pairs, prefix + entry.name, config.corpus, report, seen, entry, objection)
 
 
 def _local(location: str, entry: CorpusFile, data: Path, run: Path) -> Path:
