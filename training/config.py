@@ -57,6 +57,8 @@ class CorpusConfig(_Section):
     what is begun and translates nothing.
 
     ``check_language``: a training pair of which a side is surely of another language is dropped.
+
+    ``keep_best``: of each training file the share that the bundles of ``prepare --scored-by`` find likeliest is kept.
     """
 
     sides: Literal["both", "target"] = "both"
@@ -68,6 +70,7 @@ class CorpusConfig(_Section):
     max_words: Positive = 80
     max_ratio: Annotated[float, Field(gt=1)] = 3.0
     check_language: bool = False
+    keep_best: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @model_validator(mode="after")
     def _dev_from_somewhere(self) -> "CorpusConfig":
@@ -86,8 +89,13 @@ class CorpusConfig(_Section):
 
     @model_validator(mode="after")
     def _has_what_is_worked_on(self) -> "CorpusConfig":
-        if self.sides == "target" and self.check_language:
-            raise ValueError("check_language looks at both sides of a pair, sides = 'target' has one")
+        asked = [
+            name
+            for name, is_asked in (("check_language", self.check_language), ("keep_best", self.keep_best < 1))
+            if is_asked
+        ]
+        if self.sides == "target" and asked:
+            raise ValueError(f"{asked[0]} looks at both sides of a pair, sides = 'target' has one")
         return self
 
 

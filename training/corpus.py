@@ -31,10 +31,15 @@ class CorpusReport:
     def drop(self, name: str, reason: str) -> None:
         self.dropped.setdefault(name, Counter())[reason] += 1
 
+    def drop_kept(self, name: str, reason: str, count: int) -> None:
+        """``count`` pairs that were kept so far are dropped after all."""
+        self.kept[name] -= count
+        if count:
+            self.dropped.setdefault(name, Counter())[reason] += count
+
     def move_to_dev(self, name: str, count: int) -> None:
         """``count`` kept pairs are held out of training."""
-        self.kept[name] -= count
-        self.dropped.setdefault(name, Counter())["held out for dev"] += count
+        self.drop_kept(name, "held out for dev", count)
 
     def lines(self) -> list[str]:
         """One line a file, for a person."""

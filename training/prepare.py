@@ -1,7 +1,7 @@
 """``prepare``: corpus files -> clean, split, tokenised arrays in the run's folder."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from app.bundle.tokenizer import SentencePieceTokenizer, Tokenizer, load_tokenizer
@@ -19,19 +19,31 @@ from training.corpus import (
 from training.corpus_language import LanguageCheck
 from training.dataset import TokenPairs
 from training.download import fetch
-from training.errors import CorpusError
+from training.errors import ConfigError, CorpusError
 from training.files import write_atomically
 from training.tokenizer import learn_tokenizer, tag_piece
 
 TOKENIZER_FILES = {"sentencepiece": "tokenizer.model", "characters": "tokenizer.json", "words": "tokenizer.json"}
 
+# (pairs, language of their sources, of their targets, share) -> so many of them, the best; ``PairScorer.best``.
+KeepBest = Callable[[Sequence[Pair], str, str, float], list[Pair]]
 
-def prepare(config: RunConfig, data: Path, run: Path, tokenizer_file: Path | None = None) -> CorpusReport:
+
+def prepare(
+    config: RunConfig, data: Path, run: Path, tokenizer_file: Path | None = None, keep_best: KeepBest | None = None
+) -> CorpusReport:
     """Write ``tokenizer.*``, ``train.npz``, ``dev.npz``, ``dev.tsv`` and ``corpus.json`` into the run's folder.
 
     :param tokenizer_file: the vocabulary to use, of a model that is trained further; else one is learned.
+    :param keep_best: chooses the ``corpus.keep_best`` of each training file.
+    :raises ConfigError: one of ``keep_best`` and ``corpus.keep_best`` is given without the other.
     :raises CorpusError: a file is unreadable, or nothing is left of it.
     """
+    share = config.corpus.keep_best
+    if (share < 1) != (keep_best is not None):
+        raise ConfigError(
+            f"corpus.keep_best is {share}: below 1 it needs --scored-by BUNDLE, and else has no use for it"
+        )
     run.mkdir(parents=True, exist_ok=True)
     report, seen = CorpusReport(), set[bytes]()
     # By target language: what one model learns side by side.
@@ -47,6 +59,9 @@ def prepare(config: RunConfig, data: Path, run: Path, tokenizer_file: Path | Non
             dev[target].extend(chosen)
         else:
             pairs = without_held_out(pairs, held_out, report, entry.name)
+        if keep_best is not None:
+            scored, pairs = len(pairs), keep_best(pairs, entry.source or config.source, target, share)
+            report.drop_kept(entry.name, "score", scored - len(pairs))
         train[target].extend(pairs * entry.repeat)
     if not _all(train) or not dev[config.target]:
         raise CorpusError(
