@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from training import distil_command
 from training.config import RunConfig, load_config
 from training.errors import ConfigError, TrainingError
 
@@ -227,6 +228,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(command=_evaluate)
 
     _add_finetune(commands.add_parser("finetune", help="adapt a bundle to your own text"))
+
+    distil_command.add_arguments(commands.add_parser("distil", help="translate a corpus, for a student to learn from"))
 
     accuracy = commands.add_parser(
         "accuracy", parents=[shared], help="how many answers are right to the last character"

@@ -75,8 +75,8 @@ def cross_entropies(bundle: Path, pairs: Sequence[Pair], source: str, target: st
     """``[pairs]``: nats per target token, eos counted, by the weights that lie beside the bundle."""
     start, manifest = load_starting_point(bundle), load_bundle(bundle).manifest
     tokenizer = load_tokenizer(bundle / manifest.tokenizer.file, manifest.tokenizer.kind)
-    # In the precision of its training: bfloat16 is a quarter faster, and of the best 5,400 of 6,000 pairs 5,396 were the
-    # same. Nothing trains, so nothing is dropped out.
+    # In the precision of its training: bfloat16 is a quarter faster, and of the best 5,400 of 6,000 pairs 5,396 were
+    # the same. Nothing trains, so nothing is dropped out.
     model = build_model(start.config, tokenizer.vocabulary_size, for_training=True)
     with tempfile.TemporaryDirectory() as folder:
         save_arrays(Path(folder) / "weights.npz", dict(start.weights))
