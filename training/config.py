@@ -59,6 +59,8 @@ class CorpusConfig(_Section):
     ``check_language``: a training pair of which a side is surely of another language is dropped.
 
     ``keep_best``: of each training file the share that the bundles of ``prepare --scored-by`` find likeliest is kept.
+
+    ``noise``: so large a share of the training pairs comes once more, with a change to the source (``noise.py``).
     """
 
     sides: Literal["both", "target"] = "both"
@@ -71,6 +73,7 @@ class CorpusConfig(_Section):
     max_ratio: Annotated[float, Field(gt=1)] = 3.0
     check_language: bool = False
     keep_best: Annotated[float, Field(gt=0, le=1)] = 1.0
+    noise: Fraction = 0.0
 
     @model_validator(mode="after")
     def _dev_from_somewhere(self) -> "CorpusConfig":
@@ -89,13 +92,9 @@ class CorpusConfig(_Section):
 
     @model_validator(mode="after")
     def _has_what_is_worked_on(self) -> "CorpusConfig":
-        asked = [
-            name
-            for name, is_asked in (("check_language", self.check_language), ("keep_best", self.keep_best < 1))
-            if is_asked
-        ]
-        if self.sides == "target" and asked:
-            raise ValueError(f"{asked[0]} looks at both sides of a pair, sides = 'target' has one")
+        asked = {"check_language": self.check_language, "keep_best": self.keep_best < 1, "noise": self.noise > 0}
+        for name in (name for name, is_asked in asked.items() if is_asked and self.sides == "target"):
+            raise ValueError(f"{name} needs both sides of a pair, sides = 'target' has one")
         return self
 
 

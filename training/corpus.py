@@ -21,11 +21,13 @@ TEXT_SUFFIXES = (".tsv", ".txt")
 
 @dataclass
 class CorpusReport:
-    """How many pairs of each file were read, kept, and dropped for which reason; and what else is to be known."""
+    """How many pairs of each file were read, kept, and dropped for which reason; how many more have noise; and
+    what else is to be known."""
 
     read: Counter[str] = field(default_factory=Counter)
     kept: Counter[str] = field(default_factory=Counter)
     dropped: dict[str, Counter[str]] = field(default_factory=dict)
+    noise: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
     def drop(self, name: str, reason: str) -> None:
@@ -49,7 +51,9 @@ class CorpusReport:
                 f"{reason} {count:,}" for reason, count in self.dropped.get(name, Counter()).most_common()
             )
             text.append(
-                f"{name}: read {read:,}, kept {self.kept[name]:,}" + (f", dropped: {reasons}" if reasons else "")
+                f"{name}: read {read:,}, kept {self.kept[name]:,}"
+                + (f", again with noise {self.noise[name]:,}" if self.noise[name] else "")
+                + (f", dropped: {reasons}" if reasons else "")
             )
         return [*text, *self.notes]
 

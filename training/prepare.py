@@ -21,6 +21,7 @@ from training.dataset import TokenPairs
 from training.download import fetch
 from training.errors import ConfigError, CorpusError
 from training.files import write_atomically
+from training.noise import noisy_pairs
 from training.tokenizer import learn_tokenizer, tag_piece
 
 TOKENIZER_FILES = {"sentencepiece": "tokenizer.model", "characters": "tokenizer.json", "words": "tokenizer.json"}
@@ -47,7 +48,7 @@ def prepare(
     run.mkdir(parents=True, exist_ok=True)
     report, seen = CorpusReport(), set[bytes]()
     # By target language: what one model learns side by side.
-    train, dev = _by_target(config), _by_target(config)
+    train, dev, noise = _by_target(config), _by_target(config), _by_target(config)
     for entry in config.corpus.dev:
         dev[entry.target or config.target].extend(_clean_file(entry, config, data, run, report, seen, "dev/"))
     held_out = [*_all(dev), *_tests(config, data, run, report)]
@@ -63,6 +64,7 @@ def prepare(
             scored, pairs = len(pairs), keep_best(pairs, entry.source or config.source, target, share)
             report.drop_kept(entry.name, "score", scored - len(pairs))
         train[target].extend(pairs * entry.repeat)
+        noise[target].extend(_noise(pairs * entry.repeat, entry, config, held_out, report))
     if not _all(train) or not dev[config.target]:
         raise CorpusError(
             f"nothing to learn from: {len(_all(train))} training and {len(dev[config.target])} dev pairs are left"
@@ -73,6 +75,9 @@ def prepare(
         texts = (text for pair in _all(train) for text in pair if text)
         tokenizer = learn_tokenizer(texts, config.tokenizer, config.seed, config.tagged)
     write_atomically(run / TOKENIZER_FILES[tokenizer.kind], tokenizer.to_bytes())
+    # Behind the clean pairs, from which alone a vocabulary is learned.
+    for target, some in noise.items():
+        train[target].extend(some)
     _encoded(train, config, tokenizer).save(run / "train.npz")
     _encoded(dev, config, tokenizer).save(run / "dev.npz")
     written = "".join(f"{source}\t{target}\n" for source, target in dev[config.target])
@@ -83,9 +88,26 @@ def prepare(
         "read": report.read,
         "kept": report.kept,
         "dropped": report.dropped,
+        "noise": report.noise,
     }
     write_atomically(run / "corpus.json", json.dumps(counts, indent=1, ensure_ascii=False).encode())
     return report
+
+
+def _noise(
+    pairs: list[Pair], entry: CorpusFile, config: RunConfig, held_out: list[Pair], report: CorpusReport
+) -> list[Pair]:
+    """Pairs of a training file once more, with noise, but none that a slip has made one of dev or test."""
+    share, name = config.corpus.noise, entry.name
+    if not share:
+        return []
+    noisy = noisy_pairs(pairs, share, entry.source or config.source, f"{config.seed} {name}")
+    if config.corpus.dev_fraction:
+        noisy, _ = split_by_source(noisy, config.corpus.dev_fraction, config.seed)
+    else:
+        noisy = without_held_out(noisy, held_out, CorpusReport(), name)
+    report.noise[name] += len(noisy)
+    return noisy
 
 
 def _tests(config: RunConfig, data: Path, run: Path, report: CorpusReport) -> Iterator[Pair]:

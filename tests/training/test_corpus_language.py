@@ -83,5 +83,5 @@ def test_prepare_drops_them_from_training_alone(tmp_path: Path) -> None:
 
 def test_one_side_alone_cannot_be_checked() -> None:
     file = CorpusFile(name="a", path="a", licence="CC0")
-    with pytest.raises(ValidationError, match="check_language looks at both sides"):
+    with pytest.raises(ValidationError, match="check_language needs both sides"):
         CorpusConfig(train=(file,), dev_fraction=0.1, sides="target", check_language=True)
