@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from training import distil_command
 from training.config import RunConfig, load_config
 from training.errors import ConfigError, TrainingError
 
@@ -64,10 +65,15 @@ def _memory(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from training.prepare import prepare
+    from training.prepare import KeepBest, prepare
 
     config, run = _opened(options)
-    for line in prepare(config, options.data, run, options.tokenizer).lines():
+    keep_best: KeepBest | None = None
+    if options.scored_by:
+        from training.pair_scores import PairScorer
+
+        keep_best = PairScorer(options.scored_by).best
+    for line in prepare(config, options.data, run, options.tokenizer, keep_best).lines():
         print(line)
 
 
@@ -223,6 +229,13 @@ def _parser() -> argparse.ArgumentParser:
     prepare = commands.add_parser("prepare", parents=[shared], help="read, clean, split and tokenise the corpus")
     prepare.add_argument("--data", type=Path, default=Path("data"), help="folder that the corpus paths start from")
     prepare.add_argument("--tokenizer", type=Path, help="use this vocabulary, of a bundle, instead of learning one")
+    prepare.add_argument(
+        "--scored-by",
+        type=Path,
+        nargs="+",
+        metavar="BUNDLE",
+        help="with corpus.keep_best: whose losses say which pairs are best; of two, one each way",
+    )
     prepare.set_defaults(command=_prepare)
 
     train = commands.add_parser("train", parents=[shared], help="train, or go on from the last checkpoint")
@@ -245,6 +258,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(command=_evaluate)
 
     _add_finetune(commands.add_parser("finetune", help="adapt a bundle to your own text"))
+
+    distil_command.add_arguments(commands.add_parser("distil", help="translate a corpus, for a student to learn from"))
 
     accuracy = commands.add_parser(
         "accuracy", parents=[shared], help="how many answers are right to the last character"

@@ -54,7 +54,14 @@ class CorpusFile(Attribution):
 
 class CorpusConfig(_Section):
     """``sides = "target"``: only the target's column is read and the source stays empty, for a model that goes on from
-    what is begun and translates nothing."""
+    what is begun and translates nothing.
+
+    ``check_language``: a training pair of which a side is surely of another language is dropped.
+
+    ``keep_best``: of each training file the share that the bundles of ``prepare --scored-by`` find likeliest is kept.
+
+    ``noise``: so large a share of the training pairs comes once more, with a change to the source (``noise.py``).
+    """
 
     sides: Literal["both", "target"] = "both"
     train: Annotated[tuple[CorpusFile, ...], Field(min_length=1)]
@@ -64,6 +71,9 @@ class CorpusConfig(_Section):
     max_characters: Positive = 400
     max_words: Positive = 80
     max_ratio: Annotated[float, Field(gt=1)] = 3.0
+    check_language: bool = False
+    keep_best: Annotated[float, Field(gt=0, le=1)] = 1.0
+    noise: Fraction = 0.0
 
     @model_validator(mode="after")
     def _dev_from_somewhere(self) -> "CorpusConfig":
@@ -78,6 +88,13 @@ class CorpusConfig(_Section):
                 raise ValueError(
                     f"sides = 'target' reads one file, {entry.name} has a target_path: {entry.target_path}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_is_worked_on(self) -> "CorpusConfig":
+        asked = {"check_language": self.check_language, "keep_best": self.keep_best < 1, "noise": self.noise > 0}
+        for name in (name for name, is_asked in asked.items() if is_asked and self.sides == "target"):
+            raise ValueError(f"{name} needs both sides of a pair, sides = 'target' has one")
         return self
 
 

@@ -5,7 +5,7 @@ import hashlib
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
@@ -15,25 +15,33 @@ from training.config import CorpusConfig, CorpusFile
 from training.errors import CorpusError
 
 Pair = tuple[str, str]
+Objection = Callable[[str, str], str | None]
 TEXT_SUFFIXES = (".tsv", ".txt")
 
 
 @dataclass
 class CorpusReport:
-    """How many pairs of each file were read, kept, and dropped for which reason; and what else is to be known."""
+    """How many pairs of each file were read, kept, and dropped for which reason; how many more have noise; and
+    what else is to be known."""
 
     read: Counter[str] = field(default_factory=Counter)
     kept: Counter[str] = field(default_factory=Counter)
     dropped: dict[str, Counter[str]] = field(default_factory=dict)
+    noise: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
     def drop(self, name: str, reason: str) -> None:
         self.dropped.setdefault(name, Counter())[reason] += 1
 
+    def drop_kept(self, name: str, reason: str, count: int) -> None:
+        """``count`` pairs that were kept so far are dropped after all."""
+        self.kept[name] -= count
+        if count:
+            self.dropped.setdefault(name, Counter())[reason] += count
+
     def move_to_dev(self, name: str, count: int) -> None:
         """``count`` kept pairs are held out of training."""
-        self.kept[name] -= count
-        self.dropped.setdefault(name, Counter())["held out for dev"] += count
+        self.drop_kept(name, "held out for dev", count)
 
     def lines(self) -> list[str]:
         """One line a file, for a person."""
@@ -43,7 +51,9 @@ class CorpusReport:
                 f"{reason} {count:,}" for reason, count in self.dropped.get(name, Counter()).most_common()
             )
             text.append(
-                f"{name}: read {read:,}, kept {self.kept[name]:,}" + (f", dropped: {reasons}" if reasons else "")
+                f"{name}: read {read:,}, kept {self.kept[name]:,}"
+                + (f", again with noise {self.noise[name]:,}" if self.noise[name] else "")
+                + (f", dropped: {reasons}" if reasons else "")
             )
         return [*text, *self.notes]
 
@@ -102,9 +112,18 @@ def read_moses(source_path: Path, target_path: Path) -> Iterator[Pair]:
 
 
 def clean_pairs(
-    pairs: Iterable[Pair], name: str, config: CorpusConfig, report: CorpusReport, seen: set[bytes], entry: CorpusFile
+    pairs: Iterable[Pair],
+    name: str,
+    config: CorpusConfig,
+    report: CorpusReport,
+    seen: set[bytes],
+    entry: CorpusFile,
+    objection: Objection | None = None,
 ) -> Iterator[Pair]:
-    """Normalise each pair and drop what would teach nothing. ``seen`` carries the digests of pairs across files."""
+    """Normalise each pair and drop what would teach nothing. ``seen`` carries the digests of pairs across files.
+
+    :param objection: asked last, of a pair that is good in all else: the reason to drop it, or None.
+    """
     report.read[name] += 0
     for pair in pairs:
         report.read[name] += 1
@@ -115,6 +134,8 @@ def clean_pairs(
             if digest in seen:
                 reason = "duplicate"
             seen.add(digest)
+        if reason is None and objection is not None:
+            reason = objection(source, target)
         if reason is not None:
             report.drop(name, reason)
             continue

@@ -1,7 +1,7 @@
 """``prepare``: corpus files -> clean, split, tokenised arrays in the run's folder."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from app.bundle.tokenizer import SentencePieceTokenizer, Tokenizer, load_tokenizer
@@ -16,25 +16,39 @@ from training.corpus import (
     split_by_source,
     without_held_out,
 )
+from training.corpus_language import LanguageCheck
 from training.dataset import TokenPairs
 from training.download import fetch
-from training.errors import CorpusError
+from training.errors import ConfigError, CorpusError
 from training.files import write_atomically
+from training.noise import noisy_pairs
 from training.tokenizer import learn_tokenizer, tag_piece
 
 TOKENIZER_FILES = {"sentencepiece": "tokenizer.model", "characters": "tokenizer.json", "words": "tokenizer.json"}
 
+# (pairs, language of their sources, of their targets, share) -> so many of them, the best; ``PairScorer.best``.
+KeepBest = Callable[[Sequence[Pair], str, str, float], list[Pair]]
 
-def prepare(config: RunConfig, data: Path, run: Path, tokenizer_file: Path | None = None) -> CorpusReport:
+
+def prepare(
+    config: RunConfig, data: Path, run: Path, tokenizer_file: Path | None = None, keep_best: KeepBest | None = None
+) -> CorpusReport:
     """Write ``tokenizer.*``, ``train.npz``, ``dev.npz``, ``dev.tsv`` and ``corpus.json`` into the run's folder.
 
     :param tokenizer_file: the vocabulary to use, of a model that is trained further; else one is learned.
+    :param keep_best: chooses the ``corpus.keep_best`` of each training file.
+    :raises ConfigError: one of ``keep_best`` and ``corpus.keep_best`` is given without the other.
     :raises CorpusError: a file is unreadable, or nothing is left of it.
     """
+    share = config.corpus.keep_best
+    if (share < 1) != (keep_best is not None):
+        raise ConfigError(
+            f"corpus.keep_best is {share}: below 1 it needs --scored-by BUNDLE, and else has no use for it"
+        )
     run.mkdir(parents=True, exist_ok=True)
     report, seen = CorpusReport(), set[bytes]()
     # By target language: what one model learns side by side.
-    train, dev = _by_target(config), _by_target(config)
+    train, dev, noise = _by_target(config), _by_target(config), _by_target(config)
     for entry in config.corpus.dev:
         dev[entry.target or config.target].extend(_clean_file(entry, config, data, run, report, seen, "dev/"))
     held_out = [*_all(dev), *_tests(config, data, run, report)]
@@ -46,7 +60,11 @@ def prepare(config: RunConfig, data: Path, run: Path, tokenizer_file: Path | Non
             dev[target].extend(chosen)
         else:
             pairs = without_held_out(pairs, held_out, report, entry.name)
+        if keep_best is not None:
+            scored, pairs = len(pairs), keep_best(pairs, entry.source or config.source, target, share)
+            report.drop_kept(entry.name, "score", scored - len(pairs))
         train[target].extend(pairs * entry.repeat)
+        noise[target].extend(_noise(pairs * entry.repeat, entry, config, held_out, report))
     if not _all(train) or not dev[config.target]:
         raise CorpusError(
             f"nothing to learn from: {len(_all(train))} training and {len(dev[config.target])} dev pairs are left"
@@ -57,6 +75,9 @@ def prepare(config: RunConfig, data: Path, run: Path, tokenizer_file: Path | Non
         texts = (text for pair in _all(train) for text in pair if text)
         tokenizer = learn_tokenizer(texts, config.tokenizer, config.seed, config.tagged)
     write_atomically(run / TOKENIZER_FILES[tokenizer.kind], tokenizer.to_bytes())
+    # Behind the clean pairs, from which alone a vocabulary is learned.
+    for target, some in noise.items():
+        train[target].extend(some)
     _encoded(train, config, tokenizer).save(run / "train.npz")
     _encoded(dev, config, tokenizer).save(run / "dev.npz")
     written = "".join(f"{source}\t{target}\n" for source, target in dev[config.target])
@@ -67,9 +88,26 @@ def prepare(config: RunConfig, data: Path, run: Path, tokenizer_file: Path | Non
         "read": report.read,
         "kept": report.kept,
         "dropped": report.dropped,
+        "noise": report.noise,
     }
     write_atomically(run / "corpus.json", json.dumps(counts, indent=1, ensure_ascii=False).encode())
     return report
+
+
+def _noise(
+    pairs: list[Pair], entry: CorpusFile, config: RunConfig, held_out: list[Pair], report: CorpusReport
+) -> list[Pair]:
+    """Pairs of a training file once more, with noise, but none that a slip has made one of dev or test."""
+    share, name = config.corpus.noise, entry.name
+    if not share:
+        return []
+    noisy = noisy_pairs(pairs, share, entry.source or config.source, f"{config.seed} {name}")
+    if config.corpus.dev_fraction:
+        noisy, _ = split_by_source(noisy, config.corpus.dev_fraction, config.seed)
+    else:
+        noisy = without_held_out(noisy, held_out, CorpusReport(), name)
+    report.noise[name] += len(noisy)
+    return noisy
 
 
 def _tests(config: RunConfig, data: Path, run: Path, report: CorpusReport) -> Iterator[Pair]:
@@ -135,8 +173,11 @@ def read_entry(entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> I
 def _clean_file(
     entry: CorpusFile, config: RunConfig, data: Path, run: Path, report: CorpusReport, seen: set[bytes], prefix: str
 ) -> Iterator[Pair]:
-    pairs = read_entry(entry, config, data, run)
-    yield from clean_pairs(pairs, prefix + entry.name, config.corpus, report, seen, entry)
+    pairs, objection = read_entry(entry, config, data, run), None
+    # What is measured on stays what it is.
+    if config.corpus.check_language and entry in config.corpus.train:
+        objection = LanguageCheck(entry.source or config.source, entry.target or config.target).objection
+    yield from clean_pairs(pairs, prefix + entry.name, config.corpus, report, seen, entry, objection)
 
 
 def _local(location: str, entry: CorpusFile, data: Path, run: Path) -> Path:

@@ -31,3 +31,15 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     prepare(config, folder, run)
     Trainer(config, run).fit()
     return TrainedRun(config, folder / "reversal.toml", run)
+
+
+@pytest.fixture(scope="session")
+def models(trained_run: TrainedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with the reversal bundle and what training goes on from."""
+    from training.export import export, install, install_starting_point
+
+    folder = tmp_path_factory.mktemp("models")
+    bundles, _ = export(trained_run.config, trained_run.run)
+    install(bundles["int8"], folder / "en-fr")
+    install_starting_point(trained_run.config, trained_run.run, folder / "en-fr")
+    return folder

@@ -13,20 +13,9 @@ from tests.training.conftest import TrainedRun
 from training.__main__ import main
 from training.checkpoint import read_weights
 from training.errors import CheckpointError
-from training.export import export, install, install_starting_point
 from training.finetune import OWN, FinetuneSettings, finetune
 from training.starting_point import load_starting_point, starting_point_of
 from training.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE
-
-
-@pytest.fixture(scope="module")
-def models(trained_run: TrainedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with the reversal bundle and what training goes on from."""
-    folder = tmp_path_factory.mktemp("models")
-    bundles, _ = export(trained_run.config, trained_run.run)
-    install(bundles["int8"], folder / "en-fr")
-    install_starting_point(trained_run.config, trained_run.run, folder / "en-fr")
-    return folder
 
 
 def test_a_starting_point_keeps_the_weights_and_text_of_the_run(trained_run: TrainedRun, models: Path) -> None:
