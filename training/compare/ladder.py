@@ -14,6 +14,7 @@ from training.compare.systems import System
 from training.config import RunConfig, load_config
 from training.errors import ConfigError
 from training.export import export
+from training.pair_scores import PairScorer
 from training.prepare import load_run_tokenizer, prepare
 from training.starting_point import weights_of
 from training.train import Trainer
@@ -117,7 +118,8 @@ def _run(config: RunConfig, data: Path, run: Path, begins: Path | None) -> Resul
     # Each rung begins with nothing left of the one before.
     keras.utils.clear_session()
     if not (run / "corpus.json").exists():
-        prepare(config, data, run, None if begins is None else begins / "tokenizer.model")
+        scorer = None if begins is None or config.corpus.keep_best == 1 else PairScorer([begins]).best
+        prepare(config, data, run, None if begins is None else begins / "tokenizer.model", scorer)
     weights = None if begins is None else weights_of(begins, run, load_run_tokenizer(config, run))
     Trainer(config, run, weights).fit()
     keras.utils.clear_session()
