@@ -62,10 +62,8 @@ LAST: Final = Ladder(
     300.0,
     (
         System("foot", "everyday sentences twice, a fifth of all else"),
-        System("everyday-alone", "everyday sentences alone"),
         System("averaged", "weights averaged over the last 100 steps"),
         System("other-pieces", "other unigram pieces each time, temperature 0.3"),
-        System("no-smoothing", "no label smoothing"),
         System("noise", "a tenth of the sources once more with noise"),
         System("filtered", "without pairs of another language and the tenth that the model finds worst"),
         System("distilled", "everyday sentences once as they are, once as the model itself translates them best"),
