@@ -7,7 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+import regex
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -23,6 +24,7 @@ SENTENCES = st.text(alphabet="aàeéiTPzß şй. !?'1", min_size=1, max_size=20)
 
 
 @given(st.lists(st.tuples(SENTENCES, TEXTS), max_size=20), st.integers(0, 5))
+@settings(deadline=None)
 def test_targets_stay_and_the_same_seed_gives_the_same(pairs: list[Pair], seed: int) -> None:
     found = noisy_pairs(pairs, 0.7, "fr", str(seed))
     assert found == noisy_pairs(pairs, 0.7, "fr", str(seed))
@@ -42,6 +44,7 @@ def test_targets_stay_and_the_same_seed_gives_the_same(pairs: list[Pair], seed: 
 
 
 @given(TEXTS, st.integers())
+@settings(deadline=None)
 def test_a_slip_swaps_two_letters_of_one_word(text: str, seed: int) -> None:
     found = with_slip(text, random.Random(seed))
     places = [place for place, (old, new) in enumerate(zip(text, found, strict=True)) if old != new]
@@ -49,12 +52,14 @@ def test_a_slip_swaps_two_letters_of_one_word(text: str, seed: int) -> None:
         first, second = places
         assert second == first + 1
         assert (found[first], found[second]) == (text[second], text[first])
-        assert text[first - 1 : second + 1].isalpha()
+        # Python's isalpha knows fewer scripts.
+        assert regex.fullmatch(r"\p{L}+", text[first - 1 : second + 1])
     else:
         assert found == text
 
 
 @given(TEXTS)
+@settings(deadline=None)
 def test_without_accents_only_marks_are_gone(text: str) -> None:
     def bare(some: str) -> str:
         return "".join(one for one in unicodedata.normalize("NFD", some) if unicodedata.category(one) != "Mn")
