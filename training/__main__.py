@@ -72,6 +72,7 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    _leave_out_tensorflow()
     from training.prepare import load_run_tokenizer
     from training.starting_point import weights_of
     from training.train import Trainer, describe
@@ -83,6 +84,15 @@ def _train(options: argparse.Namespace) -> None:
     trainer = Trainer(config, run, weights)
     print(describe(config.training, trainer.plan))
     trainer.fit(options.steps)
+
+
+def _leave_out_tensorflow() -> None:
+    """Under another backend Keras and TensorBoard still import TensorFlow where it is installed, one to set its seed,
+    the other to open a file: seconds of start-up, and most of a GPU's memory. So they find none."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]  # documented: its import then fails
 
 
 def _export(options: argparse.Namespace) -> None:

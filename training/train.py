@@ -49,7 +49,9 @@ def build_model(config: RunConfig, vocabulary_size: int, *, for_training: bool) 
     if for_training:
         optimizer = build_optimizer(config.training)
         optimizer.build(model.trainable_variables)
-        model.compile(optimizer=optimizer, jit_compile=config.training.jit_compile)
+        # Keras on JAX would otherwise compute each operation by itself, a hundred times slower.
+        jit_compile = config.training.jit_compile or keras.backend.backend() == "jax"
+        model.compile(optimizer=optimizer, jit_compile=jit_compile)
     return model
 
 
