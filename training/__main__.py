@@ -73,16 +73,24 @@ def _prepare(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     _leave_out_tensorflow()
+    from training.devices import ONE_DEVICE, all_devices
     from training.prepare import load_run_tokenizer
     from training.starting_point import weights_of
     from training.train import Trainer, describe
 
     config, run = _opened(options)
+    devices = all_devices(config.seed) if options.data_parallel else ONE_DEVICE
     weights = options.weights
     if weights is not None and weights.is_dir():
+        if devices.processes > 1:
+            raise ConfigError(
+                f"{devices.processes} processes cannot all carry over the weights of {weights}: begin with one "
+                f"(train --steps 0 --weights {weights}) and go on from its checkpoint with all"
+            )
         weights = weights_of(weights, run, load_run_tokenizer(config, run))
-    trainer = Trainer(config, run, weights)
-    print(describe(config.training, trainer.plan))
+    trainer = Trainer(config, run, weights, devices)
+    if devices.keep_files:
+        print(f"{describe(config.training, trainer.plan)}{devices.described()}")
     trainer.fit(options.steps)
 
 
@@ -209,6 +217,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--steps", type=int, default=None, help="stop after this many more steps (a checkpoint is kept)")
     train.add_argument(
         "--weights", type=Path, help="begin with these, of a run or of a bundle's folder (a checkpoint comes first)"
+    )
+    train.add_argument(
+        "--data-parallel", action="store_true", help="share each batch out over all devices (KERAS_BACKEND=jax)"
     )
     train.set_defaults(command=_train)
 
