@@ -72,12 +72,12 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    _leave_out_tensorflow()
-    from training.devices import ONE_DEVICE, all_devices
+    from training.devices import ONE_DEVICE, all_devices, leave_out_tensorflow
     from training.prepare import load_run_tokenizer
     from training.starting_point import weights_of
     from training.train import Trainer, describe
 
+    leave_out_tensorflow()
     config, run = _opened(options)
     devices = all_devices(config.seed) if options.data_parallel else ONE_DEVICE
     weights = options.weights
@@ -92,15 +92,6 @@ def _train(options: argparse.Namespace) -> None:
     if devices.keep_files:
         print(f"{describe(config.training, trainer.plan)}{devices.described()}")
     trainer.fit(options.steps)
-
-
-def _leave_out_tensorflow() -> None:
-    """Under another backend Keras and TensorBoard still import TensorFlow where it is installed, one to set its seed,
-    the other to open a file: seconds of start-up, and most of a GPU's memory. So they find none."""
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]  # documented: its import then fails
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -201,6 +192,19 @@ def _compare(options: argparse.Namespace) -> None:
             print(f"written: {path}")
 
 
+def _quality(options: argparse.Namespace) -> None:
+    from training.pages import check_marks
+    from training.quality.measure import measure_bundle
+    from training.quality.page import BEGIN, END, write_page
+
+    if options.page is not None:
+        check_marks(options.page, BEGIN, END)
+    results = [one for bundle in options.bundles for one in measure_bundle(bundle, options.data, options.results)]
+    if options.page is not None:
+        write_page(results, options.page)
+        print(f"written: {options.page}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -255,6 +259,13 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--page", type=Path, help="put table and pictures into this file, between its marks")
     compare.add_argument("--sentences", type=int, help="measure on so many test sentences only")
     compare.set_defaults(command=_compare)
+
+    quality = commands.add_parser("quality", help="bundles on the dev sets of their languages, and their faults")
+    quality.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE", help="models/en-fr")
+    quality.add_argument("--data", type=Path, default=Path("data"), help="folder with en-fr/dev/*.tsv and so on")
+    quality.add_argument("--results", type=Path, default=Path("runs/quality"), help="default: runs/quality")
+    quality.add_argument("--page", type=Path, help="put the tables into this file, between its marks")
+    quality.set_defaults(command=_quality)
 
     sample = commands.add_parser("sample", parents=[shared], help="sentences that a decoder alone writes")
     sample.add_argument("--count", type=int, default=10, help="sentences (default: 10)")

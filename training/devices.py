@@ -2,6 +2,7 @@
 several."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,13 @@ class Devices:
 
 
 ONE_DEVICE = Devices()
+
+
+def leave_out_tensorflow() -> None:
+    """Under another backend Keras and TensorBoard still import TensorFlow where it is installed, one to set its seed,
+    the other to open a file: seconds of start-up, and most of a GPU's memory. So they find none."""
+    if keras.backend.backend() != "tensorflow":
+        sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]  # documented: its import then fails
 
 
 def all_devices(seed: int) -> Devices:

@@ -21,8 +21,8 @@ from training.compare.systems import (
     WITHOUT_ATTENTION,
 )
 from training.compare.tasks import TaskResult, load_tasks
-from training.errors import ConfigError
 from training.files import write_atomically
+from training.pages import check_marks, write_section
 from training.plots import attention_map
 from training.scoring import opened, translate_greedily
 from training.train import CHECKPOINT_FILE
@@ -36,11 +36,7 @@ def write_page(results: Sequence[Result], runs: Path, page: Path) -> list[Path]:
 
     :raises ConfigError: the page has no marks.
     """
-    text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ConfigError(f"{page}: the marks {BEGIN!r} and {END!r} are not there")
+    check_marks(page, BEGIN, END)
     by_name = {result.system: result for result in results}
     pictures = _pictures(by_name, runs)
     projection = _projection(by_name, runs)
@@ -53,8 +49,7 @@ def write_page(results: Sequence[Result], runs: Path, page: Path) -> list[Path]:
     folder.mkdir(exist_ok=True)
     for name, content in pictures.items():
         write_atomically(folder / name, content)
-    section = "\n".join(_section(by_name, projection, tasks, list(pictures)))
-    write_atomically(page, f"{before}{BEGIN}\n{section}\n{END}{after}".encode())
+    write_section(page, BEGIN, END, "\n".join(_section(by_name, projection, tasks, list(pictures))))
     return [page, *(folder / name for name in pictures)]
 
 
