@@ -78,16 +78,25 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from training.devices import ONE_DEVICE, all_devices, leave_out_tensorflow
     from training.prepare import load_run_tokenizer
     from training.starting_point import weights_of
     from training.train import Trainer, describe
 
+    leave_out_tensorflow()
     config, run = _opened(options)
+    devices = all_devices(config.seed) if options.data_parallel else ONE_DEVICE
     weights = options.weights
     if weights is not None and weights.is_dir():
+        if devices.processes > 1:
+            raise ConfigError(
+                f"{devices.processes} processes cannot all carry over the weights of {weights}: begin with one "
+                f"(train --steps 0 --weights {weights}) and go on from its checkpoint with all"
+            )
         weights = weights_of(weights, run, load_run_tokenizer(config, run))
-    trainer = Trainer(config, run, weights)
-    print(describe(config.training, trainer.plan))
+    trainer = Trainer(config, run, weights, devices)
+    if devices.keep_files:
+        print(f"{describe(config.training, trainer.plan)}{devices.described()}")
     trainer.fit(options.steps)
 
 
@@ -219,6 +228,19 @@ def _tune(options: argparse.Namespace) -> None:
         print(length, *(f"{scores[length, coverage]:.2f}" for coverage in options.coverage_penalty), sep="\t")
 
 
+def _quality(options: argparse.Namespace) -> None:
+    from training.pages import check_marks
+    from training.quality.measure import measure_bundle
+    from training.quality.page import BEGIN, END, write_page
+
+    if options.page is not None:
+        check_marks(options.page, BEGIN, END)
+    results = [one for bundle in options.bundles for one in measure_bundle(bundle, options.data, options.results)]
+    if options.page is not None:
+        write_page(results, options.page)
+        print(f"written: {options.page}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -242,6 +264,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--steps", type=int, default=None, help="stop after this many more steps (a checkpoint is kept)")
     train.add_argument(
         "--weights", type=Path, help="begin with these, of a run or of a bundle's folder (a checkpoint comes first)"
+    )
+    train.add_argument(
+        "--data-parallel", action="store_true", help="share each batch out over all devices (KERAS_BACKEND=jax)"
     )
     train.set_defaults(command=_train)
 
@@ -279,6 +304,13 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--page", type=Path, help="put table and pictures into this file, between its marks")
     compare.add_argument("--sentences", type=int, help="measure on so many test sentences only")
     compare.set_defaults(command=_compare)
+
+    quality = commands.add_parser("quality", help="bundles on the dev sets of their languages, and their faults")
+    quality.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE", help="models/en-fr")
+    quality.add_argument("--data", type=Path, default=Path("data"), help="folder with en-fr/dev/*.tsv and so on")
+    quality.add_argument("--results", type=Path, default=Path("runs/quality"), help="default: runs/quality")
+    quality.add_argument("--page", type=Path, help="put the tables into this file, between its marks")
+    quality.set_defaults(command=_quality)
 
     sample = commands.add_parser("sample", parents=[shared], help="sentences that a decoder alone writes")
     sample.add_argument("--count", type=int, default=10, help="sentences (default: 10)")

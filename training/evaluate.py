@@ -1,32 +1,21 @@
 """``evaluate``: measure a bundle through the serving engine; scores, plots and card go into the bundle."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from app.bundle.store import load_bundle, update_bundle
 from app.engine.sessions import OnnxGraphs
 from training.checkpoint import read_place
 from training.config import CorpusFile, RunConfig
-from training.corpus import Pair, normalise
+from training.corpus import normalise
 from training.export import opens
 from training.model_card import render
 from training.plots import attention_map, learning_curves, score_by_length
 from training.prepare import read_dev, read_entry
-from training.scoring import ScoredSet, opened, score_set
+from training.scoring import AskedSet, ScoredSet, score_sets
 from training.train import CHECKPOINT_FILE
 
 CARD_FILE = "MODEL_CARD.md"
 ATTENTION_SENTENCES = 3
-
-
-@dataclass(frozen=True)
-class _Set:
-    """Sentences with their translations; ``source`` and ``target``: their languages, None for the run's own."""
-
-    name: str
-    pairs: list[Pair]
-    source: str | None
-    target: str | None
 
 
 def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: int | None = None) -> list[ScoredSet]:
@@ -37,10 +26,11 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
     bundle = load_bundle(folder)
     beam = beam_size or bundle.manifest.search.beam_size
     dev_sets = _dev_sets(config, data, run)
-    scored = [_scored(folder, asked, beam) for asked in (*dev_sets, *_test_sets(config, data, run))]
+    scored = list(score_sets(folder, [*dev_sets, *_test_sets(config, data, run)], beam))
     float32_bleu = None
     if bundle.manifest.precision != "float32" and (run / "float32").is_dir():
-        float32_bleu = _scored(run / "float32", dev_sets[0], beam).bleu
+        (float32,) = score_sets(run / "float32", dev_sets[:1], beam)
+        float32_bleu = float32.bleu
     qualities = tuple(quality for one in scored for quality in one.quality)
     plots = {
         "learning_curves.png": learning_curves(read_place(run / CHECKPOINT_FILE).history, config.name),
@@ -58,26 +48,21 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
     return scored
 
 
-def _scored(folder: Path, asked: _Set, beam: int) -> ScoredSet:
-    with opened(folder, source=asked.source, target=asked.target) as translator:
-        return score_set(translator, asked.name, asked.pairs, beam)
-
-
-def _dev_sets(config: RunConfig, data: Path, run: Path) -> list[_Set]:
+def _dev_sets(config: RunConfig, data: Path, run: Path) -> list[AskedSet]:
     """What the run measures itself on; where that is of several files, each of them whole."""
     if len(config.corpus.dev) < 2:
         first = (*config.corpus.dev, *config.corpus.train)[0]
-        return [_Set("dev", read_dev(run), first.source, first.target)]
+        return [AskedSet("dev", read_dev(run), first.source, first.target)]
     return [_set(f"dev {entry.name}", entry, config, data, run) for entry in config.corpus.dev]
 
 
-def _test_sets(config: RunConfig, data: Path, run: Path) -> list[_Set]:
+def _test_sets(config: RunConfig, data: Path, run: Path) -> list[AskedSet]:
     return [_set(entry.name, entry, config, data, run) for entry in config.corpus.test]
 
 
-def _set(name: str, entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> _Set:
-    pairs = read_entry(entry, config, data, run)
-    return _Set(name, [(normalise(source), normalise(target)) for source, target in pairs], entry.source, entry.target)
+def _set(name: str, entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> AskedSet:
+    pairs = [(normalise(source), normalise(target)) for source, target in read_entry(entry, config, data, run)]
+    return AskedSet(name, pairs, entry.source, entry.target)
 
 
 def _telling(dev: ScoredSet) -> list[int]:

@@ -5,9 +5,15 @@ from collections.abc import Sequence
 from app.bundle.manifest import LengthScore, Manifest, Quality
 from training.config import CellKind, ModelConfig, RunConfig, TrainingConfig
 from training.faults import FAULTS, SHORT_SHARE, count_faults
-from training.scoring import ScoredSet, sentence_scores
+from training.scoring import BOOTSTRAP_DRAWS, ScoredSet, sentence_scores
 
 EXAMPLES_OF_EACH = 10
+INTERVALS_EXPLAINED = f"With their 95 % confidence intervals (bootstrap over the segments, {BOOTSTRAP_DRAWS:,} draws)."
+FAULTS_EXPLAINED = (
+    "Faults that can be counted, in % of the segments: nothing written; a phrase several times in a row; the source "
+    f"itself; under {SHORT_SHARE:.0%} of the reference's length; digits that neither source nor reference has; a name "
+    "gone that both have."
+)
 
 
 def render(
@@ -46,17 +52,18 @@ def _scores(scored: Sequence[ScoredSet]) -> str:
     for one in scored:
         bleu, chrf = one.quality
         lines.append(
-            f"| {one.name} | {bleu.segments:,} | {bleu.beam_size} | {_with_interval(bleu)} | {_with_interval(chrf)} | "
+            f"| {one.name} | {bleu.segments:,} | {bleu.beam_size} | {with_interval(bleu)} | {with_interval(chrf)} | "
             f"{one.cut} |"
         )
     signatures = "\n".join(f"- {quality.metric}: `{quality.signature}`" for quality in scored[0].quality)
     return (
-        "\n".join(lines) + "\n\nWith their 95 % confidence intervals (bootstrap over the segments, 1,000 draws). "
+        "\n".join(lines) + f"\n\n{INTERVALS_EXPLAINED} "
         f"SacreBLEU signatures, one reference, detokenised text:\n\n{signatures}\n"
     )
 
 
-def _with_interval(scored: Quality | LengthScore) -> str:
+def with_interval(scored: Quality | LengthScore) -> str:
+    """45.0 ± 1.2"""
     return f"{scored.score:.1f}" + ("" if scored.interval is None else f" ± {scored.interval:.1f}")
 
 
@@ -70,16 +77,19 @@ def _by_length(scored: Sequence[ScoredSet]) -> str:
     lines = ["BLEU by the number of source words:\n", "| set | words | segments | BLEU |", "|---|---|---|---|"]
     for one in scored:
         for point in one.quality[0].by_length:
-            words = f"{point.from_words} to {point.to_words}" if point.to_words else f"{point.from_words} and more"
-            lines.append(f"| {one.name} | {words} | {point.segments:,} | {_with_interval(point)} |")
+            words = words_of(point.from_words, point.to_words)
+            lines.append(f"| {one.name} | {words} | {point.segments:,} | {with_interval(point)} |")
     return "\n".join(lines) + "\n"
+
+
+def words_of(low: int, high: int | None) -> str:
+    """How many words the sentences of a bucket have."""
+    return f"{low} to {high}" if high else f"{low} and more"
 
 
 def _faults(scored: Sequence[ScoredSet]) -> str:
     lines = [
-        "Faults that can be counted, in % of the segments: nothing written; a phrase several times in a row; the "
-        f"source itself; under {SHORT_SHARE:.0%} of the reference's length; digits that neither source nor reference "
-        "has; a name gone that both have.\n",
+        f"{FAULTS_EXPLAINED}\n",
         f"| set | {' | '.join(FAULTS)} |",
         "|---" * (len(FAULTS) + 1) + "|",
     ]

@@ -1,7 +1,7 @@
 """BLEU and chrF of a bundle, through the serving engine, on detokenised text."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,17 @@ from training.corpus import Pair
 LENGTH_BUCKETS: tuple[tuple[int, int | None], ...] = ((1, 5), (6, 10), (11, 15), (16, 20), (21, 30), (31, None))
 TEXTS_PER_REQUEST = 400
 BOOTSTRAP_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class AskedSet:
+    """Sentences with their translations; ``source`` and ``target``: their languages, None for the bundle's main
+    ones."""
+
+    name: str
+    pairs: list[Pair]
+    source: str | None
+    target: str | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,15 @@ def opened(
         yield Translator(bundle, engine)
     finally:
         engine.stop(drain=False)
+
+
+def score_sets(folder: Path, asked: Sequence[AskedSet], beam_size: int) -> Iterator[ScoredSet]:
+    """Each set when its turn comes; the bundle is opened once for each pair of languages."""
+    with ExitStack() as stack:
+        pairs = dict.fromkeys((one.source, one.target) for one in asked)
+        translators = {pair: stack.enter_context(opened(folder, source=pair[0], target=pair[1])) for pair in pairs}
+        for one in asked:
+            yield score_set(translators[one.source, one.target], one.name, one.pairs, beam_size)
 
 
 def score_set(translator: Translator, name: str, pairs: Sequence[Pair], beam_size: int) -> ScoredSet:

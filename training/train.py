@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from app.bundle.tokenizer import SentencePieceTokenizer
@@ -16,6 +17,7 @@ from training.arrays import to_numpy
 from training.checkpoint import Place, load_checkpoint, load_weights, save_checkpoint, save_weights
 from training.config import RunConfig, TrainingConfig
 from training.dataset import Batch, BatchPlan, TokenPairs
+from training.devices import ONE_DEVICE, Devices
 from training.errors import ConfigError, NotANumber
 from training.model import EncoderDecoder
 from training.prepare import load_run_tokenizer
@@ -53,7 +55,9 @@ def build_model(config: RunConfig, vocabulary_size: int, *, for_training: bool) 
     if for_training:
         optimizer = build_optimizer(config.training)
         optimizer.build(model.trainable_variables)
-        model.compile(optimizer=optimizer, jit_compile=config.training.jit_compile)
+        # Keras on JAX would otherwise compute each operation by itself, a hundred times slower.
+        jit_compile = config.training.jit_compile or keras.backend.backend() == "jax"
+        model.compile(optimizer=optimizer, jit_compile=jit_compile)
     return model
 
 
@@ -77,10 +81,14 @@ class Trainer:
     """One run in its folder: goes on from the checkpoint that is there, or begins.
 
     :param weights: to begin with, where there is no checkpoint yet.
+    :param devices: that the rows of a batch are shared out to.
     """
 
-    def __init__(self, config: RunConfig, run: Path, weights: Path | None = None) -> None:
-        self.config, self.run = config, run
+    def __init__(
+        self, config: RunConfig, run: Path, weights: Path | None = None, devices: Devices = ONE_DEVICE
+    ) -> None:
+        self.config, self.run, self.devices = config, run, devices
+        devices.check(config.training)
         tokenizer = load_run_tokenizer(config, run)
         self.model = build_model(config, tokenizer.vocabulary_size, for_training=True)
         settings = config.training
@@ -108,7 +116,8 @@ class Trainer:
         last = (
             settings.max_steps if stop_after_steps is None else min(settings.max_steps, place.step + stop_after_steps)
         )
-        with ScalarLog(self.run / "tensorboard") as log, _progress() as progress:
+        keep = self.devices.keep_files
+        with ScalarLog(self.run / "tensorboard" if keep else None) as log, _progress(quiet=not keep) as progress:
             if self.plan.left_out and not place.step:
                 progress.console.print(
                     f"{self.plan.left_out:,} pairs are wider than the widest bucket and are left out"
@@ -130,7 +139,7 @@ class Trainer:
                 else:
                     place.epoch, place.batch = place.epoch + 1, 0
             place.finished = place.finished or self.progress >= 1
-            save_checkpoint(self.run / CHECKPOINT_FILE, self.model, place)
+            self._save_checkpoint()
         return place
 
     @property
@@ -147,8 +156,10 @@ class Trainer:
         """Mean cross-entropy on dev, nats per target token, without smoothing and dropout."""
         total, tokens = 0.0, 0
         for batch in self.dev_plan.batches(self.config.seed, 0):
-            inputs = (batch.source_ids, batch.source_lengths, batch.input_ids)
-            total += float(self.model.test_on_batch(inputs, batch.target_ids)) * batch.target_tokens
+            even = self.devices.even(batch)
+            inputs = (even.source_ids, even.source_lengths, even.input_ids)
+            given = self.devices.own(inputs, even.target_ids)
+            total += float(self.model.test_on_batch(*given)) * batch.target_tokens
             tokens += batch.target_tokens
         return total / tokens
 
@@ -160,7 +171,7 @@ class Trainer:
         self.model.optimizer.learning_rate.assign(learning_rate(settings, place.step, self.progress))
         if self.model.samples:
             self.model.sampling_rate.assign(sampling_rate(settings, self.progress))
-        loss = float(self.model.train_on_batch(*self._given(batch)))
+        loss = float(self.model.train_on_batch(*self.devices.own(*self._given(self.devices.even(batch)))))
         seconds = time.perf_counter() - started
         place.step, place.batch = place.step + 1, place.batch + 1
         place.target_tokens += batch.target_tokens
@@ -195,7 +206,11 @@ class Trainer:
         if place.step % settings.evaluate_every_steps == 0 or self.progress >= 1:
             self._evaluate(log, progress)
         if place.step % settings.checkpoint_every_steps == 0:
-            save_checkpoint(self.run / CHECKPOINT_FILE, self.model, place)
+            self._save_checkpoint()
+
+    def _save_checkpoint(self) -> None:
+        if self.devices.keep_files:
+            save_checkpoint(self.run / CHECKPOINT_FILE, self.model, self.place)
 
     def _evaluate(self, log: ScalarLog, progress: Progress) -> None:
         place, settings = self.place, self.config.training
@@ -219,7 +234,8 @@ class Trainer:
         dev_loss = self.dev_loss()
         if dev_loss < place.best_dev_loss:
             place.best_dev_loss, place.best_step, place.evaluations_without_gain = dev_loss, place.step, 0
-            save_weights(self.run / BEST_WEIGHTS_FILE, self.model)
+            if self.devices.keep_files:
+                save_weights(self.run / BEST_WEIGHTS_FILE, self.model)
         else:
             place.evaluations_without_gain += 1
         return dev_loss
@@ -242,7 +258,7 @@ class Trainer:
         return float(to_numpy(self.model.optimizer.learning_rate))
 
 
-def _progress() -> Progress:
+def _progress(quiet: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -252,6 +268,7 @@ def _progress() -> Progress:
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),
         refresh_per_second=2,
+        console=Console(quiet=quiet),
     )
 
 

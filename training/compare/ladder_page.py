@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from training.compare.ladder import LADDERS, Ladder, results_of
-from training.compare.page import put_between
 from training.compare.results import Result, Score
+from training.pages import write_section
 
 BEGIN: Final = "<!-- ladders: written by `python -m training ladder` -->"
 END: Final = "<!-- end of ladders -->"
@@ -20,7 +20,7 @@ def write_ladders(runs: Path, page: Path) -> None:
     """
     found = [(ladder, results_of(ladder, runs)) for ladder in LADDERS.values()]
     lines = [line for ladder, results in found if results for line in _section(ladder, results)]
-    put_between(page, BEGIN, END, lines)
+    write_section(page, BEGIN, END, "\n".join(lines))
 
 
 def _section(ladder: Ladder, results: dict[str, Result]) -> list[str]:

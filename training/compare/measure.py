@@ -1,7 +1,5 @@
 """Measure one trained system: scores, sizes and speeds of its bundle."""
 
-import os
-import platform
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,6 +18,7 @@ from training.config import CorpusFile, RunConfig
 from training.corpus import Pair, normalise
 from training.dataset import TokenPairs
 from training.faults import count_faults
+from training.machine import machine
 from training.prepare import read_entry
 from training.scoring import ScoredSet, opened, score_set
 from training.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE
@@ -129,14 +128,3 @@ def _speed(folder: Path, pairs: Sequence[Pair]) -> tuple[float, float]:
     tokens = sum(len(hypothesis.token_scores) for hypothesis in found)
     characters = sum(len(bundle.tokenizer.decode(hypothesis.token_ids)) for hypothesis in found)
     return tokens / seconds, characters / seconds
-
-
-def machine() -> str:
-    """The processor and how many of its cores there are."""
-    model = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else model}, {len(os.sched_getaffinity(0))} cores"

@@ -21,8 +21,8 @@ from training.compare.systems import (
     WITHOUT_ATTENTION,
 )
 from training.compare.tasks import TaskResult, load_tasks
-from training.errors import ConfigError
 from training.files import write_atomically
+from training.pages import check_marks, write_section
 from training.plots import attention_map
 from training.scoring import opened, translate_greedily
 from training.train import CHECKPOINT_FILE
@@ -36,6 +36,7 @@ def write_page(results: Sequence[Result], runs: Path, page: Path) -> list[Path]:
 
     :raises ConfigError: the page has no marks.
     """
+    check_marks(page, BEGIN, END)
     by_name = {result.system: result for result in results}
     pictures = _pictures(by_name, runs)
     projection = _projection(by_name, runs)
@@ -48,21 +49,8 @@ def write_page(results: Sequence[Result], runs: Path, page: Path) -> list[Path]:
     folder.mkdir(exist_ok=True)
     for name, content in pictures.items():
         write_atomically(folder / name, content)
-    put_between(page, BEGIN, END, _section(by_name, projection, tasks, list(pictures)))
+    write_section(page, BEGIN, END, "\n".join(_section(by_name, projection, tasks, list(pictures))))
     return [page, *(folder / name for name in pictures)]
-
-
-def put_between(page: Path, begin: str, end: str, lines: Sequence[str]) -> None:
-    """Put lines between two marks of a page, in place of what was there.
-
-    :raises ConfigError: the page has no such marks.
-    """
-    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise ConfigError(f"{page}: the marks {begin!r} and {end!r} are not there")
-    section = "\n".join(lines)
-    write_atomically(page, f"{before}{begin}\n{section}\n{end}{after}".encode())
 
 
 def _pictures(results: Mapping[str, Result], runs: Path) -> dict[str, bytes]:
