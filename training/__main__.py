@@ -212,8 +212,8 @@ def _ladder(options: argparse.Namespace) -> None:
 
 def _tune(options: argparse.Namespace) -> None:
     from app.bundle.store import load_bundle
-    from training.config import CorpusFile
     from training.corpus import normalise, read_pairs
+    from training.corpus_config import CorpusFile
     from training.tune import tune
 
     bundle = load_bundle(options.bundle).manifest

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from training.config import ModelConfig
 from training.decoder import CONTEXT_STATE, FEED_STATE, DecoderState
 from training.encoder import Read, fixed_context
+from training.model_config import ModelConfig
 
 
 class StartState(keras.layers.Layer):

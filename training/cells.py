@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from training.config import CellKind
+from training.model_config import CellKind
 
 # The states a cell carries: h is its output, c the cell of an LSTM.
 CELL_STATES: dict[CellKind, tuple[str, ...]] = {

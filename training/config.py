@@ -4,218 +4,17 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from training.config_section import Fraction, Positive, Section
+from training.corpus_config import CorpusConfig, TokenizerConfig
 from training.errors import ConfigError
+from training.model_config import ModelConfig
 
-CellKind = Literal["lstm", "gru", "peephole", "coupled"]
 TaskName = Literal["addition", "execute", "memory"]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Attribution(_Section):
-    """Where text comes from and what its licence asks for; copied into the manifest and the model card."""
-
-    licence: str
-    attribution: str = ""
-    homepage: str | None = None
-
-
-class CorpusFile(Attribution):
-    """One piece of parallel text.
-
-    ``path`` is relative to ``--data`` (or an ``http(s)`` URL): tab-separated (``.tsv .txt``, also ``.gz``), a ``.zip``
-    holding one such file, or, with ``target_path``, one side of a Moses pair.
-
-    ``target``: the language of its targets where that is not the run's. As soon as one file has its own, the model
-    learns several tasks, and a tag before each source says which (``RunConfig.tagged``). The source's own language is a
-    task too: to write the source again. ``source``: the language of its sources where that is not the run's; the model
-    then reads several languages, and needs no tag for it.
-
-    ``repeat``: each of its pairs is met so many times in an epoch.
-    """
-
-    name: str
-    path: str
-    source: str | None = None
-    target: str | None = None
-    target_path: str | None = None
-    columns: tuple[str, ...] = ("en", "fr")
-    sha256: str | None = None
-    max_pairs: Positive | None = None
-    max_words: Positive | None = None
-    repeat: Positive = 1
-
-
-class CorpusConfig(_Section):
-    """``sides = "target"``: only the target's column is read and the source stays empty, for a model that goes on from
-    what is begun and translates nothing.
-
-    ``check_language``: a training pair of which a side is surely of another language is dropped.
-
-    ``keep_best``: of each training file the share that the bundles of ``prepare --scored-by`` find likeliest is kept.
-
-    ``noise``: so large a share of the training pairs comes once more, with a change to the source (``noise.py``).
-    """
-
-    sides: Literal["both", "target"] = "both"
-    train: Annotated[tuple[CorpusFile, ...], Field(min_length=1)]
-    dev: tuple[CorpusFile, ...] = ()
-    dev_fraction: Fraction = 0.0
-    test: tuple[CorpusFile, ...] = ()
-    max_characters: Positive = 400
-    max_words: Positive = 80
-    max_ratio: Annotated[float, Field(gt=1)] = 3.0
-    check_language: bool = False
-    keep_best: Annotated[float, Field(gt=0, le=1)] = 1.0
-    noise: Fraction = 0.0
-
-    @model_validator(mode="after")
-    def _dev_from_somewhere(self) -> "CorpusConfig":
-        if bool(self.dev) == (self.dev_fraction > 0):
-            raise ValueError("give either corpus.dev files or a corpus.dev_fraction above 0, not both, not neither")
-        return self
-
-    @model_validator(mode="after")
-    def _one_side_in_one_file(self) -> "CorpusConfig":
-        for entry in (*self.train, *self.dev, *self.test):
-            if self.sides == "target" and entry.target_path is not None:
-                raise ValueError(
-                    f"sides = 'target' reads one file, {entry.name} has a target_path: {entry.target_path}"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _has_what_is_worked_on(self) -> "CorpusConfig":
-        asked = {"check_language": self.check_language, "keep_best": self.keep_best < 1, "noise": self.noise > 0}
-        for name in (name for name, is_asked in asked.items() if is_asked and self.sides == "target"):
-            raise ValueError(f"{name} needs both sides of a pair, sides = 'target' has one")
-        return self
-
-
-class TokenizerConfig(_Section):
-    kind: Literal["sentencepiece", "characters", "words"] = "sentencepiece"
-    algorithm: Literal["unigram", "bpe"] = "unigram"
-    vocabulary_size: Annotated[int, Field(ge=1, le=65_535)] = 8000  # ids are kept in 16 bits
-    max_sentences: Positive = 500_000
-
-
-class ModelConfig(_Section):
-    """The pieces of the model. ``units`` is the width of each decoder layer; each direction of the encoder has
-    ``encoder_units``.
-
-    - ``encoder_layers = 0``: no encoder, a decoder alone.
-    - ``bridge``: how the encoder's last state starts the decoder. ``dense`` makes every state from that of the top
-      layer; ``copy`` hands the states of layer i to layer i. Two hand over nothing: ``zero`` begins with zeros,
-      ``start`` with states that are learned.
-    - ``context``: a fixed vector of the source that enters every step, the last state or the mean or maximum of all.
-    - ``attention`` has its place after ``layers_below`` decoder layers and before ``layers_above``.
-    - ``input_feeding``: the last readout enters the next step (Luong et al. 2015, arXiv:1508.04025).
-    - ``reads_tokens = false``: no token enters the decoder; it writes from the context alone.
-    - ``readout``: a tanh layer of ``embedding`` units between the decoder and the scores.
-    - ``residual``: each layer but the lowest of either side adds to what it reads.
-    - ``layer_norm``: what each recurrent layer gives is normalised (Ba et al. 2016, arXiv:1607.06450).
-    - ``recurrent_dropout``: of the states between steps, one mask for a whole sequence (Gal & Ghahramani 2016,
-      arXiv:1512.05287).
-    - ``encoder = "self-attention"``: layers of self-attention of ``encoder_units`` with ``encoder_heads`` each, under a
-      recurrent decoder (Chen et al. 2018, arXiv:1804.09849). In place of a last state it hands over the mean of all.
-    - ``attention_heads``: general attention asks so many questions at once, each of a part of the memory (Vaswani et
-      al. 2017, arXiv:1706.03762).
-    - ``forget_bias``: of an LSTM's forget gates at first. The higher, the longer a cell keeps what it holds before it
-      learned to: at 1 for some steps, at 5 for a hundred (Gers et al. 2000, "Learning to forget"; Jozefowicz et al.
-      2015, "An empirical exploration of recurrent network architectures").
-    """
-
-    cell: CellKind = "lstm"
-    encoder: Literal["recurrent", "self-attention"] = "recurrent"
-    encoder_heads: Positive = 4
-    input: Literal["embedding", "one-hot"] = "embedding"
-    embedding: Positive = 384
-    encoder_units: Positive = 192
-    encoder_layers: Annotated[int, Field(ge=0)] = 2
-    bidirectional: bool = True
-    reversed_source: bool = False
-    bridge: Literal["dense", "copy", "zero", "start"] = "dense"
-    context: Literal["none", "last", "mean", "max"] = "none"
-    units: Positive = 384
-    layers_below: Positive = 1
-    layers_above: Annotated[int, Field(ge=0)] = 1
-    attention: Literal["none", "dot", "general", "bahdanau"] = "general"
-    attention_heads: Positive = 1
-    input_feeding: bool = False
-    reads_tokens: bool = True
-    residual: bool = False
-    layer_norm: bool = False
-    forget_bias: float = 1.0
-    readout: bool = True
-    tied: bool = True
-    dropout: Fraction = 0.2
-    recurrent_dropout: Fraction = 0.0
-
-    @property
-    def memory_units(self) -> int:
-        """The width of the encoder's outputs, both directions together."""
-        return self.encoder_units * (2 if self.bidirectional else 1)
-
-    @property
-    def decoder_layers(self) -> int:
-        return self.layers_below + self.layers_above
-
-    @model_validator(mode="after")
-    def _pieces_fit(self) -> "ModelConfig":
-        same_width = self.memory_units == self.units
-        if self.attention == "dot" and not same_width:
-            raise ValueError(f"dot attention needs memory of {self.units} units, the encoder has {self.memory_units}")
-        if self.bridge == "copy" and not (same_width and self.encoder_layers == self.decoder_layers):
-            raise ValueError(
-                f"bridge copy needs as many layers of as many units on both sides: the encoder has "
-                f"{self.encoder_layers} of {self.memory_units}, the decoder {self.decoder_layers} of {self.units}"
-            )
-        if self.tied and not (self.readout and self.input == "embedding"):
-            raise ValueError("tied needs a readout and input = 'embedding'")
-        if self.input_feeding and not self.readout:
-            raise ValueError("input_feeding needs a readout")
-        if not self.reads_tokens and self.context == "none":
-            raise ValueError("a decoder that reads no tokens needs a context")
-        reads_source = self.attention != "none" or self.context != "none" or self.bridge in ("dense", "copy")
-        if self.encoder_layers and not reads_source:
-            raise ValueError("the decoder knows nothing of the source: give it a bridge, a context or attention")
-        if not self.encoder_layers and reads_source:
-            raise ValueError(
-                f"encoder_layers = 0 leaves nothing to read: it needs bridge = 'zero' or 'start', context and "
-                f"attention 'none'; they are {self.bridge!r}, {self.context!r} and {self.attention!r}"
-            )
-        if self.forget_bias != 1.0 and self.cell not in ("lstm", "peephole"):
-            raise ValueError(f"forget_bias is {self.forget_bias}, a {self.cell} cell has no forget gate of its own")
-        if self.recurrent_dropout and (self.cell not in ("lstm", "gru") or self.input_feeding):
-            raise ValueError("recurrent_dropout is for lstm and gru cells without input_feeding")
-        return self
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> "ModelConfig":
-        if self.attention_heads > 1 and self.attention != "general":
-            raise ValueError(f"attention_heads is {self.attention_heads}: only general attention has heads")
-        if self.memory_units % self.attention_heads:
-            raise ValueError(f"attention_heads ({self.attention_heads}) must divide the memory ({self.memory_units})")
-        if self.encoder == "self-attention":
-            if self.bidirectional or self.reversed_source or not self.encoder_layers or self.bridge == "copy":
-                raise ValueError(
-                    "encoder = 'self-attention' sees all at once and has no last states: it needs encoder_layers, "
-                    "bidirectional = false, reversed_source = false and a bridge other than copy"
-                )
-            if self.encoder_units % self.encoder_heads:
-                raise ValueError(
-                    f"encoder_heads ({self.encoder_heads}) must divide encoder_units ({self.encoder_units})"
-                )
-        return self
-
-
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """What is learned from, and how.
 
     - ``sampling``: how often the decoder reads its own last prediction in place of the true token while training, 0
@@ -269,7 +68,7 @@ class TrainingConfig(_Section):
         return self
 
 
-class ExportConfig(_Section):
+class ExportConfig(Section):
     max_source_tokens: Positive = 200
     max_target_tokens: Positive = 300
     beam_size: Positive = 4
@@ -279,7 +78,7 @@ class ExportConfig(_Section):
     parity_tolerance: Annotated[float, Field(gt=0)] = 2e-4
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """The whole run: what is read, how it is cut, what is learned and what is exported. ``task``: what is made up, and
     so how ``accuracy`` asks and groups its answers; None for text. ``begins_with``: whose weights ``train --weights``
     is given, for the model card."""

@@ -11,7 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
-from training.config import CorpusConfig, CorpusFile
+from training.corpus_config import CorpusConfig, CorpusFile
 from training.errors import CorpusError
 
 Pair = tuple[str, str]

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from keras import ops
 
 from training.cells import CELL_STATES, recurrent_layer
-from training.config import ModelConfig
+from training.model_config import ModelConfig
 
 CONTEXT_STATE = "state_context"
 FEED_STATE = "state_feed"

@@ -21,8 +21,8 @@ from app.engine.sequence import Priority
 from app.errors import PasserelleError
 from app.pending import Pending
 from app.translator import Plan, Translation, TranslationOptions, Translator
-from training.config import CorpusFile
 from training.corpus import Pair, normalise, read_pairs, read_texts
+from training.corpus_config import CorpusFile
 from training.errors import CorpusError
 
 # Of each set of engines: while one chunk's last sentences are decoded the next one's begin.

@@ -8,8 +8,8 @@ import keras
 from keras import ops
 
 from training.cells import CELL_STATES, recurrent_layer
-from training.config import ModelConfig
 from training.layers import length_mask, over_source, reversed_places, take_places
+from training.model_config import ModelConfig
 from training.self_attention import Entrance, SelfAttentionLayer
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from app.bundle.store import load_bundle, update_bundle
 from app.engine.sessions import OnnxGraphs
 from training.checkpoint import read_place
-from training.config import CorpusFile, RunConfig
+from training.config import RunConfig
 from training.corpus import normalise
+from training.corpus_config import CorpusFile
 from training.export import opens
 from training.model_card import render
 from training.plots import attention_map, learning_curves, score_by_length

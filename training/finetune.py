@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from app.bundle.store import load_bundle
-from training.config import CorpusConfig, CorpusFile, RunConfig
+from training.config import RunConfig
 from training.corpus import CorpusReport, Pair, clean_pairs, read_pairs, split_by_source
+from training.corpus_config import CorpusConfig, CorpusFile
 from training.dataset import BatchPlan, TokenPairs
 from training.errors import CorpusError
 from training.evaluate import evaluate

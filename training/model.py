@@ -10,7 +10,6 @@ from keras import ops
 from app.bundle.tokenizer import PAD_ID
 from training.attention import AdditiveAttention, Attention, DotAttention, HeadsAttention
 from training.bridge import bridges, first_state
-from training.config import ModelConfig
 from training.decoder import (
     CONTEXT_STATE,
     Attend,
@@ -24,6 +23,7 @@ from training.decoder import (
 )
 from training.encoder import Read, RunLayer, encoder_layers, entrance, read_at_once, read_source, run_layer
 from training.layers import OneHot, TiedOutput, UntiedOutput, length_mask
+from training.model_config import ModelConfig
 
 Memories = dict[str, Any]
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from app.bundle.manifest import LengthScore, Manifest, Quality
-from training.config import CellKind, ModelConfig, RunConfig, TrainingConfig
+from training.config import RunConfig, TrainingConfig
 from training.faults import FAULTS, SHORT_SHARE, count_faults
+from training.model_config import CellKind, ModelConfig
 from training.scoring import BOOTSTRAP_DRAWS, ScoredSet, sentence_scores
 
 EXAMPLES_OF_EACH = 10

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from app.bundle.tokenizer import SentencePieceTokenizer, Tokenizer, load_tokenizer
-from training.config import CorpusFile, RunConfig
+from training.config import RunConfig
 from training.corpus import (
     CorpusReport,
     Pair,
@@ -16,6 +16,7 @@ from training.corpus import (
     split_by_source,
     without_held_out,
 )
+from training.corpus_config import CorpusFile
 from training.corpus_language import LanguageCheck
 from training.dataset import TokenPairs
 from training.download import fetch

@@ -14,7 +14,7 @@ from onnx import helper, numpy_helper
 
 from training.arrays import to_numpy
 from training.cells import CELL_STATES
-from training.config import CellKind
+from training.model_config import CellKind
 
 Weights = dict[str, NDArray[np.float32]]
 

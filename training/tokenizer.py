@@ -17,7 +17,7 @@ from app.bundle.tokenizer import (
     WordTokenizer,
     normalise_typography,
 )
-from training.config import TokenizerConfig
+from training.corpus_config import TokenizerConfig
 from training.errors import CorpusError
 
 

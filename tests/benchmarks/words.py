@@ -35,7 +35,8 @@ from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from tests.benchmarks.keras_loop import Tokens, loop, with_function, with_predict
 from training.checkpoint import save_weights
-from training.config import CorpusConfig, CorpusFile, RunConfig, TokenizerConfig, load_config
+from training.config import RunConfig, load_config
+from training.corpus_config import CorpusConfig, CorpusFile, TokenizerConfig
 from training.dataset import TokenPairs
 from training.export import export, load_best_model
 from training.parity import spread_pairs

@@ -6,8 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from tests.reversal import write_task
-from training.config import ModelConfig, load_config
+from training.config import load_config
 from training.errors import ConfigError
+from training.model_config import ModelConfig
 
 CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").glob("*.toml"))
 

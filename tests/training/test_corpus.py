@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.config import CorpusConfig, CorpusFile
 from training.corpus import (
     CorpusReport,
     Pair,
@@ -22,6 +21,7 @@ from training.corpus import (
     split_by_source,
     without_held_out,
 )
+from training.corpus_config import CorpusConfig, CorpusFile
 from training.errors import CorpusError
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from training.config import CorpusConfig, CorpusFile, RunConfig
+from training.config import RunConfig
+from training.corpus_config import CorpusConfig, CorpusFile
 from training.corpus_language import REASON, LanguageCheck
 from training.prepare import prepare, read_dev
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bundle.tokenizer import BOS_ID, EOS_ID, PAD_ID, SentencePieceTokenizer
-from training.config import TokenizerConfig
+from training.corpus_config import TokenizerConfig
 from training.dataset import Batch, BatchPlan, Side, TokenPairs, length_ratio
 from training.resegmentation import Resegmentation
 from training.tokenizer import learn_tokenizer, tag_piece

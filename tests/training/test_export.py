@@ -21,12 +21,12 @@ from app.engine.sessions import OnnxGraphs
 from app.engine.states import padded_width
 from tests.reversal import words
 from tests.training.conftest import TrainedRun
-from training.config import CellKind, ModelConfig
 from training.dataset import TokenPairs
 from training.errors import ParityError
 from training.export import export, install
 from training.graphs import convert_decoder_step, convert_encoder
 from training.model import EncoderDecoder
+from training.model_config import CellKind, ModelConfig
 from training.parity import check_parity, spread_pairs
 from training.quantize import quantize_products, quantize_weights_only
 from training.row_encoder import can_take_rows, quantize_for_rows

@@ -16,9 +16,11 @@ from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from tests.reversal import words, write_task
 from training.arrays import to_numpy
-from training.config import ModelConfig, RunConfig, TokenizerConfig
+from training.config import RunConfig
+from training.corpus_config import TokenizerConfig
 from training.export import export, load_best_model
 from training.model import EncoderDecoder
+from training.model_config import ModelConfig
 from training.parity import Pair, begun, check_rows_alone
 from training.prepare import prepare
 from training.reference import ReferenceDecoder

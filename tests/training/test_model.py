@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from app.bundle.tokenizer import BOS_ID
 from training.arrays import to_numpy
-from training.config import ModelConfig
 from training.dataset import Ids
 from training.model import EncoderDecoder
+from training.model_config import ModelConfig
 from training.reference import ReferenceDecoder, log_softmax
 
 VOCABULARY = 23

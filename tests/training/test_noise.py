@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.text.casing import in_ordinary_letters
-from training.config import CorpusConfig, CorpusFile, RunConfig
+from training.config import RunConfig
 from training.corpus import Pair, fold
+from training.corpus_config import CorpusConfig, CorpusFile
 from training.dataset import TokenPairs
 from training.noise import changes_for, noisy_pairs, with_slip, without_accents, without_end
 from training.prepare import load_run_tokenizer, prepare, read_dev

@@ -12,8 +12,8 @@ from keras import ops
 from app.bundle.tokenizer import PAD_ID
 from tests.training.test_train import assert_same, prepared, small, weights
 from training.arrays import to_numpy
-from training.config import ModelConfig
 from training.model import EncoderDecoder
+from training.model_config import ModelConfig
 from training.shortlist import shortlist
 from training.train import Trainer
 

@@ -9,7 +9,7 @@ from app.bundle.tokenizer import UNK_ID, CharacterTokenizer, SentencePieceTokeni
 from tests.reversal import words, write_task
 from training.__main__ import main
 from training.checkpoint import read_weights
-from training.config import TokenizerConfig
+from training.corpus_config import TokenizerConfig
 from training.export import export, install, install_starting_point
 from training.prepare import prepare
 from training.starting_point import START_FILE, load_starting_point

@@ -14,8 +14,9 @@ from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from training.checkpoint import read_place, read_weights
 from training.compare.results import LengthScore, Result, Score
-from training.config import CorpusFile, RunConfig
+from training.config import RunConfig
 from training.corpus import Pair, normalise
+from training.corpus_config import CorpusFile
 from training.dataset import TokenPairs
 from training.faults import count_faults
 from training.machine import machine

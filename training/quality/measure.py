@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.bundle.store import load_bundle
-from training.config import CorpusFile
 from training.corpus import normalise, read_pairs
+from training.corpus_config import CorpusFile
 from training.errors import CorpusError
 from training.faults import count_faults
 from training.machine import machine
