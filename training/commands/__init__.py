@@ -1,0 +1,1 @@
+"""The commands of ``python -m training``: their options, and what they print."""
