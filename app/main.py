@@ -174,6 +174,7 @@ def _lifespan(
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await service.documents.close()
                 service.files.close()
+                await service.access.close()
                 await run_in_threadpool(service.store.close)
                 await service.reloader.close()
                 await run_in_threadpool(registry.stop)

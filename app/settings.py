@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         description="As above, with a key whose line says nothing else.",
         json_schema_extra={"unit": "requests"},
     )
+    rate_storage: str = Field(
+        default="memory",
+        description="Where these are counted: `memory`, by each process for itself, or a Redis or Valkey server that "
+        "replicas share: `redis://HOST:PORT`, `rediss://`, `unix://`.",
+    )
     admin_key_hash: str = Field(
         default="",
         description="Hash of the key for `POST /admin/reload`, as `python -m app keys new admin` prints it; empty: "
