@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-# No figures go to Ray's makers; it reads this when it is imported.
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-
 import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, DataContext, Dataset
