@@ -25,6 +25,7 @@ PasserelleError
 │   ├── DeadlineExceeded        the request's deadline passed
 │   ├── RequestCancelled        the caller left
 │   └── StepFailed              a graph raised while it ran
+├── BodiesExceeded              so much of other requests is being read that no more of this one is
 ├── StorageError                what should be kept could not be written or read
 ├── BulkError                   a file of lines cannot be translated
 └── ConfigurationError          a setting cannot be honoured
@@ -143,6 +144,10 @@ class RequestCancelled(EngineError):
 
 class StepFailed(EngineError):
     """A graph raised while it ran; every waiting request fails with this."""
+
+
+class BodiesExceeded(PasserelleError):
+    """So much of other requests is being read that no more of this one is."""
 
 
 class StorageError(PasserelleError):

@@ -30,9 +30,10 @@ from app.api import (
     translate_file,
 )
 from app.api.access import Access
+from app.api.body_limit import BodyBudget, BodyLimit
 from app.api.descriptions import TAGS
 from app.api.documents import Documents
-from app.api.edge import BodyLimit, Edge
+from app.api.edge import Edge
 from app.api.errors import install_error_handlers
 from app.api.file_desk import FileDesk
 from app.api.metrics import prometheus_registry
@@ -112,12 +113,18 @@ def create_app(
         telemetry=_NO_TELEMETRY,
     )
     app.state.is_leaving = False
+    app.state.bodies = BodyBudget(chosen.max_bodies_mib)
     install_error_handlers(app)
     for concern in _CONCERNS:
         app.include_router(concern.router)
     if chosen.admin_key_hash:
         app.include_router(admin.router)
-    app.add_middleware(BodyLimit, max_body_bytes=chosen.max_body_bytes, max_file_bytes=chosen.max_file_bytes)
+    app.add_middleware(
+        BodyLimit,
+        max_body_bytes=chosen.max_body_bytes,
+        max_file_bytes=chosen.max_file_bytes,
+        budget=app.state.bodies,
+    )
     # Added last, so it is the outermost.
     app.add_middleware(
         Edge,
@@ -174,6 +181,7 @@ def _lifespan(
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await service.documents.close()
                 service.files.close()
+                await service.access.close()
                 await run_in_threadpool(service.store.close)
                 await service.reloader.close()
                 await run_in_threadpool(registry.stop)

@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         description="As above, with a key whose line says nothing else.",
         json_schema_extra={"unit": "requests"},
     )
+    rate_storage: str = Field(
+        default="memory",
+        description="Where these are counted: `memory`, by each process for itself, or a Redis or Valkey server that "
+        "replicas share: `redis://HOST:PORT`, `rediss://`, `unix://`.",
+    )
     admin_key_hash: str = Field(
         default="",
         description="Hash of the key for `POST /admin/reload`, as `python -m app keys new admin` prints it; empty: "
@@ -128,6 +133,13 @@ class Settings(BaseSettings):
         le=1024**3,
         description="Largest request body; a longer one is refused while it is read (413).",
         json_schema_extra={"unit": "bytes"},
+    )
+    max_bodies_mib: int = Field(
+        default=256,
+        ge=1,
+        le=1024**2,
+        description="All request bodies over 16 KiB that are in memory together; one more is refused (503).",
+        json_schema_extra={"unit": "MiB"},
     )
     max_characters: int = Field(
         default=200_000,
@@ -208,11 +220,7 @@ class Settings(BaseSettings):
         default=1000, ge=0, le=1_000_000, description="Glossaries kept.", json_schema_extra={"unit": "glossaries"}
     )
     max_glossary_entries: int = Field(
-        default=5000,
-        ge=1,
-        le=100_000,
-        description="Terms in one glossary.",
-        json_schema_extra={"unit": "entries"},
+        default=5000, ge=1, le=100_000, description="Terms in one glossary.", json_schema_extra={"unit": "entries"}
     )
     max_rows: int = Field(
         default=64, ge=1, le=4096, description="Hypotheses decoded in one step.", json_schema_extra={"unit": "rows"}
@@ -264,7 +272,7 @@ class Settings(BaseSettings):
         default=600.0,
         gt=0,
         le=86_400,
-        description="Longest translation of a whole file.",
+        description="Longest translation of a file.",
         json_schema_extra={"unit": "seconds"},
     )
     file_keep_seconds: float = Field(
@@ -275,11 +283,7 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "seconds"},
     )
     warm_up_timeout_seconds: float = Field(
-        default=60.0,
-        gt=0,
-        le=3600,
-        description="Longest warm-up translation of one bundle.",
-        json_schema_extra={"unit": "seconds"},
+        default=60.0, gt=0, le=3600, description="Longest warm-up of one bundle.", json_schema_extra={"unit": "seconds"}
     )
     probe_seconds: float = Field(
         default=5.0,

@@ -27,6 +27,7 @@ from tests.fakes import fake_bundle, fake_contents, fake_manifest
 from tests.file_samples import SAMPLES, upper
 from tests.markup_texts import HTML, check, random_soup, random_tree
 from tests.placeholder_texts import PLACEHOLDERS
+from tests.tokenizer_models import damaged_model
 from tests.unit.test_restoring import Hostile
 
 _ROOT: Final = Path(__file__).parents[1]
@@ -150,6 +151,7 @@ class Fuzz:
             words,
         )
         self._tokenizer_files = {"characters": fake_contents()["tokenizer.json"], "words": words.to_bytes()}
+        self._tokenizer_models = [one.to_bytes() for one in self._tokenizers if one.kind == "sentencepiece"]
         self._members = {name: _members(data) for name, data in SAMPLES.items() if name.endswith(_ZIPPED)}
         formats: dict[str, Callable[[int], None]] = {
             f"file {name.partition('.')[2]}": self._file(name) for name in SAMPLES
@@ -157,29 +159,19 @@ class Fuzz:
         self.targets: Mapping[str, Target] = {
             "tokenizer": Target(110, self._tokenizer),
             "tokenizer file": Target(60, self._tokenizer_file),
+            "tokenizer model": Target(60, self._tokenizer_model),
             "text": Target(100, self._text),
             "markup": Target(100, self._markup),
             "manifest": Target(130, self._manifest),
             "bundle": Target(50, self._bundle_folder),
-            "glossary": Target(190, self._glossary),
+            "glossary": Target(130, self._glossary),
             **{name: Target(20, feed) for name, feed in formats.items()},
         }
         assert sum(target.share for target in self.targets.values()) == 1000
 
     def _tokenizer(self, number: int) -> None:
         random = Random(number)
-        text = random_text(random)
-        tokenizer = self._tokenizers[number % len(self._tokenizers)]
-        ids = tokenizer.encode_source(text)
-        assert ids
-        assert all(0 <= token_id < tokenizer.vocabulary_size for token_id in ids)
-        assert all(0 <= start <= end <= len(text) for start, end in tokenizer.encode_ranges(text))
-        written = random.choices(range(tokenizer.vocabulary_size), k=random.randrange(40))
-        decoded = tokenizer.decode(written)
-        decoded.encode("utf-8")
-        assert all(0 <= start <= end <= len(decoded) for start, end in tokenizer.decode_ranges(written))
-        assert len(tokenizer.pieces(written)) == len(written)
-        tokenizer.encode_begun(text)
+        _try_tokenizer(random, self._tokenizers[number % len(self._tokenizers)])
 
     def _tokenizer_file(self, number: int) -> None:
         random = Random(number)
@@ -196,6 +188,16 @@ class Fuzz:
         except BundleFormatError:
             return
         tokenizer.decode(tokenizer.encode("The cat."))
+
+    def _tokenizer_model(self, number: int) -> None:
+        random = Random(f"model {number}")
+        content = random.choice(self._tokenizer_models)
+        content = mutated(random, content) if random.random() < 0.1 else damaged_model(random, content)
+        path = self._folder / "tokenizer.model"
+        path.write_bytes(content)
+        tokenizer = load_tokenizer(path, "sentencepiece")
+        _try_tokenizer(random, tokenizer)
+        assert len(tokenizer.written()) == tokenizer.vocabulary_size
 
     def _text(self, number: int) -> None:
         random = Random(number)
@@ -284,6 +286,22 @@ class Fuzz:
             document.write(translations, "fr")
 
         return feed
+
+
+def _try_tokenizer(random: Random, tokenizer: Tokenizer) -> None:
+    """Whatever its vocabulary is, ids are ids of it, and ranges lie within their text."""
+    text = random_text(random)
+    ids = tokenizer.encode_source(text)
+    assert ids
+    assert len(ids) <= 20 * len(text.encode("utf-8", "replace")) + 10
+    assert all(0 <= token_id < tokenizer.vocabulary_size for token_id in ids)
+    assert all(0 <= start <= end <= len(text) for start, end in tokenizer.encode_ranges(text))
+    written = random.choices(range(tokenizer.vocabulary_size), k=random.randrange(40))
+    decoded = tokenizer.decode(written)
+    decoded.encode("utf-8")
+    assert all(0 <= start <= end <= len(decoded) for start, end in tokenizer.decode_ranges(written))
+    assert len(tokenizer.pieces(written)) == len(written)
+    tokenizer.encode_begun(text)
 
 
 def _members(data: bytes) -> dict[str, bytes]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+import app  # noqa: F401  # it tells Ray to report nothing
+
 os.environ["RAY_AUTH_MODE"] = "disabled"  # else it writes a token into the home directory
 
 from ray.cluster_utils import Cluster

@@ -24,9 +24,10 @@ _ADMIN_ATTEMPTS_PER_MINUTE: Final = 60
 class Access:
     """The door. Without keys it is open to everybody, whatever key they send, and only the rate is looked at."""
 
-    def __init__(self, keys: KeyRing, settings: Settings, rate: RateLimiter | None = None) -> None:
+    def __init__(self, keys: KeyRing, settings: Settings) -> None:
+        """:raises ConfigurationError: the storage of rates cannot be used."""
         self._settings = settings
-        self._rate = rate if rate is not None else RateLimiter()
+        self._rate = RateLimiter(settings.rate_storage)
         self._admin = admin_digest(settings.admin_key_hash)
         self._no_quota = CharacterQuota(0)
         self._quotas: dict[str, CharacterQuota] = {}
@@ -57,7 +58,7 @@ class Access:
     def asks_for_key(self) -> bool:
         return self.has_keys and self._settings.api_key_required
 
-    def admit(self, request: Request, fields: Fields) -> CharacterQuota:
+    async def admit(self, request: Request, fields: Fields) -> CharacterQuota:
         """Let a request in, and count it.
 
         :returns: the quota of its key.
@@ -68,10 +69,10 @@ class Access:
         given = key_of(request, fields) if self._keys else ""
         key = self._keys.find(given) if given else None
         if key is not None:
-            self._rate.take(f"key {key.name}", key.requests_per_minute or self._settings.key_requests_per_minute)
+            await self._rate.take(f"key {key.name}", key.requests_per_minute or self._settings.key_requests_per_minute)
             return self._quotas[key.name]
         # Before the refusal: to try key after key is limited as well.
-        self._rate.take(address_of(request), self._settings.requests_per_minute)
+        await self._rate.take(f"address {address_of(request)}", self._settings.requests_per_minute)
         self._refuse(given)
         return self._no_quota
 
@@ -84,16 +85,19 @@ class Access:
         if self._keys.find(given) is None:
             self._refuse(given)
 
+    async def close(self) -> None:
+        await self._rate.close()
+
     def is_admin(self, given: str) -> bool:
         """Takes the same time whatever the key is."""
         return self._admin is not None and hmac.compare_digest(self._admin, digest_of(given))
 
-    def count_attempt(self, address: str) -> None:
+    async def count_attempt(self, address: str) -> None:
         """Somebody tried a wrong admin key.
 
         :raises RateExceeded: too often.
         """
-        self._rate.take(f"admin {address}", _ADMIN_ATTEMPTS_PER_MINUTE)
+        await self._rate.take(f"admin {address}", _ADMIN_ATTEMPTS_PER_MINUTE)
 
     def _refuse(self, given: str) -> None:
         if given and self._keys:

@@ -53,7 +53,7 @@ async def reload(request: Request) -> Response:
     service = service_of(request)
     key = key_of(request, {})
     if not service.access.is_admin(key):
-        service.access.count_attempt(address_of(request))
+        await service.access.count_attempt(address_of(request))
         raise KeyUnknown("Invalid API key") if key else KeyMissing("This needs the admin key")
     report = await service.reloader.reload()
     return JsonResponse(_described(report).model_dump(mode="json"), status_code=409 if report.is_refused else 200)

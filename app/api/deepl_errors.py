@@ -67,6 +67,10 @@ COMMON_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     415: error_entry("A content type that is not read here.", "Content type 'text/csv' is not supported; send ..."),
     429: error_entry("Too many requests from one caller; come back later.", "Slowdown: 60 per 1 minute"),
     500: error_entry("Something unexpected.", "The server could not answer this request. ..."),
+    503: error_entry(
+        "Too much of other requests is being read; come back later.",
+        "Bodies of 267999232 bytes are being read, and 2000000 more exceed max_bodies_mib (256); come back later",
+    ),
 }
 # Of those that read or write what is kept.
 STORAGE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {

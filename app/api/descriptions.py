@@ -207,7 +207,11 @@ TRANSLATE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
     },
     500: error_entry("Something unexpected.", "The server could not answer this request. ..."),
-    503: error_entry("Nothing can be translated now.", "Nothing can be translated: no usable bundle in models"),
+    503: error_entry(
+        "Nothing can be translated now, or too much of other requests is being read; come back later.",
+        "Nothing can be translated: no usable bundle in models",
+        "Bodies of 267999232 bytes are being read, and 2000000 more exceed max_bodies_mib (256); come back later",
+    ),
     504: error_entry(
         "The deadline passed before anything was translated.",
         "Nothing was translated within request_timeout_seconds (30); send less at once",

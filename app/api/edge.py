@@ -1,15 +1,12 @@
-"""What every request passes first and every answer last: names, headers, the body limit, and the net under errors.
+"""What every request passes first and every answer last: names, headers, and the net under errors.
 
 Plain ASGI: a wrapper of whole requests and responses would hide from the handlers that the client left.
 """
 
-import asyncio
 import logging
 import time
-from contextlib import suppress
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,8 +16,6 @@ from app.api.spans import Spans
 from app.api.timeout import TIMEOUT_HEADER
 from app.api.trace import REQUEST_ID_HEADER, RequestNames, names_of
 from app.api.traffic import Traffic
-from app.api.upload import FILE_PATHS, FORM_BYTES
-from app.errors import RequestTooLarge
 from app.logs import REQUEST_ID, TRACE_ID
 from app.presence import Presence
 
@@ -41,8 +36,6 @@ _UNLESS_SAID: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
-_DISCARDED_BYTES: Final = 16 * 1024 * 1024
-_DISCARD_SECONDS: Final = 2.0
 
 
 class Edge:
@@ -133,68 +126,3 @@ def _log_access(scope: Scope, status: int | None, milliseconds: float) -> None:
         "milliseconds": round(milliseconds, 1),
     }
     _LOG.info("%s %r %s %.1f ms", scope["method"], scope["path"], status, milliseconds, extra=fields)
-
-
-class BodyLimit:
-    """Refuses a body over the limit while it is read, whatever the client said of its length."""
-
-    def __init__(self, app: ASGIApp, max_body_bytes: int, max_file_bytes: int) -> None:
-        """:param max_file_bytes: what counts instead where files are uploaded."""
-        self._app = app
-        self._max_body_bytes = max_body_bytes
-        self._max_file_bytes = max_file_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = Headers(scope=scope).get("content-length", "")
-        announced_bytes = int(announced[:20]) if announced.isdecimal() else 0
-        read_bytes = 0
-        is_file = scope["method"] == "POST" and scope["path"].removeprefix(scope.get("root_path", "")) in FILE_PATHS
-        max_bytes = self._max_file_bytes + FORM_BYTES if is_file else self._max_body_bytes
-
-        async def receive_counted() -> Message:
-            nonlocal read_bytes
-            message = await receive()
-            if message["type"] == "http.request":
-                read_bytes += len(message.get("body", b""))
-                if read_bytes > max_bytes:
-                    raise self._too_large(read_bytes, is_file)
-            return message
-
-        async def send_then_discard(message: Message) -> None:
-            is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
-            if is_last and max(read_bytes, announced_bytes) > max_bytes:
-                await send({**message, "more_body": True})
-                await _discard(receive)
-                message = {"type": "http.response.body", "body": b""}
-            await send(message)
-
-        if announced_bytes > max_bytes:
-            error = self._too_large(announced_bytes, is_file)
-            refusal = error_response(scope, 413, str(error), {"Connection": "close"})
-            await refusal(scope, receive, send_then_discard)
-        else:
-            await self._app(scope, receive_counted, send_then_discard)
-
-    def _too_large(self, given_bytes: int, is_file: bool) -> RequestTooLarge:
-        name, limit = ("max_file_bytes", self._max_file_bytes) if is_file else ("max_body_bytes", self._max_body_bytes)
-        message = f"Request body ({given_bytes} bytes or more) exceeds {name} ({limit})"
-        return RequestTooLarge(name, limit, given_bytes, message)
-
-
-async def _discard(receive: Receive) -> None:
-    """Throw away a little more of a refused body.
-
-    Most clients read the answer only after sending everything; closing at once would break their connection before they
-    see it. A body that goes on for longer than this is cut off.
-    """
-    left_bytes = _DISCARDED_BYTES
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_DISCARD_SECONDS):
-            more = True
-            while more and left_bytes > 0:
-                message = await receive()
-                more = message["type"] == "http.request" and message.get("more_body", False)
-                left_bytes -= len(message.get("body", b""))

@@ -16,6 +16,7 @@ from app.api.deepl_errors import DeepLRefusal, on_deepl_refusal
 from app.api.responses import error_response, speaks_deepl
 from app.errors import (
     AccessRefused,
+    BodiesExceeded,
     DeadlineExceeded,
     EngineOverloaded,
     EngineStopped,
@@ -33,6 +34,7 @@ from app.errors import (
 _LOG: Final = logging.getLogger(__name__)
 
 SENTENCE_FOR_500: Final = "The server could not answer this request. The operator finds the reason in the log."
+RETRY_AFTER: Final = "1"  # seconds, for a body for which there was no room
 _CLIENT_LEFT: Final = 499  # nobody reads it; it is the usual number in logs
 
 
@@ -67,6 +69,8 @@ def _status_of(error: Exception) -> tuple[int, dict[str, str]]:
     if isinstance(error, RequestTooLarge):
         # The rest of the body is not read, so the connection cannot be used again.
         return 413, {"Connection": "close"}
+    if isinstance(error, BodiesExceeded):
+        return 503, {"Connection": "close", "Retry-After": RETRY_AFTER}
     if isinstance(error, FileTooLarge):
         return 413, {}
     if isinstance(error, (KeyUnknown, QuotaExceeded)):

@@ -66,7 +66,7 @@ async def in_time(
             fields = await read_fields(request)
     except TimeoutError:
         return error_response(request.scope, 408, f"The body did not arrive within {timeout}", {"Connection": "close"})
-    request.state.quota = service.access.admit(request, fields)
+    request.state.quota = await service.access.admit(request, fields)
     try:
         return await answer(request, service, fields, timeout)
     except DeadlineExceeded:

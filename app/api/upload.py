@@ -50,7 +50,7 @@ async def in_time_with_file(request: Request, answer: Answer) -> Response:
             fields, upload = await _read(request, service.settings.max_file_bytes)
     except TimeoutError:
         return error_response(request.scope, 408, f"The file did not arrive within {timeout}", {"Connection": "close"})
-    request.state.quota = service.access.admit(request, fields)
+    request.state.quota = await service.access.admit(request, fields)
     return await answer(request, service, fields, upload, timeout)
 
 

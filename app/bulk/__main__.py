@@ -4,6 +4,7 @@ Killed and started again with the same words, it goes on where it was.
 """
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from app.bulk.run import translate_lines
 from app.bundle.store import Bundle
 from app.cpus import usable_cpus
 from app.errors import BulkError, PasserelleError
+from app.text.finder import PlaceholderFinder, own_patterns
 from app.text.flow import TextFormat
 from app.translator import TranslationOptions
 
@@ -37,37 +39,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _translate(options: argparse.Namespace) -> None:
     bundle = bundle_for(options.models, options.source, options.target)
     chosen = TranslationOptions(beam_size=options.beam_size, text_format=options.format)
-    work = _work(options, bundle)
+    patterns = _patterns(options.placeholder_patterns)
+    work = _work(options, bundle, patterns)
     with open_sink(options.output, work, options.anew, options.input, options.output_column) as sink:
         with progress(count_texts(options.input), sink.lines) as wrote:
-            (_on_cluster if options.ray else _here)(options, bundle, chosen, sink, wrote)
+            (_on_cluster if options.ray else _here)(options, bundle, chosen, patterns, sink, wrote)
         sink.finish()
 
 
 def _here(
-    options: argparse.Namespace, bundle: Bundle, chosen: TranslationOptions, sink: Sink, wrote: Callable[[int], None]
+    options: argparse.Namespace,
+    bundle: Bundle,
+    chosen: TranslationOptions,
+    patterns: tuple[str, ...],
+    sink: Sink,
+    wrote: Callable[[int], None],
 ) -> None:
     lines = read_texts(options.input, options.column, skip=sink.lines)
     with ExitStack() as engines:
         count = options.engines or usable_cpus()
-        translators = [engines.enter_context(running(bundle, f"bulk-{number}")) for number in range(count)]
+        translators = [engines.enter_context(running(bundle, f"bulk-{number}", patterns)) for number in range(count)]
         translate_lines(translators, lines, sink, chosen, options.chunk_lines, wrote)
 
 
 def _on_cluster(
-    options: argparse.Namespace, bundle: Bundle, chosen: TranslationOptions, sink: Sink, wrote: Callable[[int], None]
+    options: argparse.Namespace,
+    bundle: Bundle,
+    chosen: TranslationOptions,
+    patterns: tuple[str, ...],
+    sink: Sink,
+    wrote: Callable[[int], None],
 ) -> None:
     if find_spec("ray") is None:
         raise BulkError("--ray needs Ray, which is in the extra 'ray': pip install '.[ray]'")
     from app.bulk.cluster import ClusterWork, Input, cluster, translate_on_cluster
 
-    there = ClusterWork(options.models.absolute(), options.source, options.target, version_of(bundle), chosen)
+    there = ClusterWork(options.models.absolute(), options.source, options.target, version_of(bundle), chosen, patterns)
     source = Input(options.input.absolute(), options.column, sink.lines, options.chunk_lines)
     with cluster(options.ray) as cpus:
         translate_on_cluster(there, source, sink, options.engines or cpus, wrote)
 
 
-def _work(options: argparse.Namespace, bundle: Bundle) -> str:
+def _patterns(path: Path | None) -> tuple[str, ...]:
+    """Those in a file, tried before anything is begun."""
+    if path is None:
+        return ()
+    try:
+        found = own_patterns(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BulkError(f"{path} cannot be read: {error}") from error
+    PlaceholderFinder(found)
+    return found
+
+
+def _work(options: argparse.Namespace, bundle: Bundle, patterns: tuple[str, ...]) -> str:
     """What is being done: another input, model or option is other work."""
     try:
         found = options.input.stat()
@@ -77,7 +102,11 @@ def _work(options: argparse.Namespace, bundle: Bundle) -> str:
     if is_parquet(options.input):
         text += f", column {options.column}"
     model = version_of(bundle)
-    return f"{text}; {options.source} to {options.target} with {model}; beam {options.beam_size}; {options.format}"
+    text += f"; {options.source} to {options.target} with {model}; beam {options.beam_size}; {options.format}"
+    if patterns:
+        digest = hashlib.sha256("\n".join(patterns).encode()).hexdigest()[:12]
+        text += f"; {len(patterns)} placeholder patterns ({digest})"
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,6 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the bundles (default: models)")
     parser.add_argument("--beam-size", type=_positive, help="1 is fastest (default: the bundle's own)")
     parser.add_argument("--format", choices=formats, default="text", help="what the lines are (default: text)")
+    parser.add_argument(
+        "--placeholder-patterns", type=Path, metavar="FILE", help="of more to keep: regular expressions, one a line"
+    )
     parser.add_argument("--engines", type=_positive, help="at once, a thread each (default: the CPUs)")
     parser.add_argument(
         "--ray", metavar="ADDRESS", help="on a Ray cluster: 'auto', its address, or 'local' to start one"

@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-# No figures go to Ray's makers; it reads this when it is imported.
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-
 import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, DataContext, Dataset
@@ -43,13 +40,16 @@ _IN_FLIGHT: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class ClusterWork:
-    """What every engine is to do. ``models``: absolute; ``version``: of the bundle, the same on each machine."""
+    """What every engine is to do. ``models``: absolute; ``version``: of the bundle, the same on each machine;
+    ``patterns``: of placeholders, beside those of everybody.
+    """
 
     models: Path
     source: str
     target: str
     version: str
     options: TranslationOptions
+    patterns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class ChunkTranslator:
             raise BulkError(f"{bundle.folder} on {os.uname().nodename} is another model than where the run was started")
         self._options = work.options
         self._stack = ExitStack()  # until the process ends
-        self._translator = self._stack.enter_context(running(bundle, "bulk"))
+        self._translator = self._stack.enter_context(running(bundle, "bulk", work.patterns))
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         number, texts = batch.column("number")[0].as_py(), batch.column("texts")[0].as_py()

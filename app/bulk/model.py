@@ -1,7 +1,7 @@
 """The bundle that translates, and an engine with it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from app.engine.facts import ModelFacts
 from app.engine.loop import Engine, EngineLimits
 from app.engine.sessions import OnnxGraphs
 from app.errors import BulkError
+from app.text.finder import PlaceholderFinder
 from app.translator import Translator
 
 _LIMITS = EngineLimits(max_waiting=10**6, max_request_sequences=10**6)
@@ -31,13 +32,18 @@ def version_of(bundle: Bundle) -> str:
 
 
 @contextmanager
-def running(bundle: Bundle, name: str) -> Iterator[Translator]:
-    """An engine on one thread; several of them use several CPUs better than one engine with several threads."""
+def running(bundle: Bundle, name: str, patterns: Sequence[str] = ()) -> Iterator[Translator]:
+    """An engine on one thread; several of them use several CPUs better than one engine with several threads.
+
+    :param patterns: of placeholders, beside those of everybody.
+    :raises ConfigurationError: one of them cannot be used.
+    """
+    finder = PlaceholderFinder(patterns)
     engine = Engine(
         OnnxGraphs(bundle, provider="auto", threads=1), ModelFacts.of(bundle.manifest, bundle.tokenizer), _LIMITS, name
     )
     engine.start()
     try:
-        yield Translator(bundle, engine)
+        yield Translator(bundle, engine, finder)
     finally:
         engine.stop(drain=False)

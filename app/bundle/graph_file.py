@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
+from app.bundle.messages import Fields, message_class
 from app.errors import BundleGraphError
 
 # What exports use beside ONNX's own operators: see training/quantize.py and row_encoder.py.
@@ -19,9 +19,9 @@ _MICROSOFT: Final = frozenset(("DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "
 _OPERATORS: Final = {"com.microsoft": _MICROSOFT}
 _STANDARD: Final = ("", "ai.onnx")
 _EXTERNAL: Final = 1
-# Of each message the fields that are read: number (that of onnx.proto), whether there are many, and their type. Names
-# are bytes, so that one that is no UTF-8 is a strange operator and not an error of this reader alone.
-_FIELDS: Final[dict[str, dict[str, tuple[int, bool, str]]]] = {
+# The numbers are those of onnx.proto. Names are bytes, so that one that is no UTF-8 is a strange operator and not an
+# error of this reader alone.
+_FIELDS: Final[Fields] = {
     "Model": {
         "graph": (7, False, "Graph"),
         "training_info": (20, True, "bytes"),
@@ -108,18 +108,4 @@ def _shown(name: bytes) -> str:
 
 @cache
 def _model_class() -> Any:
-    """The message class of a whole file, in a pool of its own: the onnx package may be loaded too."""
-    field_types = descriptor_pb2.FieldDescriptorProto
-    scalars = {"bytes": field_types.TYPE_BYTES, "int32": field_types.TYPE_INT32}
-    file = descriptor_pb2.FileDescriptorProto(name="graph_file.proto", package="graph_file", syntax="proto2")
-    for message, fields in _FIELDS.items():
-        described = file.message_type.add(name=message)
-        for name, (number, is_many, kind) in fields.items():
-            field = described.field.add(name=name, number=number)
-            field.label = field_types.LABEL_REPEATED if is_many else field_types.LABEL_OPTIONAL
-            field.type = scalars.get(kind, field_types.TYPE_MESSAGE)
-            if kind not in scalars:
-                field.type_name = f".graph_file.{kind}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("graph_file.Model"))
+    return message_class("graph_file", _FIELDS, "Model")

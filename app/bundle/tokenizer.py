@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 import sentencepiece
 
+from app.bundle.sentencepiece_file import check_sentencepiece_file
 from app.bundle.vocabulary import (
     BOS_ID,
     EOS_ID,
@@ -107,12 +108,14 @@ class Tokenizer(Protocol):
 class SentencePieceTokenizer:
     """A SentencePiece model trained with ids pad=0, bos=1, eos=2, unk=3.
 
-    :raises BundleFormatError: the bytes are no SentencePiece model, or its special ids are others.
+    :raises BundleFormatError: the bytes are no SentencePiece model, its special ids are others, or it has rules of its
+        own for characters.
     """
 
     kind: Final = "sentencepiece"
 
     def __init__(self, model: bytes) -> None:
+        check_sentencepiece_file(model)
         self._model = model
         self._processor = sentencepiece.SentencePieceProcessor()
         try:

@@ -5,11 +5,7 @@ is a process with the bundles and engines of its own; its lifespan runs there.
 """
 
 import math
-import os
 from typing import Any
-
-# No figures go to Ray's makers; it reads this when it is imported.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ray import serve

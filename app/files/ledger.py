@@ -65,7 +65,7 @@ class Ledger:
         """A new document, which is this process's to translate.
 
         :returns: its id and its key.
-        :raises EngineOverloaded: the disk is full.
+        :raises StorageError: the disk is full, or others hold the file for too long.
         """
         document_id, key = secrets.token_hex(16).upper(), secrets.token_hex(32).upper()
         terms = None if order.terms is None else json.dumps(dict(order.terms))

@@ -15,7 +15,7 @@ pytest.importorskip("onnx", reason="the model is made here")
 
 from app.bulk.__main__ import main
 from app.bulk.cluster import ChunkTranslator, ClusterWork
-from app.bulk.files import count_texts
+from app.bulk.files import count_texts, read_texts
 from app.errors import BulkError
 from app.translator import TranslationOptions
 from tests.onnx_graphs import onnx_bundle
@@ -40,11 +40,13 @@ def test_a_cluster_writes_what_one_machine_does_though_a_node_and_the_program_ar
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     onnx_bundle(tmp_path / "models" / "en-fr")
-    texts = [None if n % 50 == 7 else "" if n % 50 == 9 else f"row {n} of some words" for n in range(ROWS)]
+    texts = [None if n % 50 == 7 else "" if n % 50 == 9 else f"row w{n}w of some words" for n in range(ROWS)]
     source = write(tmp_path / "in.parquet", texts, rows_a_group=700)
     output, journal = tmp_path / "out.txt.gz", tmp_path / "out.txt.gz.part.json"
     words = [str(source), str(output), "--source", "en", "--target", "fr", "--models", str(tmp_path / "models")]
-    words += ["--chunk-lines", "20"]
+    patterns = tmp_path / "patterns.txt"
+    patterns.write_text("w[0-9]{1,6}w\n")
+    words += ["--chunk-lines", "20", "--placeholder-patterns", str(patterns)]
 
     def begin(cluster: Nodes) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "app.bulk", *words, "--ray", cluster.address, "--engines", "4"]
@@ -71,6 +73,8 @@ def test_a_cluster_writes_what_one_machine_does_though_a_node_and_the_program_ar
     assert main(words) == 0
     assert output.read_bytes() == (tmp_path / "whole.txt.gz").read_bytes()
     assert count_texts(output) == ROWS
+    for text, translation in zip(texts, read_texts(output, ""), strict=True):
+        assert not text or text.split()[1] in (translation or "")
 
 
 def test_what_cannot_be_is_one_line(

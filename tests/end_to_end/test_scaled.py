@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -43,12 +43,16 @@ ANONYMOUS_PER_MINUTE = 2
 REPLICAS = 3
 CALLERS = 8
 SENTENCES = 600
-# Debian has 2.6, which reads the same configuration.
-_STAND_IN = """
+# By service, where its image cannot be had: Debian has HAProxy 2.6, which reads the same configuration, and Redis 7.0.
+_DEBIAN: Final = """
 FROM python:3.11-slim-bookworm
-RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends haproxy && rm -rf /var/lib/apt/lists/*
-CMD ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]
+RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends {package} && rm -rf /var/lib/apt/lists/*
 """
+_STAND_INS: Final = {
+    "proxy": _DEBIAN.format(package="haproxy")
+    + 'CMD ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]',
+    "rates": _DEBIAN.format(package="redis-server") + "RUN ln -s redis-server /usr/bin/valkey-server",
+}
 
 pytestmark = [pytest.mark.container, pytest.mark.slow]
 
@@ -80,32 +84,34 @@ class Scaled:
 
 
 @pytest.fixture(scope="module")
-def proxy_image() -> str:
-    name = str(yaml.safe_load((ROOT / SCALE).read_text(encoding="utf-8"))["services"]["proxy"]["image"])
+def other_images() -> None:
+    """Those that are not built here, or what stands in for them."""
+    services = yaml.safe_load((ROOT / SCALE).read_text(encoding="utf-8"))["services"]
     program = docker_program()
     if program is None:
         pytest.skip("no Docker engine can be reached")
-    if subprocess.run([program, "image", "inspect", name], capture_output=True, check=False).returncode == 0:
-        return name
-    if subprocess.run([program, "pull", "--quiet", name], capture_output=True, check=False, timeout=120).returncode:
-        built = subprocess.run(
-            [program, "build", "--network=host", "--tag", name, "-"],
-            input=_STAND_IN,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        if built.returncode:
-            pytest.skip(f"{name} can be neither pulled nor replaced: {built.stderr[-500:]}")
-    return name
+    for service, stand_in in _STAND_INS.items():
+        name = str(services[service]["image"])
+        if subprocess.run([program, "image", "inspect", name], capture_output=True, check=False).returncode == 0:
+            continue
+        if subprocess.run([program, "pull", "--quiet", name], capture_output=True, check=False, timeout=120).returncode:
+            built = subprocess.run(
+                [program, "build", "--network=host", "--tag", name, "-"],
+                input=stand_in,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=300,
+            )
+            if built.returncode:
+                pytest.skip(f"{name} can be neither pulled nor replaced: {built.stderr[-500:]}")
 
 
 @pytest.fixture(scope="module")
 def scaled(
     image: str,
     models: list[str],
-    proxy_image: str,
+    other_images: None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Scaled]:
     compose = compose_command()
@@ -231,12 +237,14 @@ def test_a_stream_comes_in_pieces(scaled: Scaled) -> None:
 
 def test_addresses_are_those_of_callers(scaled: Scaled) -> None:
     """What a caller says of its address is not believed, and the proxy is not taken for the caller."""
+    began = time.monotonic()
     with scaled.client({}) as client:
         statuses = [
             client.post("/translate", data=asked(scaled), headers={"X-Forwarded-For": f"10.1.2.{number}"}).status_code
             for number in range(4 * REPLICAS * ANONYMOUS_PER_MINUTE)
         ]
-    assert statuses.count(200) <= REPLICAS * ANONYMOUS_PER_MINUTE
+    # As many as one replica alone would: they count together.
+    assert statuses.count(200) <= ANONYMOUS_PER_MINUTE * (1 + (time.monotonic() - began) / 60)
     assert statuses[-1] == 429
     script = (
         "import urllib.request as r, urllib.parse as p\n"

@@ -17,14 +17,15 @@ from hypothesis import strategies as st
 from app.bulk.__main__ import main
 from app.bulk.lines import LineSink, count_lines, read_lines
 from app.bulk.run import translate_lines
-from app.bundle.store import load_bundle
+from app.bundle.store import Bundle, load_bundle
 from app.engine.facts import ModelFacts
 from app.engine.loop import Engine, EngineLimits
 from app.errors import BulkError
 from app.translator import TranslationOptions, Translator
-from tests.fakes import fake_bundle, text_machine
+from tests.fakes import TextMachine, fake_bundle, text_machine
 
 ROOT = Path(__file__).parents[2]
+WORDS = ["in.txt", "out.txt", "--source", "en", "--target", "fr"]
 LINES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=20), max_size=12)
 
 
@@ -41,6 +42,17 @@ def translators(folder: Path, count: int = 2) -> Iterator[list[Translator]]:
             stack.callback(engine.stop, drain=False)
             found.append(Translator(bundle, engine))
         yield found
+
+
+def error_of(
+    arguments: list[str], folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """What the program says of words that it cannot use, in a folder with a model and a file of one line."""
+    fake_bundle(folder / "models", "en", "fr")
+    (folder / "in.txt").write_text("a\n")
+    monkeypatch.chdir(folder)
+    assert main(arguments) == 1
+    return capsys.readouterr().err
 
 
 @given(LINES, st.sampled_from(["a.txt", "a.txt.gz"]), st.data())
@@ -131,6 +143,8 @@ def test_a_line_that_is_no_text_is_named(tmp_path: Path) -> None:
         (["in.txt", "out.txt", "--source", "en", "--target", "xx"], "translates from en to xx"),
         (["none.txt", "out.txt", "--source", "en", "--target", "fr"], "none.txt cannot be read"),
         (["in.txt", "none/out.txt", "--source", "en", "--target", "fr"], "cannot be written"),
+        ([*WORDS, "--placeholder-patterns", "none.txt"], "none.txt cannot be read"),
+        ([*WORDS, "--placeholder-patterns", "patterns.txt"], "placeholder pattern '(a)' captures"),
     ],
 )
 def test_what_is_wrong_is_one_line(
@@ -140,22 +154,42 @@ def test_what_is_wrong_is_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fake_bundle(tmp_path / "models", "en", "fr")
-    (tmp_path / "in.txt").write_text("a\n")
+    (tmp_path / "patterns.txt").write_text("ACME-[0-9]{1,6}\n(a)\n")
+    assert message in error_of(arguments, tmp_path, capsys, monkeypatch)
+
+
+def test_patterns_of_placeholders_are_kept_and_other_ones_are_other_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def graphs(bundle: Bundle, **_: object) -> TextMachine:
+        return text_machine(bundle, "upper")
+
+    monkeypatch.setattr("app.bulk.model.OnnxGraphs", graphs)
     monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 1
-    assert message in capsys.readouterr().err
+    fake_bundle(tmp_path / "models", "en", "fr")
+    (tmp_path / "in.txt").write_text("look at acme-12 now\n" * 3)
+    (tmp_path / "patterns.txt").write_text("\nacme-[0-9]{1,6}\n")
+    assert main(["in.txt", "plain.txt", *WORDS[2:]]) == 0
+    assert (tmp_path / "plain.txt").read_text() == "LOOK AT ACME-12 NOW\n" * 3
+    words = [*WORDS, "--placeholder-patterns", "patterns.txt"]
+    assert main(words) == 0
+    assert (tmp_path / "out.txt").read_text() == "LOOK AT acme-12 NOW\n" * 3
+
+    (tmp_path / "out.txt").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(LineSink, "finish", lambda _: None)  # as if it had been killed before
+        assert main(words) == 0
+    (tmp_path / "patterns.txt").write_text("other-[0-9]{1,6}\n")
+    assert main(words) == 1
+    assert "begun with another input, model or options" in capsys.readouterr().err
 
 
 def test_without_ray_the_extra_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake_bundle(tmp_path / "models", "en", "fr")
-    (tmp_path / "in.txt").write_text("a\n")
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("app.bulk.__main__.find_spec", lambda _: None)
-    assert main(["in.txt", "out.txt", "--source", "en", "--target", "fr", "--ray", "auto"]) == 1
-    assert "--ray needs Ray, which is in the extra 'ray': pip install '.[ray]'" in capsys.readouterr().err
+    error = error_of([*WORDS, "--ray", "auto"], tmp_path, capsys, monkeypatch)
+    assert "--ray needs Ray, which is in the extra 'ray': pip install '.[ray]'" in error
 
 
 def test_killed_again_and_again_it_ends_with_every_line_once(tmp_path: Path) -> None:

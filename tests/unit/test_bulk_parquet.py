@@ -20,8 +20,7 @@ from app.bulk.files import count_texts, open_sink, read_texts
 from app.bulk.run import translate_lines
 from app.errors import BulkError
 from app.translator import TranslationOptions
-from tests.fakes import fake_bundle
-from tests.unit.test_bulk import ROOT, translators
+from tests.unit.test_bulk import ROOT, error_of, translators
 
 pa = pytest.importorskip("pyarrow", reason="Parquet needs the extra 'parquet'")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -143,16 +142,12 @@ def test_what_is_wrong_is_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fake_bundle(tmp_path / "models", "en", "fr")
     write(tmp_path / "in.parquet", ["a"])
-    (tmp_path / "in.txt").write_text("a\n")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 and no more")
     broken = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff"))
     pq.write_table(pa.table({"text": broken}), tmp_path / "bytes.parquet")
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("app.bulk.model.OnnxGraphs", lambda *_, **__: _NoGraphs())
-    assert main([*arguments, "--source", "en", "--target", "fr"]) == 1
-    assert message in capsys.readouterr().err
+    assert message in error_of([*arguments, "--source", "en", "--target", "fr"], tmp_path, capsys, monkeypatch)
 
 
 class _NoGraphs:

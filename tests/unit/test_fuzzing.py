@@ -14,9 +14,9 @@ from tests.fuzzing import Fuzz, outcome
 # In all; a larger number looks longer. Each target gets its share.
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "3000"))
 NAMES = (
-    "tokenizer", "tokenizer file", "text", "markup", "manifest", "bundle", "glossary", "file txt", "file md",
-    "file html", "file srt", "file vtt", "file po", "file xlf", "file docx", "file odt", "file pptx", "file epub",
-    "file csv", "file tsv",
+    "tokenizer", "tokenizer file", "tokenizer model", "text", "markup", "manifest", "bundle", "glossary", "file txt",
+    "file md", "file html", "file srt", "file vtt", "file po", "file xlf", "file docx", "file odt", "file pptx",
+    "file epub", "file csv", "file tsv",
 )  # fmt: skip
 
 
@@ -61,5 +61,15 @@ def test_the_inputs_are_bad_enough(fuzz: Fuzz) -> None:
     for name, target in fuzz.targets.items():
         outcomes = [outcome(target, number) for number in range(60)]
         assert None in outcomes, name
-        if name in ("glossary", "file docx", "file odt", "file pptx", "file epub", "file xlf", "file txt", "file po"):
+        if name in (
+            "tokenizer model",
+            "glossary",
+            "file docx",
+            "file odt",
+            "file pptx",
+            "file epub",
+            "file xlf",
+            "file txt",
+            "file po",
+        ):
             assert any(one is not None for one in outcomes), name

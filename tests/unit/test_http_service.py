@@ -19,6 +19,7 @@ from app.errors import BundleSignatureError, EngineOverloaded, EngineStopped
 from app.registry import OpenedGraphs
 from app.settings import Settings
 from app.translator import Translator
+from tests.engines import PATIENCE
 from tests.fakes import Hooks, fake_bundle
 from tests.service import FakeGraphs, RunningService, fake_models, running_service
 
@@ -40,7 +41,7 @@ def hooks_of(service: RunningService) -> Hooks:
     return service.graphs.opened["en-fr"].hooks
 
 
-def eventually(condition: Any, seconds: float = 10.0) -> None:
+def eventually(condition: Any, seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"
@@ -194,15 +195,13 @@ def test_a_failed_step_fails_every_waiting_request_and_heals(service: RunningSer
     assert service.client.post("/translate", json=HELLO).json() == {"translatedText": "HELLO"}
 
 
-@pytest.mark.parametrize(("setting_seconds", "header"), [(0.3, None), (0.3, "9"), (20, "0.3")])
+@pytest.mark.parametrize(("setting_seconds", "header"), [(1.5, None), (1.5, "9"), (20, "1.5")])
 def test_the_deadline(models: Path, setting_seconds: float, header: str | None) -> None:
     """What is finished by then comes back, and the rest as far as it is; the shorter of setting and header counts."""
     with running_service(Settings(models_dir=models, request_timeout_seconds=setting_seconds)) as service:
-        hooks_of(service).delay_seconds = 0.02
-        began = time.monotonic()
+        hooks_of(service).delay_seconds = 0.02  # for all of it 6 seconds, or more
         headers = {} if header is None else {"X-Request-Timeout-Seconds": header}
         answer = service.client.post("/translate", json={**HELLO, "q": ["a" * 300, "Yes."]}, headers=headers)
-        assert time.monotonic() - began < 3
     assert answer.status_code == 200
     assert answer.headers["x-finish-reason"] == "deadline"
     assert list(answer.json()) == ["translatedText"]
@@ -287,9 +286,8 @@ def test_a_client_that_leaves_frees_its_rows(service: RunningService) -> None:
         head = f"POST /translate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
         client.sendall(head.encode() + b"\r\n\r\n" + body)
         eventually(lambda: engine()["rows_running"] == 1)
-    began = time.monotonic()
     eventually(lambda: engine()["rows_running"] == 0)
-    assert time.monotonic() - began < 2  # the translation would have taken ten
+    assert len(hooks_of(service).step_rows) < 450  # all of the translation is 500 steps
 
 
 def test_a_client_that_leaves_while_it_sends_is_no_error_of_the_service(

@@ -1,7 +1,6 @@
 """POST /translate as server-sent events."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.settings import Settings
+from tests.engines import until
 from tests.service import RunningService, fake_models, running_service
 
 Events = list[tuple[str, dict[str, Any]]]
@@ -101,13 +101,12 @@ def test_errors_before_the_beginning_have_a_status(service: RunningService, fiel
 
 def test_a_client_that_leaves_frees_its_rows(service: RunningService) -> None:
     service.graphs.opened["en-fr"].hooks.delay_seconds = 0.02
+    service.graphs.opened["en-fr"].hooks.step_rows.clear()
     request = {"q": "word " * 100, "source": "en", "target": "fr", "stream": True}
     with service.client.stream("POST", "/translate", json=request) as answer:
         next(answer.iter_text())
-    end = time.monotonic() + 5  # the translation would take ten
-    while service.client.get("/ready").json()["bundles"][0]["engine"]["rows_running"]:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: not service.client.get("/ready").json()["bundles"][0]["engine"]["rows_running"])
+    assert len(service.graphs.opened["en-fr"].hooks.step_rows) < 450  # all of the translation is 500 steps
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])

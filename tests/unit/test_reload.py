@@ -338,6 +338,11 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
+def threads_of_others() -> int:
+    """Not Python's: onnxruntime's. One of Python's that ends is counted for a moment more."""
+    return len(list(Path("/proc/self/task").iterdir())) - threading.active_count()
+
+
 def test_twenty_reloads_leave_nothing_behind(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="needs tiny real graphs")
     from app.engine.sessions import OnnxGraphs
@@ -368,9 +373,10 @@ def test_twenty_reloads_leave_nothing_behind(tmp_path: Path) -> None:
             answer_of(running)
             until(lambda: sum(graphs() is not None for graphs in opened) == 1)
             sizes.append(resident_bytes())
-            threads.append(len(list(Path("/proc/self/task").iterdir())) - threading.active_count())
+            threads.append(threads_of_others())
             assert sum(thread.name.startswith("tiny") for thread in threading.enumerate()) == 1
         assert len(opened) == 21
+        until(lambda: threads_of_others() <= min(threads))
         # What is loaded needs its files no more, whatever onnxruntime does with them.
         before = answer_of(running, beam_size=2)
         os.truncate(tmp_path / "en-fr" / "encoder.onnx", 10)
@@ -378,5 +384,4 @@ def test_twenty_reloads_leave_nothing_behind(tmp_path: Path) -> None:
         assert answer_of(running, beam_size=2) == before
         assert outcomes(reload(running, 409)) == {"en-fr": "refused"}
         assert answer_of(running, beam_size=2) == before
-    assert len(set(threads)) == 1, threads  # onnxruntime's own
     assert sizes[-1] - sizes[4] < 8 * 2**20, sizes

@@ -18,6 +18,7 @@ from app.engine.threads import ThreadShare, divide
 from app.errors import ConfigurationError
 from app.registry import OpenedGraphs, Registry, open_onnx_graphs
 from app.settings import Settings
+from tests.engines import PATIENCE, until
 from tests.onnx_graphs import onnx_bundle
 from tests.unit.test_sessions import padded, random_sources
 
@@ -41,7 +42,8 @@ def test_several_bundles_use_no_more_threads_than_there_are(
         OnnxGraphs(onnx_bundle(tmp_path / f"en-{number}"), "cpu", share.threads, turns=share.turns)
         for number in range(bundles)
     ]
-    lock, inside, most = threading.Lock(), 0, 0
+    lock, reached, inside, most = threading.Lock(), threading.Event(), 0, 0
+    expected = min(bundles, max(1, threads // each))
 
     class Counted:
         """A session that counts how many run at once."""
@@ -55,6 +57,9 @@ def test_several_bundles_use_no_more_threads_than_there_are(
             with lock:
                 inside += 1
                 most = max(most, inside)
+                if inside >= expected:
+                    reached.set()
+            reached.wait(PATIENCE)  # all that may run at once do
             time.sleep(0.005)
             found: list[np.ndarray] = self.session.run(outputs, feed)
             with lock:
@@ -67,7 +72,7 @@ def test_several_bundles_use_no_more_threads_than_there_are(
     with ThreadPoolExecutor(max(1, bundles)) as pool:
         found = list(pool.map(lambda graphs: graphs.encode(ids, lengths), opened * 3))
     assert most * each <= threads
-    assert most == min(bundles, max(1, threads // each))
+    assert most == expected
     for encoded in found:
         assert np.array_equal(encoded.memory["memory"], found[0].memory["memory"])
 
@@ -87,9 +92,10 @@ def test_a_busy_bundle_leaves_every_other_its_turn() -> None:
     with ThreadPoolExecutor(2) as pool:
         for bundle in (0, 1):
             pool.submit(keep_running, bundle)
-        time.sleep(0.3)
-        ended.set()
-    assert min(taken) > 10
+        try:
+            until(lambda: min(taken) > 50)
+        finally:
+            ended.set()
     assert max(taken) < 2 * min(taken)
 
 

@@ -21,6 +21,7 @@ from app.bundle.tokenizer import (
     normalise_typography,
 )
 from app.errors import BundleFormatError
+from tests.tokenizer_models import model_of
 
 SENTENCES = [
     f"{who} {what} {where}."
@@ -30,14 +31,14 @@ SENTENCES = [
 ]
 
 
-def train_sentencepiece(unk_id: int = 3, pad_id: int = 0) -> bytes:
+def train_sentencepiece(unk_id: int = 3, pad_id: int = 0, rules: str = "identity") -> bytes:
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(SENTENCES),
         model_writer=model,
         vocab_size=290,
         byte_fallback=True,
-        normalization_rule_name="identity",
+        normalization_rule_name=rules,
         remove_extra_whitespaces=False,
         pad_id=pad_id,
         bos_id=1,
@@ -238,6 +239,31 @@ def test_a_file_that_is_none_is_named(tmp_path: Path, kind: str, content: bytes)
     path.write_bytes(content)
     with pytest.raises(BundleFormatError, match=r"tokenizer\.file"):
         load_tokenizer(path, kind)
+
+
+def test_a_piece_that_is_no_text_is_refused(model: bytes) -> None:
+    longest = max((piece.piece for piece in model_of(model).pieces), key=len).encode()
+    assert model.count(longest) == 1
+    with pytest.raises(BundleFormatError, match=r"piece \d+ \(b'.*\\xff'\) is no UTF-8"):
+        SentencePieceTokenizer(model.replace(longest, longest[:-1] + b"\xff"))
+
+
+def test_rules_for_characters_that_somebody_has_made_are_refused() -> None:
+    usual = model_of(USUAL.to_bytes())
+    table = usual.normalizer_spec.precompiled_charsmap
+    usual.normalizer_spec.precompiled_charsmap = table.replace(b"fi\0", b"xx\0", 1)
+    with pytest.raises(BundleFormatError, match="are none of identity, nfkc, nfkc_cf, nmt_nfkc, nmt_nfkc_cf"):
+        SentencePieceTokenizer(usual.SerializeToString())
+    usual.normalizer_spec.precompiled_charsmap = table
+    SentencePieceTokenizer(usual.SerializeToString())
+    usual.denormalizer_spec.precompiled_charsmap = table[:-1]
+    with pytest.raises(BundleFormatError, match="its rules for characters"):
+        SentencePieceTokenizer(usual.SerializeToString())
+
+
+@pytest.mark.parametrize("rules", ["identity", "nfkc", "nfkc_cf", "nmt_nfkc", "nmt_nfkc_cf"])
+def test_rules_for_characters_that_sentencepiece_has_are_taken(rules: str) -> None:
+    assert SentencePieceTokenizer(train_sentencepiece(rules=rules)).encode("The cat")
 
 
 def test_other_special_ids_are_refused() -> None:
