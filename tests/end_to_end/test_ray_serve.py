@@ -104,7 +104,7 @@ def test_replicas_come_with_load_and_come_back_when_they_are_killed(
             command = [sys.executable, "-m", "ray.serve.scripts", "run", "--address", cluster.address]
             command += ["app.deploy.ray_serve:app", "max_replicas=2", "target_ongoing_requests=1"]
             command += ["upscale_delay_seconds=0"]
-            program = subprocess.Popen(command, cwd=ROOT)
+            program = subprocess.Popen(command, cwd=ROOT, preexec_fn=hear_interrupts)
             try:
 
                 def replicas() -> list[int]:
@@ -139,6 +139,11 @@ def test_replicas_come_with_load_and_come_back_when_they_are_killed(
         finally:
             serve.shutdown()  # type: ignore[no-untyped-call]
             ray.shutdown()
+
+
+def hear_interrupts() -> None:
+    """A shell has its background jobs ignore them, and so their children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def is_ready(client: httpx.Client) -> bool:
