@@ -27,6 +27,7 @@ from training.tokenizer import learn_tokenizer, tag_piece
 
 TOKENIZER_FILES = {"sentencepiece": "tokenizer.model", "characters": "tokenizer.json", "words": "tokenizer.json"}
 
+ByTarget = dict[str, list[Pair]]  # by target language: what one model learns side by side
 # (pairs, language of their sources, of their targets, share) -> so many of them, the best; ``PairScorer.best``.
 KeepBest = Callable[[Sequence[Pair], str, str, float], list[Pair]]
 
@@ -47,25 +48,8 @@ def prepare(
             f"corpus.keep_best is {share}: below 1 it needs --scored-by BUNDLE, and else has no use for it"
         )
     run.mkdir(parents=True, exist_ok=True)
-    report, seen = CorpusReport(), set[bytes]()
-    # By target language: what one model learns side by side.
-    train, dev, noise = _by_target(config), _by_target(config), _by_target(config)
-    for entry in config.corpus.dev:
-        dev[entry.target or config.target].extend(_clean_file(entry, config, data, run, report, seen, "dev/"))
-    held_out = [*_all(dev), *_tests(config, data, run, report)]
-    for entry in config.corpus.train:
-        pairs, target = list(_clean_file(entry, config, data, run, report, seen, "")), entry.target or config.target
-        if config.corpus.dev_fraction:
-            pairs, chosen = split_by_source(pairs, config.corpus.dev_fraction, config.seed)
-            report.move_to_dev(entry.name, len(chosen))
-            dev[target].extend(chosen)
-        else:
-            pairs = without_held_out(pairs, held_out, report, entry.name)
-        if keep_best is not None:
-            scored, pairs = len(pairs), keep_best(pairs, entry.source or config.source, target, share)
-            report.drop_kept(entry.name, "score", scored - len(pairs))
-        train[target].extend(pairs * entry.repeat)
-        noise[target].extend(_noise(pairs * entry.repeat, entry, config, held_out, report))
+    report = CorpusReport()
+    train, dev, noise = _read(config, data, run, report, keep_best)
     if not _all(train) or not dev[config.target]:
         raise CorpusError(
             f"nothing to learn from: {len(_all(train))} training and {len(dev[config.target])} dev pairs are left"
@@ -95,6 +79,31 @@ def prepare(
     return report
 
 
+def _read(
+    config: RunConfig, data: Path, run: Path, report: CorpusReport, keep_best: KeepBest | None
+) -> tuple[ByTarget, ByTarget, ByTarget]:
+    """What is learned from, what is measured on, and the noisy pairs that are learned from besides."""
+    seen = set[bytes]()
+    train, dev, noise = _by_target(config), _by_target(config), _by_target(config)
+    for entry in config.corpus.dev:
+        dev[entry.target or config.target].extend(_clean_file(entry, config, data, run, report, seen, "dev/"))
+    held_out = [*_all(dev), *_tests(config, data, run, report)]
+    for entry in config.corpus.train:
+        pairs, target = list(_clean_file(entry, config, data, run, report, seen, "")), entry.target or config.target
+        if config.corpus.dev_fraction:
+            pairs, chosen = split_by_source(pairs, config.corpus.dev_fraction, config.seed)
+            report.move_to_dev(entry.name, len(chosen))
+            dev[target].extend(chosen)
+        else:
+            pairs = without_held_out(pairs, held_out, report, entry.name)
+        if keep_best is not None:
+            scored, pairs = len(pairs), keep_best(pairs, entry.source or config.source, target, config.corpus.keep_best)
+            report.drop_kept(entry.name, "score", scored - len(pairs))
+        train[target].extend(pairs * entry.repeat)
+        noise[target].extend(_noise(pairs * entry.repeat, entry, config, held_out, report))
+    return train, dev, noise
+
+
 def _noise(
     pairs: list[Pair], entry: CorpusFile, config: RunConfig, held_out: list[Pair], report: CorpusReport
 ) -> list[Pair]:
@@ -122,15 +131,15 @@ def _tests(config: RunConfig, data: Path, run: Path, report: CorpusReport) -> It
             report.notes.append(f"{entry.name} is not there, so it is not kept out of training: {error}")
 
 
-def _by_target(config: RunConfig) -> dict[str, list[Pair]]:
+def _by_target(config: RunConfig) -> ByTarget:
     return {target: [] for target in config.tagged or (config.target,)}
 
 
-def _all(pairs: dict[str, list[Pair]]) -> list[Pair]:
+def _all(pairs: ByTarget) -> list[Pair]:
     return [pair for some in pairs.values() for pair in some]
 
 
-def _encoded(pairs: dict[str, list[Pair]], config: RunConfig, tokenizer: Tokenizer) -> TokenPairs:
+def _encoded(pairs: ByTarget, config: RunConfig, tokenizer: Tokenizer) -> TokenPairs:
     """All pairs as ids, each source under the tag of its target where there are several."""
     tags = source_tags(config, tokenizer)
     return TokenPairs.encode(_all(pairs), tokenizer, [tags.get(target) for target, some in pairs.items() for _ in some])
