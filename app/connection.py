@@ -87,12 +87,13 @@ class Connection(HttpToolsProtocol):
         if self._is_idle and not self._is_in_body:
             head, end, rest = data.partition(b"\r\n\r\n")
             data = _UPGRADE.sub(b"\r\nx-upgrade:", head) + end + rest
+        was_in_body = self._is_in_body
         super().data_received(data)
         if self._discarded_bytes is not None or self.transport.is_closing() or not self._is_idle:
             return
         # Headers that are not whole, or the rest of a body that nobody waits for.
         self._await_headers()
-        if not self._is_in_body:
+        if not (was_in_body or self._is_in_body):
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._refuse_long_headers(self._header_bytes)

@@ -223,14 +223,14 @@ def test_a_client_that_reads_slowly_gets_everything(service: RunningService) -> 
     assert len(body) == int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
 
 
-def assert_answered(client: socket.socket) -> None:
+def assert_answered(client: socket.socket, status: bytes = b"200") -> None:
     """Read one whole answer; the connection stays open."""
     answer = b""
     while not answer.endswith(b"}"):
         received = client.recv(65536)
         assert received, "it was cut off"
         answer += received
-    assert answer.startswith(b"HTTP/1.1 200"), answer
+    assert answer.startswith(b"HTTP/1.1 " + status), answer
 
 
 def test_the_time_for_headers_does_not_run_while_a_request_is_answered(service: RunningService) -> None:
@@ -239,6 +239,19 @@ def test_the_time_for_headers_does_not_run_while_a_request_is_answered(service: 
     with socket.create_connection(service.address, timeout=PATIENCE) as client:
         for _ in range(2):
             client.sendall(request)
+            assert_answered(client)
+
+
+def test_the_rest_of_a_body_that_was_answered_early_is_no_header(service: RunningService) -> None:
+    """Nobody reads the body of a path that is not there: its answer goes out before the body is whole."""
+    body = b"x" * 200_000
+    head = b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    with socket.create_connection(service.address, timeout=PATIENCE) as client:
+        for _ in range(5):
+            client.sendall(head % len(body))
+            assert_answered(client, b"404")
+            client.sendall(body)
+            client.sendall(HEADERS + b"Content-Length: %d\r\n\r\n" % len(HELLO) + HELLO)
             assert_answered(client)
 
 
