@@ -8,16 +8,16 @@ from typing import Any, Final
 
 import uvicorn
 
-from app.connection import Connection, ConnectionLimits
-from app.environment import load_settings, unknown_variables
+from app.access.key_command import key_command
 from app.errors import ConfigurationError
-from app.key_command import key_command
-from app.logs import configure_logging
 from app.main import create_app, leave
-from app.open_files import allowed_open_files
-from app.server import LeavingServer
+from app.server.connection import Connection, ConnectionLimits
+from app.server.environment import load_settings, unknown_variables
+from app.server.logs import configure_logging
+from app.server.open_files import allowed_open_files
+from app.server.settings_table import settings_table
+from app.server.shutdown import LeavingServer
 from app.settings import Settings
-from app.settings_table import settings_table
 
 _LOG: Final = logging.getLogger(__name__)
 # Longer than the 60 seconds after which proxies usually close an idle connection: they should be the first to do so.
@@ -65,7 +65,7 @@ def server_config(settings: Settings) -> uvicorn.Config:
         backlog=settings.max_connections,  # the system has a limit of its own
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         log_config=None,
-        access_log=False,  # app.api.edge writes one without query strings
+        access_log=False,  # app.api.middleware writes one without query strings
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,

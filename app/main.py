@@ -11,48 +11,39 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import (
-    admin,
-    complete,
-    deepl_documents,
-    deepl_glossaries,
-    deepl_languages,
-    deepl_translate,
-    deepl_usage,
-    detect,
-    docs,
-    frontend,
-    health,
-    languages,
-    metrics,
-    page,
-    translate,
-    translate_file,
-)
+from app.access.quota import CharacterQuota
 from app.api.access import Access
-from app.api.body_limit import BodyBudget, BodyLimit
-from app.api.descriptions import TAGS
-from app.api.documents import Documents
-from app.api.edge import Edge
+from app.api.deepl import documents as deepl_documents
+from app.api.deepl import glossaries as deepl_glossaries
+from app.api.deepl import languages as deepl_languages
+from app.api.deepl import translate as deepl_translate
+from app.api.deepl import usage as deepl_usage
 from app.api.errors import install_error_handlers
-from app.api.file_desk import FileDesk
-from app.api.metrics import prometheus_registry
+from app.api.libretranslate import detect, frontend, languages, translate
+from app.api.libretranslate import files as translate_file
+from app.api.libretranslate.descriptions import TAGS
+from app.api.limits import BodyBudget, BodyLimit
+from app.api.middleware import Edge
+from app.api.observability import metrics
+from app.api.observability.metrics import prometheus_registry
+from app.api.observability.spans import Spans
+from app.api.observability.traffic import Traffic
+from app.api.own import admin, complete, docs, health, page
 from app.api.responses import JsonResponse
 from app.api.service import Service
-from app.api.spans import Spans
-from app.api.traffic import Traffic
-from app.environment import load_settings
 from app.errors import ConfigurationError
-from app.files.ledger import Ledger
-from app.files.shelf import Shelf
-from app.files.store import FileStore
-from app.glossary import GlossaryStore
-from app.presence import Presence
-from app.quota import CharacterQuota
-from app.registry import OpenGraphs, Registry, open_onnx_graphs
-from app.reloader import Reloader, hangups, read_keys
+from app.files.database import FileStore
+from app.files.document_store import Ledger
+from app.files.documents import Documents
+from app.files.queue import FileDesk
+from app.files.result_store import Shelf
+from app.server.environment import load_settings
+from app.serving.glossaries import GlossaryStore
+from app.serving.in_flight import Presence
+from app.serving.registry import OpenGraphs, Registry, open_onnx_graphs
+from app.serving.reload import Reloader, hangups, read_keys
 from app.settings import Settings
-from app.text.language import LanguageDetector
+from app.text.languages import LanguageDetector
 
 if TYPE_CHECKING:  # not every FastAPI that will do has it; the others pass over it
     from fastapi.telemetry import TelemetryConfig
@@ -76,7 +67,8 @@ _CONCERNS: Final = (
     page,
 )
 _TIDY_SECONDS: Final = 60.0
-# FastAPI's own spans and logs would hold query strings and exceptions, and with them texts and keys; see app.api.spans.
+# FastAPI's own spans and logs would hold query strings and exceptions, and with them texts and keys; see
+# app.api.observability.spans.
 _NO_TELEMETRY: Final["TelemetryConfig"] = {
     "tracing": False,
     "metrics": False,

@@ -1,6 +1,6 @@
 """Every environment variable once, with its unit, bounds, default and meaning.
 
-``app.environment.load_settings`` reads them, nobody else does. ``python -m app settings`` prints README's table.
+``app.server.environment.load_settings`` reads them, nobody else does. ``python -m app settings`` prints README's table.
 """
 
 from pathlib import Path

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from training.config_section import Fraction, Positive, Section
-from training.corpus_config import CorpusConfig, TokenizerConfig
+from training.data.config import CorpusConfig, TokenizerConfig
 from training.errors import ConfigError
-from training.model_config import ModelConfig
+from training.model.config import ModelConfig
 
 TaskName = Literal["addition", "execute", "memory"]
 

@@ -7,11 +7,11 @@ from typing import Final
 
 from fastapi import Request
 
+from app.access.keys import KeyRing, admin_digest, digest_of
+from app.access.quota import CharacterQuota
+from app.access.rate import RateLimiter
 from app.api.body import Fields
 from app.errors import KeyMissing, KeyUnknown
-from app.keys import KeyRing, admin_digest, digest_of
-from app.quota import CharacterQuota
-from app.rate import RateLimiter
 from app.settings import Settings
 
 _SCHEMES: Final = re.compile(r"(?:DeepL-Auth-Key|Bearer)\s+(\S.*)", re.IGNORECASE)

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.api.deepl_errors import DeepLRefusal, on_deepl_refusal
+from app.api.deepl.errors import DeepLRefusal, on_deepl_refusal
 from app.api.responses import error_response, speaks_deepl
 from app.errors import (
     AccessRefused,

@@ -11,9 +11,9 @@ from app.api.body import Fields
 from app.api.fields import check_unicode, kind
 from app.api.service import Service
 from app.errors import InvalidGlossary, InvalidRequest, LimitExceeded
-from app.glossary import Entry, GlossaryInfo, check_entry
-from app.text.terms import Terms
-from app.translation import Translation
+from app.serving.glossaries import Entry, GlossaryInfo, check_entry
+from app.text.glossary_terms import Terms
+from app.translation.assembly import Translation
 
 # Terms of the glossary that a translation lacks, or that stand where they were guessed to belong.
 UNPLACED_HEADER: Final = "X-Glossary-Unplaced"

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from fastapi import Request
 from prometheus_client import CollectorRegistry
 
+from app.access.quota import CharacterQuota
 from app.api.access import Access
-from app.api.documents import Documents
-from app.api.file_desk import FileDesk
-from app.api.traffic import Traffic
-from app.files.shelf import Shelf
-from app.files.store import FileStore
-from app.glossary import GlossaryStore
-from app.quota import CharacterQuota
-from app.registry import Registry
-from app.reloader import Reloader
+from app.api.observability.traffic import Traffic
+from app.files.database import FileStore
+from app.files.documents import Documents
+from app.files.queue import FileDesk
+from app.files.result_store import Shelf
+from app.serving.glossaries import GlossaryStore
+from app.serving.registry import Registry
+from app.serving.reload import Reloader
 from app.settings import Settings
-from app.text.language import LanguageDetector
+from app.text.languages import LanguageDetector
 
 
 @dataclass(frozen=True, slots=True)

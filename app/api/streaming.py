@@ -13,12 +13,12 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 
 from app.api.errors import sentence_of
-from app.api.job import Group, Job
 from app.api.responses import JsonResponse
 from app.api.waiting import wait_for
 from app.engine.sequence import Listener
 from app.errors import PasserelleError
-from app.translation import WholeParts
+from app.serving.jobs import Group, Job
+from app.translation.assembly import WholeParts
 
 EVENT_STREAM: Final = "text/event-stream"
 

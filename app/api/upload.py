@@ -18,7 +18,7 @@ from app.api.responses import error_response
 from app.api.service import Service, service_of
 from app.api.timeout import RequestTimeout, timeout_of
 from app.errors import FileTooLarge, InvalidRequest, RequestCancelled, StorageError
-from app.files.formats import media_type_of
+from app.files.formats.registry import media_type_of
 
 _LOG: Final = logging.getLogger(__name__)
 # What a form has beside its file.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from app.errors import DeadlineExceeded, RequestCancelled
-from app.pending import GRACE_SECONDS, Pending
+from app.translation.pending import GRACE_SECONDS, Pending
 
 _Found = TypeVar("_Found")
 

@@ -16,11 +16,11 @@ from app.bulk.model import bundle_for, running, version_of
 from app.bulk.progress import progress
 from app.bulk.run import translate_lines
 from app.bundle.store import Bundle
-from app.cpus import usable_cpus
 from app.errors import BulkError, PasserelleError
-from app.text.finder import PlaceholderFinder, own_patterns
-from app.text.flow import TextFormat
-from app.translator import TranslationOptions
+from app.server.cpus import usable_cpus
+from app.text.inline import TextFormat
+from app.text.placeholder_patterns import PlaceholderFinder, own_patterns
+from app.translation.translator import TranslationOptions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

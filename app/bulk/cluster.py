@@ -24,9 +24,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from app.bulk.files import Sink, read_texts
 from app.bulk.model import bundle_for, running, version_of
 from app.bulk.run import Chunk, chunks
-from app.cpus import usable_cpus
 from app.errors import BulkError
-from app.translator import TranslationOptions
+from app.server.cpus import usable_cpus
+from app.translation.translator import TranslationOptions
 
 _LOCAL: Final = "local"
 _LOCAL_STORE_BYTES: Final = 200 * 2**20

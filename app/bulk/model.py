@@ -7,12 +7,12 @@ from pathlib import Path
 
 from app.bundle.manifest import MANIFEST_FILE
 from app.bundle.store import Bundle, find_bundles, load_bundle
-from app.engine.facts import ModelFacts
 from app.engine.loop import Engine, EngineLimits
+from app.engine.model import ModelFacts
 from app.engine.sessions import OnnxGraphs
 from app.errors import BulkError
-from app.text.finder import PlaceholderFinder
-from app.translator import Translator
+from app.text.placeholder_patterns import PlaceholderFinder
+from app.translation.translator import Translator
 
 _LIMITS = EngineLimits(max_waiting=10**6, max_request_sequences=10**6)
 

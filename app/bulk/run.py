@@ -8,8 +8,8 @@ from typing import Final
 
 from app.bulk.files import Sink
 from app.engine.sequence import Priority
-from app.pending import Pending
-from app.translator import Plan, TranslationOptions, Translator
+from app.translation.pending import Pending
+from app.translation.translator import Plan, TranslationOptions, Translator
 
 # Of each engine: while one chunk's last sentences are decoded the next one's begin, so the batch stays full.
 _CHUNKS_AHEAD: Final = 2

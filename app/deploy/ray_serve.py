@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ray import serve
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app.environment import load_settings
-from app.logs import configure_logging
 from app.main import create_app
+from app.server.environment import load_settings
+from app.server.logs import configure_logging
 from app.settings import Settings
 
 

@@ -6,10 +6,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine.branches import advance_branches
-from app.engine.facts import ModelFacts
-from app.engine.progress import BeamProgress, GreedyProgress, Progress, begin, place_of
-from app.engine.search import advance_beam, is_settled, pick_greedy
+from app.engine.model import ModelFacts
+from app.engine.search.beam import advance_beam, is_settled, pick_greedy
+from app.engine.search.branching import advance_branches
+from app.engine.search.progress import BeamProgress, GreedyProgress, Progress, begin, place_of
 from app.engine.sequence import FinishReason, Hypothesis, Sequence
 from app.engine.sessions import Encoded, Graphs, Stepped
 from app.engine.states import Arena, padded_width

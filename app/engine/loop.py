@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import Final
 
 from app.engine.batch import Batch, Ended
-from app.engine.facts import ModelFacts
+from app.engine.model import ModelFacts
 from app.engine.pace import Pace
 from app.engine.scheduler import EngineLimits, Scheduler, bucket, is_good_company
 from app.engine.sequence import FinishReason, Hypothesis, Listener, Priority, SearchOptions, Sequence

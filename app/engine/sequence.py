@@ -41,15 +41,15 @@ class Priority(StrEnum):
 class SearchOptions:
     """How to search. ``beam_size`` 1 is greedy. ``hypotheses`` is how many to return, best first.
 
-    ``length_penalty`` is the alpha of ``app.engine.search.normalised``. ``max_target_tokens`` can only lower the
+    ``length_penalty`` is the alpha of ``app.engine.search.beam.normalised``. ``max_target_tokens`` can only lower the
     model's own cap. ``exhaustive`` makes a beam go on until no longer hypothesis can possibly win, at the price of many
-    steps; see ``app.engine.search.is_settled``. ``align`` asks for ``Hypothesis.alignment``.
+    steps; see ``app.engine.search.beam.is_settled``. ``align`` asks for ``Hypothesis.alignment``.
     ``loop_guard`` cuts what repeats itself without end, see ``app.engine.repetition``; ``no_repeat_ngram`` forbids that
     so many tokens in a row ever come twice, 0 does not. ``prefix`` are the tokens that every hypothesis begins with;
     they cost nothing. ``temperature`` above 0 draws each token among the ``top_k`` best instead of taking the best: the
     same ``seed`` draws the same. ``branching`` goes ``beam_size`` ways on from the end of the prefix, see
-    ``app.engine.branches``; there ``allowed`` says which tokens may follow those written behind the prefix, None for
-    any: then the way is taken.
+    ``app.engine.search.branching``; there ``allowed`` says which tokens may follow those written behind the prefix,
+    None for any: then the way is taken.
 
     :raises InvalidRequest: names the option and its value.
     """

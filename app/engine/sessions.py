@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from app.bundle.graph_file import check_graph_file
+from app.bundle.safety import check_graph_file
 from app.bundle.signature import (
     NEXT_PREFIX,
     VOCABULARY_METADATA_KEY,

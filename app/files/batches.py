@@ -10,9 +10,9 @@ from typing import Final
 from app.engine.sequence import FinishReason, Priority
 from app.errors import DeadlineExceeded, EngineOverloaded, RequestCancelled
 from app.files.document import Passage
-from app.pending import GRACE_SECONDS, Pending
-from app.text.terms import Terms
-from app.translator import Plan, TranslationOptions, Translator
+from app.text.glossary_terms import Terms
+from app.translation.pending import GRACE_SECONDS, Pending
+from app.translation.translator import Plan, TranslationOptions, Translator
 
 BATCH_PASSAGES: Final = 32
 BATCH_CHARACTERS: Final = 4000

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from app.files.document import Passage
-from app.files.page_parser import PageParser
+from app.files.formats.html_parser import PageParser
 from app.text.segmentation import needs_translation
 
 

@@ -19,16 +19,16 @@ from pathlib import Path
 import tensorflow as tf
 
 from app.bundle.store import load_bundle
-from app.engine.facts import ModelFacts
 from app.engine.loop import Engine
+from app.engine.model import ModelFacts
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from tests.benchmarks.keras_loop import loop, with_function, with_predict
 from training.config import load_config
-from training.dataset import TokenPairs
-from training.export import load_best_model
-from training.parity import spread_pairs
-from training.prepare import load_run_tokenizer
+from training.data.dataset import TokenPairs
+from training.data.prepare import load_run_tokenizer
+from training.export.export import load_best_model
+from training.export.parity import spread_pairs
 
 PREDICTED_SENTENCES = 3
 

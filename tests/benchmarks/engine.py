@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from app.bundle.store import Bundle, load_bundle
-from app.bundle.tokenizer import BOS_ID, EOS_ID, PAD_ID
-from app.engine.facts import ModelFacts
+from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID, PAD_ID
 from app.engine.loop import Engine
+from app.engine.model import ModelFacts
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from app.engine.states import padded_width

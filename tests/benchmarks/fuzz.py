@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from app.errors import PasserelleError
-from tests.fuzzing import Fuzz, Target, outcome
+from tests.support.fuzzing import Fuzz, Target, outcome
 
 HANG_SECONDS = 20
 

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from app.bundle.tokenizer import BOS_ID, EOS_ID
+from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID
 from training.arrays import to_numpy
-from training.model import EncoderDecoder
-from training.parity import padded
+from training.export.parity import padded
+from training.model.seq2seq import EncoderDecoder
 
 Tokens = tuple[int, ...]
 # source_ids [rows, source], source_lengths [rows] -> memories and states

@@ -14,13 +14,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.bundle.store import load_bundle
-from app.engine.facts import ModelFacts
 from app.engine.loop import Engine, EngineLimits
+from app.engine.model import ModelFacts
 from app.engine.sessions import OnnxGraphs
-from app.translator import TranslationOptions, Translator
-from tests.fakes import fake_bundle
-from tests.markup_texts import HTML, check_many
-from tests.unit.test_restoring import Hostile
+from app.translation.translator import TranslationOptions, Translator
+from tests.support.fakes import fake_bundle
+from tests.support.markup_texts import HTML, check_many
+from tests.unit.translation.test_unmasking import Hostile
 
 SENTENCES = (
     "I bought a red car yesterday.",

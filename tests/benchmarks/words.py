@@ -29,19 +29,19 @@ from pathlib import Path
 import tensorflow as tf
 
 from app.bundle.store import load_bundle
-from app.engine.facts import ModelFacts
 from app.engine.loop import Engine
+from app.engine.model import ModelFacts
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from tests.benchmarks.keras_loop import Tokens, loop, with_function, with_predict
-from training.checkpoint import save_weights
 from training.config import RunConfig, load_config
-from training.corpus_config import CorpusConfig, CorpusFile, TokenizerConfig
-from training.dataset import TokenPairs
-from training.export import export, load_best_model
-from training.parity import spread_pairs
-from training.prepare import load_run_tokenizer, prepare
-from training.train import BEST_WEIGHTS_FILE, build_model
+from training.data.config import CorpusConfig, CorpusFile, TokenizerConfig
+from training.data.dataset import TokenPairs
+from training.data.prepare import load_run_tokenizer, prepare
+from training.export.export import export, load_best_model
+from training.export.parity import spread_pairs
+from training.learn.checkpoint import save_weights
+from training.learn.train import BEST_WEIGHTS_FILE, build_model
 
 _SPECIAL_IDS = 4
 _SOURCE_WORDS = 11  # and the eos

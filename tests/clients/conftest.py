@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.settings import Settings
-from tests.service import RunningService, fake_models, running_service
+from tests.support.service import RunningService, fake_models, running_service
 
 
 @pytest.fixture(scope="module")

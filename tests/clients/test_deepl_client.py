@@ -12,8 +12,8 @@ import deepl
 import pytest
 
 from app.settings import Settings
-from tests.file_samples import SAMPLES, passages, read, translated
-from tests.service import RunningService, fake_models, running_service
+from tests.support.file_samples import SAMPLES, passages, read, translated
+from tests.support.service import RunningService, fake_models, running_service
 
 
 @pytest.fixture

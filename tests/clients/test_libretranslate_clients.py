@@ -7,8 +7,8 @@ import pytest
 from deep_translator import LibreTranslator
 from libretranslatepy import LibreTranslateAPI
 
-from tests.file_samples import SAMPLES, translated
-from tests.service import RunningService
+from tests.support.file_samples import SAMPLES, translated
+from tests.support.service import RunningService
 
 
 @pytest.mark.parametrize("slash", ["", "/"])

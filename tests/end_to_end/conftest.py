@@ -11,12 +11,12 @@ from tests.end_to_end.test_program import ROOT, free_port, program, wait_for_hea
 if TYPE_CHECKING:  # playwright need not be installed for the other tests
     from playwright.sync_api import Browser
 
-    from tests.browser import RealService, Visit
+    from tests.support.browser import RealService, Visit
 
 
 @pytest.fixture(scope="session")
 def real_service() -> Iterator["RealService"]:
-    from tests.browser import RealService
+    from tests.support.browser import RealService
 
     if not (ROOT / "models" / "en-fr").is_dir() or not (ROOT / "models" / "fr-en").is_dir():
         pytest.skip("the bundles en-fr and fr-en are not there")
@@ -33,7 +33,7 @@ def browser() -> Iterator["Browser"]:
     """For a module, not for all: while it is open, an event loop runs in this thread."""
     from playwright.sync_api import expect, sync_playwright
 
-    from tests.browser import CHROMIUM, PATIENCE_MILLISECONDS
+    from tests.support.browser import CHROMIUM, PATIENCE_MILLISECONDS
 
     expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as play:
@@ -45,7 +45,7 @@ def browser() -> Iterator["Browser"]:
 @pytest.fixture
 def visit(browser: "Browser") -> Iterator["Visit"]:
     """Whatever a test does, the browser has nothing to complain of: no error, nothing against the policy."""
-    from tests.browser import Visit
+    from tests.support.browser import Visit
 
     visit = Visit(browser)
     yield visit

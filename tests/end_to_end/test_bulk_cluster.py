@@ -17,11 +17,11 @@ from app.bulk.__main__ import main
 from app.bulk.cluster import ChunkTranslator, ClusterWork
 from app.bulk.files import count_texts, read_texts
 from app.errors import BulkError
-from app.translator import TranslationOptions
-from tests.onnx_graphs import onnx_bundle
-from tests.ray_cluster import Nodes, nodes, processes_on
-from tests.unit.test_bulk import ROOT
-from tests.unit.test_bulk_parquet import write
+from app.translation.translator import TranslationOptions
+from tests.support.onnx_graphs import onnx_bundle
+from tests.support.ray_cluster import Nodes, nodes, processes_on
+from tests.unit.bulk.test_lines import ROOT
+from tests.unit.bulk.test_parquet import write
 
 ROWS = 3000
 PATIENCE_SECONDS = 240

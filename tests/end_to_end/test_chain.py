@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from app.bundle.store import load_bundle
-from tests.reversal import words, write_task
+from tests.support.reversal import words, write_task
 
 pytestmark = pytest.mark.slow
 

@@ -76,7 +76,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     if usable_bundles():
         return []
     pytest.importorskip("onnx", reason="models/ has no bundle, and building a tiny one needs the onnx package")
-    from tests.onnx_graphs import onnx_bundle
+    from tests.support.onnx_graphs import onnx_bundle
 
     folder = tmp_path_factory.mktemp("models")
     onnx_bundle(folder / "en-fr")

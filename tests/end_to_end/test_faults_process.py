@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.deepl_requests import KEY, checked
 from tests.end_to_end.test_program import ROOT, free_port, program, wait_for_health
+from tests.support.deepl_requests import KEY, checked
 
 HELLO = {"q": "Good morning!", "source": "en", "target": "fr"}
 GLOSSARY: dict[str, Any] = {

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Route, expect
 
-from tests.browser import TEXT, RealService, Visit, box, needs_chromium, replied, shown, translation
+from tests.support.browser import TEXT, RealService, Visit, box, needs_chromium, replied, shown, translation
 
 pytestmark = needs_chromium
 

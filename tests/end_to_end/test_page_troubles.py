@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Route, expect
 
-from tests.browser import RealService, Visit, box, needs_chromium, replied, shown, translation
+from tests.support.browser import RealService, Visit, box, needs_chromium, replied, shown, translation
 
 pytestmark = needs_chromium
 

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Route, expect
 
-from tests.browser import TEXT, RealService, Visit, box, needs_chromium, shown, translation, words
+from tests.support.browser import TEXT, RealService, Visit, box, needs_chromium, shown, translation, words
 
 pytestmark = needs_chromium
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.keys import ApiKey, digest_of
+from app.access.keys import ApiKey, digest_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -232,7 +232,7 @@ def test_a_missing_accelerator_is_an_error_and_no_silent_fallback(tmp_path: Path
     pytest.importorskip("onnx", reason="needs a tiny real bundle")
     import onnxruntime
 
-    from tests.onnx_graphs import onnx_bundle
+    from tests.support.onnx_graphs import onnx_bundle
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has CUDA")

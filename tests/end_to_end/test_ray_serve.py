@@ -26,9 +26,9 @@ from app.errors import EngineError
 from app.main import create_app
 from app.settings import Settings
 from tests.end_to_end.test_program import ROOT, free_port
-from tests.onnx_graphs import onnx_bundle
-from tests.ray_cluster import nodes, processes_on
-from tests.service import FakeGraphs, fake_models
+from tests.support.onnx_graphs import onnx_bundle
+from tests.support.ray_cluster import nodes, processes_on
+from tests.support.service import FakeGraphs, fake_models
 
 PATIENCE_SECONDS = 240
 ASK = {"q": "some words", "source": "en", "target": "fr"}

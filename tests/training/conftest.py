@@ -8,7 +8,7 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from tests.reversal import write_task
+from tests.support.reversal import write_task
 from training.config import RunConfig
 
 
@@ -22,8 +22,8 @@ class TrainedRun:
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     """The reversal task, learned well enough to be exact on most words."""
-    from training.prepare import prepare
-    from training.train import Trainer
+    from training.data.prepare import prepare
+    from training.learn.train import Trainer
 
     folder = tmp_path_factory.mktemp("reversal")
     config = write_task(folder)
@@ -36,7 +36,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
 @pytest.fixture(scope="session")
 def models(trained_run: TrainedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with the reversal bundle and what training goes on from."""
-    from training.export import export, install, install_starting_point
+    from training.export.export import export, install, install_starting_point
 
     folder = tmp_path_factory.mktemp("models")
     bundles, _ = export(trained_run.config, trained_run.run)

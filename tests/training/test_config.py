@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from tests.reversal import write_task
+from tests.support.reversal import write_task
 from training.config import load_config
 from training.errors import ConfigError
-from training.model_config import ModelConfig
+from training.model.config import ModelConfig
 
 CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").glob("*.toml"))
 
@@ -22,7 +22,7 @@ def test_every_config_of_the_repository_loads(path: Path) -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_of_the_repository_builds_its_model(path: Path) -> None:
-    from training.model import EncoderDecoder
+    from training.model.seq2seq import EncoderDecoder
 
     model = EncoderDecoder(load_config(path).model, 50)
     model.build_weights()

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from app.engine.loop import Engine, EngineLimits
-from tests.engines import PATIENCE, Start
-from tests.fakes import HashMachine, TextMachine
+from tests.support.engines import PATIENCE, Start
+from tests.support.fakes import HashMachine, TextMachine
 
 
 @pytest.fixture

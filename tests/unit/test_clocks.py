@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-import app.glossary
-from app.glossary import Entry, GlossaryStore
+import app.serving.glossaries
+from app.serving.glossaries import Entry, GlossaryStore
 from app.settings import Settings
-from tests.service import fake_models, running_service
+from tests.support.service import fake_models, running_service
 
 ROOT = Path(__file__).parents[2]
 HELLO = {"q": "Hello", "source": "en", "target": "fr"}
 # Who may read the clock of the wall: for what people read, and for files that several processes share.
-SHOWN_ONLY = {"app/glossary.py": {"now"}, "app/files/store.py": {"time"}}
+SHOWN_ONLY = {"app/serving/glossaries.py": {"now"}, "app/files/database.py": {"time"}}
 
 
 class Wall:
@@ -89,6 +89,6 @@ def test_glossaries_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyP
         def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
             return now + timedelta(hours=next(cls.hours))
 
-    monkeypatch.setattr(app.glossary, "datetime", Jumping)
+    monkeypatch.setattr(app.serving.glossaries, "datetime", Jumping)
     made = [store.create(str(number), "en", "fr", (Entry("a", "b"),)).id for number in range(4)]
     assert [info.id for info in store.all()] == made

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.growth import assert_no_faster_than_length
+from tests.support.growth import assert_no_faster_than_length
 
 
 def test_quadratic_work_is_seen() -> None:

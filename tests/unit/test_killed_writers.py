@@ -13,8 +13,8 @@ import pytest
 
 from app.bundle import store
 from app.bundle.store import find_bundles, load_bundle, save_bundle
-from tests.engines import PATIENCE
-from tests.fakes import fake_contents, fake_manifest
+from tests.support.engines import PATIENCE
+from tests.support.fakes import fake_contents, fake_manifest
 from training.files import write_atomically
 
 KILLS = 10

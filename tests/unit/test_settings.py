@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from app.__main__ import main, server_config
-from app.cpus import usable_cpus
-from app.environment import load_settings, unknown_variables, variable_of
 from app.errors import ConfigurationError
+from app.server.cpus import usable_cpus
+from app.server.environment import load_settings, unknown_variables, variable_of
+from app.server.settings_table import settings_table
 from app.settings import Settings
-from app.settings_table import settings_table
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -34,8 +34,8 @@ def _add_finetune(finetune: argparse.ArgumentParser) -> None:
 
 
 def _finetune(options: argparse.Namespace) -> None:
-    from training.export import install
-    from training.finetune import FinetuneSettings, finetune
+    from training.export.export import install
+    from training.learn.finetune import FinetuneSettings, finetune
 
     settings = FinetuneSettings(
         options.name,
@@ -83,7 +83,7 @@ def _add_distil(parser: argparse.ArgumentParser) -> None:
 
 
 def _distil(options: argparse.Namespace) -> None:
-    from training.distil import DistilSettings, distil
+    from training.data.distil import DistilSettings, distil
 
     settings = DistilSettings(
         tuple(options.columns.split(",")),
@@ -112,9 +112,9 @@ def _add_tune(tune: argparse.ArgumentParser) -> None:
 
 def _tune(options: argparse.Namespace) -> None:
     from app.bundle.store import load_bundle
-    from training.corpus import normalise, read_pairs
-    from training.corpus_config import CorpusFile
-    from training.tune import tune
+    from training.data.config import CorpusFile
+    from training.data.corpus import normalise, read_pairs
+    from training.learn.tune import tune
 
     bundle = load_bundle(options.bundle).manifest
     columns = tuple(options.columns.split(","))
@@ -137,9 +137,9 @@ def _add_quality(quality: argparse.ArgumentParser) -> None:
 
 
 def _quality(options: argparse.Namespace) -> None:
-    from training.pages import check_marks
-    from training.quality.measure import measure_bundle
-    from training.quality.page import BEGIN, END, write_page
+    from training.evaluate.markdown_section import check_marks
+    from training.evaluate.quality import measure_bundle
+    from training.evaluate.quality_page import BEGIN, END, write_page
 
     if options.page is not None:
         check_marks(options.page, BEGIN, END)

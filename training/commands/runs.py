@@ -69,12 +69,12 @@ def _opened(options: argparse.Namespace) -> tuple[RunConfig, Path]:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from training.prepare import KeepBest, prepare
+    from training.data.prepare import KeepBest, prepare
 
     config, run = _opened(options)
     keep_best: KeepBest | None = None
     if options.scored_by:
-        from training.pair_scores import PairScorer
+        from training.data.pair_scores import PairScorer
 
         keep_best = PairScorer(options.scored_by).best
     for line in prepare(config, options.data, run, options.tokenizer, keep_best).lines():
@@ -82,10 +82,10 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from training.devices import ONE_DEVICE, all_devices, leave_out_tensorflow
-    from training.prepare import load_run_tokenizer
-    from training.starting_point import weights_of
-    from training.train import Trainer, describe
+    from training.data.prepare import load_run_tokenizer
+    from training.learn.devices import ONE_DEVICE, all_devices, leave_out_tensorflow
+    from training.learn.starting_point import weights_of
+    from training.learn.train import Trainer, describe
 
     leave_out_tensorflow()
     config, run = _opened(options)
@@ -105,7 +105,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from training.export import export, install, install_starting_point
+    from training.export.export import export, install, install_starting_point
 
     config, run = _opened(options)
     folders, parity = export(config, run)
@@ -123,7 +123,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from training.evaluate import evaluate
+    from training.evaluate.evaluate import evaluate
 
     config, run = _opened(options)
     if config.corpus.sides == "target":
@@ -139,7 +139,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _accuracy(options: argparse.Namespace) -> None:
-    from training.accuracy import accuracy, task_of
+    from training.evaluate.accuracy import accuracy, task_of
     from training.tasks.question import label
 
     config, run = _opened(options)
@@ -150,7 +150,7 @@ def _accuracy(options: argparse.Namespace) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
-    from training.sample import sample
+    from training.evaluate.sample import sample
 
     config, run = _opened(options)
     folder = run / options.precision

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from training.compare.projection import Projection
 from training.compare.results import Result
 from training.compare.tasks import TaskResult
-from training.plots import png
+from training.evaluate.plots import png
 
 AXES = {
     "characters": "characters of the question",

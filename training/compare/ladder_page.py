@@ -6,7 +6,7 @@ from typing import Final
 
 from training.compare.ladder import LADDERS, Ladder, results_of
 from training.compare.results import Result, Score
-from training.pages import write_section
+from training.evaluate.markdown_section import write_section
 
 BEGIN: Final = "<!-- ladders: written by `python -m training ladder` -->"
 END: Final = "<!-- end of ladders -->"

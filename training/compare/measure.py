@@ -8,21 +8,21 @@ from pathlib import Path
 from sacrebleu.metrics.bleu import BLEU
 
 from app.bundle.store import load_bundle
-from app.engine.facts import ModelFacts
 from app.engine.loop import Engine
+from app.engine.model import ModelFacts
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
-from training.checkpoint import read_place, read_weights
 from training.compare.results import LengthScore, Result, Score
 from training.config import RunConfig
-from training.corpus import Pair, normalise
-from training.corpus_config import CorpusFile
-from training.dataset import TokenPairs
-from training.faults import count_faults
-from training.machine import machine
-from training.prepare import read_entry
-from training.scoring import ScoredSet, opened, score_set
-from training.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE
+from training.data.config import CorpusFile
+from training.data.corpus import Pair, normalise
+from training.data.dataset import TokenPairs
+from training.data.prepare import read_entry
+from training.evaluate.error_analysis import count_faults
+from training.evaluate.machine import machine
+from training.evaluate.score import ScoredSet, opened, score_set
+from training.learn.checkpoint import read_place, read_weights
+from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE
 
 # Source words, both ends counted. The last is what attention is for; it overlaps the two before it.
 LENGTHS: tuple[tuple[int, int | None], ...] = (

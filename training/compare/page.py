@@ -5,7 +5,6 @@ from pathlib import Path
 
 from app.bundle.store import load_bundle
 from app.engine.sessions import OnnxGraphs
-from training.checkpoint import read_place
 from training.compare.figures import accuracy, bleu_by_length, learning, projected
 from training.compare.projection import Projection, project
 from training.compare.results import Result
@@ -21,11 +20,12 @@ from training.compare.systems import (
     WITHOUT_ATTENTION,
 )
 from training.compare.tasks import TaskResult, load_tasks
+from training.evaluate.markdown_section import check_marks, write_section
+from training.evaluate.plots import attention_map
+from training.evaluate.score import opened, translate_greedily
 from training.files import write_atomically
-from training.pages import check_marks, write_section
-from training.plots import attention_map
-from training.scoring import opened, translate_greedily
-from training.train import CHECKPOINT_FILE
+from training.learn.checkpoint import read_place
+from training.learn.train import CHECKPOINT_FILE
 
 BEGIN, END = "<!-- compare: written by `python -m training compare` -->", "<!-- end of compare -->"
 PICTURES = "pictures"

@@ -24,7 +24,7 @@ class LengthScore(BaseModel):
 
 class Score(BaseModel):
     """By the exported bundle through the engine, with sacreBLEU. ``interval``: half the width of BLEU's 95 % confidence
-    interval; ``faults``: how many sentences have each (``training.faults``)."""
+    interval; ``faults``: how many sentences have each (``training.evaluate.error_analysis``)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -9,9 +9,9 @@ from training.compare.measure import measure
 from training.compare.results import RESULT_FILE, Result, load_result
 from training.compare.systems import System
 from training.config import RunConfig, load_config
-from training.export import export
-from training.prepare import prepare
-from training.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer
+from training.data.prepare import prepare
+from training.export.export import export
+from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer
 
 # Steps can never end a run that has a budget.
 UNREACHED = 10**9

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from training.accuracy import ACCURACY_FILE
 from training.errors import CorpusError
+from training.evaluate.accuracy import ACCURACY_FILE
 
 
 class Group(BaseModel):

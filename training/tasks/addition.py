@@ -4,7 +4,7 @@ Keras example "addition_rnn")."""
 import random
 from collections.abc import Iterator
 
-from training.corpus import Pair
+from training.data.corpus import Pair
 from training.errors import ConfigError
 from training.tasks.question import Question
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from string import ascii_lowercase
 
-from training.corpus import Pair
+from training.data.corpus import Pair
 from training.errors import ConfigError
 from training.tasks.question import Question
 

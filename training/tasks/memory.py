@@ -8,7 +8,7 @@ the first one. There is no source: a decoder alone reads the sequence, one symbo
 import random
 from collections.abc import Iterator, Sequence
 
-from training.corpus import Pair
+from training.data.corpus import Pair
 from training.errors import ConfigError
 from training.tasks.question import Question
 

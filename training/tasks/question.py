@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from training.corpus import Pair
+from training.data.corpus import Pair
 
 Axis = Literal["characters", "nesting", "lag"]
 # How hard a question is, by what the task varies: numbers, so that groups have an order.

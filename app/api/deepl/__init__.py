@@ -1,0 +1,1 @@
+"""DeepL's dialect: its routes and the models of their requests and answers."""

@@ -1,0 +1,1 @@
+"""LibreTranslate's dialect: its routes and the models of their requests and answers."""

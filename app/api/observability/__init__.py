@@ -1,0 +1,1 @@
+"""What operators watch: metrics, spans and the access log."""

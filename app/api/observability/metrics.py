@@ -1,0 +1,189 @@
+"""GET /metrics: the numbers of the service as Prometheus reads them. They are put together when somebody asks."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from fastapi import APIRouter, Request
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.api.observability.traffic import Traffic
+from app.api.service import service_of
+from app.engine.histogram import Histogram
+from app.serving.registry import Registry, ServedBundle
+
+router = APIRouter(tags=["operation"])
+
+_PREFIX: Final = "passerelle_"
+_BUNDLE: Final = ("bundle",)
+
+
+class ServiceCollector(Collector):
+    """Reads what the event loop and the engines count, from whatever thread: a number may be a step old, never wrong.
+
+    No label holds an address, a key or a text, and callers cannot make new values of a label.
+    """
+
+    def __init__(self, traffic: Traffic, registry: Registry) -> None:
+        self._traffic = traffic
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._of_http()
+        # Several pairs of languages may share a bundle, and with it an engine.
+        bundles = {entry.bundle.folder.name: entry for entry in self._registry.served.values()}
+        yield from self._of_bundles(bundles)
+        yield from _of_queues(bundles)
+        yield from _of_steps(bundles)
+        yield from _of_sequences(bundles)
+        yield from self._of_cache(bundles)
+
+    def _of_http(self) -> Iterator[Metric]:
+        traffic = self._traffic
+        requests = _counter(
+            "requests", "Requests answered; status 0: without an answer.", ("route", "dialect", "status")
+        )
+        for (route, dialect, status), count in traffic.requests.copy().items():
+            requests.add_metric((route, dialect, str(status)), count)
+        yield requests
+        yield _histogram(
+            "request_seconds", "From the request to the end of its answer.", "route", traffic.seconds.copy()
+        )
+        yield GaugeMetricFamily(_PREFIX + "requests_in_progress", "Requests being answered.", value=traffic.in_progress)
+        characters = _counter("characters", "Characters put into a queue to be translated.", ("source", "target"))
+        for pair, count in traffic.characters.copy().items():
+            characters.add_metric(pair, count)
+        yield characters
+
+    def _of_bundles(self, bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
+        stall_seconds = self._registry.settings.stall_seconds
+        names = ("bundle", "name", "precision", "provider")
+        info = GaugeMetricFamily(_PREFIX + "bundle_info", "What is served, always 1.", labels=names)
+        ready = GaugeMetricFamily(_PREFIX + "bundle_ready", "1: it translates.", labels=_BUNDLE)
+        for folder, entry in bundles.items():
+            manifest = entry.bundle.manifest
+            info.add_metric((folder, manifest.name, manifest.precision, entry.provider), 1)
+            ready.add_metric((folder,), float(entry.why_not_ready(stall_seconds) is None))
+        yield info
+        yield ready
+
+    def _of_cache(self, bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
+        cache = self._registry.cache
+        if cache is None:
+            return
+        asked = _counter(
+            "cache_segments",
+            "Segments by where their translation came from: hit: the cache; wait: another request's, which was being "
+            "decoded; miss: their own.",
+            ("bundle", "outcome"),
+        )
+        for folder, entry in bundles.items():
+            if (cached := entry.cached) is not None:
+                for outcome, count in (("hit", cached.hits), ("wait", cached.waits), ("miss", cached.misses)):
+                    asked.add_metric((folder, outcome), count)
+        yield asked
+        yield GaugeMetricFamily(_PREFIX + "cache_bytes", "What the cache holds.", value=cache.bytes)
+        yield GaugeMetricFamily(_PREFIX + "cache_entries", "Segments in the cache.", value=len(cache))
+
+
+def _of_queues(bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily(_PREFIX + "sequences_waiting", "Segments that wait for a row.", labels=_BUNDLE)
+    running = GaugeMetricFamily(_PREFIX + "sequences_running", "Segments being decoded.", labels=_BUNDLE)
+    rows = GaugeMetricFamily(_PREFIX + "rows_running", "Hypotheses being decoded.", labels=_BUNDLE)
+    age = GaugeMetricFamily(_PREFIX + "step_age_seconds", "Of the step now running; 0: there is none.", labels=_BUNDLE)
+    for folder, entry in bundles.items():
+        status = entry.engine.status()
+        waiting.add_metric((folder,), status.sequences_waiting)
+        running.add_metric((folder,), status.sequences_running)
+        rows.add_metric((folder,), status.rows_running)
+        age.add_metric((folder,), status.step_age_seconds or 0.0)
+    yield from (waiting, running, rows, age)
+
+
+def _of_steps(bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
+    paces = {folder: entry.engine.pace for folder, entry in bundles.items()}
+    yield _histogram(
+        "step_seconds",
+        "One step of the engine, with the encoding of newcomers.",
+        "bundle",
+        {folder: pace.turn_seconds for folder, pace in paces.items()},
+    )
+    yield _histogram(
+        "step_rows", "Rows in one step.", "bundle", {folder: pace.step_rows for folder, pace in paces.items()}
+    )
+    yield _histogram(
+        "first_token_seconds",
+        "From a segment's arrival in the queue to the end of its first step.",
+        "bundle",
+        {folder: pace.first_token_seconds for folder, pace in paces.items()},
+    )
+    failed = _counter("failed_steps", "Steps that raised.", _BUNDLE)
+    for folder, pace in paces.items():
+        failed.add_metric((folder,), pace.failed_turns)
+    yield failed
+
+
+def _of_sequences(bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
+    tallies = {folder: entry.engine.tally for folder, entry in bundles.items()}
+    source = _counter("source_tokens", "Tokens of the segments put into the queue.", _BUNDLE)
+    target = _counter("target_tokens", "Tokens of the best translation of each segment.", _BUNDLE)
+    ended = _counter("sequences", "Segments that ended.", ("bundle", "finish_reason"))
+    for folder, tally in tallies.items():
+        source.add_metric((folder,), tally.source_tokens)
+        target.add_metric((folder,), tally.target_tokens)
+        for reason, count in tally.finish_reasons.copy().items():
+            ended.add_metric((folder, reason), count)
+    yield from (source, target, ended)
+    queue = {folder: tally.queue_seconds for folder, tally in tallies.items()}
+    yield _histogram("queue_seconds", "From a segment's arrival in the queue to its rows.", "bundle", queue)
+    encode = {folder: tally.encode_seconds for folder, tally in tallies.items()}
+    yield _histogram("encode_seconds", "From a segment's rows to the end of its encoding.", "bundle", encode)
+    decode = {folder: tally.decode_seconds for folder, tally in tallies.items()}
+    yield _histogram("decode_seconds", "From the end of a segment's encoding to its own end.", "bundle", decode)
+
+
+def _counter(name: str, documentation: str, labels: Iterable[str]) -> CounterMetricFamily:
+    return CounterMetricFamily(_PREFIX + name, documentation, labels=tuple(labels))
+
+
+def _histogram(name: str, documentation: str, label: str, found: dict[str, Histogram]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(_PREFIX + name, documentation, labels=(label,))
+    for value, histogram in found.items():
+        buckets, count = [], 0
+        for bound, here in zip((*histogram.bounds, "+Inf"), histogram.counts.copy(), strict=True):
+            count += here
+            buckets.append((str(bound), float(count)))
+        family.add_metric((value,), buckets, histogram.total)
+    return family
+
+
+def prometheus_registry(traffic: Traffic, registry: Registry) -> CollectorRegistry:
+    """One of its own for each application, with its numbers and those of the process; nothing is shared."""
+    found = CollectorRegistry()
+    found.register(ServiceCollector(traffic, registry))
+    ProcessCollector(registry=found)
+    return found
+
+
+@router.get(
+    "/metrics",
+    summary="Numbers for Prometheus",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "In Prometheus's format."}
+    },
+)
+async def metrics(request: Request) -> Response:
+    service = service_of(request)
+    if service.settings.metrics == "off":
+        raise HTTPException(404)
+    if service.settings.metrics == "key":
+        service.access.check(request)
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    body = await run_in_threadpool(encode, service.prometheus)
+    return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})

@@ -1,0 +1,1 @@
+"""Passerelle's own routes: completion, health, administration, the pages."""

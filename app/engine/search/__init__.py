@@ -1,0 +1,1 @@
+"""Which token comes next: greedy, beam, sampling and branching search over scores."""

@@ -1,0 +1,130 @@
+"""EPUB: its XHTML pages, and the table of contents of version 2."""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Final
+from urllib.parse import unquote
+
+from lxml import etree
+
+from app.errors import UnusableFile
+from app.files.archive import Archive
+from app.files.document import Document
+from app.files.formats.xml_paragraph import (
+    Atom,
+    Content,
+    Element,
+    Node,
+    Role,
+    Scope,
+    Style,
+    Words,
+    content_of,
+    scopes_of,
+)
+from app.files.formats.xml_part import XmlPart, name_of
+
+_CONTAINER: Final = "META-INF/container.xml"
+_PAGE: Final = "application/xhtml+xml"
+_CONTENTS: Final = "application/x-dtbncx+xml"
+_XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
+_EPUB_TYPE: Final = "{http://www.idpf.org/2007/ops}type"
+_SPACES: Final = re.compile(r"[ \t\r\n]+")
+_INLINE: Final = frozenset(
+    """a abbr acronym b bdi bdo big cite data del dfn em font i ins label mark q s small span strike strong sub sup time
+    u""".split()  # noqa: SIM905
+)
+_WORDS: Final = frozenset(("code", "kbd", "math", "samp", "tt", "var"))
+_POINTS: Final = frozenset(("", "img", "image", "input", "ruby", "svg", "wbr"))
+_BREAKS: Final = frozenset(
+    """audio base br canvas embed hr iframe link meta noscript object pre script style template textarea
+    video""".split()  # noqa: SIM905
+)
+
+
+class _Codec:
+    """XHTML: a line break is a space."""
+
+    def atoms(self, element: Element) -> list[Atom]:
+        return [_atom(item) for item in content_of(element)]
+
+    def content(self, text: str, style: Style | None) -> Content:
+        return [text]
+
+
+def read_epub(archive: Archive) -> Document:
+    """:raises UnusableFile: it is not what its name says, or damaged."""
+    packages = {name: XmlPart(archive.read(name), name) for name in _packages(archive)}
+    pages: dict[str, XmlPart] = {}
+    scopes: dict[str, list[Scope]] = {}
+    for package, part in packages.items():
+        for name, media_type in _items(package, part.root):
+            if media_type not in (_PAGE, _CONTENTS) or name in pages or name not in archive.names:
+                continue
+            pages[name] = page = XmlPart(archive.read(name), name)
+            roots = [page.root] if media_type == _PAGE else page.root.iter("{*}text")
+            scopes[name] = [scope for root in roots for scope in scopes_of(root, _Codec())]
+
+    def write(translations: Iterator[str], target: str) -> bytes:
+        for scope in (scope for of_page in scopes.values() for scope in of_page):
+            scope.put(translations)
+        for page in pages.values():
+            for name in (_XML_LANG, "lang"):
+                if page.root.get(name):
+                    page.root.set(name, target)
+        for part in packages.values():
+            for language in part.root.iter("{http://purl.org/dc/elements/1.1/}language"):
+                language.text = target
+        return archive.replaced({name: part.to_bytes() for name, part in (packages | pages).items()})
+
+    fragments = [fragment for of_page in scopes.values() for scope in of_page for fragment in scope.fragments]
+    return Document(tuple(fragment.passage for fragment in fragments), write)
+
+
+def _packages(archive: Archive) -> list[str]:
+    container = XmlPart(archive.read(_CONTAINER), _CONTAINER).root
+    names = [path for root in container.iter("{*}rootfile") if (path := root.get("full-path"))]
+    if not names:
+        raise UnusableFile(f"{_CONTAINER} names no package, so the file is no EPUB")
+    return names
+
+
+def _items(package: str, root: Element) -> list[tuple[str, str]]:
+    """Names and media types of what a package lists, pages in the order in which they are read."""
+    listed = {
+        item.get("id") or "": (
+            posixpath.normpath(posixpath.join(posixpath.dirname(package), unquote(item.get("href") or ""))),
+            item.get("media-type") or "",
+        )
+        for item in root.iter("{*}item")
+    }
+    order = [listed[name] for one in root.iter("{*}itemref") if (name := one.get("idref") or "") in listed]
+    return list(dict.fromkeys([*order, *listed.values()]))
+
+
+def _atom(item: str | Element) -> Atom:
+    if isinstance(item, str):
+        return Words(_SPACES.sub(" ", item) if item.strip() else item)
+    if isinstance(item, etree._Entity):
+        return Words(_entity(item))
+    name = name_of(item)
+    if item.get("translate") == "no" or "notranslate" in (item.get("class") or "").split():
+        is_inline = name in _INLINE or name in _WORDS
+        return Node(Role.POINT if is_inline else Role.BREAK, (item,), _text_of(item) if is_inline else "")
+    if name in _WORDS:
+        return Node(Role.POINT, (item,), _text_of(item))
+    if item.get(_EPUB_TYPE) == "noteref" or name in _POINTS:
+        return Node(Role.POINT, (item,))
+    if name in _BREAKS:
+        return Node(Role.BREAK, (item,))
+    return Node(Role.INLINE if name in _INLINE else Role.BLOCK, (item,))
+
+
+def _entity(entity: "etree._Entity") -> str:
+    return unescape(f"&{entity.name};")
+
+
+def _text_of(element: Element) -> str:
+    return "".join(str(text) for text in element.itertext())

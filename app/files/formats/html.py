@@ -1,0 +1,66 @@
+"""HTML: the translator reads it as it is; a long page goes to it in parts, cut where a block ends."""
+
+from itertools import pairwise
+from typing import Final
+
+from app.files.document import Document, Passage, pieces_document
+from app.files.encoding import decode
+from app.files.formats.html_parser import PageParser
+
+# Also the least that a part has; a block is never cut.
+PART_CHARACTERS: Final = 10_000
+_BLOCKS: Final = frozenset(
+    """address article aside blockquote dd div dl dt figcaption figure footer form h1 h2 h3 h4 h5 h6 head header li main
+    nav ol p section table tbody td tfoot th thead title tr ul""".split()  # noqa: SIM905
+)
+_KEPT: Final = frozenset(("code", "math", "pre", "script", "style", "svg", "template", "textarea"))
+_VOID: Final = frozenset(
+    "area base br col embed hr img input link meta param source track wbr".split()  # noqa: SIM905
+)
+
+
+def read_html(data: bytes) -> Document:
+    """:raises UnusableFile: an encoding that is not read."""
+    text, encode = decode(data)
+    cuts = [0, *(_Cutter(text).cuts if len(text) > PART_CHARACTERS else []), len(text)]
+    parts = [text[start:end] for start, end in pairwise(cuts)]
+    return pieces_document([Passage(part, "html") for part in parts if part], encode)
+
+
+class _Cutter(PageParser):
+    """Finds where a page may be cut: behind the end of a block, in nothing that is kept from the translator."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=False)
+        self.cuts: list[int] = []
+        self._text = text
+        self._lines = [0]
+        for line in text.split("\n"):
+            self._lines.append(self._lines[-1] + len(line) + 1)
+        self._kept: str | None = None
+        self._depth = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _VOID:
+            return
+        given = dict(attrs)
+        is_kept = tag in _KEPT or given.get("translate") == "no" or "notranslate" in (given.get("class") or "").split()
+        if self._kept is None and is_kept:
+            self._kept = tag
+        if tag == self._kept:
+            self._depth += 1
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._kept:
+            self._depth -= 1
+            self._kept = self._kept if self._depth else None
+        if self._kept is not None or tag not in _BLOCKS:
+            return
+        line, column = self.getpos()
+        end = self._text.find(">", self._lines[line - 1] + column) + 1
+        if end - (self.cuts[-1] if self.cuts else 0) >= PART_CHARACTERS:
+            self.cuts.append(end)

@@ -1,0 +1,136 @@
+"""XLIFF 1.2 and 2: units without a translation get one, with a state that says that nobody has looked at it yet."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Final
+
+from lxml import etree
+
+from app.errors import UnusableFile
+from app.files.document import Document
+from app.files.formats.xml_paragraph import Atom, Content, Element, Node, Role, Style, Words, content_of, scopes_of
+from app.files.formats.xml_part import XmlPart, name_of, namespace_of
+
+_OPENING: Final = ("bpt", "bx", "sc", "sm")
+_CLOSING: Final = ("ept", "ex", "ec", "em")
+_ENCLOSING: Final = ("g", "mrk", "pc")
+_SHOWN: Final = ("mrk", "pc")
+_UNTRANSLATED_STATES: Final = ("new", "needs-translation", "initial")
+_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
+
+
+class _Codec:
+    """Text between elements; pairs of empty elements enclose words too, if they are nested well."""
+
+    def atoms(self, element: Element) -> list[Atom]:
+        content = content_of(element)
+        partners = _partners([item for item in content if not isinstance(item, str)])
+        return [Words(item) if isinstance(item, str) else _node(item, partners) for item in content]
+
+    def content(self, text: str, style: Style | None) -> Content:
+        return [text]
+
+
+class _Unit:
+    """A source and the target that is made of it. ``holder``: what bears the state."""
+
+    def __init__(self, source: Element, template: Element, holder: Element | None) -> None:
+        self._source, self._template, self._holder = source, template, holder
+        self._old = next((one for one in _parent(source) if name_of(one) == "target"), None)
+        self.target = deepcopy(template)
+        self.target.tag = etree.QName(namespace_of(source) or None, "target").text
+        for name in self.target.attrib:
+            del self.target.attrib[name]
+        if self._old is not None:
+            self.target.attrib.update(self._old.attrib)
+        self.scopes = scopes_of(self.target, _Codec())
+
+    def put(self, translations: Iterator[str], language: str) -> None:
+        for scope in self.scopes:
+            scope.put(translations)
+        if _LANG in self._source.attrib:
+            self.target.set(_LANG, language)
+        if self._holder is None:
+            self.target.set("state", "needs-review-translation")
+        else:
+            self._holder.set("state", "translated")
+        parent = _parent(self._source)
+        if self._old is None:
+            before = self._template
+            self.target.tail, after = before.tail, parent.index(before) + 1
+            parent.insert(after, self.target)
+        else:
+            self.target.tail = self._old.tail
+            parent.replace(self._old, self.target)
+
+
+def read_xliff(data: bytes) -> Document:
+    """:raises UnusableFile: no XLIFF, or XML that is not read here."""
+    part = XmlPart(data, "The file")
+    root = part.root
+    if name_of(root) != "xliff":
+        raise UnusableFile(f"The file is no XLIFF: its root is {name_of(root)[:50]!r}")
+    is_old = root.get("version", "1").startswith("1")
+    elements = root.iter("{*}trans-unit" if is_old else "{*}segment")
+    units = [unit for element in elements if (unit := _unit(element, is_old))]
+
+    def write(translations: Iterator[str], target: str) -> bytes:
+        for unit in units:
+            unit.put(translations, target)
+        name = "target-language" if is_old else "trgLang"
+        for holder in root.iter("{*}file") if is_old else [root]:
+            if not holder.get(name):
+                holder.set(name, target)
+        return part.to_bytes()
+
+    fragments = [fragment for unit in units for scope in unit.scopes for fragment in scope.fragments]
+    return Document(tuple(fragment.passage for fragment in fragments), write)
+
+
+def _unit(element: Element, is_old: bool) -> _Unit | None:
+    """None if it has a translation, or is to have none."""
+    children = {name_of(child): child for child in element}
+    source, target = children.get("source"), children.get("target")
+    if source is None or any(one.get("translate") == "no" for one in (element, *element.iterancestors())):
+        return None
+    state = (target.get("state") if target is not None else None) if is_old else element.get("state")
+    is_filled = target is not None and (len(target) > 0 or bool((target.text or "").strip()))
+    if element.get("approved") == "yes" or (is_filled and state not in _UNTRANSLATED_STATES):
+        return None
+    return _Unit(source, children.get("seg-source", source), None if is_old else element)
+
+
+def _parent(element: Element) -> Element:
+    parent = element.getparent()
+    assert parent is not None
+    return parent
+
+
+def _node(element: Element, partners: dict[Element, Role]) -> Node:
+    name = name_of(element)
+    if name == "mrk" and element.get("mtype") == "seg":
+        return Node(Role.BLOCK, (element,))
+    is_kept = element.get("translate") == "no" or element.get("mtype") == "protected"
+    if name in _ENCLOSING and not is_kept:
+        return Node(Role.INLINE, (element,))
+    word = "".join(str(text) for text in element.itertext()) if name in _SHOWN else ""
+    return Node(partners.get(element, Role.POINT), (element,), word)
+
+
+def _partners(elements: list[Element]) -> dict[Element, Role]:
+    found: dict[Element, Role] = {}
+    opened: list[tuple[str, Element]] = []
+    for element in elements:
+        name = name_of(element)
+        if name in _OPENING:
+            opened.append((_CLOSING[_OPENING.index(name)] + _key(element), element))
+        elif name in _CLOSING:
+            places = [place for place, (key, _) in enumerate(opened) if key == name + _key(element)]
+            if places:
+                found[opened[places[-1]][1]], found[element] = Role.OPEN, Role.CLOSE
+                del opened[places[-1] :]
+    return found
+
+
+def _key(element: Element) -> str:
+    return element.get("startRef") or element.get("rid") or element.get("id") or ""

@@ -1,1 +1,0 @@
-"""Files for the browser: the page of the API description and what it needs. No code."""

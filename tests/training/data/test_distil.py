@@ -1,0 +1,173 @@
+"""A corpus translated for a student: each line in its place, through stops, the right one of the candidates."""
+
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sacrebleu.metrics.chrf import CHRF
+
+import training.data.distil as distillation
+from app.bundle.store import Bundle
+from app.engine.loop import Engine
+from app.engine.model import ModelFacts
+from app.translation.assembly import Translation
+from app.translation.translator import Translator
+from tests.support.fakes import Machine, fake_bundle, text_machine
+from tests.support.reversal import words
+from training.__main__ import main
+from training.data.corpus import read_pairs
+from training.data.distil import DistilSettings, consensus, distil, nearest
+from training.errors import CorpusError
+
+PAIRS = [(f"Line {number} " + "x" * (number % 17), f"ligne {number}") for number in range(40)]
+CANDIDATES = st.lists(st.sampled_from(["the cat", "the cats", "a cat sat", "dogs", "the dog", "cat"]), min_size=1)
+
+
+@pytest.fixture
+def bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Three bundles: two write their source in capitals, one copies it; a second-best token is far less likely."""
+
+    @contextmanager
+    def running(bundle: Bundle, name: str) -> Iterator[Translator]:
+        machine: Machine = "copy" if bundle.folder.parent.name == "copy" else "upper"
+        engine = Engine(text_machine(bundle, machine), ModelFacts.of(bundle.manifest, bundle.tokenizer), name=name)
+        engine.start()
+        try:
+            yield Translator(bundle, engine)
+        finally:
+            engine.stop(drain=False)
+
+    monkeypatch.setattr(distillation, "running", running)
+    return [fake_bundle(tmp_path / name, "en", "fr").folder for name in ("upper", "copy", "upper-too")]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "pairs.tsv.gz"
+    path.write_bytes(gzip.compress("".join(f"{target}\t{source}\n" for source, target in PAIRS).encode()))
+    return path
+
+
+def asked(**changed: object) -> DistilSettings:
+    settings = {"columns": ("fr", "en"), "engines": 2, "chunk_lines": 7, **changed}
+    return DistilSettings(**settings)  # type: ignore[arg-type]
+
+
+def read(path: Path) -> list[list[str]]:
+    text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
+    return [line.split("\t") for line in text.splitlines()]
+
+
+def test_every_source_is_translated_in_its_place(bundles: list[Path], data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.tsv.gz"
+    found = distil(bundles[:1], data, output, asked())
+    sources = [source.strip() for source, _ in PAIRS]
+    assert read(output) == [[source, source.upper()] for source in sources]
+    assert (found.lines, found.translated, found.other) == (len(PAIRS), len(PAIRS), len(PAIRS))
+
+
+def test_it_goes_on_where_it_stopped(
+    bundles: list[Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, output = tmp_path / "whole.tsv", tmp_path / "out.tsv"
+    distil(bundles, data, whole, asked())
+
+    def broken(*given: object) -> Iterator[tuple[str, str]]:
+        for number, pair in enumerate(read_pairs(*given)):  # type: ignore[arg-type]
+            if number == 30:
+                raise KeyboardInterrupt
+            yield pair
+
+    with monkeypatch.context() as patched:
+        patched.setattr(distillation, "read_pairs", broken)
+        with pytest.raises(KeyboardInterrupt):
+            distil(bundles, data, output, asked())
+    begun = len(read(tmp_path / "out.tsv.part"))
+    assert 0 < begun < 30
+    with pytest.raises(CorpusError, match="begun with another input, model or options"):
+        distil(bundles[:1], data, output, asked())
+    found = distil(bundles, data, output, asked())
+    assert output.read_bytes() == whole.read_bytes()
+    assert found.lines == len(PAIRS)
+    assert found.translated == len(PAIRS) - begun
+    with pytest.raises(CorpusError, match="is there already"):
+        distil(bundles, data, output, asked())
+
+
+def test_several_bundles_agree_and_a_reference_decides(bundles: list[Path], data: Path, tmp_path: Path) -> None:
+    """Two of three write capitals; only the third writes what the reference has."""
+    distil(bundles, data, tmp_path / "out.tsv", asked(beam_size=1))
+    assert all(text == source.upper() for source, text in read(tmp_path / "out.tsv"))
+    copies = tmp_path / "copies.tsv"
+    copies.write_text("".join(f"{source}\t{source}\n" for source, _ in PAIRS), encoding="utf-8")
+    found = distil(bundles, copies, tmp_path / "near.tsv", asked(beam_size=3, reference=True))
+    assert all(text == source for source, text in read(tmp_path / "near.tsv"))
+    assert found.other == 0
+
+
+def test_only_the_sources_column_is_needed(bundles: list[Path], tmp_path: Path) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("one\ntwo\n\nthree\n", encoding="utf-8")
+    found = distil(bundles[:1], texts, tmp_path / "out.tsv", asked(columns=("en",), max_lines=3))
+    assert read(tmp_path / "out.tsv") == [["one", "ONE"], ["two", "TWO"], ["", ""]]
+    assert (found.lines, found.translated, found.other) == (3, 2, None)
+    with pytest.raises(CorpusError, match="hold no reference"):
+        distil(bundles[:1], texts, tmp_path / "other.tsv", asked(columns=("en",), reference=True))
+    with pytest.raises(CorpusError, match=r"columns de: .* translates from en"):
+        distil(bundles[:1], texts, tmp_path / "other.tsv", asked(columns=("de",)))
+
+
+def test_what_was_cut_has_no_translation(bundles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = "x" * 400
+    data = tmp_path / "long.tsv"
+    data.write_text(f"ligne\t{long}\ncourte\tshort\n", encoding="utf-8")
+    monkeypatch.setattr(Translation, "is_complete", property(lambda one: len(one.text) < 100))
+    found = distil(bundles[:1], data, tmp_path / "out.tsv", asked())
+    assert read(tmp_path / "out.tsv") == [[long, ""], ["short", "SHORT"]]
+    assert found.translated == 1
+
+
+@given(CANDIDATES)
+@settings(deadline=None)
+def test_consensus_is_the_highest_mean_of_all_others(candidates: list[str]) -> None:
+    metric = CHRF()
+
+    def mean(place: int) -> float:
+        others = [other for number, other in enumerate(candidates) if number != place]
+        scores = [float(metric.sentence_score(candidates[place], [other]).score) for other in others]
+        return sum(scores) / max(1, len(scores))
+
+    chosen = candidates.index(consensus(candidates))
+    assert mean(chosen) == pytest.approx(max(map(mean, range(len(candidates)))))
+
+
+@given(CANDIDATES, st.sampled_from(["the cat", "a cat", "dog", "zebra"]))
+@settings(deadline=None)
+def test_the_nearest_has_the_highest_score(candidates: list[str], reference: str) -> None:
+    def score(text: str) -> float:
+        return float(CHRF().sentence_score(text, [reference]).score)
+
+    assert score(nearest(candidates, reference)) == max(map(score, candidates))
+
+
+def test_the_command_writes_what_a_real_bundle_translates(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, output = tmp_path / "pairs.tsv", tmp_path / "out.tsv"
+    chosen = words(50, seed=3)
+    data.write_text("".join(f"{word}\t{word[::-1]}\n" for word in chosen), encoding="utf-8")
+    command = ["distil", str(output), "--from", str(models / "en-fr"), "--data", str(data), "--engines", "1"]
+    assert main([*command, "--reference"]) == 0
+    said = capsys.readouterr().out
+    assert f"50 lines in {output}" in said
+    lines = read(output)
+    assert [source for source, _ in lines] == chosen
+    right = sum(text == source[::-1] for source, text in lines)
+    assert right >= 45
+    assert f"{50 - right} of them other than the targets of pairs.tsv" in said
+    assert main(command) == 1
+    assert "is there already" in capsys.readouterr().err

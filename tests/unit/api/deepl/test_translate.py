@@ -1,0 +1,324 @@
+"""DeepL's dialect: the shapes, statuses and sentences that its clients know."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.errors import EngineOverloaded
+from app.settings import Settings
+from app.translation.pending import Pending
+from app.translation.translator import Plan, Translation, Translator
+from tests.support.deepl_requests import HELLO, KEY, checked
+from tests.support.service import RunningService, fake_models, running_service
+
+MISSING: Any = object()
+Send = Callable[[httpx.Client, dict[str, Any]], httpx.Response]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    pairs = (("en", "fr"), ("fr", "en"), ("de", "en"), ("en", "pt"))
+    models = fake_models(tmp_path_factory.mktemp("models"), *pairs)
+    chosen = Settings(models_dir=models, max_characters=2000, max_items=10, max_body_bytes=100_000)
+    with running_service(chosen) as running:
+        yield running
+
+
+def ask(service: RunningService, **fields: Any) -> Any:
+    answer = service.client.post("/v2/translate", json={**HELLO, **fields}, headers=KEY)
+    found = checked(answer)
+    assert list(found) == ["translations"]
+    return found["translations"]
+
+
+def refused(service: RunningService, status: int = 400, **fields: Any) -> Any:
+    present = {name: value for name, value in {**HELLO, **fields}.items() if value is not MISSING}
+    found = checked(service.client.post("/v2/translate", json=present, headers=KEY), status)
+    assert set(found) - {"detail"} == {"message"}
+    return found
+
+
+def _json(client: httpx.Client, fields: dict[str, Any]) -> httpx.Response:
+    return client.post("/v2/translate", json=fields, headers=KEY)
+
+
+def _form(client: httpx.Client, fields: dict[str, Any]) -> httpx.Response:
+    return client.post("/v2/translate", data=fields, headers=KEY)
+
+
+def _brackets(client: httpx.Client, fields: dict[str, Any]) -> httpx.Response:
+    others = {name: value for name, value in fields.items() if name != "text"}
+    return client.post("/v2/translate", data={**others, "text[]": fields["text"]}, headers=KEY)
+
+
+def _query(client: httpx.Client, fields: dict[str, Any]) -> httpx.Response:
+    return client.post("/v2/translate", params=fields, headers=KEY)
+
+
+def _get(client: httpx.Client, fields: dict[str, Any]) -> httpx.Response:
+    return client.get("/v2/translate", params=fields, headers=KEY)
+
+
+@pytest.mark.parametrize("send", [_json, _form, _brackets, _query, _get])
+@pytest.mark.parametrize("texts", [["Ça va ? 100%+1 €"], ["one", "", "two"], "one"])
+def test_encodings(service: RunningService, send: Send, texts: Any) -> None:
+    found = checked(send(service.client, {"text": texts, "source_lang": "en", "target_lang": "fr"}))
+    wanted = [texts] if isinstance(texts, str) else texts
+    assert found["translations"] == [
+        {"detected_source_language": "EN", "text": text.upper(), "billed_characters": len(text)} for text in wanted
+    ]
+
+
+@pytest.mark.parametrize("source", [None, "", MISSING])
+def test_detection_of_each_text(service: RunningService, source: Any) -> None:
+    fields = {"text": ["The weather is nice today.", "Où est la gare, s'il vous plaît ?"], "target_lang": "FR"}
+    if source is not MISSING:
+        fields["source_lang"] = source
+    found = checked(service.client.post("/v2/translate", json=fields, headers=KEY))["translations"]
+    assert [one["detected_source_language"] for one in found] == ["EN", "FR"]
+    assert found[1]["text"] == fields["text"][1]  # it is French already
+
+
+@pytest.mark.parametrize("target", ["EN-US", "EN-GB", "en-gb", "EN", "En-us "])
+def test_regional_english(service: RunningService, target: str) -> None:
+    assert ask(service, text="Salut", source_lang="FR", target_lang=target)[0]["text"] == "SALUT"
+
+
+@pytest.mark.parametrize("target", ["PT-BR", "pt-pt", "PT"])
+def test_regional_portuguese(service: RunningService, target: str) -> None:
+    assert ask(service, target_lang=target)[0]["text"] == "HELLO"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"formality": "default"},
+        {"formality": "prefer_more"},
+        {"formality": "prefer_less"},
+        {"formality": None},
+        {"split_sentences": "0"},
+        {"split_sentences": "nonewlines"},
+        {"split_sentences": 1},
+        {"preserve_formatting": "0"},
+        {"outline_detection": False, "splitting_tags": "p,h1", "non_splitting_tags": ["b"], "ignore_tags": []},
+        {"context": "A greeting.", "show_billed_characters": True, "unknown": {"a": [1]}},
+        {"glossary_id": ""},
+    ],
+)
+def test_fields_that_change_nothing(service: RunningService, fields: dict[str, Any]) -> None:
+    assert ask(service, **fields) == [{"detected_source_language": "EN", "text": "HELLO", "billed_characters": 5}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "answer"),
+    [
+        ({}, "One. Two\nthree", ["ONE.", "TWO", "THREE"]),
+        ({"split_sentences": "1"}, "One. Two\nthree", ["ONE.", "TWO", "THREE"]),
+        ({"split_sentences": "nonewlines"}, "One. Two\nthree\n\nfour", ["ONE.", "TWO THREE", "FOUR"]),
+        ({"split_sentences": "0"}, "One. Two\nthree\n\nfour", ["ONE. TWO THREE FOUR"]),
+        ({"tag_handling": "html"}, "<p>One. Two\n<b>three</b><br>four", ["ONE.", "TWO THREE", "FOUR"]),
+        ({"tag_handling": "html", "split_sentences": "1"}, "<p>One. Two\n<b>three", ["ONE.", "TWO", "THREE"]),
+        ({"tag_handling": "html", "split_sentences": 0}, "<p>One. Two\n<b>three", ["ONE. TWO THREE"]),
+        ({"tag_handling": "html", "splitting_tags": "B,i"}, "One <b>two</b> <i>three</i>", ["ONE", "TWO", "THREE"]),
+        ({"tag_handling": "html", "non_splitting_tags": ["p"]}, "<p>One</p> <p>two</p>", ["ONE TWO"]),
+        ({"tag_handling": "html", "ignore_tags": ["p"]}, "<p>one</p> <p>two</p>", []),
+        ({"tag_handling": "xml"}, "<p>One</p> <p>two <q>three</q></p>", ["ONE", "TWO THREE"]),
+        ({"tag_handling": "xml"}, "One <p>two</p>, <Q>three <br/> four</Q>", ["ONE TWO, THREE FOUR"]),
+        ({"tag_handling": "xml", "outline_detection": False}, "<p>One</p> <p>two</p>", ["ONE TWO"]),
+        (
+            {"tag_handling": "xml", "outline_detection": "0", "splitting_tags": "p"},
+            "<p>One</p><p>two</p><P>3a</P>",
+            ["ONE", "TWO", "3A"],
+        ),
+        ({"tag_handling": "xml", "non_splitting_tags": "p"}, "<p>One</p> <p>two</p>", ["ONE TWO"]),
+        ({"tag_handling": "xml"}, "A <code>b</code> <pre>c</pre> &lt;d&gt;", ["A B C <d>"]),
+    ],
+)
+def test_where_sentences_end(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], text: str, answer: list[str]
+) -> None:
+    found: list[Translation] = []
+    finish = Translator.finish
+
+    def finished(translator: Translator, plan: Plan, pending: Pending) -> list[Translation]:
+        found.extend(finish(translator, plan, pending))
+        return found
+
+    monkeypatch.setattr(Translator, "finish", finished)
+    (translated,) = ask(service, text=[text], **fields)
+    assert [segment.text for segment in found[0].segments] == answer
+    assert translated["text"].casefold() == text.casefold()
+
+
+def test_ignored_tags(service: RunningService) -> None:
+    text = 'Hello <x id="12"/> <X>you</X>, <x>my <b>dear</b></x> friend'
+    (found,) = ask(service, text=text, tag_handling="xml", ignore_tags="x")
+    assert found["text"] == 'HELLO <x id="12"/> <X>YOU</X>, <x>my <b>dear</b></x> FRIEND'
+    (found,) = ask(service, text="Hello <X>you</X>, <b>friend</b>", tag_handling="html", ignore_tags=["x", "i"])
+    assert found["text"] == "HELLO <X>you</X>, <b>FRIEND</b>"
+
+
+def test_the_form_of_a_sentence(service: RunningService) -> None:
+    (found,) = ask(service, text="a dog. Good morning!", preserve_formatting=True)
+    assert found["text"] == "a DOG. GOOD MORNING!"
+    (found,) = ask(service, text="a dog. Good morning!", preserve_formatting="0")
+    assert found["text"] == "A DOG. GOOD MORNING!"
+
+
+@pytest.mark.parametrize("handling", ["xml", "html", "HTML"])
+def test_tags_stay(service: RunningService, handling: str) -> None:
+    text = '<p id="a">Hello <x id="12"></x> &amp; <b>you</b></p>'
+    (found,) = ask(service, text=text, tag_handling=handling, ignore_tags=["x"])
+    assert found["text"] == '<p id="a">HELLO <x id="12"></x> &amp; <b>YOU</b></p>'
+    assert found["billed_characters"] == len(text)
+
+
+def test_white_space_stays(service: RunningService) -> None:
+    text = " Hello\r\n\r\n\tyou \n"
+    assert ask(service, text=[text])[0]["text"] == text.upper()
+
+
+@pytest.mark.parametrize(
+    ("asked", "used"),
+    [
+        ("quality_optimized", "quality_optimized"),
+        ("prefer_quality_optimized", "quality_optimized"),
+        ("latency_optimized", "latency_optimized"),
+    ],
+)
+def test_model_type(service: RunningService, asked: str, used: str) -> None:
+    assert ask(service, model_type=asked)[0]["model_type_used"] == used
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"text": MISSING}, "Parameter 'text' not specified"),
+        ({"text": None}, "Parameter 'text' not specified"),
+        ({"text": []}, "Parameter 'text' not specified"),
+        ({"target_lang": MISSING}, "Value for 'target_lang' not supported."),
+        ({"target_lang": ""}, "Value for 'target_lang' not supported."),
+        ({"target_lang": "ZZ"}, "Value for 'target_lang' not supported."),
+        ({"target_lang": "FR-CA"}, "Value for 'target_lang' not supported."),
+        ({"source_lang": "ZZ"}, "Value for 'source_lang' not supported."),
+        ({"source_lang": "DE"}, "Value for 'target_lang' not supported."),
+        ({"source_lang": "", "target_lang": "DE"}, "Value for 'target_lang' not supported."),
+        ({"split_sentences": "2"}, "Value for 'split_sentences' not supported."),
+        ({"tag_handling": "markdown"}, "Value for 'tag_handling' not supported."),
+        ({"formality": "rude"}, "Value for 'formality' not supported."),
+        ({"formality": "more"}, "Target language 'FR' doesn't support formality."),
+        ({"formality": "less", "target_lang": "PT-BR"}, "Target language 'PT' doesn't support formality."),
+        ({"preserve_formatting": "perhaps"}, "Value for 'preserve_formatting' not supported."),
+        ({"outline_detection": [1]}, "Value for 'outline_detection' not supported."),
+        ({"model_type": "best"}, "Value for 'model_type' not supported."),
+        ({"glossary_id": "a"}, "Glossary not found"),
+        (
+            {"glossary_id": "a", "source_lang": ""},
+            "Use of a glossary requires the source_lang parameter to be specified",
+        ),
+        ({"text": 7}, "Invalid request: text[0] is a number, it must be a string"),
+        ({"text": ["a", None]}, "Invalid request: text[1] is null, it must be a string"),
+        ({"target_lang": 7}, "Invalid request: target_lang parameter is a number, it must be a string"),
+        ({"ignore_tags": [1]}, "Invalid request: ignore_tags has a number, it must be a list of strings"),
+    ],
+)
+def test_bad_fields(service: RunningService, fields: dict[str, Any], message: str) -> None:
+    assert refused(service, **fields)["message"] == message
+
+
+def test_details_say_more(service: RunningService) -> None:
+    assert refused(service, target_lang="ZZ")["detail"] == "ZZ is not among those served: DE, EN, FR, PT"
+    assert "from German (de)" in refused(service, source_lang="DE")["detail"]
+    assert "0, 1, nonewlines" in refused(service, split_sentences="2")["detail"]
+
+
+def test_too_much(service: RunningService) -> None:
+    assert refused(service, 413, text=["x"] * 11) == {"message": "Request (11 texts) exceeds max_items (10)"}
+    many = refused(service, 413, text=["x" * 1001, "y" * 1000])
+    assert many == {"message": "Request (2001 characters) exceeds max_characters (2000)"}
+    assert "max_body_bytes (100000)" in refused(service, 413, text="x" * 100_000)["message"]
+
+
+def test_other_errors_have_the_same_shape(service: RunningService) -> None:
+    answers = {
+        400: service.client.post("/v2/translate", content=b"{", headers={**KEY, "Content-Type": "application/json"}),
+        404: service.client.get("/v2/glossaries/x", headers=KEY),
+        405: service.client.delete("/v2/usage", headers=KEY),
+        415: service.client.post("/v2/translate", content=b"x", headers={**KEY, "Content-Type": "text/csv"}),
+    }
+    for status, answer in answers.items():
+        assert list(checked(answer, status)) == ["message"]
+    assert list(checked(service.client.get("/v3/glossaries", headers=KEY), 404)) == ["message"]
+    # Elsewhere nothing changes.
+    other = service.client.get("/v2translate")
+    assert list(other.json()) == ["error"]
+    assert "x-trace-id" not in other.headers
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(EngineOverloaded("full", retry_after_seconds=2.2), 429), (ZeroDivisionError("secret"), 500)]
+)
+def test_errors_become_statuses(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    def failing(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Translator, "submit", failing)
+    found = refused(service, status)
+    assert "secret" not in found["message"]
+
+
+def test_nothing_to_serve(tmp_path: Path) -> None:
+    with running_service(Settings(models_dir=tmp_path)) as empty:
+        assert str(tmp_path) in refused(empty, 503)["message"]
+        assert checked(empty.client.get("/v2/languages", headers=KEY)) == []
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(alphabet=st.characters(), max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+NAMES = [
+    "source_lang",
+    "split_sentences",
+    "preserve_formatting",
+    "formality",
+    "tag_handling",
+    "ignore_tags",
+    "outline_detection",
+    "context",
+    "glossary_id",
+    "model_type",
+    "auth_key",
+]
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.fixed_dictionaries(
+        {
+            "text": st.lists(st.text(max_size=10), min_size=1, max_size=4) | JSON_VALUES,
+            "target_lang": st.sampled_from(["FR", "en-us"]) | JSON_VALUES,
+        },
+        optional=dict.fromkeys(NAMES, JSON_VALUES),
+    )
+)
+def test_any_json_gets_an_answer_in_its_shape(service: RunningService, fields: dict[str, Any]) -> None:
+    content = json.dumps(fields).encode("ascii")
+    headers = {**KEY, "Content-Type": "application/json"}
+    answer = service.client.post("/v2/translate", content=content, headers=headers)
+    found = checked(answer, answer.status_code)
+    assert answer.status_code in (200, 400)
+    if answer.status_code == 400:
+        assert set(found) - {"detail"} == {"message"}
+        return
+    texts = fields["text"] if isinstance(fields["text"], list) else [fields["text"]]
+    assert [one["billed_characters"] for one in found["translations"]] == [len(text) for text in texts]

@@ -1,0 +1,121 @@
+"""Glossaries: their entries are read as they were written, and kept through anything."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import InvalidGlossary, LimitExceeded
+from app.serving.glossaries import Entry, GlossaryStore, read_entries, written_entries
+
+TERMS = st.text(st.characters(categories=("L", "N", "P", "S"), include_characters=" "), min_size=1, max_size=30).filter(
+    lambda term: term == term.strip() and term.isprintable()
+)
+ENTRIES = st.dictionaries(TERMS, TERMS, min_size=1, max_size=8).map(
+    lambda found: tuple(Entry(source, target) for source, target in found.items())
+)
+
+
+@given(ENTRIES)
+def test_what_is_written_reads_the_same(entries: tuple[Entry, ...]) -> None:
+    assert read_entries(written_entries(entries), "tsv", 100) == entries
+    assert read_entries(written_entries(entries).replace("\n", "\r\n") + "\r\n\r\n", "tsv", 100) == entries
+
+
+def test_csv_has_quotes_and_may_name_the_languages() -> None:
+    found = read_entries('"a, b",c\n\nhello,"bon""jour",en,fr\n', "csv", 10)
+    assert found == (Entry("a, b", "c"), Entry("hello", 'bon"jour'))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "No entries"),
+        ("a b", "index 0 .*misses tab separator"),
+        ("a\tb\nc", "index 1 .*misses tab separator"),
+        ("a\t", "Value with the index 0 is empty"),
+        (" \ta", "Key with the index 0 is empty"),
+        ("a\tb\tc", "index 0 has 3 columns"),
+        ("a\tb\nc\td\na\te", "index 2 duplicates key with the index 0"),
+        ("a\tb\x07", "index 0 has a character that cannot be printed"),
+        ("é" * 513 + "\tb", "index 0 has 1026 bytes, the limit is 1024"),
+    ],
+)
+def test_a_fault_is_named(text: str, message: str) -> None:
+    with pytest.raises(InvalidGlossary, match=message):
+        read_entries(text, "tsv", 10)
+
+
+def test_too_many_entries() -> None:
+    with pytest.raises(LimitExceeded, match=r"max_glossary_entries \(3\) exceeds the limit \(2\)"):
+        read_entries("a\tb\nc\td\ne\tf", "tsv", 2)
+
+
+def test_a_store_keeps_finds_and_forgets(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "glossaries.sqlite3"
+    store = GlossaryStore(path, 10)
+    assert store.all() == []
+    assert store.find("x") is None
+    assert store.entries("x") == ()
+    assert not store.delete("x")
+    assert not path.parent.exists()  # nothing is made before there is something to keep
+    entries = (Entry("b", "1"), Entry("a", "2"))
+    first, second = store.create("one", "en", "fr", entries), store.create("two", "fr", "en", entries[:1])
+    again = GlossaryStore(path, 10)  # as after a restart
+    assert again.all() == [first, second]
+    assert again.find(first.id) == first
+    assert again.entries(first.id) == entries
+    assert again.delete(first.id)
+    assert not again.delete(first.id)
+    assert store.all() == [second]
+    assert store.entries(first.id) == ()
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT count(*) FROM entry").fetchone() == (1,)
+    database.close()
+
+
+def test_no_more_than_may_be_even_at_the_same_time(tmp_path: Path) -> None:
+    stores = [GlossaryStore(tmp_path / "g.sqlite3", 3) for _ in range(8)]
+
+    def create(store: GlossaryStore) -> bool:
+        try:
+            store.create("one", "en", "fr", (Entry("a", "b"),))
+        except LimitExceeded:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(create, stores)) == 3
+    assert len(stores[0].all()) == 3
+
+
+def test_killed_while_writing_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from app.serving.glossaries import Entry, GlossaryStore
+store = GlossaryStore(Path(sys.argv[1]), 10**6)
+entries = tuple(Entry(str(number), "b") for number in range(50))
+while True:
+    print(store.create("one", "en", "fr", entries).id, flush=True)
+"""
+    path = tmp_path / "g.sqlite3"
+    process = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    acknowledged = [process.stdout.readline().strip() for _ in range(20)]
+    os.kill(process.pid, signal.SIGKILL)
+    acknowledged += [line.strip() for line in process.stdout if line.endswith("\n")]
+    process.wait()
+    process.stdout.close()
+    store = GlossaryStore(path, 10**6)
+    kept = {info.id: info.entry_count for info in store.all()}
+    assert set(acknowledged) <= set(kept)
+    assert set(kept.values()) == {50}  # none is there in part
+    store.create("after", "en", "fr", (Entry("a", "b"),))

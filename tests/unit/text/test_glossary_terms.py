@@ -1,0 +1,69 @@
+"""Terms of a glossary: found as words, and honoured by every model, whatever it writes."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.bundle.store import Bundle
+from app.text.glossary_terms import Terms
+from app.text.masking import mask, shade
+from app.translation.translator import TranslationOptions, Translator
+from tests.support.fakes import fake_bundle
+from tests.unit.translation.test_unmasking import Hostile
+
+TERMS = Terms(
+    {"cottage cheese": "faisselle", "cheese": "fromage", "NASA": "ASN", "c++": "C plus plus", "Tom": "Thomas"}
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("I like cottage cheese and cheese.", ["faisselle", "fromage"]),
+        ("Cottage cheese! CHEESE?", ["Faisselle", "FROMAGE"]),
+        ("cheesecake, nasa, NASAs, a-cheese", ["fromage"]),
+        ("NASA's (NASA) Nasa", ["ASN", "ASN"]),
+        ("C++ and c++11", ["C plus plus"]),
+        ("Tom, tom", ["Thomas"]),
+        ("{cheese} and https://x.org/cheese", []),
+        ("a %s cheese {name}cheese", ["fromage"]),
+    ],
+)
+def test_found_as_words_the_longest_first(text: str, found: list[str]) -> None:
+    shaded, kept = shade(text, TERMS)
+    masked = mask(text, shaded, kept, "en", terms=TERMS)
+    assert [spot.written for spot in masked.spots if spot.is_term] == found
+    assert masked.source == text
+
+
+def test_no_space_is_needed_where_words_have_none() -> None:
+    terms = Terms({"芝士": "cheese"})
+    assert [text[start:end] for text in ["我爱芝士蛋糕"] for start, end in terms.ranges(text)] == ["芝士"]
+
+
+def test_no_terms() -> None:
+    assert list(Terms({}).ranges("anything")) == []
+    assert shade("anything", Terms({})) == ("anything", [])
+
+
+WORDS = ["I", "like", "cottage cheese", "cheese", "Cheese", "{name}", "NASA", "and", "37", "wine,", "https://x.org/a"]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return fake_bundle(tmp_path_factory.mktemp("bundles"))
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join), st.integers(0, 10_000))
+@settings(max_examples=150, deadline=None)
+def test_every_term_has_its_translation_whatever_the_model_writes(bundle: Bundle, text: str, seed: int) -> None:
+    translation = Translator(bundle, Hostile(seed)).translate([text], TranslationOptions(terms=TERMS, beam_size=1))[0]
+    _, kept = shade(text, TERMS)
+    missing = [term for segment in translation.segments for term in segment.unplaced]
+    if any(segment.is_source for segment in translation.segments):
+        assert missing or not any(TERMS.translation(one) for one in kept)
+        return
+    for term in kept:
+        written = TERMS.translation(term) or term
+        assert written in translation.text
+    assert set(missing) <= set(kept)

@@ -1,0 +1,123 @@
+"""What of a document is cut into sentences, and what is taken out of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.text.inline import Flow, MarkKind, Splitting, TextFormat, flows_of
+from app.text.tag_roles import TagRules
+from tests.support.markup_texts import SOUPS, TREES
+
+
+def flows(
+    document: str,
+    text_format: TextFormat = "html",
+    rules: TagRules | None = None,
+    splitting: Splitting | None = None,
+    keeps_words: bool = True,
+) -> list[Flow]:
+    return list(flows_of(document, text_format, rules or TagRules(), splitting, keeps_words))
+
+
+def texts(document: str, text_format: TextFormat = "html", rules: TagRules | None = None) -> list[str]:
+    """With what is kept from the model as it stands in the document."""
+    return [
+        "".join(flow.words.get(character, character) for character in flow.text).strip()
+        for flow in flows(document, text_format, rules)
+        if flow.text.strip()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "wanted"),
+    [
+        ("One <b>two</b> <i>three</i>", ["One two three"]),
+        ("<p>One</p><div>two</div>three<br>four<hr>five", ["One", "two", "three", "four", "five"]),
+        ("<P>One<P>two <B>three", ["One", "two three"]),
+        ("<ul><li>one<li>two</ul><td>three</td>", ["one", "two", "three"]),
+        ("one<pre>x <b>y</b></pre>two<textarea>z</textarea>three", ["one", "two", "three"]),
+        ("one<pre>two", ["one"]),
+        ("one <code>x</code> <kbd>y</kbd> two", ["one <code>x</code> <kbd>y</kbd> two"]),
+        ("one <code>x two", ["one x two"]),
+        ("one <code></code>two", ["one two"]),
+        ('a <i translate="no">b <i>c</i> d</i> e', ['a <i translate="no">b <i>c</i> d</i> e']),
+        ("a <b class='x notranslate y'>b</b> e", ["a <b class='x notranslate y'>b</b> e"]),
+        ('a <b class="notranslated" data-translate="no">b</b> e', ["a b e"]),
+        ("<div translate=no>one <p>two</p></div>three", ["three"]),
+        ("one <svg><text>x</text></svg> <script>y</script><!-- z --> two", ["one two"]),
+        ("a <b>{name}</b> c", ["a <b>{name}</b> c"]),
+        ("a <b>{name} </b>c", ["a {name} c"]),
+        ("a <a href='x'>@<span>user</span></a> c", ["a <a href='x'>@<span>user</span></a> c"]),
+        ("<a>#<span>tag</span></a> is", ["<a>#<span>tag</span></a> is"]),
+        ("<a><i>https://</i><i>a.org/x</i><i>?y</i></a>", ["<a><i>https://</i><i>a.org/x</i><i>?y</i></a>"]),
+        ("<a>Home</a><a>About</a>", ["Home", "About"]),
+        ("One\n  two", ["One\n  two"]),
+        ("<b>One</b>\n  two\n\nthree", ["One two\n\nthree"]),
+        ("&lt;b&gt; &amp; &eacute;", ["<b> & é"]),
+    ],
+)
+def test_html(document: str, wanted: list[str]) -> None:
+    assert texts(document) == wanted
+
+
+@pytest.mark.parametrize(
+    ("document", "rules", "wanted"),
+    [
+        ("One <p>two</p>", TagRules(), ["One two"]),
+        ("<d><p>One</p><p>two <q>three</q></p></d>", TagRules(), ["One", "two three"]),
+        ("<d><q>One</q><p>two <q>three</q></p></d>", TagRules(), ["One", "two three"]),
+        ("<d><p>One</p><p>two</p></d>", TagRules(outline=False), ["Onetwo"]),
+        ("<d><p>One</p><p>two</p></d>", TagRules(joining=frozenset(["p"])), ["Onetwo"]),
+        ("a <b>c</b> <B>d</B>", TagRules(splitting=frozenset(["B"])), ["a c", "d"]),
+        ("a <x>b <x>c</x></x> d", TagRules(ignored=frozenset(["x"])), ["a <x>b <x>c</x></x> d"]),
+        ("a <x/> d", TagRules(ignored=frozenset(["x"])), ["a <x/> d"]),
+        ("a <![CDATA[<b>]]> d", TagRules(), ["a <![CDATA[<b>]]> d"]),
+        ("a <script>b</script> <code>c</code>", TagRules(), ["a b c"]),
+    ],
+)
+def test_xml(document: str, rules: TagRules, wanted: list[str]) -> None:
+    assert texts(document, "xml", rules) == wanted
+
+
+def test_nobody_takes_care_of_kept_words() -> None:
+    found = flows("one <code>x</code> two", keeps_words=False)
+    assert [flow.text for flow in found] == ["one ", " two"]
+
+
+def test_text_is_one_flow_and_nothing_is_taken_out() -> None:
+    (flow,) = flows("One <b>two</b>\n&amp;", "text")
+    assert flow.text == "One <b>two</b>\n&amp;"
+    assert not flow.marks
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("I am 😀 here", "I am here"),
+        ("I am here 😀.", "I am here."),
+        ("I❤️you", "I you"),
+        ("👨‍👩‍👧 👍🏽 🇫🇷 1️⃣ ok", " ok"),
+        ("© 2 # 3 * ™ → ok", "© 2 # 3 * ™ → ok"),
+    ],
+)
+def test_emoji_are_taken_out(text: str, wanted: str) -> None:
+    (flow,) = flows(text, "text")
+    assert flow.text == wanted
+
+
+@given(st.one_of(TREES, SOUPS), st.sampled_from(["text", "html", "xml"]), st.sampled_from([None, "lines", "none"]))
+def test_places_are_in_order_and_in_the_document(
+    document: str, text_format: TextFormat, splitting: Splitting | None
+) -> None:
+    behind = 0
+    for flow in flows(document, text_format, splitting=splitting):
+        assert len(flow.text) == len(flow.starts) == len(flow.ends)
+        for start, end in zip(flow.starts, flow.ends, strict=True):
+            assert behind <= start <= end <= len(document)
+            behind = start
+        places = [mark.place for mark in flow.marks]
+        assert places == sorted(places)
+        assert all(document.startswith(mark.written, mark.start) for mark in flow.marks)
+        opened = {mark.start: mark for mark in flow.marks if mark.kind is MarkKind.OPEN}
+        closed = [mark for mark in flow.marks if mark.kind is MarkKind.CLOSE and mark.partner in opened]
+        assert all(opened[mark.partner or 0].partner == mark.start for mark in closed)

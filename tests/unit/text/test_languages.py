@@ -1,0 +1,54 @@
+"""Language detection among a few languages."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.text.language_names import language_name
+from app.text.languages import Detection, LanguageDetector
+
+
+@pytest.fixture(scope="module")
+def detector() -> LanguageDetector:
+    return LanguageDetector(["en", "fr", "de", "qq"])
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("Where is the station, please?", "en"), ("Où est la gare ?", "fr"), ("Wo ist der Bahnhof, bitte?", "de")],
+)
+def test_detects(detector: LanguageDetector, text: str, language: str) -> None:
+    assert detector.rank(text, ["en", "fr", "de"])[0].language == language
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet=st.characters()), st.sets(st.sampled_from(["en", "fr", "de", "qq"]), min_size=1))
+def test_only_possible_languages_with_whole_confidences(detector: LanguageDetector, text: str, among: set[str]) -> None:
+    ranked = detector.rank(text, among)
+    assert {found.language for found in ranked} == among
+    assert all(type(found.confidence) is int and 0 <= found.confidence <= 100 for found in ranked)
+    assert [found.confidence for found in ranked] == sorted((found.confidence for found in ranked), reverse=True)
+
+
+def test_no_letters_no_confidence(detector: LanguageDetector) -> None:
+    assert detector.rank("12 😀", ["en", "fr"])[0].confidence == 0
+
+
+def test_a_single_language_is_certain_and_needs_no_model() -> None:
+    single = LanguageDetector(["qq"])
+    assert single.rank("anything", ["qq"]) == [Detection("qq", 100)]
+    assert LanguageDetector([]).rank("anything", []) == []
+
+
+def test_the_model_is_loaded_once_and_only_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = LanguageDetector(["en", "fr"])
+    with monkeypatch.context() as patched:
+        patched.setattr(late, "load", pytest.fail)
+        assert late.rank("Hello", ["en"]) == [Detection("en", 100)]
+        assert late.rank("12", ["en", "fr"])[0].confidence == 0
+    assert late.rank("Où est la gare ?", ["en", "fr"])[0].language == "fr"
+    assert late.load() is late.load()
+
+
+def test_names() -> None:
+    assert (language_name("fr"), language_name("PT-BR"), language_name("qq")) == ("French", "Portuguese (Brazil)", "qq")

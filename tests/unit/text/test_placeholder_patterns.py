@@ -1,0 +1,127 @@
+"""Placeholders of one's own: a setting adds patterns, and what they match comes back as the built-in ones do."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.bundle.store import Bundle
+from app.errors import ConfigurationError
+from app.serving.registry import Registry
+from app.settings import Settings
+from app.text.masking import shade
+from app.text.placeholder_patterns import BUILT_IN, MAX_PATTERNS, PlaceholderFinder, own_patterns
+from app.translation.translator import TextFormat, TranslationOptions, Translator
+from tests.support.fakes import fake_bundle
+from tests.support.growth import assert_no_faster_than_length
+from tests.support.placeholder_texts import PLACEHOLDERS, TEXTS
+from tests.support.service import RunningService, fake_models, running_service
+from tests.unit.translation.test_unmasking import Hostile
+
+PATTERNS = (r"ACME-[0-9]{1,6}", r"\[\[[^\[\]]{1,80}\]\]", r"(?i:press any key)", r"§ ?\d{1,4}")
+FINDER = PlaceholderFinder(PATTERNS)
+OWN = ["ACME-1", "ACME-123456", "[[Main Page|the main page]]", "Press any key", "§ 12"]
+
+
+@pytest.mark.parametrize("placeholder", OWN)
+def test_found_only_by_who_has_the_pattern(placeholder: str) -> None:
+    text = f"See {placeholder}, please."
+    assert shade(text, finder=FINDER)[1] == [placeholder]
+    assert shade(text)[1] == []
+
+
+@pytest.mark.parametrize("placeholder", PLACEHOLDERS)
+def test_the_built_in_ones_are_found_as_before(placeholder: str) -> None:
+    text = f"one {placeholder}, two"
+    assert FINDER.counted(text) == BUILT_IN.counted(text)
+
+
+def test_ones_own_come_first() -> None:
+    assert PlaceholderFinder([r"\{[a-z]{1,9}\} days"]).counted("In {n} days") == Counter(["{n} days"])
+
+
+_OWN_TEXTS = st.lists(
+    st.one_of(st.sampled_from(OWN), TEXTS, st.sampled_from(["one", "<b>two</b>", "3"])), max_size=6
+).map(" ".join)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return fake_bundle(tmp_path_factory.mktemp("models"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(_OWN_TEXTS, st.integers(0, 2**32), st.sampled_from([1, 3]), st.sampled_from(["text", "html"]))
+def test_whatever_the_model_does(bundle: Bundle, text: str, seed: int, beam_size: int, text_format: TextFormat) -> None:
+    options = TranslationOptions(beam_size=beam_size, text_format=text_format)
+    (translation,) = Translator(bundle, Hostile(seed), FINDER).translate([text], options)
+    for placeholder in OWN:
+        assert translation.text.count(placeholder) >= text.count(placeholder)
+
+
+def test_no_tag_comes_into_one(bundle: Bundle) -> None:
+    options = TranslationOptions(text_format="html")
+    for seed in range(40):
+        source = "<i>one</i> two <b>press any key</b> three <u>four</u>"
+        (translation,) = Translator(bundle, Hostile(seed), FINDER).translate([source], options)
+        assert "press any key" in translation.text
+
+
+def test_numbers_in_one_are_not_numbers() -> None:
+    assert FINDER.ranges("ACME-12 and 12") == [(0, 7)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("(", "missing"),
+        ("(a)", "captures"),
+        ("(?P<name>a)", "captures"),
+        ("a*", "empty text"),
+        (r"\b", "empty text"),
+        ("(?V1)[a-z--b]", "flags"),
+        ("x" * 501, "501 characters"),
+        ("(?:(?:a|aa)+)+!", "makes? it possessive|give every repetition an end"),
+    ],
+)
+def test_refused_at_the_start(pattern: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=reason):
+        Registry.load(Settings(models_dir=tmp_path, placeholder_patterns=f"ACME\n{pattern}"))
+
+
+def test_a_flag_is_that_patterns_own() -> None:
+    assert PlaceholderFinder(["(?i)acme", "beta"]).counted("ACME BETA beta") == Counter(["ACME", "beta"])
+
+
+def test_not_too_many() -> None:
+    with pytest.raises(ConfigurationError, match="101 placeholder patterns, at most 100"):
+        PlaceholderFinder(["a"] * (MAX_PATTERNS + 1))
+
+
+def test_one_a_line() -> None:
+    assert own_patterns("\n ACME-[0-9]+ \n\n[;,]x\n") == ("ACME-[0-9]+", "[;,]x")
+    assert own_patterns("") == ()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    models = fake_models(tmp_path_factory.mktemp("models"), ("en", "fr"))
+    with running_service(Settings(models_dir=models, placeholder_patterns="\n".join(PATTERNS))) as running:
+        yield running
+
+
+def test_the_setting_reaches_the_answer(service: RunningService) -> None:
+    fields = {"q": "Look at [[Main Page|it]] of ACME-77.", "source": "en", "target": "fr"}
+    answer = service.client.post("/translate", json=fields).json()["translatedText"]
+    assert "[[Main Page|it]]" in answer
+    assert "ACME-77" in answer
+    streamed = service.client.post("/translate", json={**fields, "stream": True}).text
+    assert "ACME-77" in streamed
+
+
+@pytest.mark.parametrize("unit", ["ACME-", "[[", "§ ", "press any "])
+def test_a_long_hostile_text_takes_no_longer(unit: str) -> None:
+    assert_no_faster_than_length(FINDER.groups, unit * (6000 // len(unit)))

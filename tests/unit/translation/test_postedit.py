@@ -1,0 +1,106 @@
+"""Numbers that a model changed are put back, and others are left alone; the form of a sentence, where that is asked."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.engine.sequence import FinishReason
+from app.text.numbers import changed_numbers
+from app.translation.alignment import SegmentAlignment
+from app.translation.assembly import TranslatedSegment
+from app.translation.postedit import mended
+
+
+def reading(source: str, text: str, alignment: SegmentAlignment | None = None) -> TranslatedSegment:
+    return TranslatedSegment(source, text, -1.0, FinishReason.STOP, alignment=alignment)
+
+
+def numbered(source: str, text: str, languages: tuple[str, str] = ("en", "fr")) -> str:
+    return mended(reading(source, text), languages).text
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "wanted"),
+    [
+        ("Come before 5 pm.", "Viens avant 50.", "Viens avant 5."),
+        ("The bonds pay 28.45%.", "Les fonds paient 10,45 %.", "Les fonds paient 28,45 %."),
+        ("It is 200 metres deep.", "C'est à 2000 mètres.", "C'est à 200 mètres."),
+        ("He was born in 1995 and has 2 sons.", "Né en 1993, il a 2 fils.", "Né en 1995, il a 2 fils."),
+        ("Some 20,000 jobs.", "Quelque 200 emplois.", "Quelque 20\u202f000 emplois."),
+        ("From 12 to 48 points", "De 13 à 47 points", "De 12 à 48 points"),
+        ("Ask {0} for 300.", "Demande 400 à {0}.", "Demande 300 à {0}."),
+    ],
+)
+def test_a_number_that_was_changed_is_put_back(source: str, text: str, wanted: str) -> None:
+    assert numbered(source, text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("See you at 5 pm.", "À 17 h."),
+        ("It begins at 2:30.", "Ça commence à 14 h 30."),
+        ("At 12 am.", "À 0 h."),
+        ("It costs 1,000.50 euros.", "Il coûte 1 000,50 euros."),
+        ("It costs 3.5.", "Il coûte 3,5."),
+        ("The 1990s.", "Les années 90."),
+        ("It is 20 years old.", "Il a vingt ans."),
+        ("In 20 years two men.", "Dans vingt ans 2 hommes."),
+        ("Twenty-one of 30.", "21 sur trente."),
+        ("2 trillion yen.", "2 000 milliards de yens."),
+        ("12 thousand.", "12 000."),
+        ("A dozen of 3.", "12 de trois."),
+        ("From 12 to 48 points", "De 47 points"),
+        ("From 12 to 48, 50 points", "48 de 13 et 51"),
+        ("No number at all", "Pas de 2"),
+        ("Ask {0}.", "Demande à {0}, 3."),
+    ],
+)
+def test_a_number_that_may_be_right_is_left_alone(source: str, text: str) -> None:
+    assert numbered(source, text) == text
+
+
+def test_languages_without_number_words() -> None:
+    assert numbered("Er kam 1995.", "He came 1993.", ("de", "en")) == "He came 1995."
+    assert numbered("Er kam um 5.", "He came at 50.", ("de", "en")) == "He came at 50."
+
+
+@given(st.text("12 .,:%h5apm-\u00a0\u202ftwoen", max_size=30), st.text("12 .,:%h5-\u00a0\u202fdeux", max_size=30))
+def test_only_numbers_change(source: str, text: str) -> None:
+    edits = changed_numbers(source, text, ("en", "fr"))
+    for (start, end), written in edits.items():
+        assert text[start].isdigit()
+        assert text[end - 1].isdigit()
+        assert any(map(str.isdigit, written))
+    assert not changed_numbers(source, source, ("en", "en"))
+
+
+def test_an_alignment_moves_with_a_number() -> None:
+    alignment = SegmentAlignment(((0, 4), (5, 8), (8, 9)), ((0, 5), (6, 10), (10, 11)), (0, 1, 2))
+    found = mended(reading("Only 200.", "Juste 2000.", alignment), ("en", "fr"))
+    assert found.text == "Juste 200."
+    assert found.is_restored
+    assert found.alignment is not None
+    assert [found.text[start:end] for start, end in found.alignment.target_ranges] == ["Juste", "200", "."]
+
+
+def test_a_beginning_that_was_given_is_not_touched() -> None:
+    assert mended(reading("Come at 300.", "Viens 400."), ("en", "fr"), fixed=9).text == "Viens 400."
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "wanted"),
+    [
+        ("hello you", "Salut toi.", "salut toi"),
+        ("Hello you", "salut toi", "Salut toi"),
+        ("Hello you.", "Salut toi", "Salut toi."),
+        ("Hello you!", "Salut toi.", "Salut toi!"),
+        ("hello Tom", "Tom, salut", "Tom, salut"),
+        ("the NASA", "NASA", "NASA"),
+        ("is it so?", "Est-ce vrai ?", "est-ce vrai ?"),
+        ("12 (3)", "12 (3)", "12 (3)"),
+    ],
+)
+def test_form(source: str, text: str, wanted: str) -> None:
+    assert mended(reading(source, text), ("en", "fr"), keeps_form=True).text == wanted
+    assert mended(reading(source, text), ("en", "fr")).text == text

@@ -1,0 +1,1 @@
+"""From corpus files to token ids: download, clean, filter, prepare, batch."""

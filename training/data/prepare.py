@@ -1,0 +1,196 @@
+"""``prepare``: corpus files -> clean, split, tokenised arrays in the run's folder."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from app.bundle.tokenizers.tokenizer import SentencePieceTokenizer, Tokenizer, load_tokenizer
+from training.config import RunConfig
+from training.data.config import CorpusFile
+from training.data.corpus import (
+    CorpusReport,
+    Pair,
+    clean_pairs,
+    read_moses,
+    read_pairs,
+    read_texts,
+    split_by_source,
+    without_held_out,
+)
+from training.data.dataset import TokenPairs
+from training.data.download import fetch
+from training.data.language_check import LanguageCheck
+from training.data.noise import noisy_pairs
+from training.data.tokenizer import learn_tokenizer, tag_piece
+from training.errors import ConfigError, CorpusError
+from training.files import write_atomically
+
+TOKENIZER_FILES = {"sentencepiece": "tokenizer.model", "characters": "tokenizer.json", "words": "tokenizer.json"}
+
+ByTarget = dict[str, list[Pair]]  # by target language: what one model learns side by side
+# (pairs, language of their sources, of their targets, share) -> so many of them, the best; ``PairScorer.best``.
+KeepBest = Callable[[Sequence[Pair], str, str, float], list[Pair]]
+
+
+def prepare(
+    config: RunConfig, data: Path, run: Path, tokenizer_file: Path | None = None, keep_best: KeepBest | None = None
+) -> CorpusReport:
+    """Write ``tokenizer.*``, ``train.npz``, ``dev.npz``, ``dev.tsv`` and ``corpus.json`` into the run's folder.
+
+    :param tokenizer_file: the vocabulary to use, of a model that is trained further; else one is learned.
+    :param keep_best: chooses the ``corpus.keep_best`` of each training file.
+    :raises ConfigError: one of ``keep_best`` and ``corpus.keep_best`` is given without the other.
+    :raises CorpusError: a file is unreadable, or nothing is left of it.
+    """
+    share = config.corpus.keep_best
+    if (share < 1) != (keep_best is not None):
+        raise ConfigError(
+            f"corpus.keep_best is {share}: below 1 it needs --scored-by BUNDLE, and else has no use for it"
+        )
+    run.mkdir(parents=True, exist_ok=True)
+    report = CorpusReport()
+    train, dev, noise = _read(config, data, run, report, keep_best)
+    if not _all(train) or not dev[config.target]:
+        raise CorpusError(
+            f"nothing to learn from: {len(_all(train))} training and {len(dev[config.target])} dev pairs are left"
+        )
+    if tokenizer_file is not None:
+        tokenizer = load_tokenizer(tokenizer_file, config.tokenizer.kind)
+    else:
+        texts = (text for pair in _all(train) for text in pair if text)
+        tokenizer = learn_tokenizer(texts, config.tokenizer, config.seed, config.tagged)
+    write_atomically(run / TOKENIZER_FILES[tokenizer.kind], tokenizer.to_bytes())
+    # Behind the clean pairs, from which alone a vocabulary is learned.
+    for target, some in noise.items():
+        train[target].extend(some)
+    _encoded(train, config, tokenizer).save(run / "train.npz")
+    _encoded(dev, config, tokenizer).save(run / "dev.npz")
+    written = "".join(f"{source}\t{target}\n" for source, target in dev[config.target])
+    write_atomically(run / "dev.tsv", written.encode())
+    counts = {
+        "train": len(_all(train)),
+        "dev": len(_all(dev)),
+        "read": report.read,
+        "kept": report.kept,
+        "dropped": report.dropped,
+        "noise": report.noise,
+    }
+    write_atomically(run / "corpus.json", json.dumps(counts, indent=1, ensure_ascii=False).encode())
+    return report
+
+
+def _read(
+    config: RunConfig, data: Path, run: Path, report: CorpusReport, keep_best: KeepBest | None
+) -> tuple[ByTarget, ByTarget, ByTarget]:
+    """What is learned from, what is measured on, and the noisy pairs that are learned from besides."""
+    seen = set[bytes]()
+    train, dev, noise = _by_target(config), _by_target(config), _by_target(config)
+    for entry in config.corpus.dev:
+        dev[entry.target or config.target].extend(_clean_file(entry, config, data, run, report, seen, "dev/"))
+    held_out = [*_all(dev), *_tests(config, data, run, report)]
+    for entry in config.corpus.train:
+        pairs, target = list(_clean_file(entry, config, data, run, report, seen, "")), entry.target or config.target
+        if config.corpus.dev_fraction:
+            pairs, chosen = split_by_source(pairs, config.corpus.dev_fraction, config.seed)
+            report.move_to_dev(entry.name, len(chosen))
+            dev[target].extend(chosen)
+        else:
+            pairs = without_held_out(pairs, held_out, report, entry.name)
+        if keep_best is not None:
+            scored, pairs = len(pairs), keep_best(pairs, entry.source or config.source, target, config.corpus.keep_best)
+            report.drop_kept(entry.name, "score", scored - len(pairs))
+        train[target].extend(pairs * entry.repeat)
+        noise[target].extend(_noise(pairs * entry.repeat, entry, config, held_out, report))
+    return train, dev, noise
+
+
+def _noise(
+    pairs: list[Pair], entry: CorpusFile, config: RunConfig, held_out: list[Pair], report: CorpusReport
+) -> list[Pair]:
+    """Pairs of a training file once more, with noise, but none that a slip has made one of dev or test."""
+    share, name = config.corpus.noise, entry.name
+    if not share:
+        return []
+    noisy = noisy_pairs(pairs, share, entry.source or config.source, f"{config.seed} {name}")
+    if config.corpus.dev_fraction:
+        noisy, _ = split_by_source(noisy, config.corpus.dev_fraction, config.seed)
+    else:
+        noisy = without_held_out(noisy, held_out, CorpusReport(), name)
+    report.noise[name] += len(noisy)
+    return noisy
+
+
+def _tests(config: RunConfig, data: Path, run: Path, report: CorpusReport) -> Iterator[Pair]:
+    """What no run may learn from. A set that is not there cannot be measured on either."""
+    for entry in config.corpus.test:
+        try:
+            yield from read_entry(entry, config, data, run)
+        except CorpusError as error:
+            if (data / entry.path).exists():
+                raise
+            report.notes.append(f"{entry.name} is not there, so it is not kept out of training: {error}")
+
+
+def _by_target(config: RunConfig) -> ByTarget:
+    return {target: [] for target in config.tagged or (config.target,)}
+
+
+def _all(pairs: ByTarget) -> list[Pair]:
+    return [pair for some in pairs.values() for pair in some]
+
+
+def _encoded(pairs: ByTarget, config: RunConfig, tokenizer: Tokenizer) -> TokenPairs:
+    """All pairs as ids, each source under the tag of its target where there are several."""
+    tags = source_tags(config, tokenizer)
+    return TokenPairs.encode(_all(pairs), tokenizer, [tags.get(target) for target, some in pairs.items() for _ in some])
+
+
+def source_tags(config: RunConfig, tokenizer: Tokenizer) -> dict[str, int]:
+    """The ids of the tags by target language; empty for a single task."""
+    if not isinstance(tokenizer, SentencePieceTokenizer):
+        return {}
+    return {target: tokenizer.id_of(tag_piece(target)) for target in config.tagged}
+
+
+def load_run_tokenizer(config: RunConfig, run: Path) -> Tokenizer:
+    """The tokenizer that ``prepare`` left in the run's folder."""
+    return load_tokenizer(run / TOKENIZER_FILES[config.tokenizer.kind], config.tokenizer.kind)
+
+
+def read_dev(run: Path) -> list[Pair]:
+    """The dev pairs that ``prepare`` left in the run's folder."""
+    path = run / "dev.tsv"
+    if not path.exists():
+        raise CorpusError(f"{path}: missing; run prepare first")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [(source, target) for source, _, target in (line.partition("\t") for line in lines)]
+
+
+def read_entry(entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> Iterator[Pair]:
+    """The pairs of an entry as they stand: tab-separated or Moses, from ``data`` or fetched into the run's folder.
+
+    :raises CorpusError: a file is missing or malformed.
+    :raises DownloadError: it could not be fetched.
+    """
+    path = _local(entry.path, entry, data, run)
+    if config.corpus.sides == "target":
+        return read_texts(path, entry, config.target)
+    if entry.target_path is None:
+        return read_pairs(path, entry, entry.source or config.source, entry.target or config.target)
+    return read_moses(path, _local(entry.target_path, entry, data, run))
+
+
+def _clean_file(
+    entry: CorpusFile, config: RunConfig, data: Path, run: Path, report: CorpusReport, seen: set[bytes], prefix: str
+) -> Iterator[Pair]:
+    pairs, objection = read_entry(entry, config, data, run), None
+    # What is measured on stays what it is.
+    if config.corpus.check_language and entry in config.corpus.train:
+        objection = LanguageCheck(entry.source or config.source, entry.target or config.target).objection
+    yield from clean_pairs(pairs, prefix + entry.name, config.corpus, report, seen, entry, objection)
+
+
+def _local(location: str, entry: CorpusFile, data: Path, run: Path) -> Path:
+    if location.startswith(("http://", "https://")):
+        return fetch(location, run / "downloads", entry.sha256)
+    return data / location

@@ -1,0 +1,1 @@
+"""The Keras model as two ONNX graphs: conversion, quantisation, parity."""

@@ -1,0 +1,187 @@
+"""The Keras model's two calls as ONNX graphs: through tf2onnx, then a few exact repairs.
+
+tf2onnx has no fused node for most recurrent layers, and none at all for one with a mask. So the encoder is converted
+with its recurrent layers cut out, each one's input an output of the graph and the other way round, and the nodes of
+``recurrent_nodes`` are put into the gaps.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import tensorflow as tf
+import tf2onnx
+from onnx import helper
+
+from app.bundle.signature import NEXT_PREFIX, VOCABULARY_METADATA_KEY
+from training.errors import ParityError
+from training.export.recurrent_nodes import LayerCut, insert_layer
+from training.model.seq2seq import EncoderDecoder
+
+OPSET = 18
+Axes = Sequence[str | int]
+Inputs = dict[str, tuple[Any, tuple[int | None, ...]]]
+
+
+def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
+    """``source_ids, source_lengths -> memory*, state_*`` in float32."""
+    config = model.config
+    recurrent = model.encoder_layers if config.encoder == "recurrent" else []
+    cuts = [LayerCut(index, layer, config.cell) for index, layer in enumerate(recurrent)]
+    inputs: Inputs = {"source_ids": (tf.int32, (None, None)), "source_lengths": (tf.int32, (None,))}
+    for cut in cuts:
+        inputs[cut.outputs] = (tf.float32, (None, None, config.memory_units))
+        inputs |= dict.fromkeys(cut.last, (tf.float32, (None, config.encoder_units)))
+
+    def encode(*given: Any) -> dict[str, Any]:
+        tensors = dict(zip(inputs, given, strict=True))
+        entering: dict[str, Any] = {}
+
+        def run(index: int, _layer: Any, hidden: Any, _mask: Any, _training: bool) -> tuple[Any, Sequence[Any]]:
+            cut = cuts[index]
+            # Under its own name: a layer may read the very tensor that another one gave.
+            entering[cut.inputs] = tf.identity(hidden)
+            return tensors[cut.outputs], [tensors[name] for name in cut.last]
+
+        memories, states = model.encode(tensors["source_ids"], tensors["source_lengths"], run=run)
+        return {**memories, **dict(zip(model.state_names, states, strict=True)), **entering}
+
+    graph = _convert(encode, inputs)
+    _keep_inputs(graph, {name: inputs[name] for name in ("source_ids", "source_lengths")})
+    for cut in cuts:
+        insert_layer(graph, cut, "source_lengths")
+    _sort(graph)
+    # A reversed source is embedded in its new order, so its ids are not the graph's input.
+    _read_ids_directly(graph, None if config.reversed_source else "source_ids")
+    axes: dict[str, Axes] = {"source_ids": ("rows", "source"), "source_lengths": ("rows",)}
+    axes |= {name: ("rows", "source", units) for name, units in model.memories.items()}
+    axes |= {state.name: ("rows", state.units) for state in model.states}
+    return _finish(graph, axes, model.vocabulary_size)
+
+
+def convert_decoder_step(model: EncoderDecoder) -> onnx.ModelProto:
+    """``token_ids, state_*, memory*, source_lengths, best_k -> scores, score_ids, next_state_*, attention``; without
+    memory no lengths and no attention, and no ``next_`` of a state that stays."""
+    inputs: Inputs = {"token_ids": (tf.int32, (None,))}
+    inputs |= {state.name: (tf.float32, (None, state.units)) for state in model.states}
+    inputs |= {name: (tf.float32, (None, None, units)) for name, units in model.memories.items()}
+    if model.memories:
+        inputs["source_lengths"] = (tf.int32, (None,))
+    inputs["best_k"] = (tf.int64, (1,))
+    moving = [state.name for state in model.states if state.moves == "hypothesis"]
+
+    def step(*given: Any) -> dict[str, Any]:
+        tensors = dict(zip(inputs, given, strict=True))
+        memories = {name: tensors[name] for name in model.memories}
+        states = [tensors[name] for name in model.state_names]
+        logits, new, attention = model.step(tensors["token_ids"], states, memories, tensors.get("source_lengths"))
+        # ONNX's LogSoftmax works row by row. A log-sum-exp of single nodes would not: onnxruntime's Exp rounds by the
+        # place in the whole tensor, so a row's last bit would depend on the rows beside it.
+        scores, ids = tf.math.top_k(tf.nn.log_softmax(logits), k=tensors["best_k"][0])
+        result = {"scores": scores, "score_ids": tf.cast(ids, tf.int64)}
+        if attention is not None:
+            result["attention"] = attention
+        following = dict(zip(model.state_names, new, strict=True))
+        return result | {NEXT_PREFIX + name: following[name] for name in moving}
+
+    graph = _convert(step, inputs)
+    _take_best_directly(graph)
+    _compare_directly(graph)
+    _keep_inputs(graph, inputs)
+    _read_ids_directly(graph, "token_ids")
+    axes: dict[str, Axes] = {"token_ids": ("rows",), "source_lengths": ("rows",), "best_k": (1,)}
+    axes |= {name: ("rows", "source", units) for name, units in model.memories.items()}
+    axes |= {"scores": ("rows", "best_k"), "score_ids": ("rows", "best_k"), "attention": ("rows", "source")}
+    axes |= {prefix + state.name: ("rows", state.units) for state in model.states for prefix in ("", NEXT_PREFIX)}
+    return _finish(graph, axes, model.vocabulary_size)
+
+
+def _keep_inputs(model: onnx.ModelProto, inputs: Inputs) -> None:
+    """An input that the model does not read is an input still: a decoder may read no tokens, or stand alone."""
+    given = {value.name for value in model.graph.input}
+    for name, (kind, shape) in inputs.items():
+        if name not in given:
+            number = helper.np_dtype_to_tensor_dtype(np.dtype(kind.as_numpy_dtype))
+            model.graph.input.append(helper.make_tensor_value_info(name, number, list(shape)))
+
+
+def _sort(model: onnx.ModelProto) -> None:
+    """Nodes in the order in which they can be computed."""
+    graph = model.graph
+    known = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer} | {""}
+    waiting, ordered = list(graph.node), []
+    while waiting:
+        ready = [node for node in waiting if known.issuperset(node.input)]
+        if not ready:
+            raise ParityError(f"the graph cannot be ordered: {[node.name for node in waiting][:5]} wait for each other")
+        known.update(name for node in ready for name in node.output)
+        ordered.extend(ready)
+        waiting = [node for node in waiting if not known.issuperset(node.output)]
+    del graph.node[:]
+    graph.node.extend(ordered)
+
+
+def _convert(function: Any, inputs: Mapping[str, tuple[Any, tuple[int | None, ...]]]) -> onnx.ModelProto:
+    specs = [tf.TensorSpec(shape, dtype, name=name) for name, (dtype, shape) in inputs.items()]
+    model: onnx.ModelProto
+    model, _ = tf2onnx.convert.from_function(
+        tf.function(function, input_signature=specs), input_signature=specs, opset=OPSET
+    )
+    loops = [node.name for node in model.graph.node if node.op_type in ("Loop", "Scan", "If")]
+    if loops:
+        raise ParityError(f"the graph holds control flow, which would be slow and is not expected: {loops}")
+    return model
+
+
+def _read_ids_directly(model: onnx.ModelProto, ids: str | None) -> None:
+    """Let an embedding read the ids as given: Keras's ``take`` also serves negative ids, which never come."""
+    tables = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
+    for node in model.graph.node:
+        if ids is not None and node.op_type == "Gather" and node.input[0] in tables:
+            node.input[1] = ids
+    _prune(model)
+
+
+def _take_best_directly(model: onnx.ModelProto) -> None:
+    """``best_k`` and ``score_ids`` straight to and from the node: TensorFlow's has a scalar k and 32 bits for its ids,
+    ONNX's has neither, so the conversion puts seven nodes between."""
+    (best,) = (node for node in model.graph.node if node.op_type == "TopK")
+    last = {output: node for node in model.graph.node for output in node.output}["score_ids"]
+    last.output[0] = "score_ids_before"
+    best.input[1], best.output[1] = "best_k", "score_ids"
+    _prune(model)
+
+
+def _compare_directly(model: onnx.ModelProto) -> None:
+    """Whole numbers are compared as they are, not after a conversion that ONNX has not needed since opset 9."""
+    casts = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Cast"}
+    for node in model.graph.node:
+        if node.op_type == "Less" and all(name in casts for name in node.input):
+            node.input[:] = [casts[name] for name in node.input]
+    _prune(model)
+
+
+def _prune(model: onnx.ModelProto) -> None:
+    """Drop nodes and constants that nothing reads."""
+    graph = model.graph
+    while True:
+        read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+        dead = [node for node in graph.node if not any(name in read for name in node.output)]
+        for node in dead:
+            graph.node.remove(node)
+        if not dead:
+            break
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
+        graph.initializer.remove(tensor)
+
+
+def _finish(model: onnx.ModelProto, axes: Mapping[str, Axes], vocabulary_size: int) -> onnx.ModelProto:
+    """Name the axes, note the vocabulary, check the graph."""
+    for value in (*model.graph.input, *model.graph.output):
+        kind = value.type.tensor_type.elem_type
+        value.CopyFrom(helper.make_tensor_value_info(value.name, kind, list(axes[value.name])))
+    del model.graph.value_info[:]
+    helper.set_model_props(model, {VOCABULARY_METADATA_KEY: str(vocabulary_size)})
+    onnx.checker.check_model(model)
+    return model

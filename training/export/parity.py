@@ -1,0 +1,160 @@
+"""Does the export do what the model does? Asked at every export, on real sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.bundle.store import Bundle
+from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID, PAD_ID
+from app.engine.loop import Engine
+from app.engine.model import ModelFacts
+from app.engine.sequence import Hypothesis, SearchOptions
+from app.engine.sessions import Graphs, OnnxGraphs
+from training.arrays import to_numpy
+from training.data.dataset import TokenPairs
+from training.errors import ParityError
+from training.export.reference import ReferenceDecoder, log_softmax
+from training.model.seq2seq import EncoderDecoder
+
+ROWS = 16
+
+# Source ids with eos, target ids without.
+Pair = tuple[list[int], list[int]]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What was compared and how far apart it was."""
+
+    sentences: int
+    max_score_difference: float
+
+
+def check_parity(
+    model: EncoderDecoder,
+    bundle: Bundle,
+    pairs: Sequence[Pair],
+    tolerance: float,
+    beam_size: int,
+    length_penalty: float,
+) -> Parity:
+    """Compare a float32 bundle with its model on ``pairs``.
+
+    Teacher-forced log probabilities of *all* tokens at each position agree within ``tolerance``; greedy and beam
+    through the serving engine give the very tokens of the reference.
+
+    :raises ParityError: names the sentence, the value found and the tolerance.
+    """
+    graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
+    difference = max(
+        _score_difference(model, graphs, pairs[start : start + ROWS]) for start in range(0, len(pairs), ROWS)
+    )
+    if not difference <= tolerance:
+        raise ParityError(
+            f"{bundle.folder}: scores differ by {difference:.2e} from the model, tolerance {tolerance:.0e}"
+        )
+    for size in sorted({1, beam_size}):
+        _check_tokens(model, bundle, graphs, pairs, size, length_penalty)
+    return Parity(len(pairs), difference)
+
+
+def _check_tokens(
+    model: EncoderDecoder,
+    bundle: Bundle,
+    graphs: Graphs,
+    pairs: Sequence[Pair],
+    beam_size: int,
+    length_penalty: float,
+) -> None:
+    """The engine decodes every source to the very tokens of the reference."""
+    facts, reference, write = ModelFacts.of(bundle.manifest), ReferenceDecoder(model), bundle.tokenizer.decode
+    # The reference knows no guard: a model that goes round in circles must do so in both.
+    options = SearchOptions(beam_size=beam_size, length_penalty=length_penalty, loop_guard=False)
+    each = [replace(options, prefix=begun(pair)) for pair in pairs]
+    found = _decode(bundle, graphs, [source for source, _ in pairs], each)
+    for index, ((source, _), its, hypothesis) in enumerate(zip(pairs, each, found, strict=True)):
+        cap = facts.target_cap(len(source), prefix_tokens=len(its.prefix))
+        if beam_size == 1:
+            expected = reference.greedy(source, cap, its.prefix)
+        else:
+            expected = reference.beam(source, cap, beam_size, length_penalty, its.prefix)
+        if hypothesis.token_ids != expected.token_ids:
+            raise ParityError(
+                f"{bundle.folder}: sentence {index} ({write(source or its.prefix)!r}), beam {beam_size}: "
+                f"the engine gives {write(hypothesis.token_ids)!r}, the model {write(expected.token_ids)!r}"
+            )
+
+
+def begun(pair: Pair) -> tuple[int, ...]:
+    """What the decoder is given to begin with: nothing where there is a source, else the first half of the target, so
+    that a decoder alone has as many different things to go on from as there are pairs."""
+    source, target = pair
+    return () if len(source) > 1 else tuple(target[: len(target) // 2])
+
+
+def _decode(
+    bundle: Bundle,
+    graphs: Graphs,
+    sources: Sequence[list[int]],
+    options: Sequence[SearchOptions],
+    together: bool = True,
+) -> list[Hypothesis]:
+    """The best hypothesis of every source, decoded all together or one after the other."""
+    engine = Engine(graphs, ModelFacts.of(bundle.manifest))
+    engine.start()
+    try:
+        if together:
+            return [future.result()[0] for future in engine.submit_many(sources, options)]
+        return [engine.submit(source, its).result()[0] for source, its in zip(sources, options, strict=True)]
+    finally:
+        engine.stop(drain=False)
+
+
+def check_rows_alone(bundle: Bundle, pairs: Sequence[Pair]) -> None:
+    """Each source decoded alone and all together: the same tokens and, to the last bit, the same scores.
+
+    :raises ParityError: names the sentence.
+    """
+    graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
+    sources, options = [source for source, _ in pairs], [SearchOptions(prefix=begun(pair)) for pair in pairs]
+    together = _decode(bundle, graphs, sources, options)
+    alone = _decode(bundle, graphs, sources, options, together=False)
+    for index, (one, other) in enumerate(zip(alone, together, strict=True)):
+        if one != other:
+            raise ParityError(f"{bundle.folder}: sentence {index} alone gives {one}, among {len(sources)} {other}")
+
+
+def _score_difference(model: EncoderDecoder, graphs: Graphs, pairs: Sequence[Pair]) -> float:
+    """The largest difference of a log probability over all tokens, positions and rows of one batch."""
+    source_ids, source_lengths = padded([source for source, _ in pairs])
+    inputs, target_lengths = padded([[BOS_ID, *target] for _, target in pairs])
+    logits, _ = model((source_ids, source_lengths, inputs))
+    expected = log_softmax(to_numpy(logits))
+    memory, states = graphs.encode(source_ids, source_lengths)
+    difference = 0.0
+    for position in range(inputs.shape[1]):
+        stepped = graphs.decode_step(inputs[:, position], states, memory, source_lengths, model.vocabulary_size)
+        states = {**states, **stepped.next_states}
+        found = np.empty_like(expected[:, position])
+        np.put_along_axis(found, stepped.score_ids, stepped.scores.astype(np.float64), axis=1)
+        alive = position < target_lengths
+        difference = max(difference, float(np.abs(found - expected[:, position])[alive].max(initial=0.0)))
+    return difference
+
+
+def padded(sentences: Sequence[Sequence[int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Ids ``[rows, longest]`` and lengths ``[rows]``."""
+    lengths = np.array([len(sentence) for sentence in sentences], np.int32)
+    ids = np.full((len(sentences), int(lengths.max())), PAD_ID, np.int32)
+    for row, sentence in enumerate(sentences):
+        ids[row, : len(sentence)] = sentence
+    return ids, lengths
+
+
+def spread_pairs(pairs: TokenPairs, count: int, longest: int) -> list[Pair]:
+    """``count`` pairs spread over the whole set, none with more than ``longest`` source tokens, eos on the source."""
+    fitting = np.flatnonzero(pairs.source.lengths < longest)
+    chosen = fitting[np.linspace(0, len(fitting) - 1, min(count, len(fitting))).astype(int)]
+    return [([*pairs.source.sentence(i).tolist(), EOS_ID], pairs.target.sentence(i).tolist()) for i in chosen]

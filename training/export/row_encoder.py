@@ -1,0 +1,110 @@
+"""The encoder in int8, for one row a call.
+
+onnxruntime's quantised LSTM node takes the scale of its inputs and, at every time step, of its state from all rows of
+the call: rows would change each other, and padding would change them all. Given one row without padding, the scales
+are that row's own, so its answer is the same in any company. The manifest says so (``encoder_rows``), and
+``app.engine.sessions`` keeps to it.
+"""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from training.export.quantize import (
+    LARGEST_PRODUCT_WEIGHT,
+    MICROSOFT_DOMAIN,
+    add_constant,
+    copy_of,
+    drop_unread,
+    large_weights,
+    restore_at_load,
+    stored_symmetric,
+    symmetric,
+    use_microsoft_domain,
+)
+
+QUANTIZED_LSTM = "DynamicQuantizeLSTM"
+QUANTIZED_PRODUCT = "DynamicQuantizeMatMul"
+RECURRENT = ("LSTM", "GRU")
+# Inputs of the LSTM node that the quantised one has in the same places: X, W, R, B, lengths, first states, peepholes.
+LSTM_INPUTS = 8
+
+
+def can_take_rows(model: onnx.ModelProto) -> bool:
+    """Does onnxruntime have a quantised node for every recurrent layer? It has none for a GRU."""
+    kinds = {node.op_type for node in model.graph.node if node.op_type in RECURRENT}
+    return kinds == {"LSTM"}
+
+
+def quantize_for_rows(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Turn every LSTM and every product with a constant matrix into int8 with the scales of the call; other large
+    weights are stored in int8 and restored at load.
+
+    Weights stay within ±64, for the same result on every CPU (see ``training.export.quantize``).
+    """
+    quantized = copy_of(model)
+    graph = quantized.graph
+    weights = {tensor.name: tensor for tensor in large_weights(quantized)}
+    for place, node in enumerate(list(graph.node)):
+        if node.op_type == "LSTM":
+            graph.node[place].CopyFrom(_quantized_lstm(quantized, node))
+        elif node.op_type == "MatMul" and node.input[1] in weights:
+            graph.node[place].CopyFrom(_quantized_product(quantized, node, weights[node.input[1]]))
+    _absorb_biases(quantized)
+    drop_unread(quantized)
+    # Biases and peepholes are few, and read in float32.
+    read = {name for node in graph.node if node.op_type == QUANTIZED_LSTM for name in node.input}
+    for tensor in large_weights(quantized):
+        if tensor.name not in read:
+            restore_at_load(quantized, tensor, *stored_symmetric(quantized, tensor))
+    use_microsoft_domain(quantized)
+    return quantized
+
+
+def _quantized_lstm(model: onnx.ModelProto, node: onnx.NodeProto) -> onnx.NodeProto:
+    """``W``, ``R`` ``[ways, gates, inputs]`` in float32 -> ``[ways, inputs, gates]`` in int8, a scale for each gate."""
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    inputs = [*node.input, *[""] * (LSTM_INPUTS - len(node.input))]
+    scales = []
+    for place in (1, 2):
+        name = node.input[place]
+        integers, scale = symmetric(constants[name], -1, LARGEST_PRODUCT_WEIGHT)
+        inputs[place] = f"{name}_int8"
+        add_constant(model, f"{name}_int8", np.ascontiguousarray(integers.transpose(0, 2, 1)))
+        add_constant(model, f"{name}_scale", scale[:, :, 0])
+        add_constant(model, f"{name}_zero_point", np.zeros(scale.shape[:2], np.int8))
+        scales += [f"{name}_scale", f"{name}_zero_point"]
+    made = helper.make_node(QUANTIZED_LSTM, [*inputs, *scales], list(node.output), node.name, domain=MICROSOFT_DOMAIN)
+    made.attribute.extend(node.attribute)
+    return made
+
+
+def _quantized_product(model: onnx.ModelProto, node: onnx.NodeProto, tensor: onnx.TensorProto) -> onnx.NodeProto:
+    integers, scale = symmetric(numpy_helper.to_array(tensor), 0, LARGEST_PRODUCT_WEIGHT)
+    add_constant(model, f"{tensor.name}_int8", integers)
+    add_constant(model, f"{tensor.name}_scale", scale.reshape(-1))
+    return helper.make_node(
+        QUANTIZED_PRODUCT,
+        [node.input[0], f"{tensor.name}_int8", f"{tensor.name}_scale"],
+        list(node.output),
+        node.name,
+        domain=MICROSOFT_DOMAIN,
+    )
+
+
+def _absorb_biases(model: onnx.ModelProto) -> None:
+    """Let a product add its bias itself, where nothing else reads what it gives."""
+    graph = model.graph
+    biases = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 1}
+    products = {node.output[0]: node for node in graph.node if node.op_type == QUANTIZED_PRODUCT}
+    readers = Counter(name for node in graph.node for name in node.input)
+    for node in [node for node in graph.node if node.op_type == "Add"]:
+        bias = next((name for name in node.input if name in biases), None)
+        product = next((products[name] for name in node.input if name in products and readers[name] == 1), None)
+        if bias is not None and product is not None:
+            # No zero point of the weights, then the bias.
+            product.input.extend(["", bias])
+            product.output[0] = node.output[0]
+            graph.node.remove(node)

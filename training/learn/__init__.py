@@ -1,0 +1,1 @@
+"""Training loops: train, finetune, transfer, checkpoints and devices."""

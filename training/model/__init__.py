@@ -1,0 +1,1 @@
+"""The Keras model: encoder, attention, decoder, and their configuration."""
