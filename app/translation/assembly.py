@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from app.engine.pace import Timing
-from app.engine.sequence import FinishReason
+from app.engine.sequence import FinishReason, Timing
 from app.text.inline import Flow, InlineTag
 from app.text.markup import escape, escape_open_tag
 from app.text.masking import TextRules

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from app.bundle.store import Bundle
-from app.engine.search.beam import derived_seed
+from app.engine.search.greedy import derive_seed
 from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
 from app.text.inline import TextFormat
 from app.text.markup import escape
@@ -90,7 +90,7 @@ class Translator:
             return Pending([])
         # All segments as they are, then all of them with the next seed, and so on.
         options = [
-            replace(search, seed=derived_seed(search.seed, draw)) if draw else search
+            replace(search, seed=derive_seed(search.seed, draw)) if draw else search
             for draw in range(plan.draws)
             for search in plan.options
         ]
