@@ -74,7 +74,7 @@ def _prepare(options: argparse.Namespace) -> None:
     config, run = _opened(options)
     keep_best: KeepBest | None = None
     if options.scored_by:
-        from training.data.pair_scores import PairScorer
+        from training.evaluate.pair_scores import PairScorer
 
         keep_best = PairScorer(options.scored_by).best
     for line in prepare(config, options.data, run, options.tokenizer, keep_best).lines():

@@ -12,9 +12,9 @@ from training.compare.results import Result, load_result
 from training.compare.run import forget_training, with_budget
 from training.compare.systems import System
 from training.config import RunConfig, load_config
-from training.data.pair_scores import PairScorer
 from training.data.prepare import load_run_tokenizer, prepare
 from training.errors import ConfigError
+from training.evaluate.pair_scores import PairScorer
 from training.export.export import export
 from training.learn.starting_point import weights_of
 from training.learn.train import Trainer

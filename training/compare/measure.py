@@ -21,7 +21,7 @@ from training.data.prepare import read_entry
 from training.evaluate.error_analysis import count_faults
 from training.evaluate.machine import machine
 from training.evaluate.score import ScoredSet, opened, score_set
-from training.learn.checkpoint import read_place, read_weights
+from training.learn.checkpoint import read_state, read_weights
 from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE
 
 # Source words, both ends counted. The last is what attention is for; it overlaps the two before it.
@@ -54,7 +54,7 @@ def measure(
     entries = config.corpus.test if entries is None else entries
     folder = run / precision
     bundle = load_bundle(folder)
-    place = read_place(run / CHECKPOINT_FILE)
+    place = read_state(run / CHECKPOINT_FILE)
     scores, signatures = [], dict[str, None]()
     for entry in entries:
         pairs = [(normalise(source), normalise(target)) for source, target in read_entry(entry, config, data, run)]

@@ -18,7 +18,7 @@ from training.data.dataset import TokenPairs
 from training.data.prepare import load_run_tokenizer, read_dev, read_entry
 from training.errors import CorpusError
 from training.files import write_atomically
-from training.learn.checkpoint import read_place
+from training.learn.checkpoint import read_state
 from training.learn.train import CHECKPOINT_FILE
 from training.tasks import TASKS
 from training.tasks.question import Group, Question, Task, label
@@ -59,7 +59,7 @@ def accuracy(config: RunConfig, run: Path, precision: str, file: Path | None = N
     pairs = read_dev(run) if file is None else unseen_pairs(config, run, file)
     if not pairs:
         raise CorpusError(f"{file or run}: no question that does not stand in the training data")
-    task, place = task_of(config), read_place(run / CHECKPOINT_FILE)
+    task, place = task_of(config), read_state(run / CHECKPOINT_FILE)
     found = measure_accuracy(run / precision, [task.ask(pair) for pair in pairs])
     document = {
         "system": config.name,

@@ -27,7 +27,7 @@ Inputs = dict[str, tuple[Any, tuple[int | None, ...]]]
 def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
     """``source_ids, source_lengths -> memory*, state_*`` in float32."""
     config = model.config
-    recurrent = model.encoder_layers if config.encoder == "recurrent" else []
+    recurrent = model.encoder.layers if config.encoder == "recurrent" else []
     cuts = [LayerCut(index, layer, config.cell) for index, layer in enumerate(recurrent)]
     inputs: Inputs = {"source_ids": (tf.int32, (None, None)), "source_lengths": (tf.int32, (None,))}
     for cut in cuts:
@@ -44,7 +44,7 @@ def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
             entering[cut.inputs] = tf.identity(hidden)
             return tensors[cut.outputs], [tensors[name] for name in cut.last]
 
-        memories, states = model.encode(tensors["source_ids"], tensors["source_lengths"], run=run)
+        memories, states = model.encode(tensors["source_ids"], tensors["source_lengths"], run=run if cuts else None)
         return {**memories, **dict(zip(model.state_names, states, strict=True)), **entering}
 
     graph = _convert(encode, inputs)
@@ -52,8 +52,7 @@ def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
     for cut in cuts:
         insert_layer(graph, cut, "source_lengths")
     _sort(graph)
-    # A reversed source is embedded in its new order, so its ids are not the graph's input.
-    _read_ids_directly(graph, None if config.reversed_source else "source_ids")
+    _read_ids_directly(graph, "source_ids")
     axes: dict[str, Axes] = {"source_ids": ("rows", "source"), "source_lengths": ("rows",)}
     axes |= {name: ("rows", "source", units) for name, units in model.memories.items()}
     axes |= {state.name: ("rows", state.units) for state in model.states}
@@ -134,11 +133,11 @@ def _convert(function: Any, inputs: Mapping[str, tuple[Any, tuple[int | None, ..
     return model
 
 
-def _read_ids_directly(model: onnx.ModelProto, ids: str | None) -> None:
+def _read_ids_directly(model: onnx.ModelProto, ids: str) -> None:
     """Let an embedding read the ids as given: Keras's ``take`` also serves negative ids, which never come."""
     tables = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
     for node in model.graph.node:
-        if ids is not None and node.op_type == "Gather" and node.input[0] in tables:
+        if node.op_type == "Gather" and node.input[0] in tables:
             node.input[1] = ids
     _prune(model)
 

@@ -13,7 +13,7 @@ from training.compare.systems import System
 from training.config import load_config
 from training.errors import ConfigError
 from training.export.export import install, install_starting_point
-from training.learn.checkpoint import read_place, read_weights
+from training.learn.checkpoint import read_state, read_weights
 from training.learn.train import CHECKPOINT_FILE
 
 CONFIGS = Path(__file__).parents[3] / "training" / "configs" / "ladder"
@@ -105,10 +105,10 @@ def test_a_ladder_goes_on_from_a_bundle(climbed: Path) -> None:
     run = climbed / "runs" / "further" / "foot"
     model = (climbed / "models" / "en-fr" / "tokenizer.model").read_bytes()
     assert (run / "tokenizer.model").read_bytes() == model
-    started, reached = read_place(climbed / "runs" / "toy" / "foot" / CHECKPOINT_FILE), load_result(run)
+    started, reached = read_state(climbed / "runs" / "toy" / "foot" / CHECKPOINT_FILE), load_result(run)
     assert reached is not None
     # It began where the other one stood, not at log(290).
-    first = read_place(run / CHECKPOINT_FILE).history[0]["dev_loss"]
+    first = read_state(run / CHECKPOINT_FILE).history[0]["dev_loss"]
     assert first < started.history[0]["dev_loss"]
     assert reached.dev_loss < started.best_dev_loss + 0.1
     assert read_weights(run / "start.weights.npz").keys() == read_weights(run / "best.weights.npz").keys()
