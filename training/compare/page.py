@@ -1,4 +1,4 @@
-"""The comparison as a section of ``training/README.md`` with its pictures, made from what was measured."""
+"""The comparison as a section of ``training/results/family.md`` with its pictures, made from what was measured."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -13,7 +13,8 @@ from app.engine.model import ModelFacts
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from training.config import RunConfig
-from training.data.corpus import CorpusReport, Pair, clean_pairs
+from training.data.clean import Cleaner, CorpusReport
+from training.data.corpus import Pair
 from training.data.dataset import TokenPairs
 from training.data.prepare import load_run_tokenizer, read_dev, read_entry
 from training.errors import CorpusError
@@ -82,9 +83,8 @@ def unseen_pairs(config: RunConfig, run: Path, file: Path) -> list[Pair]:
     :raises CorpusError: the file is missing or malformed.
     """
     entry = config.corpus.train[0].model_copy(update={"path": str(file.resolve()), "target_path": None})
-    pairs = clean_pairs(
-        read_entry(entry, config, Path(), run), "questions", config.corpus, CorpusReport(), set(), entry
-    )
+    cleaner = Cleaner(config.corpus, CorpusReport())
+    pairs = cleaner.clean(read_entry(entry, config, Path(), run), "questions", entry)
     found, tokenizer = list(pairs), load_run_tokenizer(config, run)
     trained, asked = TokenPairs.load(run / "train.npz"), TokenPairs.encode(found, tokenizer)
     known, new = (

@@ -5,8 +5,8 @@ from pathlib import Path
 from app.bundle.store import load_bundle, update_bundle
 from app.engine.sessions import OnnxGraphs
 from training.config import RunConfig
+from training.data.clean import normalise
 from training.data.config import CorpusFile
-from training.data.corpus import normalise
 from training.data.prepare import read_dev, read_entry
 from training.evaluate.model_card import render
 from training.evaluate.plots import attention_map, learning_curves, score_by_length

@@ -11,10 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from training.arrays import to_numpy
 from training.errors import CheckpointError
 from training.files import write_atomically
 from training.learn.weight_names import rename_weights
+from training.model.layers import to_numpy
 
 # The name that the state has in a file.
 _STATE = "place"

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from app.bundle.tokenizers.tokenizer import SentencePieceTokenizer
-from training.arrays import to_numpy
 from training.config import RunConfig, TrainingConfig
 from training.data.dataset import Batch, BatchPlan, TokenPairs
 from training.data.prepare import load_run_tokenizer
@@ -23,6 +22,7 @@ from training.learn.checkpoint import TrainingState, load_checkpoint, load_weigh
 from training.learn.devices import ONE_DEVICE, Devices
 from training.learn.shortlist import shortlist
 from training.learn.tensorboard import ScalarLog
+from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
 CHECKPOINT_FILE = "checkpoint.npz"

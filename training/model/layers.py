@@ -3,7 +3,14 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
+
+
+def to_numpy(tensor: Any) -> NDArray[Any]:
+    """A tensor or variable of any backend as an array."""
+    return np.asarray(ops.convert_to_numpy(tensor))
 
 
 def length_mask(lengths: Any, width: Any) -> Any:

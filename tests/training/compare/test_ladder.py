@@ -9,6 +9,7 @@ from tests.support.reversal import words, write_task
 from training.compare.ladder import LADDERS, Ladder, climb, results_of
 from training.compare.ladder_page import BEGIN, END, write_ladders
 from training.compare.results import load_result
+from training.compare.run import Workspace
 from training.compare.systems import System
 from training.config import load_config
 from training.errors import ConfigError
@@ -56,7 +57,7 @@ def climbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, changed in rungs.items():
             text = f'base = "../base.toml"\nname = "{name}"\n{changed}[export]\nparity_sentences = 8\n'
             (folder / ladder / f"{name}.toml").write_text(text, encoding="utf-8")
-    climb(TOY, [], folder, folder, folder / "runs", folder / "models", 2.0, print)
+    climb(TOY, [], Workspace(folder, folder, folder / "runs", folder / "models"), 2.0, print)
     config, run = load_config(folder / "toy" / "foot.toml"), folder / "runs" / "toy" / "foot"
     install(run / "int8", folder / "models" / "en-fr")
     install_starting_point(config, run, folder / "models" / "en-fr")
@@ -68,7 +69,8 @@ FURTHER = Ladder("further", "Words backwards, further", 1.0, (System("foot", "th
 
 
 def climb_again(folder: Path, ladder: Ladder, budget_seconds: float, said: list[str], *names: str) -> None:
-    climb(ladder, names, folder, folder, folder / "runs", folder / "models", budget_seconds, said.append)
+    workspace = Workspace(folder, folder, folder / "runs", folder / "models")
+    climb(ladder, names, workspace, budget_seconds, said.append)
 
 
 def test_the_tables_hold_what_was_measured(climbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

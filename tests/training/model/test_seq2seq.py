@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.bundle.tokenizers.tokenizer import BOS_ID
-from training.arrays import to_numpy
 from training.data.dataset import Ids
 from training.export.reference import ReferenceDecoder, log_softmax
 from training.model.config import ModelConfig
+from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
 VOCABULARY = 23
