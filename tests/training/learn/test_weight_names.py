@@ -88,7 +88,7 @@ def test_a_checkpoint_with_former_names_goes_on(optimizer: str, tmp_path: Path) 
     cell = "lstm_cell/kernel"
     assert former.keys() >= {
         f"model/encoder_decoder/decoder_lower/{cell}",
-        f"model/encoder_decoder/encoder_0/forward_{cell}",
+        f"model/encoder_decoder/encoder_0/forward_lstm/{cell}",
     }
     assert any(name.startswith(f"optimizer/{optimizer}/encoder_decoder_decoder_lower_lstm") for name in former)
     save_arrays(tmp_path / "former.npz", former)
