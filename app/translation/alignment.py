@@ -6,7 +6,7 @@ The shape is that of nmt-wizard: groups of tokens on both sides, each token with
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.bundle.tokenizers.tokenizer import Range
+from app.bundle.tokenizers import Range
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Completer:
         self._reader = Reader(bundle.tokenizer)
         self._has_attention = bool(bundle.manifest.signature.memory_names)
         self._length_penalty = bundle.manifest.search.length_penalty
-        self._lettering = Lettering(bundle.tokenizer.written())
+        self._lettering = Lettering(bundle.tokenizer.token_bytes())
 
     def prepare(self, text: str, typed: str, count: int, rows: int) -> Draft:
         """:param text: to be translated.
@@ -75,7 +75,7 @@ class Completer:
         masked = plan.masked[numbers[place]]
         if masked is not None:
             sentence, missing = _as_read(masked, sentence)
-        ids, rest = self._tokenizer.encode_begun(sentence)
+        ids, rest = self._tokenizer.encode_prefix(sentence)
         whole = self._tokenizer.encode(sentence)
         allowed = Typed(self._lettering, rest if len(whole) - len(ids) <= _MOST_OPEN_TOKENS else b"")
         if not allowed.is_possible:

@@ -1,6 +1,6 @@
 """What the engine wrote for a segment -> its text, with scores and alignment."""
 
-from app.bundle.tokenizers.tokenizer import EOS_ID, Tokenizer
+from app.bundle.tokenizers import EOS_ID, Tokenizer
 from app.engine.sequence import Hypothesis
 from app.translation.alignment import SegmentAlignment, within, without_spaces
 from app.translation.assembly import TranslatedSegment

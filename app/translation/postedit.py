@@ -5,7 +5,7 @@ from typing import Final
 
 import regex
 
-from app.bundle.tokenizers.tokenizer import Range
+from app.bundle.tokenizers import Range
 from app.text.numbers import changed_numbers
 from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder
 from app.translation.assembly import TranslatedSegment

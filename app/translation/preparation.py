@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from app.bundle.tokenizers.tokenizer import Tokenizer
+from app.bundle.tokenizers import Tokenizer
 from app.text.casing import is_in_capitals
 from app.text.glossary_terms import Terms
 from app.text.masking import Masked, mask, read_as, shade, unshade

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from app.bundle.tokenizers.tokenizer import PAD_ID
+from app.bundle.tokenizers import PAD_ID
 from training.model.attention import AdditiveAttention, Attention, DotAttention, HeadsAttention
 from training.model.bridge import bridges, first_state
 from training.model.config import ModelConfig
