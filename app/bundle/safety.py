@@ -56,6 +56,7 @@ _ONNX_FIELDS: Final[Mapping[str, Mapping[str, tuple[int, bool, str]]]] = {
     },
     "SparseTensor": {"values": (1, False, "Tensor"), "indices": (2, False, "Tensor")},
 }
+_SENTENCEPIECE: Final[Any] = sentencepiece_model_pb2  # its classes are made when it is loaded
 # SHA-256 of the tables of SentencePiece 0.2.3. Those of the installed version are accepted as well.
 _TABLES: Final = {
     "nfkc": "7e46d9e08af4b6a37991b04fb8388644c1595a0abcd0f26d6a5d575e2a3663ea",
@@ -103,7 +104,7 @@ def check_sentencepiece_file(content: bytes) -> None:
             characters.
     """
     try:
-        model = sentencepiece_model_pb2.ModelProto.FromString(content)
+        model = _SENTENCEPIECE.ModelProto.FromString(content)
     except (DecodeError, UnicodeDecodeError) as error:  # the latter from protobuf without its C library
         raise BundleFormatError(f"not a SentencePiece model ({len(content)} bytes): {error}") from None
     for number, entry in enumerate(model.pieces):
