@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.bundle.tokenizers.tokenizer import Range
+from app.bundle.tokenizers import Range
 from app.text.placeholder_patterns import PlaceholderFinder
 from app.text.words import Unit, split_units
 

@@ -132,7 +132,7 @@ class Completer:
         self._detokenizer = Detokenizer(bundle.tokenizer)
         self._has_attention = bool(bundle.manifest.signature.memory_names)
         self._length_penalty = bundle.manifest.search.length_penalty
-        self._vocabulary = ByteVocabulary(bundle.tokenizer.written())
+        self._vocabulary = ByteVocabulary(bundle.tokenizer.token_bytes())
 
     def prepare(self, text: str, typed: str, count: int, rows: int) -> Draft:
         """Finds the sentence that is being typed, and how its translation is decoded.
@@ -154,7 +154,7 @@ class Completer:
         masked = plan.masked[numbers[current]]
         if masked is not None:
             sentence, missing = _mask_typed(masked, sentence)
-        ids, rest = self._tokenizer.encode_begun(sentence)
+        ids, rest = self._tokenizer.encode_prefix(sentence)
         whole = self._tokenizer.encode(sentence)
         allowed = PrefixConstraint(self._vocabulary, rest if len(whole) - len(ids) <= _MAX_OPEN_TOKENS else b"")
         if not allowed.is_possible:

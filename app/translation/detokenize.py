@@ -1,6 +1,6 @@
 """A hypothesis of the engine -> the text of a segment, with scores and alignment."""
 
-from app.bundle.tokenizers.tokenizer import EOS_ID, Tokenizer
+from app.bundle.tokenizers import EOS_ID, Tokenizer
 from app.engine.sequence import Hypothesis
 from app.translation.alignment import SegmentAlignment, clip_ranges, strip_ranges
 from app.translation.assembly import TranslatedSegment

@@ -5,7 +5,7 @@ from typing import Final
 
 import regex
 
-from app.bundle.tokenizers.tokenizer import Range
+from app.bundle.tokenizers import Range
 from app.text.masking import TextRules
 from app.text.numbers import find_changed_numbers
 from app.translation.assembly import TranslatedSegment

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from app.bundle.store import Bundle
-from app.bundle.tokenizers.tokenizer import Tokenizer
+from app.bundle.tokenizers import Tokenizer
 from app.engine.sequence import SearchOptions
 from app.errors import InvalidRequest
 from app.text.glossary_terms import Terms

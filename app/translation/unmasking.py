@@ -13,7 +13,7 @@ from typing import Final
 
 import regex
 
-from app.bundle.tokenizers.tokenizer import Range
+from app.bundle.tokenizers import Range
 from app.text.masking import Masked, StandIn
 from app.text.placeholder_patterns import PlaceholderFinder
 from app.translation.alignment import SegmentAlignment

@@ -74,7 +74,7 @@ class Chooser:
         self._engine = engine
         self._tokenizer = bundle.tokenizer
         self._detokenizer = Detokenizer(bundle.tokenizer)
-        self._written = bundle.tokenizer.written()
+        self._written = bundle.tokenizer.token_bytes()
         self._length_penalty = bundle.manifest.search.length_penalty
 
     def prepare(self, plan: Plan, translation: Translation, offset: int, count: int) -> ChoiceRequest:

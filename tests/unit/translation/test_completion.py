@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.bundle.store import Bundle
-from app.bundle.tokenizers.tokenizer import CharacterTokenizer, Tokenizer
+from app.bundle.tokenizers import CharacterTokenizer, Tokenizer
 from app.engine.loop import Engine
 from app.engine.model import DecodingModel
 from app.engine.sequence import FinishReason

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bundle.tokenizers.tokenizer import UNK_ID, CharacterTokenizer, Tokenizer, WordTokenizer
+from app.bundle.tokenizers import UNK_ID, CharacterTokenizer, Tokenizer, WordTokenizer
 from app.translation.completion import ByteVocabulary, PrefixConstraint
 from tests.unit.bundle.test_tokenizer import USUAL
 
@@ -40,12 +40,12 @@ def test_all_ways_are_found() -> None:
 @pytest.mark.parametrize("tokenizer", [USUAL, CharacterTokenizer("abt ehé'"), WORDS], ids=lambda one: one.kind)
 @given(text=TYPED)
 def test_what_is_whole_and_what_is_begun_are_the_text(tokenizer: Tokenizer, text: str) -> None:
-    ids, rest = tokenizer.encode_begun(text)
+    ids, rest = tokenizer.encode_prefix(text)
     both = tokenizer.decode(ids) + rest.decode()
     if UNK_ID not in tokenizer.encode(text):
         assert both.strip() == tokenizer.decode(tokenizer.encode(text)).strip()
     if rest.strip() and UNK_ID not in tokenizer.encode(text):
-        assert PrefixConstraint(ByteVocabulary(tokenizer.written()), rest).is_possible
+        assert PrefixConstraint(ByteVocabulary(tokenizer.token_bytes()), rest).is_possible
     if ids and rest and text[-1].isspace():
         assert rest == b" "
 
@@ -53,7 +53,7 @@ def test_what_is_whole_and_what_is_begun_are_the_text(tokenizer: Tokenizer, text
 @pytest.mark.parametrize("tokenizer", [USUAL, CharacterTokenizer("abt ehé'"), WORDS], ids=lambda one: one.kind)
 @given(text=TYPED)
 def test_a_text_is_what_its_tokens_write(tokenizer: Tokenizer, text: str) -> None:
-    written = tokenizer.written()
+    written = tokenizer.token_bytes()
     assert len(written) == tokenizer.vocabulary_size
     assert written[:3] == [b""] * 3
     ids = tokenizer.encode(text)
@@ -61,9 +61,9 @@ def test_a_text_is_what_its_tokens_write(tokenizer: Tokenizer, text: str) -> Non
 
 
 def test_words() -> None:
-    assert WORDS.encode_begun("the thea") == (WORDS.encode("the"), b" thea")
-    assert WORDS.encode_begun("don't") == (WORDS.encode("don'"), b"t")
-    assert PrefixConstraint(ByteVocabulary(WORDS.written()), b"t")(()) == frozenset(
+    assert WORDS.encode_prefix("the thea") == (WORDS.encode("the"), b" thea")
+    assert WORDS.encode_prefix("don't") == (WORDS.encode("don'"), b"t")
+    assert PrefixConstraint(ByteVocabulary(WORDS.token_bytes()), b"t")(()) == frozenset(
         WORDS.encode("don't") + WORDS.encode("don'top")
     ) - {*WORDS.encode("don'")}
-    assert WORDS.encode_begun("the ") == (WORDS.encode("the"), b" ")
+    assert WORDS.encode_prefix("the ") == (WORDS.encode("the"), b" ")
