@@ -1,4 +1,4 @@
-"""``python -m app`` runs the service, ``... settings`` prints every setting as a table, ``... keys new NAME`` a key."""
+"""The command ``python -m app``: runs the service, prints the table of settings, or makes a key."""
 
 import logging
 import signal
@@ -12,10 +12,9 @@ from app.access.key_command import key_command
 from app.errors import ConfigurationError
 from app.main import create_app, leave
 from app.server.connection import Connection, ConnectionLimits
-from app.server.environment import load_settings, unknown_variables
+from app.server.environment import load_settings, settings_table, unknown_variables
 from app.server.logs import configure_logging
-from app.server.open_files import allowed_open_files
-from app.server.settings_table import settings_table
+from app.server.resources import allowed_open_files
 from app.server.shutdown import LeavingServer
 from app.settings import Settings
 
@@ -25,6 +24,7 @@ _KEEP_ALIVE_SECONDS: Final = 75
 
 
 def main(arguments: list[str]) -> int:
+    """Runs a command and returns the exit status of the process."""
     if arguments == ["settings"]:
         print(settings_table(), end="")
         return 0
@@ -43,10 +43,10 @@ def main(arguments: list[str]) -> int:
         _LOG.warning("%s is set, but there is no such setting", name)
     config = server_config(settings)
     server = LeavingServer(config, settings.drain_seconds, lambda: leave(config.app))
-    # While it runs the server stops at these, in good order. Then it raises them again, which would look like a crash.
+    # The server has its own handlers while it runs. Afterwards it raises the signals again, which would look like a crash.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    if hasattr(signal, "SIGHUP"):  # until the service listens to it, it must not end the process
+    if hasattr(signal, "SIGHUP"):  # the default would end the process until the service handles the signal
         signal.signal(signal.SIGHUP, lambda *_: None)
     server.run()
     return 0 if server.started else 3  # the reason is in the log
@@ -62,7 +62,7 @@ def server_config(settings: Settings) -> uvicorn.Config:
         loop="auto",  # uvloop where there is one
         ws="none",
         lifespan="on",
-        backlog=settings.max_connections,  # the system has a limit of its own
+        backlog=settings.max_connections,  # the system may limit it further
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         log_config=None,
         access_log=False,  # app.api.middleware writes one without query strings
@@ -74,8 +74,8 @@ def server_config(settings: Settings) -> uvicorn.Config:
 
 
 def connection_maker(settings: Settings) -> Any:
-    """Connections within the limits of the settings; uvicorn calls it where it expects the class itself."""
-    # The other half is for connections that are about to be refused, and for files.
+    """A factory of connections within the limits of the settings, for uvicorn, which expects a class."""
+    # The other half is left for connections that are being refused, and for files.
     count = min(settings.max_connections, max(1, allowed_open_files() // 2))
     limits = ConnectionLimits(count, settings.client_timeout_seconds)
     return partial(Connection, limits=limits)

@@ -1,18 +1,36 @@
 """Every environment variable once, with its unit, bounds, default and meaning.
 
-``app.server.environment.load_settings`` reads them, nobody else does. ``python -m app settings`` prints README's table.
+Only ``app.server.environment.load_settings`` reads them. ``python -m app settings`` prints the table of app/README.md.
 """
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, JsonValue, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.bundle.store import MAX_FILE_BYTES
 
 PREFIX: Final = "PASSERELLE_"
 DEFAULT_PORT: Final = 8000
+
+
+def _count(default: int, unit: str, least: int, most: int, description: str) -> Any:
+    """A whole number with its unit and bounds."""
+    return Field(default=default, ge=least, le=most, description=description, json_schema_extra={"unit": unit})
+
+
+def _seconds(default: float, most: float, description: str, may_be_zero: bool = False) -> Any:
+    """A time in seconds, above 0 unless ``may_be_zero``."""
+    extra: dict[str, JsonValue] = {"unit": "seconds"}
+    if may_be_zero:
+        return Field(default=default, ge=0, le=most, description=description, json_schema_extra=extra)
+    return Field(default=default, gt=0, le=most, description=description, json_schema_extra=extra)
+
+
+def _path(default: str, description: str) -> Any:
+    """A file or folder."""
+    return Field(default=default, description=description, json_schema_extra={"unit": "path"})
 
 
 def _port(value: object) -> object:
@@ -51,8 +69,7 @@ class Settings(BaseSettings):
         default="", description="Path under which a reverse proxy publishes the service, such as `/translate-api`."
     )
     trusted_proxies: str = Field(
-        default="",
-        description="Addresses (with commas) whose `X-Forwarded-*` headers are believed; empty believes nobody.",
+        default="", description="Addresses (with commas) whose `X-Forwarded-*` headers are believed; empty: of none."
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         default="info", description="Least severe message that is logged. Texts and keys are never logged."
@@ -65,34 +82,29 @@ class Settings(BaseSettings):
         default=False, description="Log one line for each request: method, path without query, status, time."
     )
 
-    api_keys_file: str = Field(
-        default="",
-        description="File with the hashes of the keys that callers may have; `python -m app keys new NAME` makes a key "
+    api_keys_file: str = _path(
+        "",
+        "File with the hashes of the keys that callers may have; `python -m app keys new NAME` makes a key "
         "and its line.",
-        json_schema_extra={"unit": "path"},
     )
     api_keys: str = Field(default="", description="Such lines, divided by semicolons, beside or instead of the file.")
     api_key_required: bool = Field(
-        default=True, description="Where there are keys: refuse who has none. Who sends a wrong one is refused anyway."
+        default=True, description="With keys: refuse callers that send none. A wrong key is always refused."
     )
-    requests_per_minute: int = Field(
-        default=0,
-        ge=0,
-        le=1_000_000,
-        description="Requests of one address without a key; so many may come at once, what is over is refused (429). 0 "
-        "sets no limit.",
-        json_schema_extra={"unit": "requests"},
+    requests_per_minute: int = _count(
+        0,
+        "requests",
+        0,
+        1_000_000,
+        "Requests of one address without a key; this many may come at once, more are refused (429). 0 sets no limit.",
     )
-    key_requests_per_minute: int = Field(
-        default=0,
-        ge=0,
-        le=1_000_000,
-        description="As above, with a key whose line says nothing else.",
-        json_schema_extra={"unit": "requests"},
+    key_requests_per_minute: int = _count(
+        0, "requests", 0, 1_000_000, "As above, with a key whose line names no other number."
     )
     rate_storage: str = Field(
         default="memory",
-        description="Where these are counted: `memory`, by each process for itself, or a Redis or Valkey server that "
+        description="Where requests are counted: `memory`, by each process for itself, or a Redis or Valkey server that"
+        "Where requests are counted: `memory`, by each process for itself, or a Redis or Valkey server that"
         "replicas share: `redis://HOST:PORT`, `rediss://`, `unix://`.",
     )
     admin_key_hash: str = Field(
@@ -102,15 +114,15 @@ class Settings(BaseSettings):
     )
     metrics: Annotated[Literal["open", "key", "off"], BeforeValidator(_lower)] = Field(
         default="key",
-        description="Who may read `/metrics`: everybody, or where keys are asked for those with a key, or nobody.",
+        description="Access to `/metrics`: `open` to all, with a `key` where keys are required, or `off`.",
     )
 
-    max_bundle_file_bytes: int = Field(
-        default=MAX_FILE_BYTES,
-        ge=1024,
-        le=2 * 1024**3,
-        description="Largest file of a bundle; a bundle with a larger one is not loaded.",
-        json_schema_extra={"unit": "bytes"},
+    max_bundle_file_bytes: int = _count(
+        MAX_FILE_BYTES,
+        "bytes",
+        1024,
+        2 * 1024**3,
+        "Largest file of a bundle; a bundle with a larger one is not loaded.",
     )
     provider: Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_lower)] = Field(
         default="auto", description="Where the graphs run; `auto` takes CUDA where it works, else the CPU."
@@ -118,201 +130,127 @@ class Settings(BaseSettings):
     provider_fallback: bool = Field(
         default=False, description="With `cuda`: go on with the CPU, loudly, when CUDA cannot be used."
     )
-    threads: int = Field(
-        default=0,
-        ge=0,
-        le=256,
-        description="Threads of all bundles together, divided among them; 0 takes the CPU quota of the container, else "
+    threads: int = _count(
+        0,
+        "threads",
+        0,
+        256,
+        "Threads of all bundles together, divided among them; 0 takes the CPU quota of the container, else "
         "the CPUs of the process.",
-        json_schema_extra={"unit": "threads"},
     )
 
-    max_body_bytes: int = Field(
-        default=2 * 1024 * 1024,
-        ge=1024,
-        le=1024**3,
-        description="Largest request body; a longer one is refused while it is read (413).",
-        json_schema_extra={"unit": "bytes"},
+    max_body_bytes: int = _count(
+        2 * 1024 * 1024, "bytes", 1024, 1024**3, "Largest request body; a longer one is refused while it is read (413)."
     )
-    max_bodies_mib: int = Field(
-        default=256,
-        ge=1,
-        le=1024**2,
-        description="All request bodies over 16 KiB that are in memory together; one more is refused (503).",
-        json_schema_extra={"unit": "MiB"},
+    max_bodies_mib: int = _count(
+        256, "MiB", 1, 1024**2, "All request bodies over 16 KiB that are in memory together; one more is refused (503)."
     )
-    max_characters: int = Field(
-        default=200_000,
-        ge=1,
-        le=10_000_000,
-        description="Characters of all texts of one request together.",
-        json_schema_extra={"unit": "characters"},
+    max_characters: int = _count(
+        200_000, "characters", 1, 10_000_000, "Characters of all texts of one request together."
     )
-    max_items: int = Field(
-        default=256, ge=1, le=100_000, description="Texts in one request.", json_schema_extra={"unit": "texts"}
+    max_items: int = _count(256, "texts", 1, 100_000, "Texts in one request.")
+    max_segments: int = _count(
+        4096, "segments", 1, 100_000, "Sentences (or parts of too long ones) that one request may put into the queue."
     )
-    max_segments: int = Field(
-        default=4096,
-        ge=1,
-        le=100_000,
-        description="Sentences (or parts of too long ones) that one request may put into the queue.",
-        json_schema_extra={"unit": "segments"},
+    max_alternatives: int = _count(3, "translations", 0, 31, "Alternatives of one request.")
+    max_beam_size: int = _count(8, "hypotheses", 1, 32, "Largest beam of one request.")
+    max_file_bytes: int = _count(
+        10 * 1024 * 1024,
+        "bytes",
+        1024,
+        1024**3,
+        "Largest file that is translated; a larger one is refused while it is read (413).",
     )
-    max_alternatives: int = Field(
-        default=3, ge=0, le=31, description="Alternatives of one request.", json_schema_extra={"unit": "translations"}
+    max_unpacked_bytes: int = _count(
+        50 * 1024 * 1024,
+        "bytes",
+        1024,
+        16 * 1024**3,
+        "What a file that is a zip file (docx, odt, pptx, epub) may unpack to, in all.",
     )
-    max_beam_size: int = Field(
-        default=8, ge=1, le=32, description="Largest beam of one request.", json_schema_extra={"unit": "hypotheses"}
+    max_files: int = _count(
+        8,
+        "files",
+        1,
+        10_000,
+        "Files that are translated or wait for it, two of them at a time; one more is refused (429).",
     )
-    max_file_bytes: int = Field(
-        default=10 * 1024 * 1024,
-        ge=1024,
-        le=1024**3,
-        description="Largest file that is translated; of its request nothing more is read (413).",
-        json_schema_extra={"unit": "bytes"},
+    max_stored_bytes: int = _count(
+        256 * 1024 * 1024, "bytes", 1024, 1024**4, "Translated files that wait to be fetched, all together."
     )
-    max_unpacked_bytes: int = Field(
-        default=50 * 1024 * 1024,
-        ge=1024,
-        le=16 * 1024**3,
-        description="What a file that is a zip file (docx, odt, pptx, epub) may unpack to, in all.",
-        json_schema_extra={"unit": "bytes"},
-    )
-    max_files: int = Field(
-        default=8,
-        ge=1,
-        le=10_000,
-        description="Files that are translated or wait for it, two of them at a time; one more is refused (429).",
-        json_schema_extra={"unit": "files"},
-    )
-    max_stored_bytes: int = Field(
-        default=256 * 1024 * 1024,
-        ge=1024,
-        le=1024**4,
-        description="Translated files that wait to be fetched, all together.",
-        json_schema_extra={"unit": "bytes"},
-    )
-    files_dir: str = Field(
-        default="",
-        description="Folder for documents and translated files, which several processes of one machine may share; each "
+    files_dir: str = _path(
+        "",
+        "Folder for documents and translated files, which several processes of one machine may share; each "
         "then knows the files of all. Empty: a folder among the temporary files, deleted at the end.",
-        json_schema_extra={"unit": "path"},
     )
-    deepl_character_limit: int = Field(
-        default=0,
-        ge=0,
-        le=10**15,
-        description="Characters that DeepL's clients may have translated until the service is started anew; what is "
-        "over is refused (456), and `/v2/usage` tells how many are left. 0 sets no limit.",
-        json_schema_extra={"unit": "characters"},
+    deepl_character_limit: int = _count(
+        0,
+        "characters",
+        0,
+        10**15,
+        "Characters that DeepL's clients may translate until the service is restarted; more are refused "
+        "(456), and `/v2/usage` counts them. 0 sets no limit.",
     )
     placeholder_patterns: str = Field(
         default="",
-        description="Regular expressions without captures, one a line, of more to keep, such as `ACME-[0-9]{1,6}`.",
+        description="Regular expressions without captures, one a line, of further text to keep, such as "
+        "`ACME-[0-9]{1,6}`.",
         json_schema_extra={"unit": "lines"},
     )
     data_dir: Path = Field(
         default=Path("data"),
-        description="Folder for what callers leave here: glossaries. It is made when there is something to keep.",
+        description="Folder for glossaries. It is made when there is something to keep.",
         json_schema_extra={"unit": "path"},
     )
-    max_glossaries: int = Field(
-        default=1000, ge=0, le=1_000_000, description="Glossaries kept.", json_schema_extra={"unit": "glossaries"}
+    max_glossaries: int = _count(1000, "glossaries", 0, 1_000_000, "Glossaries kept.")
+    max_glossary_entries: int = _count(5000, "entries", 1, 100_000, "Terms in one glossary.")
+    max_rows: int = _count(64, "rows", 1, 4096, "Hypotheses decoded in one step.")
+    max_padded_tokens: int = _count(
+        8192, "tokens", 64, 4_194_304, "Rows of one step times the longest source among them."
     )
-    max_glossary_entries: int = Field(
-        default=5000, ge=1, le=100_000, description="Terms in one glossary.", json_schema_extra={"unit": "entries"}
+    cache_mib: int = _count(
+        0, "MiB", 0, 1024**2, "Memory for translated sentences, which are not decoded again. 0 keeps none."
     )
-    max_rows: int = Field(
-        default=64, ge=1, le=4096, description="Hypotheses decoded in one step.", json_schema_extra={"unit": "rows"}
-    )
-    max_padded_tokens: int = Field(
-        default=8192,
-        ge=64,
-        le=4_194_304,
-        description="Rows of one step times the longest source among them.",
-        json_schema_extra={"unit": "tokens"},
-    )
-    cache_mib: int = Field(
-        default=0,
-        ge=0,
-        le=1024**2,
-        description="Memory for finished sentences: what is asked again is not decoded again. 0 keeps none.",
-        json_schema_extra={"unit": "MiB"},
-    )
-    max_waiting: int = Field(
-        default=256,
-        ge=1,
-        le=1_000_000,
-        description="A request is refused (429) while so many segments of its priority wait for a row.",
-        json_schema_extra={"unit": "segments"},
+    max_waiting: int = _count(
+        256,
+        "segments",
+        1,
+        1_000_000,
+        "A request is refused (429) while this many segments of its priority wait for a row.",
     )
 
-    max_connections: int = Field(
-        default=16_384,
-        ge=1,
-        le=1_000_000,
-        description="At the same time, at most half of the files that the process may open; more are refused (503).",
-        json_schema_extra={"unit": "connections"},
+    max_connections: int = _count(
+        16_384,
+        "connections",
+        1,
+        1_000_000,
+        "At the same time, at most half of the files that the process may open; more are refused (503).",
     )
-    client_timeout_seconds: float = Field(
-        default=20.0,
-        gt=0,
-        le=3600,
-        description="A connection is closed if headers take longer (408), or if nothing of an answer is taken.",
-        json_schema_extra={"unit": "seconds"},
+    client_timeout_seconds: float = _seconds(
+        20.0,
+        3600,
+        "A connection is closed if headers take longer (408), or if its client reads nothing of an answer for "
+        "this long.",
     )
-    request_timeout_seconds: float = Field(
-        default=30.0,
-        gt=0,
-        le=3600,
-        description="Deadline of one request; `X-Request-Timeout-Seconds` can shorten it.",
-        json_schema_extra={"unit": "seconds"},
+    request_timeout_seconds: float = _seconds(
+        30.0, 3600, "Deadline of one request; `X-Request-Timeout-Seconds` can shorten it."
     )
-    file_timeout_seconds: float = Field(
-        default=600.0,
-        gt=0,
-        le=86_400,
-        description="Longest translation of a file.",
-        json_schema_extra={"unit": "seconds"},
+    file_timeout_seconds: float = _seconds(600.0, 86_400, "Longest translation of a file.")
+    file_keep_seconds: float = _seconds(
+        900.0, 86_400, "A translated file that was not fetched is deleted after this time."
     )
-    file_keep_seconds: float = Field(
-        default=900.0,
-        gt=0,
-        le=86_400,
-        description="A translated file that nobody fetched is deleted after so long.",
-        json_schema_extra={"unit": "seconds"},
+    warm_up_timeout_seconds: float = _seconds(60.0, 3600, "Longest warm-up of one bundle.")
+    probe_seconds: float = _seconds(5.0, 3600, "Time between two warm-up attempts of a bundle that does not work.")
+    stall_seconds: float = _seconds(30.0, 3600, "A bundle with work to do and no step for this long is not ready.")
+    drain_seconds: float = _seconds(
+        0.0,
+        3600,
+        "Told to stop, the service first reports at `/ready` that it leaves, and accepts requests for this "
+        "long, until no load balancer sends any.",
+        may_be_zero=True,
     )
-    warm_up_timeout_seconds: float = Field(
-        default=60.0, gt=0, le=3600, description="Longest warm-up of one bundle.", json_schema_extra={"unit": "seconds"}
-    )
-    probe_seconds: float = Field(
-        default=5.0,
-        gt=0,
-        le=3600,
-        description="Time between two warm-up attempts of a bundle that does not work.",
-        json_schema_extra={"unit": "seconds"},
-    )
-    stall_seconds: float = Field(
-        default=30.0,
-        gt=0,
-        le=3600,
-        description="A bundle with work to do and no step for so long is not ready.",
-        json_schema_extra={"unit": "seconds"},
-    )
-    drain_seconds: float = Field(
-        default=0.0,
-        ge=0,
-        le=3600,
-        description="Told to stop, the service first says at `/ready` that it leaves, and takes requests for so long, "
-        "until no load balancer sends any.",
-        json_schema_extra={"unit": "seconds"},
-    )
-    shutdown_seconds: float = Field(
-        default=8.0,
-        ge=0,
-        le=3600,
-        description="Time to finish running requests when the service is stopped.",
-        json_schema_extra={"unit": "seconds"},
+    shutdown_seconds: float = _seconds(
+        8.0, 3600, "Time to finish running requests when the service is stopped.", may_be_zero=True
     )
 
     @model_validator(mode="after")

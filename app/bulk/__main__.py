@@ -17,7 +17,7 @@ from app.bulk.progress import progress
 from app.bulk.run import translate_lines
 from app.bundle.store import Bundle
 from app.errors import BulkError, PasserelleError
-from app.server.cpus import usable_cpus
+from app.server.resources import usable_cpus
 from app.text.inline import TextFormat
 from app.text.placeholder_patterns import PlaceholderFinder, split_patterns
 from app.translation.translator import TranslationOptions

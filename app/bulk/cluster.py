@@ -25,7 +25,7 @@ from app.bulk.files import Sink, read_texts
 from app.bulk.model import bundle_for, running, version_of
 from app.bulk.run import Chunk, chunks
 from app.errors import BulkError
-from app.server.cpus import usable_cpus
+from app.server.resources import usable_cpus
 from app.translation.translator import TranslationOptions
 
 _LOCAL: Final = "local"

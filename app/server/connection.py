@@ -1,7 +1,7 @@
-"""One client's connection: uvicorn's, with the bounds that it leaves to a proxy.
+"""Connections of clients: uvicorn's protocol with bounds that uvicorn leaves to a proxy.
 
-A connection ends when its headers are late or too long, when its client takes nothing of its answer any more, and when
-there are too many. Otherwise slow and vanished clients would hold sockets and memory for ever.
+The service closes a connection when its headers are late or too long, when its client reads nothing of an answer, and
+when there are too many. Otherwise slow and vanished clients would hold sockets and memory forever.
 """
 
 import json
@@ -15,21 +15,25 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-# Those of other servers lie between 8 and 64 KiB; here a text may stand in the query.
+# Other servers allow 8 to 64 KiB; here the query may hold a text.
 MAX_HEADER_BYTES: Final = 64 * 1024
-# Who takes less than this between two looks is taken to be gone.
-_LEAST_TAKEN_BYTES: Final = 4096
-# After a refusal the client may still be sending; if it were closed at once, it would lose the answer.
+# A client that reads less than this between two checks counts as gone.
+_LEAST_READ_BYTES: Final = 4096
+# After a refusal the client may still be sending; an immediate close would make it lose the answer.
 _LINGER_SECONDS: Final = 2.0
 _LINGER_BYTES: Final = 1024 * 1024
-# Clients of HTTP/2 offer it so. The parser would take the body that follows for the other protocol.
+# Clients of HTTP/2 offer an upgrade in this header. The parser would read the body that follows as the other protocol.
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """``count``: connections at the same time. ``client_seconds``: until the headers of a request are there, and so
-    long a client may take nothing of its answer.
+    """Bounds of connections.
+
+    Attributes:
+        count: Connections at the same time.
+        client_seconds: Time until the headers of a request are complete, and the longest time in which a client may
+            read nothing of an answer.
     """
 
     count: int
@@ -37,11 +41,11 @@ class ConnectionLimits:
 
 
 class _HeadersTooLong(Exception):
-    """Raised within the parser, which ends it."""
+    """Ends the parser from within one of its callbacks."""
 
 
 class Connection(HttpToolsProtocol):
-    """Belongs to the event loop's thread."""
+    """One connection. Its methods run on the event loop's thread."""
 
     def __init__(
         self,
@@ -54,16 +58,16 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
-        self._header_bytes = 0  # of headers that are not whole
+        self._header_bytes = 0  # of incomplete headers
         self._is_in_body = False
-        self._discarded_bytes: int | None = None  # since it was refused
+        self._discarded_bytes: int | None = None  # received since the refusal; None before one
         self._header_timer: TimerHandle | None = None
         self._send_timer: TimerHandle | None = None
         self._linger_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)  # so that it is told as soon as a client does not take its answer
+        transport.set_write_buffer_limits(high=0)  # pause_writing is called as soon as a client stops reading
         count = self._limits.count
         if len(self.connections) > 2 * count:
             transport.abort()
@@ -91,7 +95,7 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._discarded_bytes is not None or self.transport.is_closing() or not self._is_idle:
             return
-        # Headers that are not whole, or the rest of a body that nobody waits for.
+        # Incomplete headers, or the rest of a body whose request was answered early.
         self._await_headers()
         if not (was_in_body or self._is_in_body):
             self._header_bytes += len(data)
@@ -115,9 +119,9 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Called where the parser ended with an error."""
+        """Called by uvicorn when its parser ends with an error."""
         if not self._is_idle:
-            self.transport.close()  # an answer is on its way, and another in the midst of it would be read as a part
+            self.transport.close()  # a second answer within one that is being sent would be read as a part of it
         elif self._header_bytes > MAX_HEADER_BYTES:
             self._refuse_long_headers(self._header_bytes)
         else:
@@ -125,7 +129,7 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch_sending()
+        self._watch_reader()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -134,14 +138,14 @@ class Connection(HttpToolsProtocol):
 
     @property
     def _is_idle(self) -> bool:
-        """No request is being answered."""
+        """Whether no request is being answered."""
         return self.cycle is None or self.cycle.response_complete
 
     def _await_headers(self) -> None:
         if self._header_timer is None:
-            self._header_timer = self.loop.call_later(self._limits.client_seconds, self._headers_are_late)
+            self._header_timer = self.loop.call_later(self._limits.client_seconds, self._refuse_late_headers)
 
-    def _headers_are_late(self) -> None:
+    def _refuse_late_headers(self) -> None:
         self._header_timer = None
         if not self._is_idle:
             return
@@ -151,22 +155,22 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _watch_sending(self) -> None:
-        # Nothing is written while this waits, so what is left can only become less.
+    def _watch_reader(self) -> None:
+        # Nothing is written while the client does not read, so the remaining bytes can only decrease.
         left_bytes = self.transport.get_write_buffer_size()
-        self._send_timer = self.loop.call_later(self._limits.client_seconds, self._look_at_sending, left_bytes)
+        self._send_timer = self.loop.call_later(self._limits.client_seconds, self._check_reader, left_bytes)
 
-    def _look_at_sending(self, left_bytes: int) -> None:
-        if left_bytes - self.transport.get_write_buffer_size() < _LEAST_TAKEN_BYTES:
+    def _check_reader(self, left_bytes: int) -> None:
+        if left_bytes - self.transport.get_write_buffer_size() < _LEAST_READ_BYTES:
             self.transport.abort()
         else:
-            self._watch_sending()
+            self._watch_reader()
 
     def _refuse_long_headers(self, size: int) -> None:
         self._refuse(431, f"The headers have {size} bytes or more, at most {MAX_HEADER_BYTES} are read")
 
     def _refuse(self, status: int, message: str, *headers: str) -> None:
-        """Answer without the application, and end."""
+        """Answers without the application, and closes the connection."""
         content = json.dumps({"error": message}).encode()
         lines = [
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",

@@ -1,18 +1,21 @@
-"""The settings as the environment has them, and what else stands there."""
+"""The settings of the environment: read, checked for unknown variables, and shown as a table."""
 
 import os
 from collections.abc import Mapping
 
+from annotated_types import Ge, Le
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from app.errors import ConfigurationError
 from app.settings import PREFIX, Settings
 
 
 def load_settings() -> Settings:
-    """The settings of this process, from its environment.
+    """Reads the settings of this process from its environment.
 
-    :raises ConfigurationError: names every variable that cannot be used, its value and what is allowed.
+    Raises:
+        ConfigurationError: Names every variable that cannot be used, its value and what is allowed.
     """
     try:
         return Settings()
@@ -26,17 +29,49 @@ def load_settings() -> Settings:
 
 
 def variable_of(field: str) -> str:
-    """The environment variable of a field; one that is a variable already stays as it is."""
+    """The environment variable of a field; the name of a variable is returned unchanged."""
     if field.lower() == "models_dir":
         return "MODELS_DIR"
     return field if field.startswith(PREFIX) else PREFIX + field.upper()
 
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Variables with the prefix that are no setting, most often a typing error."""
-    known = {variable_of(name) for name in Settings.model_fields} | {"PASSERELLE_MODELS_DIR"}
+    """Variables with the prefix that are not a setting, most often because of a typing error."""
+    settings = {variable_of(name) for name in Settings.model_fields} | {"PASSERELLE_MODELS_DIR"}
     # Kubernetes adds PASSERELLE_SERVICE_* and PASSERELLE_PORT_* for a service of that name.
     links = (f"{PREFIX}SERVICE_", f"{PREFIX}PORT_")
     return sorted(
-        name for name in environment if name.startswith(PREFIX) and name not in known and not name.startswith(links)
+        name for name in environment if name.startswith(PREFIX) and name not in settings and not name.startswith(links)
     )
+
+
+def settings_table() -> str:
+    """The table of all settings in Markdown, as app/README.md shows it."""
+    rows = ["| Variable | Default | Unit | Allowed | Meaning |", "|---|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = str(default).lower() if isinstance(default, bool) else str(default)
+        extra = field.json_schema_extra
+        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+        default_cell = f"`{shown}`" if shown else "empty"
+        rows.append(
+            f"| `{variable_of(name)}` | {default_cell} | {unit} | {_allowed(field)} | {field.description or ''} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _allowed(field: FieldInfo) -> str:
+    if field.annotation is bool:
+        return "`true`, `false`"
+    choices = getattr(field.annotation, "__args__", ())
+    if choices:
+        return ", ".join(f"`{choice}`" for choice in choices)
+    low, high = "", ""
+    for rule in field.metadata:
+        if isinstance(rule, Ge):
+            low = f"{rule.ge}"
+        elif isinstance(rule, Le):
+            high = f"{rule.le}"
+        elif hasattr(rule, "gt"):
+            low = f"over {rule.gt}"
+    return f"{low} to {high}" if high else ""

@@ -1,4 +1,4 @@
-"""How the log is written: lines for people, or JSON, one object a line. Texts, keys and addresses never get here."""
+"""Formats of the log: plain lines, or JSON with one object a line. Texts, keys and addresses are never logged."""
 
 import json
 import logging
@@ -6,16 +6,16 @@ import time
 from contextvars import ContextVar
 from typing import Final, Literal
 
-# Of the request that is being answered, where there is one.
+# Ids of the current request and its trace; empty outside a request.
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 TRACE_ID: Final[ContextVar[str]] = ContextVar("trace_id", default="")
-# What a message says in fields of its own beside the sentence, as ``extra``.
+# Fields that a message may carry as ``extra``, beside its sentence.
 FIELDS: Final = ("method", "path", "status", "milliseconds")
 LogFormat = Literal["text", "json"]
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, where from, and the message, with the id of the request."""
+    """Time, level, logger and message, followed by the id of the request."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -27,13 +27,15 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """``time`` (UTC), ``level``, ``logger``, ``message``; ``request_id`` and ``trace_id`` within a request;
-    ``exception`` with its traceback; and the fields of the message. A line break in any of them is escaped.
+    """One JSON object a line.
+
+    It holds ``time`` (UTC), ``level``, ``logger`` and ``message``; within a request ``request_id`` and ``trace_id``;
+    ``exception`` with its traceback; and the fields of the message. Line breaks are escaped.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        found: dict[str, object] = {
+        entry: dict[str, object] = {
             "time": f"{seconds}.{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -41,15 +43,15 @@ class JsonFormatter(logging.Formatter):
         }
         for name, variable in (("request_id", REQUEST_ID), ("trace_id", TRACE_ID)):
             if value := variable.get():
-                found[name] = value
-        found |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+                entry[name] = value
+        entry |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
         if record.exc_info:
-            found["exception"] = self.formatException(record.exc_info)
-        return json.dumps(found, ensure_ascii=True, default=str)
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=True, default=str)
 
 
 def configure_logging(level: str, log_format: LogFormat) -> None:
-    """Of the whole process: what other libraries log looks the same."""
+    """Configures the root logger, so that messages of libraries have the same format."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler])

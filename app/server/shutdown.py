@@ -1,4 +1,4 @@
-"""The HTTP server, which leaves in good order: first it says so, then it takes nothing more, then it ends."""
+"""The HTTP server with an orderly shutdown: it reports that it leaves, then stops accepting, then ends."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,12 +8,20 @@ import uvicorn
 
 
 class LeavingServer(uvicorn.Server):
-    """As its base, but told to stop it goes on for a while: a request that a load balancer has already sent on its way
-    would find nobody. Told a second time it stops at once.
+    """A uvicorn server that goes on for a while after it is told to stop.
+
+    A load balancer may have sent a request before it learns that the server leaves; such a request is still answered.
+    Told a second time, the server stops at once.
     """
 
     def __init__(self, config: uvicorn.Config, drain_seconds: float, leave: Callable[[], None]) -> None:
-        """:param leave: called when it is told to stop; from then on readiness should be red."""
+        """Makes a server.
+
+        Args:
+            config: Of uvicorn.
+            drain_seconds: How long it goes on after it is told to stop.
+            leave: Called when it is told to stop; from then on the service should report that it is not ready.
+        """
         super().__init__(config)
         self._drain_seconds = drain_seconds
         self._leave = leave

@@ -13,7 +13,7 @@ from app.engine.model import Graphs
 from app.engine.sequence import FinishReason
 from app.engine.sessions import OnnxGraphs
 from app.errors import DeadlineExceeded, PasserelleError
-from app.server.cpus import ThreadShare
+from app.server.resources import ThreadShare
 from app.serving.cache import Cache
 from app.serving.coalescing import CachedEngine
 from app.settings import Settings

@@ -25,7 +25,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from app.server.cpus import usable_cpus
+from app.server.resources import usable_cpus
 from tests.benchmarks.http import ROOT, Client, Load, Server, free_port, sentences, service
 
 _GREEDY: dict[str, object] = {"beam_size": 1}

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.server.open_files import allowed_open_files
+from app.server.resources import allowed_open_files
 from tests.end_to_end.test_program import ROOT, free_port, program, wait_for_health
 
 REQUESTS = 10_000

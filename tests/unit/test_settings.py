@@ -7,9 +7,8 @@ import pytest
 
 from app.__main__ import main, server_config
 from app.errors import ConfigurationError
-from app.server.cpus import usable_cpus
-from app.server.environment import load_settings, unknown_variables, variable_of
-from app.server.settings_table import settings_table
+from app.server.environment import load_settings, settings_table, unknown_variables, variable_of
+from app.server.resources import usable_cpus
 from app.settings import Settings
 
 README = Path(__file__).parents[2] / "README.md"

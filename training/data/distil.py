@@ -18,7 +18,7 @@ from app.bulk.progress import progress
 from app.bundle.store import Bundle, load_bundle
 from app.engine.sequence import Priority
 from app.errors import PasserelleError
-from app.server.cpus import usable_cpus
+from app.server.resources import usable_cpus
 from app.translation.pending import Pending
 from app.translation.translator import Plan, Translation, TranslationOptions, Translator
 from training.data.clean import normalise

@@ -15,7 +15,7 @@ import pytest
 
 from app.bundle.store import Bundle
 from app.errors import BundleSignatureError, EngineOverloaded, EngineStopped
-from app.server.cpus import ThreadShare
+from app.server.resources import ThreadShare
 from app.serving.registry import OpenedGraphs
 from app.settings import Settings
 from app.translation.translator import Translator

@@ -15,7 +15,7 @@ import onnxruntime
 from app.bundle.store import Bundle
 from app.engine.sessions import OnnxGraphs
 from app.errors import ConfigurationError
-from app.server.cpus import ThreadShare, divide
+from app.server.resources import ThreadShare, divide
 from app.serving.registry import OpenedGraphs, Registry, open_onnx_graphs
 from app.settings import Settings
 from tests.support.engines import PATIENCE, until

@@ -14,7 +14,7 @@ from app.access.keys import ApiKey, digest_of
 from app.api.service import Service
 from app.bundle.store import Bundle, save_bundle
 from app.errors import BundleSignatureError
-from app.server.cpus import ThreadShare
+from app.server.resources import ThreadShare
 from app.serving.registry import OpenedGraphs
 from app.settings import Settings
 from tests.support.engines import until

@@ -16,14 +16,37 @@ from types import TracebackType
 from typing import Final
 
 CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
+_UNLIMITED_FILES: Final = 2048  # assumed where the system has no such limit
 
 
 def usable_cpus(cgroup_root: Path = CGROUP_ROOT) -> int:
-    """At least 1. A library that counts the machine's CPUs instead starts too many threads in a small container."""
+    """The number of CPUs that this process may use, at least 1.
+
+    A library that counts the machine's CPUs instead starts too many threads in a small container.
+
+    Args:
+        cgroup_root: Where control groups are mounted.
+    """
     quota = _quota_cpus(cgroup_root)
     allowed = _allowed_cpus()
-    # Half a CPU more is no thread more: threads beyond the quota are throttled together.
+    # Rounded down, because threads beyond the quota are throttled together.
     return max(1, min(allowed, math.floor(quota)) if quota is not None else allowed)
+
+
+def allowed_open_files() -> int:
+    """Raises the limit of open files and sockets to the system's, and returns it. A shell often sets only 1,024."""
+    if sys.platform == "win32":
+        return _UNLIMITED_FILES
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard and soft != resource.RLIM_INFINITY:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (ValueError, OSError):
+            return soft
+        soft = hard
+    return 1_000_000 if soft == resource.RLIM_INFINITY else soft
 
 
 def _allowed_cpus() -> int:
@@ -33,7 +56,7 @@ def _allowed_cpus() -> int:
 
 
 def _quota_cpus(cgroup_root: Path) -> float | None:
-    """CPUs that the control group grants, None where it grants all. Within a container its own group is the root."""
+    """CPUs that the control group grants; None if it grants all. Within a container its own group is the root."""
     version_2 = _read(cgroup_root / "cpu.max").split()
     if len(version_2) == 2 and version_2[0] != "max":
         return _ratio(version_2[0], version_2[1])
