@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.engine.pace import Timing
+from app.engine.sequence import Timing
 from app.translation.alignment import AlignedToken
 from app.translation.translator import Translation
 from app.translation.word_choices import Choices

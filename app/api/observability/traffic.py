@@ -6,7 +6,7 @@ from typing import Final
 from starlette.types import Scope
 
 from app.api.responses import speaks_deepl
-from app.engine.histogram import SECONDS, Histogram
+from app.engine.metrics import SECONDS, Histogram
 
 _OTHER: Final = "other"
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import training.export.export as export_module
 from app.bundle.store import load_bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from app.engine.states import padded_width
@@ -88,7 +88,7 @@ def test_every_kind_of_cell_in_int8_stays_close(cell: CellKind) -> None:
     keras.utils.set_random_seed(2)
     model = EncoderDecoder(config, 40)
     model.build_weights()
-    for layer in model.encoder_layers:
+    for layer in model.encoder.layers:
         for weight in layer.trainable_variables:  # larger than at the start, so that differences show
             weight.assign(2.0 * weight)
     exact = convert_encoder(model)
@@ -123,7 +123,7 @@ def test_int8_is_much_smaller_and_computes_in_int8(trained_run: TrainedRun, expo
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_the_exported_model_reverses_words_it_never_saw(exported: dict[str, Path], precision: str) -> None:
     bundle = load_bundle(exported[precision])
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), ModelFacts.of(bundle.manifest))
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest))
     engine.start()
     unseen = words(100, seed=5)
     futures = engine.submit_many([bundle.tokenizer.encode_source(word) for word in unseen], SearchOptions(beam_size=2))
@@ -192,7 +192,8 @@ def test_export_is_refused_where_the_graphs_differ_from_the_model(
 def test_parity_notices_other_tokens(trained_run: TrainedRun, exported: dict[str, Path]) -> None:
     bundle = load_bundle(exported["float32"])
     model = export_module.load_best_model(trained_run.config, trained_run.run, bundle.tokenizer.vocabulary_size)
-    model.bridges["state_h1"].bias.assign(np.full(model.bridges["state_h1"].bias.shape, 3.0))
+    bias = model.bridge.by_state["state_h1"].bias
+    bias.assign(np.full(bias.shape, 3.0))
     pairs = spread_pairs(TokenPairs.load(trained_run.run / "dev.npz"), 20, 20)
     with pytest.raises(ParityError, match="the engine gives"):
         check_parity(model, bundle, pairs, tolerance=1e9, beam_size=4, length_penalty=1.0)
