@@ -11,7 +11,7 @@ from app.server.environment import load_settings, settings_table, unknown_variab
 from app.server.resources import usable_cpus
 from app.settings import Settings
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[2] / "app" / "README.md"
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_readme_has_every_setting() -> None:
     found = re.search(r"<!-- settings -->\n+(.*?)\n*<!-- /settings -->", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert found, "README.md has no table between <!-- settings --> and <!-- /settings -->"
+    assert found, "app/README.md has no table between <!-- settings --> and <!-- /settings -->"
     assert found.group(1).strip() == settings_table().strip(), "run: python -m app settings"
 
 
