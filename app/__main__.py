@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
         _LOG.warning("%s is set, but there is no such setting", name)
     config = server_config(settings)
     server = LeavingServer(config, settings.drain_seconds, lambda: leave(config.app))
-    # The server has its own handlers while it runs. Afterwards it raises the signals again, which would look like a crash.
+    # The server handles them while it runs, and raises them again afterwards, which would look like a crash.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     if hasattr(signal, "SIGHUP"):  # the default would end the process until the service handles the signal

@@ -7,6 +7,7 @@ threads).
 
 import math
 import os
+import sys
 from collections import deque
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
