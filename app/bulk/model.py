@@ -8,7 +8,7 @@ from pathlib import Path
 from app.bundle.manifest import MANIFEST_FILE
 from app.bundle.store import Bundle, find_bundles, load_bundle
 from app.engine.loop import Engine, EngineLimits
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sessions import OnnxGraphs
 from app.errors import BulkError
 from app.text.placeholder_patterns import PlaceholderFinder
@@ -40,7 +40,10 @@ def running(bundle: Bundle, name: str, patterns: Sequence[str] = ()) -> Iterator
     """
     finder = PlaceholderFinder(patterns)
     engine = Engine(
-        OnnxGraphs(bundle, provider="auto", threads=1), ModelFacts.of(bundle.manifest, bundle.tokenizer), _LIMITS, name
+        OnnxGraphs(bundle, provider="auto", threads=1),
+        DecodingModel.of(bundle.manifest, bundle.tokenizer),
+        _LIMITS,
+        name,
     )
     engine.start()
     try:

@@ -1,27 +1,101 @@
-"""What the engine must know of a model: how its states move, its special ids, its length limits."""
+"""A model as the engine sees it: its graphs as calls on arrays, its special ids and its length limits."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from app.bundle.manifest import EncoderRows, Manifest
 from app.bundle.signature import StateSpec
 from app.bundle.tokenizers.tokenizer import Tokenizer
 from app.engine.repetition import TokenWords
-from app.errors import LimitExceeded
+from app.errors import InvalidRequest, LimitExceeded
 
-# A translation longer than this many deviations over the mean is a model that repeats itself, not a long translation.
+# A translation longer than the mean by this many standard deviations repeats itself; it is not just a long translation.
 _DEVIATIONS: Final = 4.0
 # Very short sources vary more than their ratio says ("OK." -> "D'accord.").
 _SPARE_TOKENS: Final = 10
 
+Arrays = dict[str, NDArray[np.generic]]
+
+
+class Encoded(NamedTuple):
+    """The outputs of the encoder.
+
+    Attributes:
+        memory: by name, ``[rows, source, ...]``; empty for a model without attention.
+        states: by name, the first states ``[rows, ...]``.
+    """
+
+    memory: Arrays
+    states: Arrays
+
+    def part(self, start: int, end: int) -> "Encoded":
+        """The rows from ``start`` up to ``end``, as views."""
+        return Encoded(
+            {name: array[start:end] for name, array in self.memory.items()},
+            {name: array[start:end] for name, array in self.states.items()},
+        )
+
+
+class Stepped(NamedTuple):
+    """The outputs of one decoder step.
+
+    Attributes:
+        scores: float32 ``[rows, best_k]``, best first.
+        score_ids: int64 ``[rows, best_k]``, the tokens of ``scores``.
+        next_states: by the name of the state (without ``next_``), only those that change.
+        attention: float32 ``[rows, source]``, None without memory.
+    """
+
+    scores: NDArray[np.float32]
+    score_ids: NDArray[np.int64]
+    next_states: Arrays
+    attention: NDArray[np.float32] | None
+
+
+class Graphs(Protocol):
+    """The two graphs of a model. Every array returned belongs to the caller, which may write into it."""
+
+    def encode(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> Encoded:
+        """Run the encoder.
+
+        Args:
+            source_ids: ``[rows, source]``, padded behind each row's length.
+            source_lengths: ``[rows]``.
+        """
+        ...
+
+    def decode_step(
+        self,
+        token_ids: NDArray[np.int32],
+        states: Mapping[str, NDArray[np.generic]],
+        memory: Mapping[str, NDArray[np.generic]],
+        source_lengths: NDArray[np.int32],
+        best_k: int,
+    ) -> Stepped:
+        """Run the decoder step.
+
+        Args:
+            token_ids: ``[rows]``, the tokens written last; bos at first.
+            states: by name, ``[rows, ...]``.
+            memory: by name, ``[rows, source, ...]``.
+            source_lengths: ``[rows]``.
+            best_k: how many candidates to return for each row.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """One model, as far as decoding is concerned.
+class DecodingModel:
+    """The properties of a model that decoding depends on.
 
-    ``encoder_rows``: ``one`` where nothing is won by encoding several sources together. ``words``: of the
-    vocabulary; None where tokens are characters, or nobody cares how often a phrase is said.
+    Attributes:
+        encoder_rows: ``one`` where encoding several sources together saves nothing.
+        words: the words of the vocabulary, for the phrase guard; None where tokens are characters, or without a guard.
     """
 
     states: tuple[StateSpec, ...]
@@ -37,8 +111,13 @@ class ModelFacts:
     words: TokenWords | None = None
 
     @classmethod
-    def of(cls, manifest: Manifest, tokenizer: Tokenizer | None = None) -> "ModelFacts":
-        """:param tokenizer: with it no translation says a phrase three times in a row that its source does not."""
+    def of(cls, manifest: Manifest, tokenizer: Tokenizer | None = None) -> "DecodingModel":
+        """The properties that a manifest states.
+
+        Args:
+            manifest: of the bundle.
+            tokenizer: with it, no translation repeats a phrase three times in a row that its source does not.
+        """
         words = None
         if tokenizer is not None and tokenizer.kind != "characters":
             words = TokenWords(tokenizer.written())
@@ -56,16 +135,35 @@ class ModelFacts:
             words=words,
         )
 
-    def target_cap(self, source_tokens: int, asked: int | None = None, prefix_tokens: int = 0) -> int:
-        """The most target tokens (eos not counted) that a source of so many tokens may get.
+    def check_ids(self, source_ids: tuple[int, ...], prefix: tuple[int, ...]) -> None:
+        """Refuse ids that the graphs cannot read: within a graph they would fail the step of every row.
 
-        ``min(max_target_tokens, asked, ceil(source * (mean + 4 * deviation)) + 10)``: the deviation is that of the
-        ratio of single pairs, so it grows with the source. The caller may only lower the cap. A prefix that makes the
+        Raises:
+            InvalidRequest: the source is empty, or an id lies outside the vocabulary.
+            LimitExceeded: the source is too long.
+        """
+        if not source_ids:
+            raise InvalidRequest("a source has no tokens, not even an eos")
+        if len(source_ids) > self.max_source_tokens:
+            raise LimitExceeded("source tokens", self.max_source_tokens, len(source_ids))
+        for name, given in (("source", source_ids), ("prefix", prefix)):
+            if given and (min(given) < 0 or max(given) >= self.vocabulary_size):
+                raise InvalidRequest(
+                    f"{name} ids go from {min(given)} to {max(given)}, "
+                    f"the vocabulary from 0 to {self.vocabulary_size - 1}"
+                )
+
+    def target_cap(self, source_tokens: int, requested: int | None = None, prefix_tokens: int = 0) -> int:
+        """The most target tokens (eos not counted) for a source of ``source_tokens`` tokens.
+
+        ``min(max_target_tokens, requested, ceil(source * (mean + 4 * deviation)) + 10)``: the deviation is that of the
+        ratio of single pairs, so it grows with the source. A request can only lower the cap. A prefix that makes the
         translation longer than is likely leaves room for 10 tokens.
 
-        :raises LimitExceeded: the prefix leaves no room at all.
+        Raises:
+            LimitExceeded: the prefix leaves no room.
         """
-        most = min(self.max_target_tokens, asked if asked is not None else self.max_target_tokens)
+        most = min(self.max_target_tokens, requested if requested is not None else self.max_target_tokens)
         if prefix_tokens >= most:
             raise LimitExceeded("tokens of the prefix", most - 1, prefix_tokens)
         ratio = self.length_ratio_mean + _DEVIATIONS * self.length_ratio_deviation

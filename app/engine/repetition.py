@@ -1,16 +1,17 @@
-"""Translations that go round in circles: noticing that one does, and forbidding it beforehand."""
+"""Translations that repeat themselves: detecting loops, and forbidding the tokens that would close one."""
 
 from collections.abc import Sequence
 from typing import Final
 
 import regex
 
-# The same 1 to 4 tokens again and again: so many times at least, and so many tokens together, since a short block
-# comes back more easily (the zeros of "1000000", a row of dots).
+# A loop is a block of 1 to 4 tokens that occurs at least ``_FEWEST_TIMES`` times in a row, and at least
+# ``_FEWEST_TOKENS`` tokens together, since a short block repeats more easily (the zeros of "1000000", a row of dots).
 _LONGEST_BLOCK: Final = 4
 _FEWEST_TIMES: Final = 4
 _FEWEST_TOKENS: Final = 8
-# A phrase of up to so many words never stands three times in a row; looked for in so many characters.
+# A phrase of up to ``_MOST_WORDS`` words never occurs three times in a row; the last ``_REACH_CHARACTERS`` characters
+# are searched for it.
 _MOST_WORDS: Final = 4
 _REACH_CHARACTERS: Final = 120
 _PROBE: Final = 3
@@ -20,52 +21,59 @@ _NOTHING: Final[frozenset[int]] = frozenset()
 
 
 class TokenWords:
-    """What the tokens of a vocabulary write, as far as it makes words: in small letters, without marks, so that
-    "Non, non" says twice the same however it is cut into tokens.
+    """The words that the tokens of a vocabulary write: in lower case, without punctuation, so that "Non, non" is the
+    same word twice however it is split into tokens.
     """
 
     def __init__(self, written: Sequence[bytes]) -> None:
-        """:param written: in UTF-8, with the space before a word."""
-        self.of = [_folded(one) for one in written]
+        """Fold what the tokens write.
+
+        Args:
+            written: by token id, what the token writes in UTF-8, with the space before a word.
+        """
+        self.of = [_fold(one) for one in written]
         by_text: dict[str, set[int]] = {}
         for token_id, text in enumerate(self.of):
             by_text.setdefault(text, set()).add(token_id)
         self._by_text = {text: frozenset(token_ids) for text, token_ids in by_text.items() if text.strip()}
 
     def text(self, token_ids: Sequence[int]) -> str:
-        """The words of some tokens."""
+        """The words of a sequence of tokens."""
         text = " " + "".join(map(self.of.__getitem__, token_ids))
         return _SPACES.sub(" ", text) if "  " in text else text
 
-    def longer(self, text: str, token_id: int) -> str:
-        """Words with one more token."""
+    def append(self, text: str, token_id: int) -> str:
+        """The words of a text and one more token."""
         more = self.of[token_id]
         return text + (more[1:] if more[:1] == " " and text[-1:] == " " else more)
 
     def closing(self, text: str) -> frozenset[int]:
-        """The tokens that, behind such words, would make a phrase stand three times in a row. One of numbers may: a
-        million is written with six zeros.
+        """The tokens that, behind these words, would close the third occurrence of a phrase in a row. A phrase of
+        numbers may: a million is written with six zeros.
         """
         found = _NOTHING
         if len(text) <= _PROBE:
             return found
         probe, end, first = text[-_PROBE:], len(text) - 1, max(0, len(text) - _REACH_CHARACTERS)
-        # Where the last letters stood before, there a phrase may have ended that has come again.
-        while (place := text.rfind(probe, first, end)) >= 0:
-            length = len(text) - _PROBE - place
+        # Where the last letters occurred before, a phrase may have ended that has just occurred again.
+        while (offset := text.rfind(probe, first, end)) >= 0:
+            length = len(text) - _PROBE - offset
             if text[-length:] == text[-2 * length : -length]:
                 rest = _rest(text, length)
                 found |= self._by_text.get(rest, _NOTHING)
-                if text[-1] == " ":  # of a mark: a token with a space of its own goes on as well
+                if text[-1] == " ":  # of punctuation: a token with a space of its own goes on as well
                     found |= self._by_text.get(" " + rest, _NOTHING)
-            end = place + _PROBE - 1
+            end = offset + _PROBE - 1
         return found
 
 
 class LoopGuard:
-    """Knows a loop in the translations of one source. A source that repeats itself may be followed, twice as far.
+    """Detects loops in the translations of one source. If the source repeats itself, a translation may repeat itself
+    twice as often.
 
-    :param words: of the vocabulary; None where nothing is forbidden beforehand.
+    Args:
+        source_ids: without eos.
+        words: of the vocabulary; None where no token is forbidden.
     """
 
     def __init__(self, source_ids: Sequence[int], words: TokenWords | None = None) -> None:
@@ -75,16 +83,17 @@ class LoopGuard:
         self._is_repetitive: bool | None = None
 
     def closing(self, text: str) -> frozenset[int]:
-        """The tokens that must not come next: with them a phrase would stand three times in a row, as none does in the
+        """The tokens that must not come next: with them a phrase would occur three times in a row, as none does in the
         source.
 
-        :param text: the words of the translation so far, of its end at least.
+        Args:
+            text: the words of the translation so far, at least of its end.
         """
         found = _NOTHING if self.words is None else self.words.closing(text)
         return _NOTHING if found and self._source_repeats() else found
 
     def closing_after(self, token_ids: Sequence[int]) -> frozenset[int]:
-        """The same, of tokens."""
+        """``closing`` of the words of tokens."""
         return _NOTHING if self.words is None else self.closing(self.words.text(token_ids[-_REACH_CHARACTERS:]))
 
     def _source_repeats(self) -> bool:
@@ -96,7 +105,7 @@ class LoopGuard:
     def excess(self, token_ids: Sequence[int]) -> int:
         """How many tokens at the end of a translation repeat those before; 0 where that is no loop.
 
-        To be asked after every token, so that a loop is seen when it closes.
+        Call it after every token, so that a loop is detected when it closes.
         """
         length, last = len(token_ids), token_ids[-1]
         for block in range(1, _LONGEST_BLOCK + 1):
@@ -110,14 +119,14 @@ class LoopGuard:
         return 0
 
     def _allowed_times(self) -> int:
-        # Only asked for when a loop seems to be there, which hardly ever happens.
+        # Computed only where there may be a loop, which is rare.
         if self._times is None:
             self._times = 2 * most_repeats(self._source_ids)
         return self._times
 
 
 def tokens_before_repeats(token_ids: Sequence[int]) -> int:
-    """How many tokens stay whatever comes: those that might yet turn out to repeat the ones before do not count."""
+    """How many tokens will stay, whatever follows: those that may turn out to be a repetition do not count."""
     repeating = 0
     for block in range(1, _LONGEST_BLOCK + 1):
         run = 0
@@ -128,7 +137,7 @@ def tokens_before_repeats(token_ids: Sequence[int]) -> int:
 
 
 def most_repeats(token_ids: Sequence[int]) -> int:
-    """How many times the same 1 to 4 tokens stand one after the other, at most; 1 if nothing repeats."""
+    """The most times that the same 1 to 4 tokens occur in a row; 1 if nothing repeats."""
     most = 1
     for block in range(1, _LONGEST_BLOCK + 1):
         run = 0  # tokens in a row that equal the one a block before
@@ -145,26 +154,26 @@ def blocked_tokens(token_ids: Sequence[int], size: int) -> set[int]:
     """
     if len(token_ids) < size:
         return set()
-    begun = tuple(token_ids[len(token_ids) - size + 1 :])
+    last = tuple(token_ids[len(token_ids) - size + 1 :])
     return {
         token_ids[start + size - 1]
         for start in range(len(token_ids) - size + 1)
-        if tuple(token_ids[start : start + size - 1]) == begun
+        if tuple(token_ids[start : start + size - 1]) == last
     }
 
 
-def _folded(written: bytes) -> str:
+def _fold(written: bytes) -> str:
     try:
         text = written.decode("utf-8")
-    except UnicodeDecodeError:  # a part of a character: no mark, and itself alone
+    except UnicodeDecodeError:  # a part of a character: not punctuation, and equal only to itself
         return "".join(chr(0xE000 + byte) for byte in written)
     letters = "".join(filter(str.isalnum, text)).lower()
     return " " + letters if text[:1] == " " else letters
 
 
 def _rest(text: str, length: int) -> str:
-    """What a text that ends with the same ``length`` characters twice lacks so that a phrase stands there three times;
-    nothing if that is no phrase, or still far.
+    """What a text that ends with the same ``length`` characters twice lacks to end with a phrase three times; empty if
+    these characters are no phrase, or if more than a phrase is missing.
     """
     run = length
     while run < 2 * length and run + length < len(text) and text[-1 - run] == text[-1 - run - length]:
@@ -179,7 +188,7 @@ def _rest(text: str, length: int) -> str:
 
 
 def _ends_with_block(token_ids: Sequence[int], block: int, times: int) -> bool:
-    """Are the last ``block * times`` tokens the same ``block`` tokens again and again?"""
+    """True if the last ``block * times`` tokens are the same ``block`` tokens, ``times`` times."""
     length = block * times
     if len(token_ids) < length:
         return False

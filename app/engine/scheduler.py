@@ -1,4 +1,4 @@
-"""Who waits and who runs: admission by rows and padded tokens. Touches no arrays and takes no locks."""
+"""The queues of waiting and running sequences: admission by rows and padded tokens. No arrays and no locks."""
 
 import math
 from collections import deque
@@ -10,10 +10,10 @@ from typing import Final
 from app.engine.sequence import Priority, Sequence
 from app.errors import ConfigurationError, EngineOverloaded, LimitExceeded
 
-# What one more call of the encoder costs, as if it were so many tokens more of one row: the time of an encoder is that
-# of its rows times the longest of them, and hardly anything is won by many rows.
+# What one more call of the encoder costs, in padded tokens: the time of an encoder is proportional to its rows times
+# the longest of them, and a call of many rows saves hardly anything.
 _CALL_TOKENS: Final = 8
-# So many interactive sequences are let in for each bulk one, while both wait.
+# Interactive sequences admitted for each bulk one, while both wait.
 _INTERACTIVE_SHARE: Final = 4
 
 
@@ -21,12 +21,15 @@ _INTERACTIVE_SHARE: Final = 4
 class EngineLimits:
     """Bounds of the engine.
 
-    ``max_rows``: hypotheses decoded together in one step. ``max_padded_tokens``: those rows times the longest source
-    among them; one sequence alone may exceed it. ``max_waiting``: a request is refused while so many sequences of its
-    priority wait already. ``max_request_sequences``: the most sequences of one ``submit_many``; so a document may be
-    longer than the queue, and at most ``max_waiting - 1 + max_request_sequences`` sequences of a priority ever wait.
+    Attributes:
+        max_rows: hypotheses decoded together in one step.
+        max_padded_tokens: those rows times the longest source among them; one sequence alone may exceed it.
+        max_waiting: a request is refused while this many sequences of its priority wait already.
+        max_request_sequences: the most sequences of one ``submit_many``. So a document may be longer than the queue,
+            and at most ``max_waiting - 1 + max_request_sequences`` sequences of a priority ever wait.
 
-    :raises ConfigurationError: a bound below 1.
+    Raises:
+        ConfigurationError: a bound is below 1.
     """
 
     max_rows: int = 64
@@ -41,11 +44,15 @@ class EngineLimits:
 
 
 class Scheduler:
-    """The queues.
+    """The queues of waiting and running sequences.
 
     Requests take turns: each gives one sequence, then goes to the back, so that a document of a thousand segments does
-    not keep a single sentence waiting. Within a request, first come, first served. Interactive requests go before bulk
-    ones, but after four interactive sequences it is the turn of one bulk sequence, so that neither ever starves.
+    not delay a single sentence. Within a request, first come, first served. Interactive requests go before bulk ones,
+    but after four interactive sequences it is the turn of one bulk sequence, so that neither ever starves.
+
+    Attributes:
+        running: the sequences that hold rows.
+        rows_running: their rows.
     """
 
     def __init__(self, limits: EngineLimits) -> None:
@@ -59,20 +66,31 @@ class Scheduler:
 
     @property
     def waiting_count(self) -> int:
+        """How many sequences wait."""
         return sum(self._waiting.values())
 
+    @property
+    def has_work(self) -> bool:
+        """True if a sequence waits or runs."""
+        return bool(self.waiting_count or self.running)
+
     def waiting_before(self, priority: Priority) -> int:
-        """How many sequences wait that a newcomer of this priority would not go before."""
+        """How many of the waiting sequences are admitted before a newcomer of this priority."""
         own = self._waiting[priority]
         if priority is Priority.BULK:
             return self.waiting_count
         return own + min(own // _INTERACTIVE_SHARE, self._waiting[Priority.BULK])
 
     def enqueue(self, request: list[Sequence], retry_after_seconds: float) -> None:
-        """Let all sequences of a request wait, or none.
+        """Enqueue all sequences of a request, or none.
 
-        :raises LimitExceeded: it could never be admitted.
-        :raises EngineOverloaded: the queue is full for now.
+        Args:
+            request: sequences of one priority.
+            retry_after_seconds: for ``EngineOverloaded``.
+
+        Raises:
+            LimitExceeded: the request could never be admitted.
+            EngineOverloaded: the queue is full for now.
         """
         limits = self.limits
         if len(request) > limits.max_request_sequences:
@@ -89,7 +107,7 @@ class Scheduler:
         self._expect_deadlines(request)
 
     def admit(self) -> list[Sequence]:
-        """Move to running what fits now, in turn. The first that does not fit is waited for: nobody overtakes it."""
+        """Move to running what fits now, in turn. No sequence overtakes the first that does not fit."""
         newcomers: list[Sequence] = []
         longest = max((sequence.source_tokens for sequence in self.running), default=0) if self.waiting_count else 0
         while self.waiting_count:
@@ -113,29 +131,30 @@ class Scheduler:
         return newcomers
 
     def upcoming(self, count: int) -> list[Sequence]:
-        """Some of those whose turn is next, as things are: the first ones of the first requests."""
+        """At most ``count`` of the sequences whose turn is next, as the queues are now."""
         requests = self._requests[self._turn()] if self.waiting_count else ()
-        firsts = (request[place] for place in range(count) for request in requests if place < len(request))
+        firsts = (request[slot] for slot in range(count) for request in requests if slot < len(request))
         return list(islice(firsts, count))
 
     def _turn(self) -> Priority:
-        """Whose turn it is; somebody waits."""
+        """The priority whose turn it is; the queues are not empty."""
         if not self._waiting[Priority.INTERACTIVE]:
             return Priority.BULK
         is_bulk_due = self._waiting[Priority.BULK] and self._interactive_in_a_row >= _INTERACTIVE_SHARE
         return Priority.BULK if is_bulk_due else Priority.INTERACTIVE
 
     def release(self, sequence: Sequence) -> None:
-        """A running sequence left."""
+        """Remove a running sequence that left the batch."""
         self.running.remove(sequence)
         self.rows_running -= sequence.rows
 
     def withdraw(self, leaves: Callable[[Sequence], bool]) -> tuple[list[Sequence], list[Sequence]]:
-        """Drop the sequences that leave, out of both queues.
+        """Remove the sequences for which ``leaves`` is true from both queues.
 
-        :returns: those that waited and those that ran.
+        Returns:
+            Those that waited and those that ran.
         """
-        waited = [sequence for sequence in self._everyone_waiting() if leaves(sequence)]
+        waited = [sequence for sequence in self._all_waiting() if leaves(sequence)]
         ran = [sequence for sequence in self.running if leaves(sequence)]
         if waited:
             left = set(waited)
@@ -147,17 +166,18 @@ class Scheduler:
             self.release(sequence)
         self._earliest_deadline = math.inf
         self._expect_deadlines(self.running)
-        self._expect_deadlines(self._everyone_waiting())
+        self._expect_deadlines(self._all_waiting())
         return waited, ran
 
-    def everyone(self) -> list[Sequence]:
-        return [*self.running, *self._everyone_waiting()]
+    def all_sequences(self) -> list[Sequence]:
+        """The running and the waiting sequences."""
+        return [*self.running, *self._all_waiting()]
 
-    def _everyone_waiting(self) -> Iterator[Sequence]:
+    def _all_waiting(self) -> Iterator[Sequence]:
         return (one for requests in self._requests.values() for request in requests for one in request)
 
     def is_deadline_due(self, now: float) -> bool:
-        """Has a deadline passed, perhaps? Cheap, so that every step can ask."""
+        """True if a deadline may have passed. Cheap, because every step checks it."""
         return now >= self._earliest_deadline
 
     def _expect_deadlines(self, sequences: Iterable[Sequence]) -> None:
@@ -169,8 +189,8 @@ class Scheduler:
 def bucket(newcomers: list[Sequence], max_padded_tokens: int) -> list[list[Sequence]]:
     """Split newcomers into groups of similar length, each to be encoded in one call with little padding.
 
-    One is put to the shorter ones before it if that pads them by fewer tokens than a call of its own costs. A lone row
-    is computed twice (see ``app.engine.sessions``), so company for it may cost as much again.
+    A sequence joins the shorter ones before it if that pads them by fewer tokens than a call of its own costs. A lone
+    row is computed twice (see ``app.engine.sessions``), so a second row may cost as much again.
     """
     buckets: list[list[Sequence]] = []
     for sequence in sorted(newcomers, key=lambda sequence: sequence.source_tokens):
@@ -185,7 +205,7 @@ def bucket(newcomers: list[Sequence], max_padded_tokens: int) -> list[list[Seque
     return buckets
 
 
-def is_good_company(sequence: Sequence, others: list[Sequence]) -> bool:
-    """Is it about as long as the longest of these, so that together they are padded by little?"""
+def is_similar_length(sequence: Sequence, others: list[Sequence]) -> bool:
+    """True if it is about as long as the longest of these, so that together they need little padding."""
     longest = others[-1].source_tokens
     return abs(sequence.source_tokens - longest) <= longest // 4 + 2

@@ -1,14 +1,13 @@
-"""One segment in flight: its ids, options, limits, deadline and future; and what comes out, the hypotheses."""
+"""One segment in the engine: its ids, search options, limits, deadline and future, and the hypotheses it ends with."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
-from app.engine.pace import Stopwatch, Timing
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, StepFailed
 
 MAX_NGRAM: Final = 16
 MAX_TEMPERATURE: Final = 10.0
@@ -16,49 +15,53 @@ MAX_TOP_K: Final = 1000
 MAX_SEED: Final = 2**63 - 1
 
 
-# The tokens written so far -> those of which one must follow, None where any may.
+# Maps the tokens behind the prefix to the tokens of which one must follow, or to None where any token may follow.
 Allowed = Callable[[tuple[int, ...]], frozenset[int] | None]
 
 
 class FinishReason(StrEnum):
     """Why a hypothesis ended."""
 
-    STOP = "stop"  # the model wrote its end token
+    STOP = "stop"  # the model wrote eos
     LENGTH = "length"  # it was cut at the cap
-    DEADLINE = "deadline"  # its time was over
-    CANCELLED = "cancelled"  # the caller left
-    REPETITION = "repetition"  # it was cut where it began to go round in circles
+    DEADLINE = "deadline"  # its deadline passed
+    CANCELLED = "cancelled"  # the client left
+    REPETITION = "repetition"  # it was cut where it began to repeat itself
 
 
 class Priority(StrEnum):
-    """Who goes first where several wait. Bulk work gets a share all the same, so it goes on whatever else comes."""
+    """Which waiting sequences are admitted first. Bulk work gets a share in any case, so it never stops."""
 
-    INTERACTIVE = "interactive"  # somebody looks at the screen
-    BULK = "bulk"  # documents, corpora: later is fine
+    INTERACTIVE = "interactive"  # a person waits for the answer
+    BULK = "bulk"  # documents, corpora: a later answer is acceptable
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """How to search. ``beam_size`` 1 is greedy. ``hypotheses`` is how many to return, best first.
+    """How to search.
 
-    ``length_penalty`` is the alpha of ``app.engine.search.beam.normalised``. ``max_target_tokens`` can only lower the
-    model's own cap. ``exhaustive`` makes a beam go on until no longer hypothesis can possibly win, at the price of many
-    steps; see ``app.engine.search.beam.is_settled``. ``align`` asks for ``Hypothesis.alignment``.
-    ``loop_guard`` cuts what repeats itself without end, see ``app.engine.repetition``; ``no_repeat_ngram`` forbids that
-    so many tokens in a row ever come twice, 0 does not. ``prefix`` are the tokens that every hypothesis begins with;
-    they cost nothing. ``temperature`` above 0 draws each token among the ``top_k`` best instead of taking the best: the
-    same ``seed`` draws the same. ``branching`` goes ``beam_size`` ways on from the end of the prefix, see
-    ``app.engine.search.branching``; there ``allowed`` says which tokens may follow those written behind the prefix,
-    None for any: then the way is taken.
+    Attributes:
+        beam_size: rows of the sequence; 1 is greedy.
+        hypotheses: how many hypotheses to return, best first.
+        length_penalty: the alpha of ``normalise_score``.
+        max_target_tokens: lowers the model's own cap; it cannot raise it.
+        align: asks for ``Hypothesis.alignment``.
+        loop_guard: cuts a hypothesis that repeats itself without end, see ``app.engine.repetition``.
+        no_repeat_ngram: the length of token n-grams that may occur only once; 0 allows all.
+        prefix: the tokens that every hypothesis begins with; their score is 0.
+        temperature: above 0, each token is drawn among the ``top_k`` best instead of taking the best.
+        seed: of the draws: the same seed draws the same tokens.
+        branching: goes ``beam_size`` ways on from the end of the prefix, see ``app.engine.search.branching``.
+        allowed: which tokens may follow those written behind the prefix; only with ``branching``.
 
-    :raises InvalidRequest: names the option and its value.
+    Raises:
+        InvalidRequest: an option is out of bounds; the message names the option and its value.
     """
 
     beam_size: int = 1
     hypotheses: int = 1
     length_penalty: float = 1.0
     max_target_tokens: int | None = None
-    exhaustive: bool = False
     align: bool = False
     loop_guard: bool = True
     no_repeat_ngram: int = 0
@@ -71,7 +74,7 @@ class SearchOptions:
 
     @property
     def is_plain(self) -> bool:
-        """Nothing but the best token at every step: greedy without conditions."""
+        """True where each step takes the best token unconditionally: greedy search."""
         conditions = self.no_repeat_ngram or self.prefix or self.temperature or self.branching
         return self.beam_size == 1 and not conditions
 
@@ -106,13 +109,46 @@ class SearchOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """One translation as token ids, without bos and eos.
+class Timing:
+    """Where the time of one sequence went.
 
-    ``token_scores`` are log probabilities, one for each token and, where the reason is ``stop``, one more for the eos.
-    ``score`` is their sum normalised by length. ``alignment``, if it was asked for and the model has attention: for
-    each token the place in the source (its eos aside) that was attended to most while the token was chosen. ``timing``
-    is that of the whole sequence.
+    Attributes:
+        queue_seconds: until it got its rows.
+        encode_seconds: duration of the call that encoded it, perhaps with others.
+        decode_seconds: from then to its end.
+        steps: decoder steps in that time.
+        step_rows: the rows of all these steps together; ``step_rows / steps`` is the mean batch size.
+    """
+
+    queue_seconds: float = 0.0
+    encode_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    steps: int = 0
+    step_rows: int = 0
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """The times at which a sequence is submitted, gets its rows and is encoded; None before that moment."""
+
+    submitted: float
+    admitted: float | None = None
+    encoded: float | None = None
+    steps_before: int = 0
+    rows_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One finished translation as token ids.
+
+    Attributes:
+        token_ids: without bos and eos.
+        score: the sum of ``token_scores``, normalised by length.
+        token_scores: log probabilities, one for each token and, where the reason is ``stop``, one more for the eos.
+        alignment: for each token the offset of the source token (its eos aside) with the largest attention while the
+            token was chosen; None if the options do not ask for it or the model has no attention.
+        timing: of the whole sequence.
     """
 
     token_ids: tuple[int, ...]
@@ -123,16 +159,76 @@ class Hypothesis:
     timing: Timing | None = field(default=None, compare=False)
 
 
+# What a sequence ends with: its hypotheses, best first, or the reason why it cannot be decoded.
+Outcome = list[Hypothesis] | StepFailed
+
+
+def normalise_score(total: float, length: int, length_penalty: float) -> float:
+    """Normalise a sum of log probabilities by length.
+
+    ``total / ((5 + length) / 6) ** length_penalty``: Wu et al. 2016, "Google's Neural Machine Translation System",
+    equation 14, without its coverage term. A penalty of 0 compares plain sums, which favours short translations.
+
+    Args:
+        total: sum of log probabilities.
+        length: number of scored tokens, eos included.
+        length_penalty: the paper's alpha.
+    """
+    return float(total / ((5.0 + length) / 6.0) ** length_penalty)
+
+
+class LiveHypothesis(NamedTuple):
+    """A hypothesis that is still being written.
+
+    Attributes:
+        token_ids: the tokens so far.
+        token_scores: the log probability of each.
+        total: their sum.
+        alignment: as in ``Hypothesis``.
+    """
+
+    token_ids: tuple[int, ...]
+    token_scores: tuple[float, ...]
+    total: float
+    alignment: tuple[int, ...] | None = None
+
+    def finish(self, reason: FinishReason, length_penalty: float) -> Hypothesis:
+        """End it as it is."""
+        score = normalise_score(self.total, len(self.token_scores), length_penalty)
+        return Hypothesis(self.token_ids, score, self.token_scores, reason, self.alignment)
+
+    def stop(self, score: float, length_penalty: float) -> Hypothesis:
+        """End it with an eos of this score."""
+        whole = LiveHypothesis(self.token_ids, (*self.token_scores, score), self.total + score, self.alignment)
+        return whole.finish(FinishReason.STOP, length_penalty)
+
+    def extend(self, token_id: int, score: float, source_offset: int) -> "LiveHypothesis":
+        """Append one token; ``source_offset``, the source token it is aligned to, is kept only with an alignment."""
+        alignment = None if self.alignment is None else (*self.alignment, source_offset)
+        return LiveHypothesis((*self.token_ids, token_id), (*self.token_scores, score), self.total + score, alignment)
+
+    def shorten(self, tokens: int) -> "LiveHypothesis":
+        """Drop the last ``tokens`` tokens."""
+        left, scores = len(self.token_ids) - tokens, self.token_scores[: len(self.token_scores) - tokens]
+        alignment = None if self.alignment is None else self.alignment[:left]
+        return LiveHypothesis(self.token_ids[:left], scores, sum(scores), alignment)
+
+
 Listener = Callable[[tuple[int, ...]], None]
 
 
 @dataclass(eq=False, slots=True)
 class Sequence:
-    """A segment in the engine. ``deadline`` is a ``time.monotonic`` time. ``listener`` hears of every token that will
-    not change any more, on the engine's thread.
+    """A segment in the engine.
 
-    The future is never marked as running, so ``future.cancel()`` works at any time until there is a result; the engine
+    The future is never set to running, so ``future.cancel()`` works at any time until there is a result; the engine
     drops the rows of a cancelled sequence at its next step.
+
+    Attributes:
+        source_ids: eos included.
+        cap: the most target tokens, eos not counted.
+        deadline: a time of ``time.monotonic``, or None.
+        listener: is called with the tokens that will not change any more, on the engine's thread.
     """
 
     source_ids: tuple[int, ...]
@@ -144,7 +240,7 @@ class Sequence:
     listener: Listener | None = None
     future: "Future[list[Hypothesis]]" = field(default_factory=Future)
     _acknowledged: bool = field(default=False, init=False)
-    _told: int = field(default=0, init=False)
+    _reported: int = field(default=0, init=False)
 
     @property
     def rows(self) -> int:
@@ -153,22 +249,25 @@ class Sequence:
 
     @property
     def source_tokens(self) -> int:
+        """Length of the source, eos included."""
         return len(self.source_ids)
 
-    def unstarted(self, reason: FinishReason) -> list[Hypothesis]:
-        """The outcome of a sequence that never got a row: a hypothesis without tokens."""
+    def finish_empty(self, reason: FinishReason) -> list[Hypothesis]:
+        """The outcome of a sequence that never got a row: one hypothesis without tokens."""
         return [Hypothesis((), 0.0, (), reason, () if self.options.align else None)]
 
     def is_late(self, now: float) -> bool:
+        """True if the deadline has passed."""
         return self.deadline is not None and now >= self.deadline
 
-    def tell(self, settled: tuple[int, ...]) -> None:
-        """Tell whoever listens the tokens that will not change any more, if there are new ones."""
-        if self.listener is not None and len(settled) > self._told:
-            self._told = len(settled)
+    def report(self, settled: tuple[int, ...]) -> None:
+        """Call the listener with the tokens that will not change any more, if there are new ones."""
+        if self.listener is not None and len(settled) > self._reported:
+            self._reported = len(settled)
             self.listener(settled)
 
     def resolve(self, hypotheses: list[Hypothesis], timing: Timing) -> None:
+        """End the future with hypotheses, unless it ended already."""
         try:
             self.future.set_result([replace(hypothesis, timing=timing) for hypothesis in hypotheses])
         except InvalidStateError:
@@ -182,8 +281,9 @@ class Sequence:
             self._acknowledge_cancel()
 
     def _acknowledge_cancel(self) -> None:
-        """Tell ``concurrent.futures.wait`` and ``as_completed``: they go on only once a cancelled future is dropped."""
+        """Notify ``concurrent.futures.wait`` and ``as_completed``: they return only once a cancelled future is
+        acknowledged."""
         if self.future.cancelled() and not self._acknowledged:
             self._acknowledged = True
-            with suppress(RuntimeError):  # the other thread, the one that stops the engine, was faster
+            with suppress(RuntimeError):  # the other thread, the one that stops the engine, did it first
                 self.future.set_running_or_notify_cancel()

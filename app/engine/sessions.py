@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal
 
 import numpy as np
 import onnxruntime
@@ -20,13 +20,12 @@ from app.bundle.signature import (
     check_signature,
 )
 from app.bundle.store import Bundle
+from app.engine.model import Arrays, Encoded, Stepped
 from app.errors import BundleSignatureError, ConfigurationError
 
-_LOG: Final = logging.getLogger(__name__)
-
 Provider = Literal["auto", "cpu", "cuda"]
-Arrays = dict[str, NDArray[np.generic]]
 
+_LOG: Final = logging.getLogger(__name__)
 _CUDA: Final = "CUDAExecutionProvider"
 _CPU: Final = "CPUExecutionProvider"
 _DEVICE = "cuda"  # where states and memory are bound
@@ -41,59 +40,23 @@ _DTYPES: Final = {
 }
 
 
-class Encoded(NamedTuple):
-    """``memory`` [rows, source, ...] by name (empty without attention) and the first ``states`` [rows, ...] by name."""
-
-    memory: Arrays
-    states: Arrays
-
-    def part(self, start: int, end: int) -> "Encoded":
-        """Some of the rows."""
-        return Encoded(
-            {name: array[start:end] for name, array in self.memory.items()},
-            {name: array[start:end] for name, array in self.states.items()},
-        )
-
-
-class Stepped(NamedTuple):
-    """``scores`` float32 [rows, best_k] and ``score_ids`` int64 [rows, best_k], best first; ``next_states`` by the
-    name of the state (no ``next_``), only those that change; ``attention`` float32 [rows, source], None without memory.
-    """
-
-    scores: NDArray[np.float32]
-    score_ids: NDArray[np.int64]
-    next_states: Arrays
-    attention: NDArray[np.float32] | None
-
-
-class Graphs(Protocol):
-    """What the engine knows of a model's graphs. Every array returned belongs to the caller, who may write into it."""
-
-    def encode(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> Encoded:
-        """``source_ids`` [rows, source], padded beyond ``source_lengths`` [rows]."""
-        ...
-
-    def decode_step(
-        self,
-        token_ids: NDArray[np.int32],
-        states: Mapping[str, NDArray[np.generic]],
-        memory: Mapping[str, NDArray[np.generic]],
-        source_lengths: NDArray[np.int32],
-        best_k: int,
-    ) -> Stepped:
-        """One token further for every row; ``token_ids`` [rows] are the tokens written last (bos at first)."""
-        ...
-
-
 class OnnxGraphs:
-    """The graphs of a bundle in onnxruntime. Implements ``Graphs``; ``provider`` says where they run.
+    """The graphs of a bundle in onnxruntime; implements ``app.engine.model.Graphs``.
 
-    :param threads: threads within one operator; the engine's thread is one of them.
-    :param turns: held while a graph runs, so that several bundles together do not use more threads than there are.
-    :param provider_fallback: if CUDA is asked for and cannot be had, run on the CPU and say so in the log.
-    :raises BundleGraphError: a graph is made of what no export writes.
-    :raises BundleSignatureError: a file is no ONNX graph, or not the one that the manifest describes.
-    :raises ConfigurationError: CUDA is asked for and cannot be had, or ``threads`` is below 1.
+    Args:
+        bundle: whose graphs to open.
+        provider: the provider that is requested; ``auto`` takes CUDA where it is available.
+        threads: threads within one operator; the engine's thread is one of them.
+        provider_fallback: if CUDA is requested and unavailable, run on the CPU and log a warning.
+        turns: held while a graph runs, so that several bundles together do not use more threads than there are.
+
+    Attributes:
+        provider: where the graphs run.
+
+    Raises:
+        BundleGraphError: a graph has parts that no export writes.
+        BundleSignatureError: a file is no ONNX graph, or not the one that the manifest describes.
+        ConfigurationError: CUDA is requested and unavailable, or ``threads`` is below 1.
     """
 
     def __init__(
@@ -160,7 +123,7 @@ class OnnxGraphs:
         return Stepped(found[0], found[1], changed, found[-1] if self._memory_names else None)
 
     def _encode_each(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> list[NDArray[Any]]:
-        """One row a call, without its padding; the outputs as of one call, zero where the source is padded."""
+        """Encode one row a call, without its padding; return the outputs as of one call, zero where a row is padded."""
         rows, width = source_ids.shape
         whole: list[NDArray[Any]] = []
         for row, length in enumerate(source_lengths.tolist()):
@@ -170,30 +133,30 @@ class OnnxGraphs:
                 found = self._encoder.run(self._encoder_outputs, feed)
             if not whole:
                 shapes = [
-                    (rows, width, *array.shape[2:]) if place < len(self._memory_names) else (rows, *array.shape[1:])
-                    for place, array in enumerate(found)
+                    (rows, width, *array.shape[2:]) if index < len(self._memory_names) else (rows, *array.shape[1:])
+                    for index, array in enumerate(found)
                 ]
                 whole = [np.zeros(shape, array.dtype) for shape, array in zip(shapes, found, strict=True)]
-            for place, array in enumerate(found):
-                if place < len(self._memory_names):
-                    whole[place][row, :length] = array[0]
+            for index, array in enumerate(found):
+                if index < len(self._memory_names):
+                    whole[index][row, :length] = array[0]
                 else:
-                    whole[place][row] = array[0]
+                    whole[index][row] = array[0]
         return whole
 
-    def _settle_provider(self, wanted: list[str], asked: Provider, fallback: bool) -> Literal["cpu", "cuda"]:
+    def _settle_provider(self, wanted: list[str], requested: Provider, fallback: bool) -> Literal["cpu", "cuda"]:
         """onnxruntime lists CUDA as soon as it is built in, and falls back by itself where the driver then fails."""
         if all(_CUDA in session.get_providers() for session in (self._encoder, self._decoder_step)):
             return "cuda"
         if _CUDA in wanted:
-            _refuse_or_warn("onnxruntime could not start CUDA", asked, fallback)
+            _refuse_or_warn("onnxruntime could not start CUDA", requested, fallback)
         return "cpu"
 
 
 class OnDevice:
     """A state that a step left on the device, where the next step reads it.
 
-    numpy makes an array of it, a copy on the host, whenever a row is written, moved or dropped.
+    numpy converts it to an array, a copy on the host, whenever a row is written, moved or dropped.
     """
 
     def __init__(self, value: Any, rows: int) -> None:
@@ -201,7 +164,7 @@ class OnDevice:
         self._rows = rows
 
     def __getitem__(self, rows: slice) -> "OnDevice":
-        """Fewer rows; the value stays whole, as the next step of a lone row reads it."""
+        """Some of the rows; the value stays whole, because the next step of a lone row reads two rows."""
         return OnDevice(self.value, len(range(self._rows)[rows]))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.generic]:
@@ -210,7 +173,7 @@ class OnDevice:
 
 
 class _DeviceStep:
-    """The decoder step with its states and memory bound on the device: up goes only what the batch changed since."""
+    """The decoder step with its states and memory bound on the device: it uploads only what the batch changed."""
 
     def __init__(self, session: onnxruntime.InferenceSession, outputs: list[str]) -> None:
         self._session = session
@@ -227,8 +190,18 @@ class _DeviceStep:
         rows: int,
         best_k: int,
     ) -> list[Any]:
-        """The outputs in their order: states on the device, all others on the host."""
-        if memory is not self._memory:  # the batch makes a new mapping when a row joins or leaves
+        """Run one step.
+
+        Args:
+            small: inputs that are new at every step.
+            states: by name, ``[rows, ...]``.
+            memory: by name, ``[rows, source, ...]``.
+            rows: the number of rows.
+            best_k: how many candidates to return.
+
+        Returns: the outputs in their order: states on the device, all others on the host.
+        """
+        if memory is not self._memory:  # the arena makes a new mapping when a row joins or leaves
             self._memory = memory
             self._memory_values = {name: _upload(array, rows) for name, array in memory.items()}
         binding = self._session.io_binding()
@@ -262,19 +235,19 @@ def _upload(array: NDArray[np.generic], rows: int) -> Any:
     return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(whole), _DEVICE, 0)
 
 
-def _wanted_providers(asked: Provider, fallback: bool) -> list[str]:
+def _wanted_providers(requested: Provider, fallback: bool) -> list[str]:
     available = onnxruntime.get_available_providers()
-    if asked != "cpu" and _CUDA in available:
+    if requested != "cpu" and _CUDA in available:
         return [_CUDA, _CPU]
-    if asked == "cuda":
-        _refuse_or_warn(f"this onnxruntime has only {', '.join(available)}", asked, fallback)
+    if requested == "cuda":
+        _refuse_or_warn(f"this onnxruntime has only {', '.join(available)}", requested, fallback)
     return [_CPU]
 
 
-def _refuse_or_warn(reason: str, asked: Provider, fallback: bool) -> None:
-    if asked == "cuda" and not fallback:
+def _refuse_or_warn(reason: str, requested: Provider, fallback: bool) -> None:
+    if requested == "cuda" and not fallback:
         raise ConfigurationError(f"provider is cuda, but {reason}")
-    _LOG.warning("provider is %s, but %s: running on the CPU", asked, reason)
+    _LOG.warning("provider is %s, but %s: running on the CPU", requested, reason)
 
 
 def _open(path: Path, providers: list[str], threads: int) -> onnxruntime.InferenceSession:
@@ -283,11 +256,11 @@ def _open(path: Path, providers: list[str], threads: int) -> onnxruntime.Inferen
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # Idle threads sleep instead of spinning: a service waits most of the time, and shares its cores.
+    # Idle threads sleep instead of spinning, because a service waits most of the time and shares its cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # A memory pattern is remembered for every set of input shapes, and here almost every step has another.
+    # onnxruntime keeps a memory pattern for every set of input shapes, and here almost every step has another.
     options.enable_mem_pattern = False
-    options.log_severity_level = 3  # errors only: its warnings are about the graph's making, nothing an operator can do
+    options.log_severity_level = 3  # errors only: warnings are about how the graph was made
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions have no common base
@@ -309,17 +282,17 @@ def _tensor(node: Any) -> FoundTensor:
 
 
 def _step_outputs(decoder_step: GraphSignature, changing: tuple[str, ...]) -> list[str]:
-    """What a step is asked for, in this order: scores, ids, the changed states, and attention last if there is one."""
+    """The outputs of a step in this order: scores, ids, the changed states, and attention last if there is one."""
     attention = [spec.name for spec in decoder_step.outputs if spec.name == "attention"]
     return ["scores", "score_ids", *(NEXT_PREFIX + name for name in changing), *attention]
 
 
 def _paired(feed: Arrays, rows: int) -> Arrays:
-    """Give a lone row a copy of itself as company.
+    """Add to a lone row a copy of itself.
 
-    A matrix product of one row goes another way through onnxruntime (matrix times vector), which sums in another order
-    than the product of several rows: the same sentence would get other last bits alone than in a batch. From two rows
-    on, the bits of a row are the same in any company.
+    onnxruntime computes a matrix product of one row with another kernel (matrix times vector), which sums in another
+    order than the product of several rows: the same sentence would get other last bits alone than in a batch. From two
+    rows on, the bits of a row are the same in any batch.
     """
     if rows > 1:
         return feed

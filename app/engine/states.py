@@ -1,28 +1,104 @@
-"""The arena of decoder states. The only file that knows its layout.
+"""The rows of the running batch: the arena of decoder states, and what one step offers and moves.
 
-Row r of every array belongs to one hypothesis. Rows are dense: a newcomer is written behind the last row, and where one
-leaves, the last row moves into the gap. So joining and leaving cost as much as the rows that join and leave.
+Row r of every array belongs to one hypothesis. Rows are dense: a newcomer is written behind the last row, and where a
+row leaves, the last row moves into the gap. So joining and leaving cost as much as the rows that join and leave. Only
+this file depends on the layout.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.bundle.signature import StateSpec
-from app.engine.sessions import Arrays, Encoded
+from app.engine.model import Arrays, Encoded, Stepped
 
 # Sources are padded to a multiple of this many tokens, in the encoder and in the memory: a vectorised sum over the
 # source then meets each real token in the same lane, whatever the longest source of the batch is. With odd widths
-# onnxruntime's ReduceSum and Softmax gave a row other last bits in another company.
+# onnxruntime's ReduceSum and Softmax gave a row other last bits in another batch.
 WIDTH_STEP: Final = 16
 
 
-class Arena:
-    """What the rows of the running batch carry from step to step.
+class Step:
+    """One decoder step of all rows: the candidates that it offers, and what the searches take of them.
 
-    ``states`` are small and new after every step, so the graph's own outputs are kept as they come. The memory is large
-    and stays: it lies in a buffer with room to spare, of which the graph sees the first ``rows``.
+    Each search reads the candidates of its own rows. By default a row continues with its best token and its own new
+    state; a search that decides otherwise calls ``choose`` or ``continue_rows``.
+
+    Attributes:
+        scores: float32 ``[rows, candidates]``, best first.
+        score_ids: int64 ``[rows, candidates]``, the tokens of ``scores``.
+        attention: float32 ``[rows, source]``, None without memory.
+        best_ids: the best token of each row, as a list: reading one costs less than reading an array.
+        best_scores: their scores.
+        next_ids: int32 ``[rows]``, the tokens that the next step reads.
+    """
+
+    __slots__ = ("_origins", "_targets", "attention", "best_ids", "best_scores", "next_ids", "score_ids", "scores")
+
+    def __init__(self, stepped: Stepped) -> None:
+        self.scores = stepped.scores
+        self.score_ids = stepped.score_ids
+        self.attention = stepped.attention
+        self.next_ids: NDArray[np.int32] = stepped.score_ids[:, 0].astype(np.int32)
+        self.best_ids: list[int] = self.next_ids.tolist()
+        self.best_scores: list[float] = stepped.scores[:, 0].tolist()
+        self._targets: list[int] = []
+        self._origins: list[int] = []
+
+    def choose(self, row: int, token_id: int) -> None:
+        """Let a row continue with another token than its best one."""
+        self.next_ids[row] = token_id
+
+    def continue_rows(self, rows: list[int], parents: list[int], token_ids: Sequence[int]) -> None:
+        """Let the first of a sequence's rows continue hypotheses of the same sequence.
+
+        Args:
+            rows: of the sequence, at least as many as there are parents.
+            parents: for each hypothesis that goes on, the index in ``rows`` of the hypothesis it extends.
+            token_ids: the last token of each.
+        """
+        used = rows[: len(parents)]
+        self._targets += used
+        self._origins += [rows[parent] for parent in parents]
+        self.next_ids[used] = token_ids
+
+    @property
+    def moves(self) -> list[tuple[int, int]]:
+        """Pairs of a row and the other row whose state it continues with."""
+        pairs = zip(self._targets, self._origins, strict=True)
+        return [(target, origin) for target, origin in pairs if target != origin]
+
+    def attended_offset(self, row: int, source_tokens: int) -> int:
+        """The offset of the source token with the most attention, 0 without attention; see ``most_attended``."""
+        return 0 if self.attention is None else most_attended(self.attention, row, source_tokens)
+
+
+def most_attended(attention: NDArray[np.float32], row: int, source_tokens: int) -> int:
+    """The offset of the source token that a row attends to most.
+
+    The padding is left out, and so is eos, to which a decoder often attends where no word is needed.
+
+    Args:
+        attention: ``[rows, source]``.
+        row: the row.
+        source_tokens: its length, eos included.
+    """
+    return int(attention[row, : max(1, source_tokens - 1)].argmax())
+
+
+class Arena:
+    """The arrays that the rows of the running batch carry from step to step.
+
+    States are small and new after every step, so the arena keeps the graph's own outputs. The memory is large and
+    stays: it lies in a buffer with spare capacity, of which the graph sees the first ``rows``.
+
+    Attributes:
+        rows: number of rows.
+        token_ids: int32 ``[rows]``, the tokens written last.
+        source_lengths: int32 ``[rows]``.
+        states: by name, ``[rows, ...]``.
     """
 
     def __init__(self, states: tuple[StateSpec, ...]) -> None:
@@ -42,9 +118,9 @@ class Arena:
 
     @property
     def memory(self) -> Arrays:
-        """By name, the memory [rows, source, ...]; contiguous, as the rows are the first of the buffer.
+        """By name, the memory ``[rows, source, ...]``; contiguous, as the rows are the first of the buffer.
 
-        The same mapping until a row joins or leaves: so graphs can tell that nothing changed.
+        The mapping stays the same object until a row joins or leaves, so graphs can tell that nothing changed.
         """
         if self._memory is None:
             self._memory = {name: buffer[: self.rows] for name, buffer in self._buffers.items()}
@@ -55,9 +131,14 @@ class Arena:
     ) -> list[list[int]]:
         """Write newcomers behind the last row.
 
-        :param encoded: of the newcomers, [newcomers, ...].
-        :param copies: for each newcomer, how many rows (hypotheses) it gets.
-        :returns: for each newcomer, its rows.
+        Args:
+            encoded: of the newcomers, ``[newcomers, ...]``.
+            source_lengths: int32 ``[newcomers]``.
+            copies: for each newcomer, its number of rows (hypotheses).
+            first_token: bos.
+
+        Returns:
+            The rows of each newcomer.
         """
         if encoded.states.keys() != self._names:
             raise ValueError(f"the encoder gave the states {sorted(encoded.states)}, expected {sorted(self._names)}")
@@ -75,25 +156,29 @@ class Arena:
         return [list(range(end - count, end)) for end, count in zip(ends, copies, strict=True)]
 
     def advance(self, next_states: Arrays, token_ids: NDArray[np.int32]) -> None:
-        """Take over what a step gave: the changed states and the tokens [rows] that the next step reads."""
+        """Take over what a step gave: the changed states, and the tokens ``[rows]`` that the next step reads."""
         self.states = {**self.states, **next_states}
         self.token_ids = token_ids
 
-    def reorder(self, rows: list[int], origins: list[int]) -> None:
-        """Give each of ``rows`` the states of its origin, within one sequence: what moves with the source stays."""
-        moves = [(row, origin) for row, origin in zip(rows, origins, strict=True) if row != origin]
+    def reorder(self, moves: list[tuple[int, int]]) -> None:
+        """Give rows the states of other rows of the same sequence. States that move with the source stay.
+
+        Args:
+            moves: pairs of a row and the row that it takes its states from.
+        """
         if not moves:
             return
-        targets, sources = np.array(moves).T
+        targets, origins = np.array(moves).T
         for name in self._moving:
             state = np.asarray(self.states[name])  # a state on a device comes to the host
-            state[targets] = state[sources]
+            state[targets] = state[origins]
             self.states[name] = state
 
     def release(self, rows: list[int]) -> dict[int, int]:
         """Drop rows.
 
-        :returns: where rows that stay were moved: old row -> new row.
+        Returns:
+            The new row of each row that was moved, by its old row.
         """
         remaining = self.rows - len(rows)
         if remaining == 0:
@@ -123,10 +208,10 @@ class Arena:
             for row, origin in enumerate(origins.tolist(), start=self.rows):
                 length = lengths[origin]
                 buffer[row, :length] = given[origin, :length]
-                buffer[row, length:] = 0  # never leave a former row's numbers, let alone a NaN, behind the mask
+                buffer[row, length:] = 0  # a former row's numbers, perhaps a NaN, must not stay behind the length
 
     def _reserve(self, memory: Arrays, rows: int, width: int) -> None:
-        """Make the buffers at least so large; grown twofold, so that growing costs little in the long run."""
+        """Make the buffers at least this large. They grow twofold, so that the copies stay rare."""
         width = max(width, self._width)
         capacity = len(next(iter(self._buffers.values()))) if self._buffers else 0
         if rows <= capacity and width == self._width:
@@ -140,7 +225,7 @@ class Arena:
         self._width = width
 
     def _narrow(self) -> None:
-        """After a long source left, do not go on attending over its padding. Copied only where it halves the width."""
+        """Drop the padding of a long source that left. The buffers are copied only where that halves the width."""
         width = padded_width(int(self.source_lengths.max()))
         if self._buffers and 2 * width <= self._width:
             for name, buffer in self._buffers.items():
@@ -149,5 +234,5 @@ class Arena:
 
 
 def padded_width(tokens: int) -> int:
-    """The width of the source axis for a longest source of so many tokens."""
+    """The width of the source axis for a longest source of ``tokens`` tokens."""
     return -(-tokens // WIDTH_STEP) * WIDTH_STEP

@@ -1,8 +1,18 @@
-"""How many CPUs this process may use: the container's quota where there is one, else the CPUs it may run on."""
+"""The CPUs that this process may use, and how its bundles share them.
+
+onnxruntime can also share one thread pool among all sessions, but its Python package offers no way to let that pool's
+idle threads sleep: they spin, and a token costs about twice the processor time (0.86 ms instead of 0.46 ms with 2
+threads).
+"""
 
 import math
 import os
+from collections import deque
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from types import TracebackType
 from typing import Final
 
 CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
@@ -47,3 +57,59 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="ascii")
     except (OSError, ValueError):
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadShare:
+    """The part of the process's threads that one bundle uses.
+
+    Attributes:
+        threads: how many threads the graphs of one bundle use.
+        turns: held while one of them runs.
+    """
+
+    threads: int
+    turns: AbstractContextManager[object]
+
+
+class Turns:
+    """A fair semaphore: at most ``slots`` threads are within it at once, first come, first served.
+
+    A thread that leaves hands its slot to the one that has waited longest. A ``threading.Semaphore`` would give it to
+    the first that comes, and that is nearly always the engine that has just left: measured, 2,658 turns of a busy
+    engine against 1 of another.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._lock = Lock()
+        self._free = slots
+        self._waiting: deque[Lock] = deque()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            slot = Lock()
+            slot.acquire()
+            self._waiting.append(slot)
+        slot.acquire()  # until it is handed over
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
+
+
+def divide(threads: int, bundles: int) -> ThreadShare:
+    """The share of every bundle: the same for all, at least one thread.
+
+    Where there are more bundles than threads, as many bundles run at once as there are threads, and the others wait
+    for their turn.
+    """
+    each = max(1, threads // max(1, bundles))
+    return ThreadShare(each, Turns(max(1, threads // each)))

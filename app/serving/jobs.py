@@ -7,8 +7,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from anyio.to_thread import run_sync
 
-from app.engine.pace import Timing
-from app.engine.sequence import FinishReason, Listener, Priority
+from app.engine.sequence import FinishReason, Listener, Priority, Timing
 from app.errors import DeadlineExceeded
 from app.serving.container import Serving
 from app.serving.registry import ServedBundle

@@ -13,9 +13,8 @@ from typing import Final, Literal
 
 from app.bundle.store import Bundle, find_bundles, load_bundle
 from app.engine.loop import Engine
-from app.engine.threads import ThreadShare, divide
 from app.errors import BundleError, BundleFileError, ConfigurationError, EngineStopped, UnsupportedLanguage
-from app.server.cpus import usable_cpus
+from app.server.cpus import ThreadShare, divide, usable_cpus
 from app.serving.cache import Cache
 from app.serving.served_bundle import OpenedGraphs, OpenGraphs, Pair, ServedBundle, open_onnx_graphs, pairs_of, serve
 from app.settings import Settings

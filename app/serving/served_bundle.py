@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 from app.bundle.store import Bundle, check_unchanged
 from app.engine.loop import Engine, EngineLimits
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel, Graphs
 from app.engine.sequence import FinishReason
-from app.engine.sessions import Graphs, OnnxGraphs
-from app.engine.threads import ThreadShare
+from app.engine.sessions import OnnxGraphs
 from app.errors import DeadlineExceeded, PasserelleError
+from app.server.cpus import ThreadShare
 from app.serving.cache import Cache
 from app.serving.coalescing import CachedEngine
 from app.settings import Settings
@@ -129,7 +129,7 @@ def serve(
         max_waiting=settings.max_waiting,
         max_request_sequences=settings.max_segments,
     )
-    engine = Engine(opened.graphs, ModelFacts.of(manifest, bundle.tokenizer), limits, name=manifest.name)
+    engine = Engine(opened.graphs, DecodingModel.of(manifest, bundle.tokenizer), limits, name=manifest.name)
     # All pairs share it: the tag that asks for a target is among the ids of the source, and no source has one.
     cached = CachedEngine(engine, cache, bundle.version) if cache is not None else None
     served = {}

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from app.engine.pace import Timing
-from app.engine.sequence import FinishReason
+from app.engine.sequence import FinishReason, Timing
 from app.text.inline import Flow, Mark
 from app.text.markup import escape, without_open_tag
 from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder

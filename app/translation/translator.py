@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.bundle.store import Bundle
-from app.engine.search.beam import derived_seed
+from app.engine.search.greedy import derive_seed
 from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
 from app.errors import InvalidRequest
 from app.text.glossary_terms import Terms
@@ -162,7 +162,7 @@ class Translator:
             return Pending([])
         # All segments as they are, then all of them drawn anew, and again.
         options = [
-            replace(search, seed=derived_seed(search.seed, draw)) if draw else search
+            replace(search, seed=derive_seed(search.seed, draw)) if draw else search
             for draw in range(plan.draws)
             for search in plan.options
         ]

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from app.bundle.store import load_bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from tests.benchmarks.keras_loop import loop, with_function, with_predict
@@ -36,7 +36,7 @@ PREDICTED_SENTENCES = 3
 def through_engine(folder: Path, sources: Sequence[list[int]], together: bool) -> tuple[list[tuple[int, ...]], float]:
     """What the engine writes, and its characters a second."""
     bundle = load_bundle(folder)
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), ModelFacts.of(bundle.manifest))
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest))
     engine.start()
     options = SearchOptions(loop_guard=False)
     try:
@@ -63,7 +63,7 @@ def main() -> None:
     config = load_config(options.config)
     tokenizer = load_run_tokenizer(config, options.run)
     model = load_best_model(config, options.run, tokenizer.vocabulary_size)
-    facts = ModelFacts.of(load_bundle(options.run / "float32").manifest)
+    facts = DecodingModel.of(load_bundle(options.run / "float32").manifest)
     dev = TokenPairs.load(options.run / "dev.npz")
     sources = [source for source, _ in spread_pairs(dev, options.sentences, facts.max_source_tokens)]
     caps = [facts.target_cap(len(source)) for source in sources]

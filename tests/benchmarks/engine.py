@@ -20,7 +20,7 @@ import numpy as np
 from app.bundle.store import Bundle, load_bundle
 from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID, PAD_ID
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from app.engine.states import padded_width
@@ -85,7 +85,7 @@ def measure(
 
 def report(bundle: Bundle, rounds: int, clock: Callable[[], float]) -> None:
     """Print one line for each batch size."""
-    graphs, facts = OnnxGraphs(bundle, provider="cpu", threads=1), ModelFacts.of(bundle.manifest)
+    graphs, facts = OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest)
     engine = Engine(graphs, facts)
     engine.start()
     encoded = [bundle.tokenizer.encode_source(sentence) for sentence in SENTENCES]

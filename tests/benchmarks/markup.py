@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from app.bundle.store import load_bundle
 from app.engine.loop import Engine, EngineLimits
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sessions import OnnxGraphs
 from app.translation.translator import TranslationOptions, Translator
 from tests.support.fakes import fake_bundle
@@ -74,7 +74,7 @@ def main() -> None:
     sentences = [line for line in lines if len(line.split(" ")) > 4]
     bundle = load_bundle(chosen.bundle)
     limits = EngineLimits(max_waiting=100_000, max_request_sequences=100_000)
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), ModelFacts.of(bundle.manifest), limits)
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest), limits)
     engine.start()
     translator, plain, marked = Translator(bundle, engine), TranslationOptions(), HTML
     try:

@@ -30,7 +30,7 @@ import tensorflow as tf
 
 from app.bundle.store import load_bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from tests.benchmarks.keras_loop import Tokens, loop, with_function, with_predict
@@ -78,7 +78,7 @@ def untrained_run(config: RunConfig, folder: Path) -> RunConfig:
 
 def started_engine(folder: Path) -> Engine:
     bundle = load_bundle(folder)
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), ModelFacts.of(bundle.manifest))
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest))
     engine.start()
     return engine
 
@@ -105,7 +105,7 @@ def report(config: RunConfig, run: Path, options: argparse.Namespace) -> None:
     tokenizer = load_run_tokenizer(config, run)
     model = load_best_model(config, run, tokenizer.vocabulary_size)
     engines = {precision: started_engine(run / precision) for precision in ("float32", "int8")}
-    facts = ModelFacts.of(load_bundle(run / "float32").manifest)
+    facts = DecodingModel.of(load_bundle(run / "float32").manifest)
     dev = TokenPairs.load(run / "dev.npz")
     sources = [source for source, _ in spread_pairs(dev, max(options.batch), facts.max_source_tokens)]
     caps = [min(options.target_tokens, facts.target_cap(len(source))) for source in sources]

@@ -30,8 +30,7 @@ from app.bundle.manifest import (
 from app.bundle.signature import GraphSignature, Signature, StateSpec, TensorSpec
 from app.bundle.store import Bundle, load_bundle, save_bundle
 from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID, PAD_ID, UNK_ID, CharacterTokenizer
-from app.engine.model import ModelFacts
-from app.engine.sessions import Arrays, Encoded, Stepped
+from app.engine.model import Arrays, DecodingModel, Encoded, Stepped
 
 ALPHABET: Final = (
     "\n\t"
@@ -75,9 +74,9 @@ def english_to_french_tokenizer() -> CharacterTokenizer:
     return CharacterTokenizer(ALPHABET)
 
 
-def facts_of(vocabulary_size: int, states: tuple[StateSpec, ...], max_target_tokens: int = MAX_SOURCE) -> ModelFacts:
+def facts_of(vocabulary_size: int, states: tuple[StateSpec, ...], max_target_tokens: int = MAX_SOURCE) -> DecodingModel:
     """Facts with a length ratio that never cuts before ``max_target_tokens`` in a test of ordinary length."""
-    return ModelFacts(
+    return DecodingModel(
         states=states,
         vocabulary_size=vocabulary_size,
         pad_id=PAD_ID,
@@ -149,7 +148,7 @@ class TextMachine:
                     self._map[token_id] = upper[0]
 
     @property
-    def facts(self) -> ModelFacts:
+    def facts(self) -> DecodingModel:
         states: tuple[StateSpec, ...] = (StateSpec(name="state_position", moves="hypothesis"),)
         if not self.has_memory:
             states += (StateSpec(name="state_text", moves="source"), StateSpec(name="state_length", moves="source"))
@@ -215,7 +214,7 @@ class HashMachine:
         self._table = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
 
     @property
-    def facts(self) -> ModelFacts:
+    def facts(self) -> DecodingModel:
         states = (StateSpec(name="state_hash", moves="hypothesis"), StateSpec(name="state_salt", moves="source"))
         return replace(facts_of(self.vocabulary_size, states), max_target_tokens=24)
 

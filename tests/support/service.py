@@ -14,8 +14,8 @@ import uvicorn
 from app.__main__ import connection_maker
 from app.api.observability.spans import Spans
 from app.bundle.store import Bundle
-from app.engine.threads import ThreadShare
 from app.main import create_app
+from app.server.cpus import ThreadShare
 from app.serving.registry import OpenedGraphs
 from app.settings import Settings
 from tests.support.fakes import Machine, TextMachine, fake_bundle, text_machine

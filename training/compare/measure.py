@@ -9,7 +9,7 @@ from sacrebleu.metrics.bleu import BLEU
 
 from app.bundle.store import load_bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from training.compare.results import LengthScore, Result, Score
@@ -115,7 +115,7 @@ def _speed(folder: Path, pairs: Sequence[Pair]) -> tuple[float, float]:
     """Tokens and characters that one thread writes in a second of processor time, greedily, as many rows at a time as
     the engine takes."""
     bundle = load_bundle(folder)
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), ModelFacts.of(bundle.manifest, bundle.tokenizer))
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest, bundle.tokenizer))
     engine.start()
     try:
         limit = bundle.manifest.limits.max_source_tokens

@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from app.bundle.store import Bundle
 from app.bundle.tokenizers.tokenizer import PAD_ID
-from app.engine.sessions import Graphs
+from app.engine.model import Graphs
 from app.engine.states import padded_width
 
 # Sentences that mean nearly the same stand together.

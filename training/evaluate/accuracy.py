@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.bundle.store import Bundle, load_bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from training.config import RunConfig
@@ -102,7 +102,7 @@ def measure_accuracy(folder: Path, questions: Sequence[Question], threads: int =
     in a task of digits.
     """
     bundle = load_bundle(folder)
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=threads), ModelFacts.of(bundle.manifest))
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=threads), DecodingModel.of(bundle.manifest))
     engine.start()
     counts: defaultdict[Group, list[int]] = defaultdict(lambda: [0, 0])
     try:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.bundle.tokenizers.tokenizer import BOS_ID, PAD_ID
-from app.engine.sessions import Graphs
+from app.engine.model import Graphs
 
 
 def forced_attention(

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from app.bundle.manifest import Quality
 from app.bundle.store import Bundle
 from app.bundle.tokenizers.tokenizer import EOS_ID
-from app.engine.sessions import Graphs
+from app.engine.model import Graphs
 from training.evaluate.forced_decoding import forced_attention
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from app.bundle.store import load_bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from app.errors import PasserelleError
@@ -23,7 +23,7 @@ def sample(
         raise ConfigError(f"{config.name} translates; sample needs a decoder alone (corpus.sides = 'target')")
     bundle = load_bundle(folder)
     begun = tuple(bundle.tokenizer.encode(prefix))
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), ModelFacts.of(bundle.manifest))
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest))
     engine.start()
     try:
         options = [

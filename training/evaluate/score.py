@@ -11,7 +11,7 @@ from sacrebleu.metrics.chrf import CHRF
 from app.bundle.manifest import LengthScore, Quality
 from app.bundle.store import load_bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sessions import OnnxGraphs
 from app.translation.translator import TranslationOptions, Translator
 from training.data.corpus import Pair
@@ -57,7 +57,7 @@ def opened(
     another."""
     bundle = load_bundle(folder).between(source, target)
     engine = Engine(
-        OnnxGraphs(bundle, provider="cpu", threads=threads), ModelFacts.of(bundle.manifest, bundle.tokenizer)
+        OnnxGraphs(bundle, provider="cpu", threads=threads), DecodingModel.of(bundle.manifest, bundle.tokenizer)
     )
     engine.start()
     try:

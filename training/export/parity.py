@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from app.bundle.store import Bundle
 from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID, PAD_ID
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel, Graphs
 from app.engine.sequence import Hypothesis, SearchOptions
-from app.engine.sessions import Graphs, OnnxGraphs
+from app.engine.sessions import OnnxGraphs
 from training.arrays import to_numpy
 from training.data.dataset import TokenPairs
 from training.errors import ParityError
@@ -69,7 +69,7 @@ def _check_tokens(
     length_penalty: float,
 ) -> None:
     """The engine decodes every source to the very tokens of the reference."""
-    facts, reference, write = ModelFacts.of(bundle.manifest), ReferenceDecoder(model), bundle.tokenizer.decode
+    facts, reference, write = DecodingModel.of(bundle.manifest), ReferenceDecoder(model), bundle.tokenizer.decode
     # The reference knows no guard: a model that goes round in circles must do so in both.
     options = SearchOptions(beam_size=beam_size, length_penalty=length_penalty, loop_guard=False)
     each = [replace(options, prefix=begun(pair)) for pair in pairs]
@@ -102,7 +102,7 @@ def _decode(
     together: bool = True,
 ) -> list[Hypothesis]:
     """The best hypothesis of every source, decoded all together or one after the other."""
-    engine = Engine(graphs, ModelFacts.of(bundle.manifest))
+    engine = Engine(graphs, DecodingModel.of(bundle.manifest))
     engine.start()
     try:
         if together:

@@ -15,10 +15,9 @@ from sacrebleu.metrics.bleu import BLEU
 from app.bundle.store import load_bundle
 from app.bundle.tokenizers.tokenizer import EOS_ID
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
-from app.engine.search.beam import normalised
-from app.engine.sequence import Hypothesis, SearchOptions
-from app.engine.sessions import Graphs, OnnxGraphs
+from app.engine.model import DecodingModel, Graphs
+from app.engine.sequence import Hypothesis, SearchOptions, normalise_score
+from app.engine.sessions import OnnxGraphs
 from training.data.corpus import Pair
 from training.evaluate.forced_decoding import forced_attention
 
@@ -48,7 +47,7 @@ def candidates(bundle_folder: Path, sources: Sequence[str], beam_size: int) -> I
     """For each source its hypotheses, as many as the beam is wide, from one search."""
     bundle = load_bundle(bundle_folder)
     graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
-    engine = Engine(graphs, ModelFacts.of(bundle.manifest, bundle.tokenizer))
+    engine = Engine(graphs, DecodingModel.of(bundle.manifest, bundle.tokenizer))
     options = SearchOptions(beam_size, beam_size, bundle.manifest.search.length_penalty)
     engine.start()
     try:
@@ -93,5 +92,5 @@ def choose(found: Sequence[Sequence[Candidate]], length_penalty: float, coverage
 
 
 def _score(candidate: Candidate, length_penalty: float, coverage_penalty: float) -> float:
-    score = normalised(candidate.total, candidate.length, length_penalty)
+    score = normalise_score(candidate.total, candidate.length, length_penalty)
     return score + coverage_penalty * candidate.uncovered

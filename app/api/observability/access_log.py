@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from starlette.types import Scope
 
 from app.api.responses import speaks_deepl
-from app.engine.histogram import SECONDS, Histogram
+from app.engine.metrics import SECONDS, Histogram
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")

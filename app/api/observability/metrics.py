@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from app.api.call import key_of, service_of
 from app.api.observability.access_log import Traffic
-from app.engine.histogram import Histogram
+from app.engine.metrics import Histogram
 from app.serving.container import Serving
 from app.serving.registry import ServedBundle
 
@@ -108,7 +108,7 @@ def _of_queues(bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
 
 
 def _of_steps(bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
-    paces = {folder: entry.engine.pace for folder, entry in bundles.items()}
+    paces = {folder: entry.engine.step_metrics for folder, entry in bundles.items()}
     yield _histogram(
         "step_seconds",
         "One step of the engine, with the encoding of newcomers.",
@@ -131,7 +131,7 @@ def _of_steps(bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
 
 
 def _of_sequences(bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
-    tallies = {folder: entry.engine.tally for folder, entry in bundles.items()}
+    tallies = {folder: entry.engine.sequence_metrics for folder, entry in bundles.items()}
     source = _counter("source_tokens", "Tokens of the segments put into the queue.", _BUNDLE)
     target = _counter("target_tokens", "Tokens of the best translation of each segment.", _BUNDLE)
     ended = _counter("sequences", "Segments that ended.", ("bundle", "finish_reason"))

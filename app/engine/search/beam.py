@@ -1,69 +1,38 @@
-"""Which token comes next: greedy and beam, as pure functions over scores.
+"""Beam search: the ``beam_size`` best hypotheses of one length live on, ranked by the sums of their log probabilities.
 
-A score is a log probability. A hypothesis of ``length`` scored tokens (its eos counts) is ranked by its normalised
-score. A beam of one is decoded greedily, whatever its length penalty.
+A beam of one without conditions is decoded by ``app.engine.search.greedy``, whatever its length penalty.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine.repetition import LoopGuard, blocked_tokens
-from app.engine.sequence import MAX_SEED, FinishReason, Hypothesis, SearchOptions
+from app.engine.model import DecodingModel
+from app.engine.repetition import LoopGuard, blocked_tokens, tokens_before_repeats
+from app.engine.sequence import FinishReason, Hypothesis, LiveHypothesis, Outcome, Sequence, normalise_score
+from app.engine.states import Step
+from app.errors import StepFailed
 
-# A single hypothesis must show more candidates than it can be forbidden: phrases of two or three lengths may close at
-# the same token, hardly ever more.
+# A single hypothesis must show more candidates than can be forbidden to it: phrases of two or three lengths may close
+# at the same token, hardly ever more.
 _MOST_CLOSING: Final = 4
 
-
-def normalised(total: float, length: int, length_penalty: float) -> float:
-    """``total / ((5 + length) / 6) ** length_penalty``: Wu et al. 2016, "Google's Neural Machine Translation System",
-    equation 14, without its coverage term. 0 compares plain sums, which favours short translations.
-    """
-    return float(total / ((5.0 + length) / 6.0) ** length_penalty)
-
-
-class LiveHypothesis(NamedTuple):
-    """A translation begun: its tokens, the score of each, and their sum.
-
-    ``alignment``: of each token the place attended to most in the source; None if nobody asked.
-    """
-
-    token_ids: tuple[int, ...]
-    token_scores: tuple[float, ...]
-    total: float
-    alignment: tuple[int, ...] | None = None
-
-    def ended(self, reason: FinishReason, length_penalty: float) -> Hypothesis:
-        score = normalised(self.total, len(self.token_scores), length_penalty)
-        return Hypothesis(self.token_ids, score, self.token_scores, reason, self.alignment)
-
-    def stopped(self, score: float, length_penalty: float) -> Hypothesis:
-        """Ended by an eos of this score."""
-        whole = LiveHypothesis(self.token_ids, (*self.token_scores, score), self.total + score, self.alignment)
-        return whole.ended(FinishReason.STOP, length_penalty)
-
-    def extended(self, token_id: int, score: float, place: int) -> "LiveHypothesis":
-        """One token longer. ``place``: where in the source the token was found; not kept if nobody asked."""
-        alignment = None if self.alignment is None else (*self.alignment, place)
-        return LiveHypothesis((*self.token_ids, token_id), (*self.token_scores, score), self.total + score, alignment)
-
-    def shortened(self, tokens: int) -> "LiveHypothesis":
-        """So many tokens shorter."""
-        left, scores = len(self.token_ids) - tokens, self.token_scores[: len(self.token_scores) - tokens]
-        alignment = None if self.alignment is None else self.alignment[:left]
-        return LiveHypothesis(self.token_ids[:left], scores, sum(scores), alignment)
+# One way on: the index of the live hypothesis, the token, and the token's score.
+Candidate = tuple[int, int, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Beam:
-    """``live``: at most beam_size, of one length, best first; ``kept``: the best finished ones, unique, best first.
+    """All hypotheses of a sequence between two steps. It never changes in place.
 
-    ``looped``: the best of those that began to repeat themselves, cut before that.
+    Attributes:
+        live: at most ``beam_size`` hypotheses of one length, best first.
+        kept: the best finished ones, unique, best first.
+        looped: the best of those that began to repeat themselves, cut before the repetition.
     """
 
     live: tuple[LiveHypothesis, ...] = (LiveHypothesis((), (), 0.0),)
@@ -71,199 +40,222 @@ class Beam:
     looped: tuple[Hypothesis, ...] = ()
 
 
-def pick_greedy(
-    scores: NDArray[np.float32], score_ids: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], list[int], list[float]]:
-    """The best token of every row: as the array [rows] that the next step reads, as a list, and the list of scores."""
-    tokens = score_ids[:, 0].astype(np.int32)
-    return tokens, tokens.tolist(), scores[:, 0].tolist()
+@dataclass(slots=True)
+class Draft:
+    """The parts of the next beam while a step collects them; ``parents``: which hypothesis each of ``live`` extends."""
+
+    live: list[LiveHypothesis] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    finished: list[Hypothesis] = field(default_factory=list)
+    looped: list[Hypothesis] = field(default_factory=list)
 
 
-def candidates_needed(options: SearchOptions, cap: int, vocabulary_size: int) -> int:
-    """How many candidates a row must show.
+class BeamSearch:
+    """The beam search of one sequence; implements ``Search``. Live hypothesis i is in row i of ``rows``, the rows
+    beyond are idle.
 
-    Twice the beam: at most beam_size are eos, so enough others remain. Where tokens may be blocked, one more for each
-    that can be: no more than the tokens before.
+    Attributes:
+        rows: of the batch.
+        beam: the hypotheses so far.
     """
-    if options.is_plain:
-        return 1
-    chosen_from = options.top_k if options.temperature else 2 * options.beam_size
-    if options.beam_size == 1 and options.loop_guard:
-        chosen_from += _MOST_CLOSING
-    return min(chosen_from + (cap if options.no_repeat_ngram else 0), vocabulary_size)
 
+    def __init__(self, sequence: Sequence, rows: list[int], model: DecodingModel, has_attention: bool) -> None:
+        self.rows = rows
+        self._sequence = sequence
+        self._options = sequence.options
+        self._model = model
+        self._is_aligned = sequence.options.align and has_attention
+        self._guard = LoopGuard(sequence.source_ids[:-1], model.words) if sequence.options.loop_guard else None
+        self.beam = Beam(live=(LiveHypothesis((), (), 0.0, () if self._is_aligned else None),))
 
-def within_prefix(beam: Beam, options: SearchOptions, places: Sequence[int] | None) -> Beam | None:
-    """The beam with the next token of its prefix, which costs nothing; None where the prefix is written."""
-    written = len(beam.live[0].token_ids)
-    if written >= len(options.prefix):
+    def candidates(self) -> int:
+        """Twice the beam: at most ``beam_size`` are eos, so enough others remain. Where tokens may be blocked, one more
+        for each that can be: no more than the tokens before.
+        """
+        return self._extra_candidates(2 * self._options.beam_size)
+
+    def _extra_candidates(self, count: int) -> int:
+        if self._options.beam_size == 1 and self._options.loop_guard:
+            count += _MOST_CLOSING
+        if self._options.no_repeat_ngram:
+            count += self._sequence.cap
+        return min(count, self._model.vocabulary_size)
+
+    def advance(self, step: Step) -> Outcome | None:
+        """One token further; see ``extend``."""
+        live_rows = self.rows[: len(self.beam.live)]
+        offsets = None
+        if self._is_aligned:
+            offsets = [step.attended_offset(row, self._sequence.source_tokens) for row in live_rows]
+        parents = self.extend(step.scores[live_rows], step.score_ids[live_rows], offsets)
+        if self.is_settled():
+            # What still lives has lost to what is kept: only hypotheses that looped may fill up behind.
+            outcome = [*self.beam.kept, *self.beam.looped][: self._options.hypotheses]
+            return outcome or fail_without_numbers(float(step.scores[live_rows[0], 0]))
+        step.continue_rows(self.rows, parents, [live.token_ids[-1] for live in self.beam.live])
         return None
-    return Beam((beam.live[0].extended(options.prefix[written], 0.0, places[0] if places else 0),))
+
+    def extend(
+        self, scores: NDArray[np.float32], score_ids: NDArray[np.int64], offsets: SequenceOf[int] | None = None
+    ) -> list[int]:
+        """Extend the beam by one token. Within the prefix a single hypothesis lives, and its next token costs nothing.
+
+        Args:
+            scores: ``[live, candidates]``, row i belongs to live hypothesis i, best first.
+            score_ids: ``[live, candidates]``, the tokens of ``scores``.
+            offsets: ``[live]``, the source token that each live hypothesis attends to most; None without alignment.
+
+        Returns:
+            For each hypothesis that lives on, the index of the live hypothesis that it extends.
+        """
+        first, prefix = self.beam.live[0], self._options.prefix
+        written = len(first.token_ids)
+        if written < len(prefix):
+            self.beam = Beam((first.extend(prefix[written], 0.0, offsets[0] if offsets else 0),))
+            return [0]
+        return self._extend_freely(scores, score_ids, offsets)
+
+    def _extend_freely(
+        self, scores: NDArray[np.float32], score_ids: NDArray[np.int64], offsets: SequenceOf[int] | None
+    ) -> list[int]:
+        """The candidates of all live hypotheses are ranked by their sums; equal sums by the rank of the hypothesis and
+        then of the token. An eos among the first ``beam_size`` ends its hypothesis, an eos behind is ignored; the best
+        ``beam_size`` others live on. At the cap only an eos may follow, and what is not finished then is cut. A
+        hypothesis that closes a loop does not live on: the next one takes its row, and it is the outcome only where
+        there is no other.
+        """
+        beam_size, beam, draft = self._options.beam_size, self.beam, Draft()
+        at_cap = len(beam.live[0].token_ids) == self._sequence.cap
+        ended: set[int] = set()
+        for rank, (parent, token_id, score) in enumerate(self._rank(scores, score_ids)):
+            if not math.isfinite(score):  # a token that is forbidden, or scores that are no numbers
+                continue
+            if rank >= beam_size and len(draft.live) == beam_size:
+                break
+            if token_id == self._model.eos_id:
+                if rank < beam_size:
+                    draft.finished.append(beam.live[parent].stop(score, self._options.length_penalty))
+                    ended.add(parent)
+            elif not at_cap and len(draft.live) < beam_size:
+                self._grow(draft, (parent, token_id, score), offsets)
+        if at_cap:
+            self._cut_at_cap(draft, [one for parent, one in enumerate(beam.live) if parent not in ended])
+            return []
+        forbids = self._options.no_repeat_ngram or self._guard is not None
+        if forbids and not (draft.live or draft.finished) and math.isfinite(scores[0, 0]):
+            # Every token is forbidden.
+            draft.looped += self._finish_all(beam.live, FinishReason.REPETITION)
+        self.beam = self._merge(draft)
+        return draft.parents
+
+    def _grow(self, draft: Draft, candidate: Candidate, offsets: SequenceOf[int] | None) -> None:
+        """Add a live hypothesis with one more token to the draft; if that closes a loop, add it as looped."""
+        parent, token_id, score = candidate
+        longer = self.beam.live[parent].extend(token_id, score, offsets[parent] if offsets else 0)
+        excess = self._guard.excess(longer.token_ids) if self._guard is not None else 0
+        if excess:
+            draft.looped += self._finish_all([longer.shorten(excess)], FinishReason.REPETITION)
+        else:
+            draft.live.append(longer)
+            draft.parents.append(parent)
+
+    def _merge(self, draft: Draft) -> Beam:
+        count = self._options.hypotheses
+        kept = keep_best((*self.beam.kept, *draft.finished), count)
+        return Beam(tuple(draft.live), kept, keep_best((*self.beam.looped, *draft.looped), count))
+
+    def _cut_at_cap(self, draft: Draft, unfinished: list[LiveHypothesis]) -> None:
+        """What ran up to the cap beside a loop is seldom more than the same loop with a flaw, so it comes last."""
+        merged, count = self._merge(draft), self._options.hypotheses
+        kept = (*merged.kept, *merged.looped[: count - len(merged.kept)])
+        self.beam = Beam((), self._fill(kept, unfinished, FinishReason.LENGTH))
+
+    def _rank(self, scores: NDArray[np.float32], score_ids: NDArray[np.int64]) -> list[Candidate]:
+        """The candidates of all live hypotheses, best sum first."""
+        live = self.beam.live
+        allowed = self._block(scores, score_ids)
+        count = allowed.shape[1]
+        totals = (np.array([hypothesis.total for hypothesis in live])[:, None] + allowed).ravel()
+        order = np.argsort(-totals, kind="stable")[: 2 * self._options.beam_size]
+        tokens = score_ids[: len(live), :count].ravel()[order].tolist()
+        return list(zip((order // count).tolist(), tokens, allowed.ravel()[order].tolist(), strict=True))
+
+    def _block(self, scores: NDArray[np.float32], score_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The scores ``[live, candidates]``, no more candidates than this search needs, -inf where one is blocked."""
+        live, count = self.beam.live, min(scores.shape[1], self.candidates())
+        allowed = scores[: len(live), :count].astype(np.float64)
+        for row, hypothesis in enumerate(live):
+            blocked: set[int] | frozenset[int] = frozenset()
+            if self._guard is not None:
+                blocked = self._guard.closing_after(hypothesis.token_ids)
+            if self._options.no_repeat_ngram:
+                repeated = blocked_tokens(hypothesis.token_ids, self._options.no_repeat_ngram)
+                blocked |= repeated - {self._model.eos_id}
+            if blocked:
+                allowed[row, np.isin(score_ids[row, :count], list(blocked))] = -np.inf
+        return allowed
+
+    def is_settled(self) -> bool:
+        """True if no live hypothesis can beat the worst one kept.
+
+        A sum only falls, so the best that a live hypothesis can reach is to end at once, with a certain eos. With a
+        length penalty it might still win by growing much longer at nearly no cost; the search does not wait for that,
+        which in practice would decode up to the cap.
+        """
+        beam, options = self.beam, self._options
+        if not beam.live or (options.beam_size == 1 and beam.kept):
+            return True
+        if len(beam.kept) < options.hypotheses:
+            return False
+        best = beam.live[0]
+        hope = normalise_score(best.total, len(best.token_ids) + 1, options.length_penalty)
+        return hope <= beam.kept[-1].score
+
+    def settled(self) -> tuple[int, ...]:
+        """The tokens that all hypotheses which can still win have in common."""
+        live = [one.token_ids[: tokens_before_repeats(one.token_ids)] for one in self.beam.live]
+        ended = [hypothesis.token_ids for hypothesis in (*self.beam.kept, *self.beam.looped)]
+        return common_prefix([*live, *ended])
+
+    def cut(self, reason: FinishReason) -> list[Hypothesis]:
+        """The finished hypotheses, then the live ones cut, then those that looped. Empty only where no candidate had
+        a score that is a number.
+        """
+        beam = self.beam
+        found = self._fill(beam.kept, list(beam.live), reason)
+        return [*found, *beam.looped[: self._options.hypotheses - len(found)]]
+
+    def _fill(
+        self, kept: tuple[Hypothesis, ...], live: list[LiveHypothesis], reason: FinishReason
+    ) -> tuple[Hypothesis, ...]:
+        """Live hypotheses, cut, behind those that are finished, where these are too few.
+
+        A cut hypothesis did not pay for its end, so its score is not compared with that of a finished one.
+        """
+        cut = tuple(self._finish_all(live, reason))
+        return (*kept, *keep_best(cut, self._options.hypotheses - len(kept)))
+
+    def _finish_all(self, live: SequenceOf[LiveHypothesis], reason: FinishReason) -> list[Hypothesis]:
+        return [one.finish(reason, self._options.length_penalty) for one in live]
 
 
-def advance_beam(
-    beam: Beam,
-    scores: NDArray[np.float32],
-    score_ids: NDArray[np.int64],
-    options: SearchOptions,
-    cap: int,
-    eos_id: int,
-    places: Sequence[int] | None = None,
-    guard: LoopGuard | None = None,
-) -> tuple[Beam, list[int]]:
-    """One token further.
-
-    The candidates of all live hypotheses are ranked by their sums, equal sums by the rank of the hypothesis and then of
-    the token. An eos among the first beam_size ends its hypothesis, an eos behind is ignored; the best beam_size others
-    live on; at first only the prefix does. At the cap only an eos may follow, and what is not finished then is cut. One
-    that closes a loop does not live on: its place is for the next, and it is the outcome only where there is no other.
-
-    :param scores: [rows, candidates], row i belongs to live hypothesis i, best first; rows beyond are not looked at.
-    :param places: [rows], where in the source each live hypothesis looked in this step; only if that is to be kept.
-    :param guard: of the source; None lets loops be.
-    :returns: the beam after the step, and for each hypothesis living on, the live hypothesis it comes from.
-    """
-    begun = within_prefix(beam, options, places)
-    if begun is not None:
-        return begun, [0]
-    written = len(beam.live[0].token_ids)
-    at_cap = written == cap
-    live: list[LiveHypothesis] = []
-    parents: list[int] = []
-    finished: list[Hypothesis] = []
-    looped: list[Hypothesis] = []
-    ended: set[int] = set()
-    ranked = _ranked(beam.live, scores, score_ids, options, cap, eos_id, guard)
-    for rank, (parent, token_id, score) in enumerate(ranked):
-        if not math.isfinite(score):  # a token that is forbidden, or scores that are no numbers
-            continue
-        if rank >= options.beam_size and len(live) == options.beam_size:
-            break
-        origin = beam.live[parent]
-        if token_id == eos_id:
-            if rank < options.beam_size:
-                finished.append(origin.stopped(score, options.length_penalty))
-                ended.add(parent)
-        elif not at_cap and len(live) < options.beam_size:
-            longer = origin.extended(token_id, score, places[parent] if places else 0)
-            excess = guard.excess(longer.token_ids) if guard is not None else 0
-            if excess:
-                looped.append(longer.shortened(excess).ended(FinishReason.REPETITION, options.length_penalty))
-            else:
-                live.append(longer)
-                parents.append(parent)
-    kept = keep_best((*beam.kept, *finished), options.hypotheses)
-    forbids = options.no_repeat_ngram or guard is not None
-    if forbids and not (live or finished or at_cap) and math.isfinite(scores[0, 0]):
-        # Nothing is left that is not forbidden.
-        looped += [one.ended(FinishReason.REPETITION, options.length_penalty) for one in beam.live]
-    repeating = keep_best((*beam.looped, *looped), options.hypotheses)
-    if not at_cap:
-        return Beam(tuple(live), kept, repeating), parents
-    # What ran up to the cap beside a loop is seldom more than the same loop with a flaw.
-    kept = (*kept, *repeating[: options.hypotheses - len(kept)])
-    cut = [one for parent, one in enumerate(beam.live) if parent not in ended]
-    return Beam((), _fill(kept, cut, options, FinishReason.LENGTH)), []
-
-
-def _ranked(
-    live: tuple[LiveHypothesis, ...],
-    scores: NDArray[np.float32],
-    score_ids: NDArray[np.int64],
-    options: SearchOptions,
-    cap: int,
-    eos_id: int,
-    guard: LoopGuard | None,
-) -> list[tuple[int, int, float]]:
-    """The best candidates of all live hypotheses as (live hypothesis, token, its score), best sum first.
-
-    With a temperature a single one, drawn.
-    """
-    count = min(scores.shape[1], candidates_needed(options, cap, scores.shape[1]))
-    chosen = scores[: len(live), :count].astype(np.float64)
-    for row, hypothesis in enumerate(live):
-        blocked: set[int] | frozenset[int] = (
-            guard.closing_after(hypothesis.token_ids) if guard is not None else frozenset()
-        )
-        if options.no_repeat_ngram:
-            blocked |= blocked_tokens(hypothesis.token_ids, options.no_repeat_ngram) - {eos_id}
-        if blocked:
-            chosen[row, np.isin(score_ids[row, :count], list(blocked))] = -np.inf
-    if options.temperature:
-        drawn = draw(chosen[0], options, len(live[0].token_ids))
-        return [(0, int(score_ids[0, drawn]), float(chosen[0, drawn]))]
-    totals = (np.array([hypothesis.total for hypothesis in live])[:, None] + chosen).ravel()
-    order = np.argsort(-totals, kind="stable")[: 2 * options.beam_size]
-    tokens = score_ids[: len(live), :count].ravel()[order].tolist()
-    return list(zip((order // count).tolist(), tokens, chosen.ravel()[order].tolist(), strict=True))
-
-
-def draw(scores: NDArray[np.float64], options: SearchOptions, position: int) -> int:
-    """Which of the candidates comes next: drawn with the probabilities of their scores divided by the temperature.
-
-    By the largest of the sums of each and a number of Gumbel's distribution (Gumbel 1954, "Statistical Theory of
-    Extreme Values"). The numbers depend on the seed and the position alone, so on no other row.
-
-    :param scores: [candidates] log probabilities, best first; -inf where forbidden. Only the first ``top_k`` possible
-        ones are drawn from.
-    """
-    possible = np.flatnonzero(np.isfinite(scores))[: options.top_k]
-    if not len(possible):
-        return 0
-    numbers = np.random.Generator(np.random.Philox(key=options.seed, counter=position)).gumbel(size=options.top_k)
-    return int(possible[np.argmax(scores[possible] / options.temperature + numbers[: len(possible)])])
-
-
-def derived_seed(seed: int, number: int) -> int:
-    """The seed of the so manieth further draw: another for each, and none that a caller is likely to choose."""
-    (derived,) = np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)
-    return int(derived) & MAX_SEED
-
-
-def _fill(
-    kept: tuple[Hypothesis, ...],
-    live: list[LiveHypothesis],
-    options: SearchOptions,
-    reason: FinishReason,
-) -> tuple[Hypothesis, ...]:
-    """Live hypotheses, cut, behind those that are finished, where these are too few.
-
-    A cut hypothesis did not pay for its end, so its score is not compared with that of a finished one.
-    """
-    cut = tuple(one.ended(reason, options.length_penalty) for one in live)
-    return (*kept, *keep_best(cut, options.hypotheses - len(kept)))
-
-
-def cut_beam(beam: Beam, options: SearchOptions, reason: FinishReason) -> tuple[Hypothesis, ...]:
-    """The outcome of a beam that goes on no further: what is finished, then the live ones cut, then those that looped.
-
-    Empty only where no candidate had a score that is a number.
-    """
-    found = _fill(beam.kept, list(beam.live), options, reason)
-    return (*found, *beam.looped[: options.hypotheses - len(found)])
+def fail_without_numbers(score: float) -> StepFailed:
+    """The error of a sequence whose scores are no numbers."""
+    return StepFailed(f"the decoder step gave the score {score} for the best token; no translation can be found")
 
 
 def keep_best(finished: tuple[Hypothesis, ...], count: int) -> tuple[Hypothesis, ...]:
-    """The ``count`` best of different tokens, best first; of equal ones the first found stays."""
+    """The ``count`` best hypotheses of different tokens, best first; of equal ones the first found stays."""
     unique: dict[tuple[int, ...], Hypothesis] = {}
     for hypothesis in finished:
         unique.setdefault(hypothesis.token_ids, hypothesis)
     return tuple(sorted(unique.values(), key=lambda hypothesis: -hypothesis.score)[:count])
 
 
-def is_settled(beam: Beam, options: SearchOptions, cap: int) -> bool:
-    """Can no live hypothesis beat the worst one kept any more?
-
-    A sum only falls, so the best that a live hypothesis can hope for is to end at once, with a certain eos. With a
-    length penalty it might still win by growing much longer at nearly no cost; ``options.exhaustive`` waits for that
-    too, which in practice decodes up to the cap.
-    """
-    if not beam.live or (options.beam_size == 1 and beam.kept):
-        return True
-    if options.branching:
-        return False  # each goes its way to its end
-    if len(beam.kept) < options.hypotheses:
-        return False
-    best = beam.live[0]
-    length = (cap if options.exhaustive else len(best.token_ids)) + 1
-    return normalised(best.total, length, options.length_penalty) <= beam.kept[-1].score
+def common_prefix(sequences: SequenceOf[tuple[int, ...]]) -> tuple[int, ...]:
+    """The tokens that all sequences begin with; there is at least one sequence."""
+    first, last = min(sequences), max(sequences)  # in lexicographic order: what these two share, all share
+    for length, (one, other) in enumerate(zip(first, last, strict=False)):
+        if one != other:
+            return first[:length]
+    return first[: len(last)]

@@ -1,93 +1,77 @@
-"""Other ways on from one place: each next token that could stand there, and after it the best one at every step."""
+"""Branching search: each of the likeliest next tokens at one offset, and behind it the best token at every step."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence as SequenceOf
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine.repetition import LoopGuard
-from app.engine.search.beam import Beam, LiveHypothesis, keep_best, within_prefix
-from app.engine.sequence import FinishReason, SearchOptions
+from app.engine.search.beam import BeamSearch, Candidate, Draft
+from app.engine.sequence import FinishReason, LiveHypothesis
 
 
-def is_open(hypothesis: LiveHypothesis, options: SearchOptions) -> bool:
-    """May it still go several ways? At the end of the prefix, and behind it until what is asked for is written."""
-    free = hypothesis.token_ids[len(options.prefix) :]
-    return not free or (options.allowed is not None and options.allowed(free) is not None)
+class BranchingSearch(BeamSearch):
+    """A beam whose hypotheses branch only at the end of the prefix, and then each go their own way to their end.
 
-
-def branch_candidates(beam: Beam, options: SearchOptions, vocabulary_size: int) -> int:
-    """How many candidates a row must show in the next step. Where only some tokens are allowed: all."""
-    if len(beam.live[0].token_ids) < len(options.prefix) or not any(is_open(one, options) for one in beam.live):
-        return 1
-    return vocabulary_size if options.allowed is not None else min(options.beam_size, vocabulary_size)
-
-
-def advance_branches(
-    beam: Beam,
-    scores: NDArray[np.float32],
-    score_ids: NDArray[np.int64],
-    options: SearchOptions,
-    cap: int,
-    eos_id: int,
-    places: Sequence[int] | None = None,
-    guard: LoopGuard | None = None,
-) -> tuple[Beam, list[int]]:
-    """One token further; parameters and result are those of ``advance_beam``.
-
-    A hypothesis that went its way takes its best token. The places that are left go to the best candidates of those
-    that are still open, by their sums. An eos ends a hypothesis, and takes its place too.
+    With ``SearchOptions.allowed`` they may go on branching until the tokens that it asks for are written.
     """
-    begun = within_prefix(beam, options, places)
-    if begun is not None:
-        return begun, [0]
-    written = len(beam.live[0].token_ids)
-    chosen: list[tuple[int, int, float]] = []
-    opened: list[tuple[int, int, float]] = []
-    for parent, hypothesis in enumerate(beam.live):
-        if is_open(hypothesis, options):
-            opened += _allowed(parent, hypothesis, scores[parent], score_ids[parent], options)
-        else:
-            chosen.append((parent, int(score_ids[parent, 0]), float(scores[parent, 0])))
-    places_left = options.beam_size - len(chosen) - len(beam.kept) - len(beam.looped)
-    opened.sort(key=lambda candidate: -(beam.live[candidate[0]].total + candidate[2]))
-    live, parents = [], []
-    kept, looped = list(beam.kept), list(beam.looped)
-    for parent, token_id, score in [*chosen, *opened[:places_left]]:
-        origin = beam.live[parent]
-        if not math.isfinite(score):
-            continue
-        if token_id == eos_id:
-            kept.append(origin.stopped(score, options.length_penalty))
-        elif written == cap:
-            kept.append(origin.ended(FinishReason.LENGTH, options.length_penalty))
-        else:
-            longer = origin.extended(token_id, score, places[parent] if places else 0)
-            excess = guard.excess(longer.token_ids) if guard is not None else 0
-            if excess:
-                looped.append(longer.shortened(excess).ended(FinishReason.REPETITION, options.length_penalty))
+
+    def candidates(self) -> int:
+        """One where no hypothesis may branch. Where only some tokens are allowed: the whole vocabulary."""
+        live, options = self.beam.live, self._options
+        if len(live[0].token_ids) < len(options.prefix) or not any(map(self._is_open, live)):
+            return 1
+        size = self._model.vocabulary_size
+        return size if options.allowed is not None else min(options.beam_size, size)
+
+    def _is_open(self, hypothesis: LiveHypothesis) -> bool:
+        """Whether it may branch: at the end of the prefix, and behind it until the allowed tokens are written."""
+        allowed, free = self._options.allowed, hypothesis.token_ids[len(self._options.prefix) :]
+        return not free or (allowed is not None and allowed(free) is not None)
+
+    def _extend_freely(
+        self, scores: NDArray[np.float32], score_ids: NDArray[np.int64], offsets: SequenceOf[int] | None
+    ) -> list[int]:
+        """A hypothesis that does not branch takes its best token. The best candidates of those that branch, by their
+        sums, take the rows that are left. An eos ends a hypothesis, and takes a row too.
+        """
+        beam, options, draft = self.beam, self._options, Draft()
+        chosen: list[Candidate] = []
+        branching: list[Candidate] = []
+        for parent, hypothesis in enumerate(beam.live):
+            if self._is_open(hypothesis):
+                branching += self._branches(parent, scores[parent], score_ids[parent])
             else:
-                live.append(longer)
-                parents.append(parent)
-    count = options.hypotheses
-    return Beam(tuple(live), keep_best(tuple(kept), count), keep_best(tuple(looped), count)), parents
+                chosen.append((parent, int(score_ids[parent, 0]), float(scores[parent, 0])))
+        rows_left = options.beam_size - len(chosen) - len(beam.kept) - len(beam.looped)
+        branching.sort(key=lambda candidate: -(beam.live[candidate[0]].total + candidate[2]))
+        for parent, token_id, score in [*chosen, *branching[:rows_left]]:
+            origin = beam.live[parent]
+            if not math.isfinite(score):
+                continue
+            if token_id == self._model.eos_id:
+                draft.finished.append(origin.stop(score, options.length_penalty))
+            elif len(origin.token_ids) == self._sequence.cap:
+                draft.finished.append(origin.finish(FinishReason.LENGTH, options.length_penalty))
+            else:
+                self._grow(draft, (parent, token_id, score), offsets)
+        self.beam = self._merge(draft)
+        return draft.parents
 
+    def _branches(self, parent: int, scores: NDArray[np.float32], score_ids: NDArray[np.int64]) -> list[Candidate]:
+        """The best candidates ``[candidates]`` of a live hypothesis that may branch, of the allowed tokens."""
+        options = self._options
+        free = self.beam.live[parent].token_ids[len(options.prefix) :]
+        allowed = options.allowed(free) if options.allowed is not None else None
+        if allowed is not None:
+            is_allowed = np.isin(score_ids, list(allowed))
+            scores, score_ids = scores[is_allowed], score_ids[is_allowed]
+        count = options.beam_size
+        return [
+            (parent, token_id, score)
+            for token_id, score in zip(score_ids[:count].tolist(), scores[:count].tolist(), strict=True)
+        ]
 
-def _allowed(
-    parent: int,
-    hypothesis: LiveHypothesis,
-    scores: NDArray[np.float32],
-    score_ids: NDArray[np.int64],
-    options: SearchOptions,
-) -> list[tuple[int, int, float]]:
-    """The best candidates of an open hypothesis, as (live hypothesis, token, its score)."""
-    allowed = options.allowed(hypothesis.token_ids[len(options.prefix) :]) if options.allowed is not None else None
-    if allowed is not None:
-        is_allowed = np.isin(score_ids, list(allowed))
-        scores, score_ids = scores[is_allowed], score_ids[is_allowed]
-    count = options.beam_size
-    return [
-        (parent, token_id, score)
-        for token_id, score in zip(score_ids[:count].tolist(), scores[:count].tolist(), strict=True)
-    ]
+    def is_settled(self) -> bool:
+        """True when every hypothesis has gone its way to its end."""
+        return not self.beam.live or (self._options.beam_size == 1 and bool(self.beam.kept))

@@ -13,7 +13,7 @@ from sacrebleu.metrics.chrf import CHRF
 import training.data.distil as distillation
 from app.bundle.store import Bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.translation.assembly import Translation
 from app.translation.translator import Translator
 from tests.support.fakes import Machine, fake_bundle, text_machine
@@ -34,7 +34,7 @@ def bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     @contextmanager
     def running(bundle: Bundle, name: str) -> Iterator[Translator]:
         machine: Machine = "copy" if bundle.folder.parent.name == "copy" else "upper"
-        engine = Engine(text_machine(bundle, machine), ModelFacts.of(bundle.manifest, bundle.tokenizer), name=name)
+        engine = Engine(text_machine(bundle, machine), DecodingModel.of(bundle.manifest, bundle.tokenizer), name=name)
         engine.start()
         try:
             yield Translator(bundle, engine)

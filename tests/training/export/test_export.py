@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import training.export.export as export_module
 from app.bundle.store import load_bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from app.engine.states import padded_width
@@ -123,7 +123,7 @@ def test_int8_is_much_smaller_and_computes_in_int8(trained_run: TrainedRun, expo
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_the_exported_model_reverses_words_it_never_saw(exported: dict[str, Path], precision: str) -> None:
     bundle = load_bundle(exported[precision])
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), ModelFacts.of(bundle.manifest))
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest))
     engine.start()
     unseen = words(100, seed=5)
     futures = engine.submit_many([bundle.tokenizer.encode_source(word) for word in unseen], SearchOptions(beam_size=2))

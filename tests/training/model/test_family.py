@@ -11,7 +11,7 @@ import pytest
 
 from app.bundle.store import load_bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from tests.support.reversal import words, write_task
@@ -207,7 +207,7 @@ def _check_signature(folder: Path, system: System) -> None:
 def _check_answers(config: RunConfig, run: Path, folder: Path, pairs: list[Pair]) -> None:
     """Greedy and beam through the engine, all together, against the reference one by one."""
     bundle = load_bundle(folder)
-    facts = ModelFacts.of(bundle.manifest)
+    facts = DecodingModel.of(bundle.manifest)
     ids, prefixes = [source for source, _ in pairs], [begun(pair) for pair in pairs]
     assert len(set(zip(map(tuple, ids), prefixes, strict=True))) > 4
     reference = ReferenceDecoder(load_best_model(config, run, bundle.tokenizer.vocabulary_size))

@@ -6,7 +6,7 @@ import pytest
 
 from app.bundle.store import load_bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from app.errors import BundleFormatError
@@ -56,7 +56,7 @@ def test_every_task_is_learned_exported_and_served(tmp_path: Path) -> None:
         assert len(scored.translations) == scored.quality[0].segments
 
     reference = ReferenceDecoder(load_best_model(config, run, bundle.tokenizer.vocabulary_size))
-    facts = ModelFacts.of(bundle.manifest)
+    facts = DecodingModel.of(bundle.manifest)
     engine = Engine(OnnxGraphs(load_bundle(folders["float32"]), provider="cpu", threads=1), facts)
     engine.start()
     try:

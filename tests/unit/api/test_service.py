@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from app.bundle.store import Bundle
-from app.engine.threads import ThreadShare
 from app.errors import BundleSignatureError, EngineOverloaded, EngineStopped
+from app.server.cpus import ThreadShare
 from app.serving.registry import OpenedGraphs
 from app.settings import Settings
 from app.translation.translator import Translator

@@ -19,7 +19,7 @@ from app.bulk.lines import LineSink, count_lines, read_lines
 from app.bulk.run import translate_lines
 from app.bundle.store import Bundle, load_bundle
 from app.engine.loop import Engine, EngineLimits
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.errors import BulkError
 from app.translation.translator import TranslationOptions, Translator
 from tests.support.fakes import TextMachine, fake_bundle, text_machine
@@ -37,7 +37,7 @@ def translators(folder: Path, count: int = 2) -> Iterator[list[Translator]]:
         found = []
         for number in range(count):
             limits = EngineLimits(max_waiting=10**6, max_request_sequences=10**6)
-            engine = Engine(text_machine(bundle, "upper"), ModelFacts.of(bundle.manifest), limits, f"bulk-{number}")
+            engine = Engine(text_machine(bundle, "upper"), DecodingModel.of(bundle.manifest), limits, f"bulk-{number}")
             engine.start()
             stack.callback(engine.stop, drain=False)
             found.append(Translator(bundle, engine))

@@ -12,27 +12,27 @@ from numpy.typing import NDArray
 
 from app.engine.batch import Batch
 from app.engine.loop import Engine, EngineLimits
-from app.engine.model import ModelFacts
-from app.engine.search.progress import place_of
+from app.engine.model import DecodingModel, Graphs, Stepped
+from app.engine.prefetch import encode_sources
 from app.engine.sequence import FinishReason, SearchOptions, Sequence
-from app.engine.sessions import Graphs, Stepped
+from app.engine.states import most_attended
 from tests.support.engines import PATIENCE, TOKENIZER, Start, held_machine, release, send, text_of, until
 from tests.support.fakes import HashMachine, Machine, TextMachine
 
 
-def run_alone(graphs: Graphs, facts: ModelFacts, sequence: Sequence) -> object:
-    return run_together(graphs, facts, [(0, sequence)])[0]
+def run_alone(graphs: Graphs, model: DecodingModel, sequence: Sequence) -> object:
+    return run_together(graphs, model, [(0, sequence)])[0]
 
 
-def run_together(graphs: Graphs, facts: ModelFacts, arrivals: list[tuple[int, Sequence]]) -> list[object]:
+def run_together(graphs: Graphs, model: DecodingModel, arrivals: list[tuple[int, Sequence]]) -> list[object]:
     """Every sequence joins the running batch before the step of its arrival."""
-    batch = Batch(graphs, facts)
+    batch = Batch(graphs, model)
     outcomes: dict[Sequence, object] = {}
     step = 0
     while len(outcomes) < len(arrivals):
         newcomers = [sequence for arrival, sequence in arrivals if arrival == step]
         if newcomers:
-            batch.join(newcomers, [])
+            batch.join(newcomers, encode_sources(graphs, model.pad_id, newcomers))
         if batch.rows:
             ended = batch.advance(batch.decode_step())
             outcomes |= {end.sequence: end.outcome for end in ended}
@@ -49,7 +49,7 @@ def seven_then_odd(token_ids: tuple[int, ...]) -> frozenset[int] | None:
 
 
 @st.composite
-def arrivals(draw: st.DrawFn, facts: ModelFacts) -> list[tuple[int, Sequence]]:
+def arrivals(draw: st.DrawFn, facts: DecodingModel) -> list[tuple[int, Sequence]]:
     found = []
     for _ in range(draw(st.integers(1, 8))):
         ids = (*draw(st.lists(st.integers(4, facts.vocabulary_size - 1), max_size=40)), facts.eos_id)
@@ -113,7 +113,7 @@ def places_alone(sequence: Sequence, token_ids: tuple[int, ...]) -> tuple[int, .
         stepped = LOOKING_MACHINE.decode_step(np.array([last], np.int32), states, memory, lengths, 1)
         assert stepped.attention is not None
         states = {**states, **stepped.next_states}
-        places.append(place_of(stepped.attention, 0, sequence.source_tokens))
+        places.append(most_attended(stepped.attention, 0, sequence.source_tokens))
         last = token_id
     return tuple(places)
 
@@ -206,7 +206,7 @@ def test_those_who_wait_are_encoded_with_a_lone_newcomer(start: Start) -> None:
     # The first with the second, fourth and fifth; the long one alone; the others two by two. One row ran at a time.
     assert machine.hooks.encode_shapes == [(4, 16), (1, 304), (2, 16)]
     assert set(machine.hooks.step_rows) == {1}
-    assert engine._batch._encoded == {}
+    assert engine._prefetch._encoded == {}
 
 
 def test_nobody_is_encoded_before_its_turn_where_nothing_is_won_by_it() -> None:

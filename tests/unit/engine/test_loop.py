@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from app.engine.loop import Engine, EngineLimits
+from app.engine.model import Stepped
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions
-from app.engine.sessions import Stepped
 from app.errors import (
     EngineOverloaded,
     EngineStopped,

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.engine.batch import Batch
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
+from app.engine.prefetch import encode_sources
 from app.engine.repetition import LoopGuard, TokenWords, blocked_tokens, most_repeats
 from app.engine.sequence import FinishReason, SearchOptions, Sequence
 from tests.support.engines import PATIENCE, TOKENIZER, Start
@@ -176,7 +177,7 @@ class Stuck(HashMachine):
         self._table[:, :2] = -60.0
 
     @property
-    def facts(self) -> ModelFacts:
+    def facts(self) -> DecodingModel:
         return replace(super().facts, words=WORDS, max_target_tokens=40)
 
 
@@ -192,7 +193,7 @@ def test_no_phrase_stands_three_times_whatever_the_model_wants(seed: int, beam: 
     # Together they are what they are alone.
     batch = Batch(machine, machine.facts)
     sequences = [Sequence(source, options, 40, None) for source in sources]
-    batch.join(sequences, [])
+    batch.join(sequences, encode_sources(machine, machine.facts.pad_id, sequences))
     found: dict[Sequence, object] = {}
     while len(found) < len(sequences):
         for ended in batch.advance(batch.decode_step()):

@@ -61,7 +61,7 @@ def test_nobody_starves(arriving: list[tuple[Priority, int]], rows: int) -> None
     scheduler = Scheduler(limits(rows=rows, waiting=1000))
     for priority, count in arriving:
         scheduler.enqueue([sequence(priority=priority) for _ in range(count)], 1.0)
-    everyone = set(scheduler.everyone())
+    everyone = set(scheduler.all_sequences())
     bulk_count = sum(one.priority is Priority.BULK for one in everyone)
     admitted: list[Sequence] = []
     for _ in range(6 * (len(everyone) + 2)):
@@ -73,7 +73,7 @@ def test_nobody_starves(arriving: list[tuple[Priority, int]], rows: int) -> None
     assert everyone <= set(admitted)
     last_bulk = max((index for index, one in enumerate(admitted) if one.priority is Priority.BULK), default=0)
     assert last_bulk < 5 * (bulk_count + 1)
-    assert scheduler.waiting_count == len(scheduler.everyone())
+    assert scheduler.waiting_count == len(scheduler.all_sequences())
 
 
 def test_a_long_bulk_queue_refuses_no_interactive_request() -> None:
@@ -156,7 +156,7 @@ def test_withdraw_takes_from_both_queues() -> None:
     waited, ran = scheduler.withdraw(lambda one: one in leaving)
     assert (waited, ran) == ([request[3]], [request[0]])
     assert (scheduler.waiting_count, scheduler.rows_running) == (2, 1)
-    assert set(scheduler.everyone()) == set(request) - leaving
+    assert set(scheduler.all_sequences()) == set(request) - leaving
     assert scheduler.admit() == [request[2]]
 
 

@@ -13,9 +13,9 @@ import onnxruntime
 from app.bundle.manifest import EncoderRows
 from app.engine import sessions
 from app.engine.loop import Engine, EngineLimits
-from app.engine.model import ModelFacts
+from app.engine.model import Arrays, DecodingModel, Graphs
 from app.engine.sequence import SearchOptions
-from app.engine.sessions import Arrays, Graphs, OnDevice, OnnxGraphs
+from app.engine.sessions import OnDevice, OnnxGraphs
 from app.engine.states import WIDTH_STEP
 from app.errors import BundleGraphError, BundleSignatureError, ConfigurationError
 from tests.support.onnx_graphs import UNITS, VOCABULARY, decoder_step_content, encoder_content, onnx_bundle
@@ -106,7 +106,7 @@ def test_an_encoder_with_scales_of_the_call_gets_one_row_without_padding(
 @pytest.mark.parametrize("beam_size", [1, 4])
 def test_translations_alone_and_together(tmp_path: Path, beam_size: int, encoder_rows: EncoderRows) -> None:
     bundle = onnx_bundle(tmp_path / "en-fr", encoder_content(encoder_rows=encoder_rows), encoder_rows=encoder_rows)
-    graphs, facts = OnnxGraphs(bundle, provider="cpu"), ModelFacts.of(bundle.manifest)
+    graphs, facts = OnnxGraphs(bundle, provider="cpu"), DecodingModel.of(bundle.manifest)
     options = SearchOptions(beam_size=beam_size, hypotheses=beam_size, max_target_tokens=20)
     sources = random_sources(24, 40, seed=9)
     engine = Engine(graphs, facts, EngineLimits(max_rows=32))
@@ -120,7 +120,7 @@ def test_translations_alone_and_together(tmp_path: Path, beam_size: int, encoder
 
 def test_all_kinds_of_search_side_by_side(graphs: Graphs, tmp_path: Path) -> None:
     """Greedy, beam, drawn, prefixed, blocked and aligned rows: each as alone; what was told is never taken back."""
-    facts = ModelFacts.of(onnx_bundle(tmp_path / "en-fr").manifest)
+    facts = DecodingModel.of(onnx_bundle(tmp_path / "en-fr").manifest)
     random = np.random.default_rng(3)
     options = []
     for number in range(30):
@@ -248,7 +248,7 @@ def test_states_and_memory_stay_on_the_device(
 
 def test_translations_with_bound_states(tmp_path: Path, graphs: Graphs, cuda: list[tuple[int, ...]]) -> None:
     bundle = onnx_bundle(tmp_path / "en-fr")
-    facts, sources = ModelFacts.of(bundle.manifest), random_sources(24, 40, seed=9)
+    facts, sources = DecodingModel.of(bundle.manifest), random_sources(24, 40, seed=9)
     options = [
         SearchOptions(beam_size=size, hypotheses=size, max_target_tokens=20, align=True) for size in (1, 3, 4) * 8
     ]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from app.bundle.signature import StateSpec
-from app.engine.sessions import Arrays, Encoded
+from app.engine.model import Arrays, Encoded
 from app.engine.states import WIDTH_STEP, Arena, padded_width
 
 STATES = (StateSpec(name="state_own", moves="hypothesis"), StateSpec(name="state_shared", moves="source"))
@@ -61,15 +61,13 @@ class ArenaMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.rows)
     @rule(data=st.data())
     def reorder(self, data: st.DataObject) -> None:
-        targets: list[int] = []
-        origins: list[int] = []
+        moves: list[tuple[int, int]] = []
         for sequence, rows in self.rows.items():
             parents = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=len(rows)))
-            targets += rows[: len(parents)]
-            origins += [rows[parent] for parent in parents]
+            moves += [(row, rows[parent]) for row, parent in zip(rows, parents, strict=False)]
             before = list(self.own[sequence])
             self.own[sequence][: len(parents)] = [before[parent] for parent in parents]
-        self.arena.reorder(targets, origins)
+        self.arena.reorder(moves)
 
     @precondition(lambda self: self.rows)
     @rule(data=st.data())

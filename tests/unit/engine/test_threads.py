@@ -14,8 +14,8 @@ import onnxruntime
 
 from app.bundle.store import Bundle
 from app.engine.sessions import OnnxGraphs
-from app.engine.threads import ThreadShare, divide
 from app.errors import ConfigurationError
+from app.server.cpus import ThreadShare, divide
 from app.serving.registry import OpenedGraphs, Registry, open_onnx_graphs
 from app.settings import Settings
 from tests.support.engines import PATIENCE, until

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from app.bundle.store import Bundle
 from app.engine.loop import Engine, EngineLimits
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import FinishReason, Hypothesis, Priority, SearchOptions
 from app.errors import EngineOverloaded, EngineStopped, InvalidRequest, LimitExceeded, StepFailed
 from app.serving.cache import Cache, key_of
@@ -125,7 +125,7 @@ def untimed(translations: list[Translation]) -> list[Translation]:
 
 def test_whatever_a_request_may_ask_for(tmp_path: Path) -> None:
     bundle = fake_bundle(tmp_path)
-    engine = Engine(text_machine(bundle), ModelFacts.of(bundle.manifest))
+    engine = Engine(text_machine(bundle), DecodingModel.of(bundle.manifest))
     engine.start()
     plain = Translator(bundle, engine)
     cached = Translator(bundle, CachedEngine(engine, Cache(MIB), "1"))
@@ -202,7 +202,7 @@ def test_who_waits_does_not_fail_with_the_first_and_a_bad_segment_fails_few_step
     for future in futures:
         with pytest.raises(StepFailed):
             future.result(PATIENCE)
-    assert engine.pace.failed_turns == 1 + 2  # the first of the eight, and then the others all at once
+    assert engine.step_metrics.failed_turns == 1 + 2  # the first of the eight, and then the others all at once
     machine.hooks.fail_encode = None
     assert text_of(ask("bad")) == "bad"
 

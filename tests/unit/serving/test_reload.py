@@ -13,8 +13,8 @@ import pytest
 from app.access.keys import ApiKey, digest_of
 from app.api.call import Service
 from app.bundle.store import Bundle, save_bundle
-from app.engine.threads import ThreadShare
 from app.errors import BundleSignatureError
+from app.server.cpus import ThreadShare
 from app.serving.container import Serving
 from app.serving.registry import OpenedGraphs
 from app.settings import Settings

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.bundle.store import Bundle
 from app.bundle.tokenizers.tokenizer import CharacterTokenizer, Tokenizer
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import FinishReason
 from app.errors import InvalidRequest
 from app.settings import Settings
@@ -38,7 +38,7 @@ class Desk:
 
     @classmethod
     def at(cls, bundle: Bundle, machine: HashMachine | TextMachine) -> "Desk":
-        facts = replace(ModelFacts.of(bundle.manifest), states=machine.facts.states)
+        facts = replace(DecodingModel.of(bundle.manifest), states=machine.facts.states)
         engine = Engine(machine, replace(facts, vocabulary_size=bundle.tokenizer.vocabulary_size))
         engine.start()
         translator = Translator(bundle, engine)

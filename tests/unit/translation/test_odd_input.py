@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.bundle.store import load_bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sessions import OnnxGraphs
 from app.text.scripts import is_legible
 from app.translation.translator import TranslationOptions, Translator
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="module")
 def translator() -> Iterator[Translator]:
     bundle = load_bundle(ROOT / "models" / "en-fr")
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), ModelFacts.of(bundle.manifest))
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest))
     engine.start()
     yield Translator(bundle, engine)
     engine.stop(drain=False)

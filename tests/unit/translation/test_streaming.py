@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.engine.batch import Batch
-from app.engine.search.progress import common_beginning
+from app.engine.prefetch import encode_sources
+from app.engine.search.beam import common_prefix
 from app.engine.sequence import Hypothesis, SearchOptions, Sequence
 from tests.support.engines import PATIENCE, TOKENIZER, Start
 from tests.support.fakes import HashMachine, TextMachine
@@ -16,13 +17,14 @@ def told(machine: HashMachine, options: SearchOptions, cap: int) -> tuple[list[t
     """What a listener hears, and the outcome."""
     heard: list[tuple[int, ...]] = []
     batch = Batch(machine, machine.facts)
-    batch.join([Sequence((5, 4, 3, 2), options, cap, None, listener=heard.append)], [])
+    sequence = Sequence((5, 4, 3, 2), options, cap, None, listener=heard.append)
+    batch.join([sequence], encode_sources(machine, machine.facts.pad_id, [sequence]))
     while True:
         ended = batch.advance(batch.decode_step())
         if ended:
             assert isinstance(ended[0].outcome, list)
             return heard, ended[0].outcome
-        batch.tell()
+        batch.report()
 
 
 @given(st.integers(0, 200), st.integers(1, 5), st.data())
@@ -41,7 +43,7 @@ def test_what_was_told_is_never_taken_back(seed: int, beam_size: int, data: st.D
 
 @given(st.lists(st.lists(st.integers(4, 5), max_size=5).map(tuple), min_size=1, max_size=5))
 def test_common_beginning(each: list[tuple[int, ...]]) -> None:
-    found = common_beginning(each)
+    found = common_prefix(each)
     assert all(one[: len(found)] == found for one in each)
     assert any(len(one) == len(found) for one in each) or len({one[len(found)] for one in each}) > 1
 

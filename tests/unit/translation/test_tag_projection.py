@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.bundle.store import Bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.text.inline import TextFormat, flows_of
 from app.text.tag_roles import TagRules
 from app.translation.alignment import SegmentAlignment
@@ -32,7 +32,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="module")
 def copier(bundle: Bundle) -> Iterator[Translator]:
-    engine = Engine(text_machine(bundle, "copy"), ModelFacts.of(bundle.manifest))
+    engine = Engine(text_machine(bundle, "copy"), DecodingModel.of(bundle.manifest))
     engine.start()
     yield Translator(bundle, engine)
     engine.stop(drain=False)
@@ -40,7 +40,7 @@ def copier(bundle: Bundle) -> Iterator[Translator]:
 
 @pytest.fixture(scope="module")
 def upper(bundle: Bundle) -> Iterator[Translator]:
-    engine = Engine(text_machine(bundle, "upper"), ModelFacts.of(bundle.manifest))
+    engine = Engine(text_machine(bundle, "upper"), DecodingModel.of(bundle.manifest))
     engine.start()
     yield Translator(bundle, engine)
     engine.stop(drain=False)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.bundle.store import Bundle
 from app.bundle.tokenizers.tokenizer import EOS_ID
 from app.engine.loop import Engine, EngineLimits
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import FinishReason, Hypothesis
 from app.errors import InvalidRequest, RequestCancelled, StepFailed
 from app.translation.pending import Pending
@@ -33,7 +33,7 @@ def machine(bundle: Bundle) -> TextMachine:
 
 @pytest.fixture
 def translator(bundle: Bundle, machine: TextMachine) -> Iterator[Translator]:
-    engine = Engine(machine, ModelFacts.of(bundle.manifest))
+    engine = Engine(machine, DecodingModel.of(bundle.manifest))
     engine.start()
     yield Translator(bundle, engine)
     engine.stop(drain=False)
@@ -41,7 +41,7 @@ def translator(bundle: Bundle, machine: TextMachine) -> Iterator[Translator]:
 
 @pytest.fixture(scope="module")
 def copier(bundle: Bundle) -> Iterator[Translator]:
-    engine = Engine(text_machine(bundle, "copy"), ModelFacts.of(bundle.manifest))
+    engine = Engine(text_machine(bundle, "copy"), DecodingModel.of(bundle.manifest))
     engine.start()
     yield Translator(bundle, engine)
     engine.stop(drain=False)
@@ -80,7 +80,7 @@ def test_a_segment_longer_than_the_model_may_see_is_split_and_not_cut(translator
 
 
 def test_a_translation_that_hits_the_cap_says_so(bundle: Bundle) -> None:
-    facts = replace(ModelFacts.of(bundle.manifest), max_target_tokens=3)
+    facts = replace(DecodingModel.of(bundle.manifest), max_target_tokens=3)
     engine = Engine(text_machine(bundle, "copy"), facts)
     engine.start()
     try:
@@ -95,7 +95,7 @@ def test_a_translation_that_hits_the_cap_says_so(bundle: Bundle) -> None:
 def test_a_translation_that_goes_round_in_circles_says_so(bundle: Bundle) -> None:
     endless = text_machine(bundle, "copy")
     endless._map[EOS_ID] = TOKENIZER.encode("x")[0]  # instead of an end
-    engine = Engine(endless, ModelFacts.of(bundle.manifest))
+    engine = Engine(endless, DecodingModel.of(bundle.manifest))
     engine.start()
     try:
         translation = Translator(bundle, engine).translate(["Hello you."])[0]
@@ -161,7 +161,7 @@ def test_a_model_that_copies_is_aligned_character_by_character(copier: Translato
 
 
 def test_an_alignment_runs_across_segments_and_backwards(bundle: Bundle) -> None:
-    engine = Engine(text_machine(bundle, "reverse"), ModelFacts.of(bundle.manifest))
+    engine = Engine(text_machine(bundle, "reverse"), DecodingModel.of(bundle.manifest))
     engine.start()
     try:
         (translation,) = Translator(bundle, engine).translate(["ab cd\n 12\tef"], ALIGNED)
@@ -206,7 +206,7 @@ def test_a_failed_step_is_an_error_and_the_next_request_works(translator: Transl
 def test_at_the_deadline_everything_comes_back_as_far_as_it_is(bundle: Bundle, beam_size: int) -> None:
     machine = text_machine(bundle, "upper")
     machine.hooks.delay_seconds = 0.01
-    engine = Engine(machine, ModelFacts.of(bundle.manifest), EngineLimits(max_rows=2 * beam_size))
+    engine = Engine(machine, DecodingModel.of(bundle.manifest), EngineLimits(max_rows=2 * beam_size))
     engine.start()
     text = f"Yes.\n{'b' * 300}\nNever begun."
     try:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.bundle.store import Bundle
 from app.engine.loop import Engine
-from app.engine.model import ModelFacts
+from app.engine.model import DecodingModel
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions
 from app.text.inline import flows_of
 from app.text.masking import Masked, mask, shade
@@ -174,7 +174,7 @@ def test_without_attention_too(bundle: Bundle, text: str, seed: int) -> None:
 
 @pytest.fixture(scope="module")
 def copier(bundle: Bundle) -> Iterator[Translator]:
-    engine = Engine(text_machine(bundle, "copy"), ModelFacts.of(bundle.manifest))
+    engine = Engine(text_machine(bundle, "copy"), DecodingModel.of(bundle.manifest))
     engine.start()
     yield Translator(bundle, engine)
     engine.stop(drain=False)
@@ -211,7 +211,7 @@ def test_nothing_is_aligned_unasked(copier: Translator) -> None:
 
 
 def test_a_model_that_reads_backwards_loses_nothing(bundle: Bundle) -> None:
-    engine = Engine(text_machine(bundle, "reverse"), ModelFacts.of(bundle.manifest))
+    engine = Engine(text_machine(bundle, "reverse"), DecodingModel.of(bundle.manifest))
     engine.start()
     try:
         (translation,) = Translator(bundle, engine).translate(["ab {name} cd"])

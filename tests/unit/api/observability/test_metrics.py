@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.engine.histogram import Histogram
 from app.engine.loop import EngineLimits
+from app.engine.metrics import Histogram
 from app.settings import Settings
 from tests.support.engines import Start, held_machine, release, send, until
 from tests.support.service import RunningService, fake_models, running_service
@@ -150,12 +150,12 @@ def test_a_sequence_is_counted_once_however_it_ends(start: Start) -> None:
     first, second, third = (send(engine, text) for text in ("one", "two", "three"))
     until(lambda: engine.status().rows_running == 1)
     second.cancel()
-    assert engine.tally.finish_reasons == {"cancelled": 1}
+    assert engine.sequence_metrics.finish_reasons == {"cancelled": 1}
     release(machine)
     for sequence in (first, third):
         sequence.result(20)
-    until(lambda: engine.tally.finish_reasons.total() == 3)
-    assert engine.tally.finish_reasons == {"cancelled": 1, "stop": 2}
+    until(lambda: engine.sequence_metrics.finish_reasons.total() == 3)
+    assert engine.sequence_metrics.finish_reasons == {"cancelled": 1, "stop": 2}
 
 
 def test_a_failed_step_is_counted_and_gives_no_first_token(start: Start) -> None:
@@ -165,10 +165,10 @@ def test_a_failed_step_is_counted_and_gives_no_first_token(start: Start) -> None
     sent = send(engine, "one")
     release(machine)
     assert sent.exception(20) is not None
-    until(lambda: engine.pace.turns_done == 1)
-    assert engine.pace.failed_turns == 1
-    assert sum(engine.pace.first_token_seconds.counts) == 0
-    assert engine.tally.finish_reasons == {"failed": 1}
+    until(lambda: engine.step_metrics.turns_done == 1)
+    assert engine.step_metrics.failed_turns == 1
+    assert sum(engine.step_metrics.first_token_seconds.counts) == 0
+    assert engine.sequence_metrics.finish_reasons == {"failed": 1}
 
 
 def test_histogram() -> None:

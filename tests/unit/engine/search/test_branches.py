@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from app.bundle.tokenizers.tokenizer import EOS_ID
 from app.engine.batch import Batch
+from app.engine.prefetch import encode_sources
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions, Sequence
 from app.errors import InvalidRequest
 from tests.support.fakes import HashMachine
@@ -15,7 +16,8 @@ SOURCE, CAP = (5, 4, 3, 2), 12
 
 def decode(machine: HashMachine, options: SearchOptions) -> list[Hypothesis]:
     batch = Batch(machine, machine.facts)
-    batch.join([Sequence(SOURCE, options, CAP, None)], [])
+    sequence = Sequence(SOURCE, options, CAP, None)
+    batch.join([sequence], encode_sources(machine, machine.facts.pad_id, [sequence]))
     while True:
         ended = batch.advance(batch.decode_step())
         if ended:

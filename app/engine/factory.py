@@ -1,0 +1,48 @@
+"""Opens engines. The service, bulk translation, training and the benchmarks all get theirs here, so all use the same
+guards."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.bundle.store import Bundle
+from app.engine.loop import Engine, EngineLimits
+from app.engine.model import DecodingModel, Graphs
+from app.engine.sessions import OnnxGraphs
+
+
+def open_engine(
+    bundle: Bundle,
+    graphs: Graphs | None = None,
+    limits: EngineLimits | None = None,
+    name: str | None = None,
+) -> Engine:
+    """An engine for a bundle, not started yet.
+
+    Args:
+        bundle: its manifest and its tokenizer, whose words the phrase guard compares.
+        graphs: of the bundle; None opens them in onnxruntime on the CPU, with one thread.
+        limits: of its queue and batch; None for the defaults.
+        name: for the log and for errors; None for the bundle's own.
+
+    Raises:
+        BundleError: the graphs cannot be used.
+    """
+    opened = graphs if graphs is not None else OnnxGraphs(bundle, provider="cpu", threads=1)
+    model = DecodingModel.of(bundle.manifest, bundle.tokenizer)
+    return Engine(opened, model, limits, bundle.manifest.name if name is None else name)
+
+
+@contextmanager
+def run_engine(
+    bundle: Bundle,
+    graphs: Graphs | None = None,
+    limits: EngineLimits | None = None,
+    name: str | None = None,
+) -> Iterator[Engine]:
+    """As ``open_engine``, started; the end of the block stops the engine at once, without draining it."""
+    engine = open_engine(bundle, graphs, limits, name)
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop(drain=False)

@@ -1,0 +1,153 @@
+"""Search with a single hypothesis: greedy, which takes the best token of each step, and sampling, which draws it."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.engine.model import DecodingModel
+from app.engine.repetition import LoopGuard, tokens_before_repeats
+from app.engine.search.beam import BeamSearch, Candidate, fail_without_numbers
+from app.engine.sequence import (
+    MAX_SEED,
+    FinishReason,
+    Hypothesis,
+    LiveHypothesis,
+    Outcome,
+    SearchOptions,
+    Sequence,
+)
+from app.engine.states import Step
+
+_LOWEST: Final = float("-inf")
+_NO_TOKENS: Final[frozenset[int]] = frozenset()
+
+
+class GreedySearch:
+    """The greedy search of one sequence; implements ``Search``.
+
+    Its ``advance`` is what the engine runs most: a few tenths of a microsecond for each row and step.
+    """
+
+    __slots__ = (
+        *("_alignment", "_cap", "_closing", "_eos_id", "_guard", "_length_penalty", "_source_tokens"),
+        *("_text", "_token_ids", "_token_scores", "_vocabulary_size", "rows"),
+    )
+
+    def __init__(self, sequence: Sequence, rows: list[int], model: DecodingModel, has_attention: bool) -> None:
+        options = sequence.options
+        self.rows = rows
+        self._cap = sequence.cap
+        self._source_tokens = sequence.source_tokens
+        self._length_penalty = options.length_penalty
+        self._eos_id, self._vocabulary_size = model.eos_id, model.vocabulary_size
+        self._guard = LoopGuard(sequence.source_ids[:-1], model.words) if options.loop_guard else None
+        self._alignment: list[int] | None = [] if options.align and has_attention else None
+        self._token_ids: list[int] = []
+        self._token_scores: list[float] = []
+        self._text = " "  # the words of the tokens so far
+        self._closing = _NO_TOKENS  # the tokens that must not come next
+
+    def candidates(self) -> int:
+        """A second candidate is needed only where the best token may be one that must not come."""
+        return min(1 + len(self._closing), self._vocabulary_size) if self._closing else 1
+
+    def advance(self, step: Step) -> Outcome | None:
+        """Append the best token."""
+        row = self.rows[0]
+        token_id, score = step.best_ids[row], step.best_scores[row]
+        if token_id in self._closing:
+            token_id, score = self._choose_other(row, step)
+        if not score > _LOWEST:  # also catches NaN
+            return fail_without_numbers(score)
+        if token_id == self._eos_id:
+            self._token_scores.append(score)
+            return [self._whole().finish(FinishReason.STOP, self._length_penalty)]
+        if len(self._token_ids) == self._cap:
+            return [self._whole().finish(FinishReason.LENGTH, self._length_penalty)]
+        self._token_scores.append(score)
+        self._token_ids.append(token_id)
+        if self._alignment is not None:
+            self._alignment.append(step.attended_offset(row, self._source_tokens))
+        return None if self._guard is None else self._check_repetition(self._guard)
+
+    def _choose_other(self, row: int, step: Step) -> tuple[int, float]:
+        """The best token that may come, and its score."""
+        for token_id, score in zip(step.score_ids[row].tolist(), step.scores[row].tolist(), strict=True):
+            if token_id not in self._closing:
+                step.choose(row, token_id)
+                return token_id, score
+        return self._eos_id, float(step.scores[row, -1])  # the whole vocabulary is forbidden
+
+    def _check_repetition(self, guard: LoopGuard) -> Outcome | None:
+        """Update the tokens that must not come next; the outcome if the last token closed a loop."""
+        token_ids = self._token_ids
+        last = token_ids[-1]
+        if guard.words is not None:
+            self._text = guard.words.append(self._text, last)
+            self._closing = guard.closing(self._text)
+        # Most tokens are none of the last four, so this costs next to nothing.
+        if last not in token_ids[-5:-1]:
+            return None
+        excess = guard.excess(token_ids)
+        if not excess:
+            return None
+        return [self._whole().shorten(excess).finish(FinishReason.REPETITION, self._length_penalty)]
+
+    def settled(self) -> tuple[int, ...]:
+        """All tokens but those at the end that may turn out to be a repetition."""
+        return tuple(self._token_ids[: tokens_before_repeats(self._token_ids)])
+
+    def cut(self, reason: FinishReason) -> list[Hypothesis]:
+        """The tokens whose score and alignment are written too: the engine's thread may be writing the next one."""
+        scores, alignment = tuple(self._token_scores), None if self._alignment is None else tuple(self._alignment)
+        length = min(len(self._token_ids), len(scores), len(self._token_ids if alignment is None else alignment))
+        offsets = None if alignment is None else alignment[:length]
+        live = LiveHypothesis(tuple(self._token_ids[:length]), scores[:length], sum(scores[:length]), offsets)
+        return [live.finish(reason, self._length_penalty)]
+
+    def _whole(self) -> LiveHypothesis:
+        alignment = None if self._alignment is None else tuple(self._alignment)
+        return LiveHypothesis(tuple(self._token_ids), tuple(self._token_scores), sum(self._token_scores), alignment)
+
+
+class SamplingSearch(BeamSearch):
+    """A beam of one whose next token is drawn among the ``top_k`` best."""
+
+    def candidates(self) -> int:
+        """``top_k``, and as many more as may be blocked."""
+        return self._extra_candidates(self._options.top_k)
+
+    def _rank(self, scores: NDArray[np.float32], score_ids: NDArray[np.int64]) -> list[Candidate]:
+        """The token that is drawn, alone."""
+        (allowed,) = self._block(scores, score_ids)
+        drawn = draw(allowed, self._options, len(self.beam.live[0].token_ids))
+        return [(0, int(score_ids[0, drawn]), float(allowed[drawn]))]
+
+
+def draw(scores: NDArray[np.float64], options: SearchOptions, position: int) -> int:
+    """Draw the next candidate with the probabilities of the scores divided by the temperature.
+
+    The candidate with the largest sum of its score and a number of Gumbel's distribution wins (Gumbel 1954,
+    "Statistical Theory of Extreme Values"). The numbers depend on the seed and the position alone, so on no other row.
+
+    Args:
+        scores: ``[candidates]`` log probabilities, best first; -inf where forbidden. Only the first ``top_k`` possible
+            ones are drawn from.
+        options: ``temperature``, ``top_k`` and ``seed``.
+        position: the number of tokens written.
+
+    Returns:
+        The index of the candidate.
+    """
+    possible = np.flatnonzero(np.isfinite(scores))[: options.top_k]
+    if not len(possible):
+        return 0
+    numbers = np.random.Generator(np.random.Philox(key=options.seed, counter=position)).gumbel(size=options.top_k)
+    return int(possible[np.argmax(scores[possible] / options.temperature + numbers[: len(possible)])])
+
+
+def derive_seed(seed: int, number: int) -> int:
+    """The seed of the further draw with this number: another for each, and none that a client is likely to choose."""
+    (derived,) = np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)
+    return int(derived) & MAX_SEED
