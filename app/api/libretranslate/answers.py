@@ -96,7 +96,7 @@ class Translated(TypedDict):
         Annotated[
             list[str] | list[list[str]],
             Field(
-                description="Only if asked for: unique, best first (or in the order drawn), never the translation "
+                description="Only if requested: unique, best first (or in the order drawn), never the translation "
                 "itself."
             ),
         ]
@@ -110,14 +110,14 @@ class Translated(TypedDict):
     segments: NotRequired[
         Annotated[
             list[ScoredSegment] | list[list[ScoredSegment]],
-            Field(description="Only if `scores` are asked for; for a list of texts one list for each."),
+            Field(description="Only if `scores` are requested; for a list of texts one list for each."),
         ]
     ]
     align: NotRequired[
         Annotated[
             list[AlignedRanges] | list[list[AlignedRanges]],
             Field(
-                description="Only if `alignment` is asked for; for a list of texts one list for each. From attention: "
+                description="Only if `alignment` is requested; for a list of texts one list for each. From attention: "
                 "each token of the translation with the token of the text looked at most."
             ),
         ]
@@ -127,7 +127,7 @@ class Translated(TypedDict):
         Annotated[
             RequestTiming,
             Field(
-                description="Only if asked for. The longest wait, encoding and decoding of a segment; the steps of all."
+                description="Only if requested. The longest wait, encoding and decoding of a segment; the steps of all."
             ),
         ]
     ]

@@ -181,7 +181,7 @@ class TranslateFields(FieldsModel):
     alternatives_at: Annotated[int | None, WholeNumber(0)] = Field(
         None,
         description="A character of the translation: what else could stand there? The answer has `choices`. "
-        "The token with this character is asked about, so best is the first of a word; the offset behind a sentence "
+        "The token with this character is replaced, so best is the first of a word; the offset behind a sentence "
         "asks what could come instead of its end. For a single text.",
     )
     choices: Annotated[int | None, WholeNumber()] = Field(

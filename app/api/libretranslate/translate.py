@@ -123,7 +123,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "headers": {
             **FINISH_REASON_ENTRY,
             SERVER_TIMING_HEADER: {
-                "description": "Only if `timing` is asked for: `queue`, `encode`, `decode`, `total`, in milliseconds.",
+                "description": "Only if `timing` is requested: `queue`, `encode`, `decode`, `total`, in milliseconds.",
                 "schema": {"type": "string"},
                 "example": "queue;dur=0.210, encode;dur=1.500, decode;dur=9.800, total;dur=12.400",
             },

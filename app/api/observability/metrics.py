@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -188,5 +188,5 @@ async def metrics(request: Request) -> Response:
     if serving.settings.metrics == "key":
         serving.admission.check(key_of(request, {}))
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    body = await run_in_threadpool(encode, service.prometheus)
+    body = await run_sync(encode, service.prometheus)
     return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})

@@ -127,8 +127,8 @@ _RELOAD_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 @admin_router.post(
     "/admin/reload",
     summary="Read the bundles and the API keys again",
-    description="Bundles that are new or changed are loaded beside those that run, translate something, and take their "
-    "place all at once; those that are gone are dropped. No request fails meanwhile.",
+    description="Bundles that are new or changed are loaded beside those that run, translate something, and replace "
+    "them all at once; those that are gone are dropped. No request fails meanwhile.",
     response_model=Reload,
     responses=_RELOAD_RESPONSES,
 )
