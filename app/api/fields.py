@@ -112,12 +112,8 @@ def read_string(value: object, info: ValidationInfo) -> str:
     return check_string(value, str(info.field_name))
 
 
-def string_of(fields: Fields, name: str) -> str:
-    """Return a field that holds a string; it is empty where the field is absent or null."""
-    return check_string(fields.get(name), name)
-
-
 def check_string(value: object, name: str) -> str:
+    """Do as ``read_string`` with the name of the field."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -127,6 +123,7 @@ def check_string(value: object, name: str) -> str:
 
 
 def check_unicode(text: str, name: str) -> None:
+    """Refuse a text with an unpaired surrogate, which has no UTF-8 form."""
     found = _SURROGATE.search(text)
     if found is not None:
         raise InvalidRequest(
