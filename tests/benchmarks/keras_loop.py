@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID
-from training.arrays import to_numpy
 from training.export.parity import padded
+from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
 Tokens = tuple[int, ...]

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.commands.parsers import Commands
+from training.commands import Commands
 
 
 def add_commands(commands: Commands) -> None:
@@ -112,8 +112,9 @@ def _add_tune(tune: argparse.ArgumentParser) -> None:
 
 def _tune(options: argparse.Namespace) -> None:
     from app.bundle.store import load_bundle
+    from training.data.clean import normalise
     from training.data.config import CorpusFile
-    from training.data.corpus import normalise, read_pairs
+    from training.data.corpus import read_pairs
     from training.learn.tune import tune
 
     bundle = load_bundle(options.bundle).manifest

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.commands.parsers import CONFIGS, Commands
+from training.commands import CONFIGS, Commands
 from training.errors import ConfigError
 
 
@@ -28,16 +28,16 @@ def _add_compare(compare: argparse.ArgumentParser) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     from training.compare.page import write_page
-    from training.compare.run import run_systems
+    from training.compare.run import Workspace, run_systems
     from training.compare.systems import SYSTEMS
 
-    known = {system.name: system for system in SYSTEMS}
-    unknown = [name for name in options.systems if name not in known]
+    by_name = {system.name: system for system in SYSTEMS}
+    unknown = [name for name in options.systems if name not in by_name]
     if unknown:
-        raise ConfigError(f"no system {', '.join(unknown)}; there are {', '.join(known)}")
-    systems = tuple(known[name] for name in options.systems) or SYSTEMS
-    places = (options.configs, options.data, options.runs)
-    results = run_systems(systems, *places, options.budget_seconds, print, options.sentences)
+        raise ConfigError(f"no system {', '.join(unknown)}; there are {', '.join(by_name)}")
+    systems = tuple(by_name[name] for name in options.systems) or SYSTEMS
+    workspace = Workspace(options.configs, options.data, options.runs)
+    results = run_systems(systems, workspace, options.budget_seconds, print, options.sentences)
     if options.page is not None:
         for path in write_page(results, options.runs, options.page):
             print(f"written: {path}")
@@ -58,10 +58,11 @@ def _add_ladder(ladder: argparse.ArgumentParser) -> None:
 def _ladder(options: argparse.Namespace) -> None:
     from training.compare.ladder import LADDERS, climb
     from training.compare.ladder_page import write_ladders
+    from training.compare.run import Workspace
 
     ladder = LADDERS[options.ladder]
-    places = (options.configs, options.data, options.runs, options.models)
-    climb(ladder, options.rungs, *places, options.budget_seconds or ladder.budget_seconds, print)
+    workspace = Workspace(options.configs, options.data, options.runs, options.models)
+    climb(ladder, options.rungs, workspace, options.budget_seconds or ladder.budget_seconds, print)
     if options.page is not None:
         write_ladders(options.runs, options.page)
         print(f"written: {options.page}")

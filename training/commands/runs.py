@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.commands.parsers import Commands, of_a_run
+from training.commands import Commands, of_a_run
 from training.config import RunConfig, load_config
 from training.errors import ConfigError
 
@@ -74,7 +74,7 @@ def _prepare(options: argparse.Namespace) -> None:
     config, run = _opened(options)
     keep_best: KeepBest | None = None
     if options.scored_by:
-        from training.data.pair_scores import PairScorer
+        from training.evaluate.pair_scores import PairScorer
 
         keep_best = PairScorer(options.scored_by).best
     for line in prepare(config, options.data, run, options.tokenizer, keep_best).lines():
@@ -150,9 +150,9 @@ def _accuracy(options: argparse.Namespace) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
-    from training.evaluate.sample import sample
+    from training.evaluate.sample import Drawing, sample
 
     config, run = _opened(options)
     folder = run / options.precision
-    drawn = (options.count, options.temperature, options.top_k, options.seed, options.prefix)
-    print("\n".join(sample(config, folder, *drawn)))
+    drawing = Drawing(options.count, options.temperature, options.top_k, options.seed, options.prefix)
+    print("\n".join(sample(config, folder, drawing)))

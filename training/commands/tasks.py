@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.commands.parsers import Commands
+from training.commands import Commands
 
 
 def add_commands(commands: Commands) -> None:

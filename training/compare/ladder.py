@@ -7,14 +7,14 @@ from typing import Final
 
 import keras
 
-from training.compare.measure import measure
+from training.compare.measure import Selection, measure
 from training.compare.results import Result, load_result
-from training.compare.run import forget_training, with_budget
+from training.compare.run import Workspace, forget_training, with_budget
 from training.compare.systems import System
 from training.config import RunConfig, load_config
-from training.data.pair_scores import PairScorer
 from training.data.prepare import load_run_tokenizer, prepare
 from training.errors import ConfigError
+from training.evaluate.pair_scores import PairScorer
 from training.export.export import export
 from training.learn.starting_point import weights_of
 from training.learn.train import Trainer
@@ -76,32 +76,39 @@ LADDERS: Final = {ladder.name: ladder for ladder in (FIRST, LAST)}
 def climb(
     ladder: Ladder,
     names: Sequence[str],
-    configs: Path,
-    data: Path,
-    runs: Path,
-    models: Path,
+    workspace: Workspace,
     budget_seconds: float,
     say: Callable[[str], None],
 ) -> None:
-    """Train, export and measure the rungs of those names (none: all). What is measured is not measured again; killed
-    and started again, it goes on with the rung that was being trained.
+    """Trains, exports and measures rungs of a ladder.
 
-    :raises ConfigError: a rung that the ladder does not have.
+    A rung that is measured is not measured again; killed and started again, it goes on with the rung that was being
+    trained.
+
+    Args:
+        ladder: The ladder.
+        names: Of the rungs; all if empty.
+        workspace: Folders.
+        budget_seconds: Processor time of each training.
+        say: Receives a line for each rung.
+
+    Raises:
+        ConfigError: A rung that the ladder does not have.
     """
-    known = {rung.name: rung for rung in ladder.rungs}
-    unknown = [name for name in names if name not in known]
+    by_name = {rung.name: rung for rung in ladder.rungs}
+    unknown = [name for name in names if name not in by_name]
     if unknown:
-        raise ConfigError(f"no rung {', '.join(unknown)}; there are {', '.join(known)}")
-    begins = None if ladder.begins is None else models / ladder.begins
-    for rung in [known[name] for name in names] or ladder.rungs:
-        config = with_budget(load_config(configs / ladder.name / f"{rung.name}.toml"), budget_seconds)
-        run = runs / ladder.name / rung.name
+        raise ConfigError(f"no rung {', '.join(unknown)}; there are {', '.join(by_name)}")
+    begins = None if ladder.begins is None else workspace.models / ladder.begins
+    for rung in [by_name[name] for name in names] or ladder.rungs:
+        config = with_budget(load_config(workspace.configs / ladder.name / f"{rung.name}.toml"), budget_seconds)
+        run = workspace.runs / ladder.name / rung.name
         result = load_result(run)
         if result is None or result.budget_seconds != budget_seconds:
             say(f"{ladder.name}: {rung.name}, {rung.shows}")
             if result is not None:
                 forget_training(run)
-            result = _run(config, data, run, begins)
+            result = _run(config, workspace.data, run, begins)
             result.save(run)
         say(f"{rung.name}: dev loss {result.dev_loss:.3f}, BLEU {result.main.bleu:.2f}, {result.steps:,} steps")
 
@@ -113,7 +120,7 @@ def results_of(ladder: Ladder, runs: Path) -> dict[str, Result]:
 
 
 def _run(config: RunConfig, data: Path, run: Path, begins: Path | None) -> Result:
-    # Each rung begins with nothing left of the one before.
+    # Frees what Keras keeps of the rung before.
     keras.utils.clear_session()
     if not (run / "corpus.json").exists():
         scorer = None if begins is None or config.corpus.keep_best == 1 else PairScorer([begins]).best
@@ -123,4 +130,4 @@ def _run(config: RunConfig, data: Path, run: Path, begins: Path | None) -> Resul
     keras.utils.clear_session()
     export(config, run)
     dev = config.corpus.dev
-    return measure(config, data, run, "int8", limit=SENTENCES, entries=dev, beam_size=config.export.beam_size)
+    return measure(config, data, run, Selection(dev, SENTENCES, config.export.beam_size))

@@ -1,4 +1,4 @@
-"""The ladders as tables of ``training/README.md``, made from what was measured."""
+"""The ladders as tables of ``training/results/ladders.md``, made from what was measured."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,14 +15,15 @@ from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from training.compare.results import LengthScore, Result, Score
 from training.config import RunConfig
+from training.data.clean import normalise
 from training.data.config import CorpusFile
-from training.data.corpus import Pair, normalise
+from training.data.corpus import Pair
 from training.data.dataset import TokenPairs
 from training.data.prepare import read_entry
 from training.evaluate.error_analysis import count_faults
-from training.evaluate.machine import machine
+from training.evaluate.markdown_section import machine
 from training.evaluate.score import ScoredSet, opened, score_set
-from training.learn.checkpoint import read_place, read_weights
+from training.learn.checkpoint import read_state, read_weights
 from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE
 
 # Source words, both ends counted. The last is what attention is for; it overlaps the two before it.
@@ -38,41 +40,57 @@ LENGTHS: tuple[tuple[int, int | None], ...] = (
 SPEED_SENTENCES = 400
 
 
+@dataclass(frozen=True)
+class Selection:
+    """What a bundle is measured on.
+
+    Attributes:
+        entries: The sets; those of ``corpus.test`` if empty.
+        limit: Sentences of each set; all if None.
+        beam_size: Hypotheses of the search.
+    """
+
+    entries: Sequence[CorpusFile] = ()
+    limit: int | None = None
+    beam_size: int = 1
+
+
 def measure(
     config: RunConfig,
     data: Path,
     run: Path,
-    precision: str,
-    limit: int | None = None,
-    entries: Sequence[CorpusFile] | None = None,
-    beam_size: int = 1,
+    selection: Selection,
 ) -> Result:
-    """Score the bundle on each of ``entries``, those of ``corpus.test`` if none are given, and time it greedily.
+    """Scores a run's int8 bundle on each set, and times it greedily.
 
-    :param limit: only so many sentences of each set.
+    Args:
+        config: The run's configuration.
+        data: Folder that the corpus paths start from.
+        run: The run's folder.
+        selection: Sets, sentences and beam.
     """
-    entries = config.corpus.test if entries is None else entries
-    folder = run / precision
+    entries, limit = selection.entries or config.corpus.test, selection.limit
+    folder = run / "int8"
     bundle = load_bundle(folder)
-    place = read_place(run / CHECKPOINT_FILE)
+    state = read_state(run / CHECKPOINT_FILE)
     scores, signatures = [], dict[str, None]()
     for entry in entries:
         pairs = [(normalise(source), normalise(target)) for source, target in read_entry(entry, config, data, run)]
         with opened(folder, threads=1, source=entry.source, target=entry.target) as translator:
-            scored = score_set(translator, entry.name, pairs[:limit], beam_size)
+            scored = score_set(translator, entry.name, pairs[:limit], selection.beam_size)
         signatures |= dict.fromkeys(quality.signature for quality in scored.quality)
         scores.append(_score(scored))
         if entry is entries[0]:
             tokens, characters = _speed(folder, pairs[: limit or SPEED_SENTENCES][:SPEED_SENTENCES])
     return Result(
         system=config.name,
-        budget_seconds=config.training.budget_seconds or place.processor_seconds,
-        steps=place.step,
-        epochs=round(place.target_tokens / max(1, _target_tokens(run)), 2),
-        target_tokens=place.target_tokens,
-        training_tokens_per_second=round(place.target_tokens / place.processor_seconds, 1),
+        budget_seconds=config.training.budget_seconds or state.processor_seconds,
+        steps=state.step,
+        epochs=round(state.target_tokens / max(1, _target_tokens(run)), 2),
+        target_tokens=state.target_tokens,
+        training_tokens_per_second=round(state.target_tokens / state.processor_seconds, 1),
         parameters=sum(int(array.size) for array in read_weights(run / BEST_WEIGHTS_FILE).values()),
-        dev_loss=round(place.best_dev_loss, 4),
+        dev_loss=round(state.best_dev_loss, 4),
         bundle_bytes=sum((folder / name).stat().st_size for name in bundle.manifest.required_files),
         engine_tokens_per_second=round(tokens, 1),
         engine_characters_per_second=round(characters, 1),

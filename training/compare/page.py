@@ -1,4 +1,4 @@
-"""The comparison as a section of ``training/README.md`` with its pictures, made from what was measured."""
+"""The comparison as a section of ``training/results/family.md`` with its pictures, made from what was measured."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ from training.evaluate.markdown_section import check_marks, write_section
 from training.evaluate.plots import attention_map
 from training.evaluate.score import opened, translate_greedily
 from training.files import write_atomically
-from training.learn.checkpoint import read_place
+from training.learn.checkpoint import read_state
 from training.learn.train import CHECKPOINT_FILE
 
 BEGIN, END = "<!-- compare: written by `python -m training compare` -->", "<!-- end of compare -->"
@@ -54,7 +54,7 @@ def write_page(results: Sequence[Result], runs: Path, page: Path) -> list[Path]:
 
 
 def _pictures(results: Mapping[str, Result], runs: Path) -> dict[str, bytes]:
-    histories = {name: read_place(runs / name / CHECKPOINT_FILE).history for name in results}
+    histories = {name: read_state(runs / name / CHECKPOINT_FILE).history for name in results}
     pictures = {
         "bleu_by_length.png": bleu_by_length(results, BY_LENGTH),
         "learning_curves.png": learning(histories, LEARNING),

@@ -1,11 +1,12 @@
-"""Train, export and measure the systems, one after the other; what is done already is not done again."""
+"""Trains, exports and measures systems one after the other; finished ones are not repeated."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
-from training.compare.measure import measure
+from training.compare.measure import Selection, measure
 from training.compare.results import RESULT_FILE, Result, load_result
 from training.compare.systems import System
 from training.config import RunConfig, load_config
@@ -13,35 +14,55 @@ from training.data.prepare import prepare
 from training.export.export import export
 from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer
 
-# Steps can never end a run that has a budget.
+# A run with a budget ends by it, never by its steps.
 UNREACHED = 10**9
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Folders of a comparison.
+
+    Attributes:
+        configs: The systems' TOML files.
+        data: Folder that the corpus paths start from.
+        runs: The systems' runs.
+        models: Bundles that a run may start from.
+    """
+
+    configs: Path
+    data: Path
+    runs: Path
+    models: Path = Path("models")
 
 
 def run_systems(
     systems: Sequence[System],
-    configs: Path,
-    data: Path,
-    runs: Path,
+    workspace: Workspace,
     budget_seconds: float,
     say: Callable[[str], None],
     limit: int | None = None,
 ) -> list[Result]:
-    """All results; each system's is written into its run's folder as soon as it is known.
+    """Trains and measures systems; each result is written into its run's folder at once.
 
     Killed and started again, it goes on with the system that was being trained, from its last checkpoint.
 
-    :param limit: measure on so many test sentences only.
+    Args:
+        systems: What is trained, in this order.
+        workspace: Folders.
+        budget_seconds: Processor time of each training.
+        say: Receives a line for each system.
+        limit: The number of test sentences to measure on; all if None.
     """
     results = []
     for number, system in enumerate(systems, start=1):
-        config = with_budget(load_config(configs / f"{system.name}.toml"), budget_seconds)
-        run = runs / config.name
+        config = with_budget(load_config(workspace.configs / f"{system.name}.toml"), budget_seconds)
+        run = workspace.runs / config.name
         result = load_result(run)
         if result is None or result.budget_seconds != budget_seconds:
             say(f"{number} of {len(systems)}: {system.name}, {system.shows}")
             if result is not None:
-                forget_training(run)  # a finished run goes no further, and would pass for one of this budget
-            result = _run(config, data, run, limit)
+                forget_training(run)  # a finished run does not go on, and would count as one of this budget
+            result = _run(config, workspace.data, run, limit)
             result.save(run)
         say(f"{system.name}: BLEU {result.main.bleu:.1f}, chrF {result.main.chrf:.1f}, {result.steps:,} steps")
         results.append(result)
@@ -49,23 +70,23 @@ def run_systems(
 
 
 def with_budget(config: RunConfig, budget_seconds: float) -> RunConfig:
-    """The configuration, trained for so many processor seconds, however many steps that is."""
+    """The configuration with a budget of processor time instead of a number of steps."""
     training = config.training.model_copy(update={"budget_seconds": budget_seconds, "max_steps": UNREACHED})
     return config.model_copy(update={"training": training})
 
 
 def forget_training(run: Path) -> None:
-    """Leave only the prepared corpus of a run."""
+    """Deletes what a run has trained and measured; the prepared corpus stays."""
     for name in (CHECKPOINT_FILE, BEST_WEIGHTS_FILE, RESULT_FILE):
         (run / name).unlink(missing_ok=True)
 
 
 def _run(config: RunConfig, data: Path, run: Path, limit: int | None) -> Result:
-    # Each system begins with nothing left of the one before.
+    # Frees what Keras keeps of the system before.
     keras.utils.clear_session()
     if not (run / "corpus.json").exists():
         prepare(config, data, run)
     Trainer(config, run).fit()
     keras.utils.clear_session()
     export(config, run)
-    return measure(config, data, run, "int8", limit)
+    return measure(config, data, run, Selection(limit=limit))

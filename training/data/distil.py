@@ -21,8 +21,9 @@ from app.errors import PasserelleError
 from app.server.cpus import usable_cpus
 from app.translation.pending import Pending
 from app.translation.translator import Plan, Translation, TranslationOptions, Translator
+from training.data.clean import normalise
 from training.data.config import CorpusFile
-from training.data.corpus import Pair, normalise, read_pairs, read_texts
+from training.data.corpus import Pair, read_pairs, read_texts
 from training.errors import CorpusError
 
 # Of each set of engines: while one chunk's last sentences are decoded the next one's begin.

@@ -6,17 +6,9 @@ from pathlib import Path
 
 from app.bundle.tokenizers.tokenizer import SentencePieceTokenizer, Tokenizer, load_tokenizer
 from training.config import RunConfig
+from training.data.clean import Cleaner, CorpusReport, split_by_source, without_held_out
 from training.data.config import CorpusFile
-from training.data.corpus import (
-    CorpusReport,
-    Pair,
-    clean_pairs,
-    read_moses,
-    read_pairs,
-    read_texts,
-    split_by_source,
-    without_held_out,
-)
+from training.data.corpus import Pair, read_moses, read_pairs, read_texts
 from training.data.dataset import TokenPairs
 from training.data.download import fetch
 from training.data.language_check import LanguageCheck
@@ -49,7 +41,7 @@ def prepare(
         )
     run.mkdir(parents=True, exist_ok=True)
     report = CorpusReport()
-    train, dev, noise = _read(config, data, run, report, keep_best)
+    train, dev, noise = _Reader(config, data, run, report).read(keep_best)
     if not _all(train) or not dev[config.target]:
         raise CorpusError(
             f"nothing to learn from: {len(_all(train))} training and {len(dev[config.target])} dev pairs are left"
@@ -79,56 +71,75 @@ def prepare(
     return report
 
 
-def _read(
-    config: RunConfig, data: Path, run: Path, report: CorpusReport, keep_best: KeepBest | None
-) -> tuple[ByTarget, ByTarget, ByTarget]:
-    """What is learned from, what is measured on, and the noisy pairs that are learned from besides."""
-    seen = set[bytes]()
-    train, dev, noise = _by_target(config), _by_target(config), _by_target(config)
-    for entry in config.corpus.dev:
-        dev[entry.target or config.target].extend(_clean_file(entry, config, data, run, report, seen, "dev/"))
-    held_out = [*_all(dev), *_tests(config, data, run, report)]
-    for entry in config.corpus.train:
-        pairs, target = list(_clean_file(entry, config, data, run, report, seen, "")), entry.target or config.target
+class _Reader:
+    """Reads the corpus of a run, cleaned and counted.
+
+    Args:
+        config: The run's configuration.
+        data: Folder that the corpus paths start from.
+        run: The run's folder, into which files are downloaded.
+        report: Where pairs are counted.
+    """
+
+    def __init__(self, config: RunConfig, data: Path, run: Path, report: CorpusReport) -> None:
+        self._config, self._data, self._run, self._report = config, data, run, report
+        self._cleaner = Cleaner(config.corpus, report)
+
+    def read(self, keep_best: KeepBest | None) -> tuple[ByTarget, ByTarget, ByTarget]:
+        """Training pairs, dev pairs, and the noisy pairs that are added to training."""
+        config, report = self._config, self._report
+        train, dev, noise = _by_target(config), _by_target(config), _by_target(config)
+        for entry in config.corpus.dev:
+            dev[entry.target or config.target].extend(self._clean(entry, "dev/"))
+        held_out = [*_all(dev), *self._tests()]
+        for entry in config.corpus.train:
+            pairs, target = list(self._clean(entry, "")), entry.target or config.target
+            if config.corpus.dev_fraction:
+                pairs, chosen = split_by_source(pairs, config.corpus.dev_fraction, config.seed)
+                report.move_to_dev(entry.name, len(chosen))
+                dev[target].extend(chosen)
+            else:
+                pairs = without_held_out(pairs, held_out, report, entry.name)
+            if keep_best is not None:
+                scored = len(pairs)
+                pairs = keep_best(pairs, entry.source or config.source, target, config.corpus.keep_best)
+                report.drop_kept(entry.name, "score", scored - len(pairs))
+            train[target].extend(pairs * entry.repeat)
+            noise[target].extend(self._noise(pairs * entry.repeat, entry, held_out))
+        return train, dev, noise
+
+    def _noise(self, pairs: list[Pair], entry: CorpusFile, held_out: list[Pair]) -> list[Pair]:
+        """Pairs of a training file once more, with noise, without those that a typing error turned into a pair of dev
+        or test."""
+        config, name = self._config, entry.name
+        if not config.corpus.noise:
+            return []
+        noisy = noisy_pairs(pairs, config.corpus.noise, entry.source or config.source, f"{config.seed} {name}")
         if config.corpus.dev_fraction:
-            pairs, chosen = split_by_source(pairs, config.corpus.dev_fraction, config.seed)
-            report.move_to_dev(entry.name, len(chosen))
-            dev[target].extend(chosen)
+            noisy, _ = split_by_source(noisy, config.corpus.dev_fraction, config.seed)
         else:
-            pairs = without_held_out(pairs, held_out, report, entry.name)
-        if keep_best is not None:
-            scored, pairs = len(pairs), keep_best(pairs, entry.source or config.source, target, config.corpus.keep_best)
-            report.drop_kept(entry.name, "score", scored - len(pairs))
-        train[target].extend(pairs * entry.repeat)
-        noise[target].extend(_noise(pairs * entry.repeat, entry, config, held_out, report))
-    return train, dev, noise
+            noisy = without_held_out(noisy, held_out, CorpusReport(), name)
+        self._report.noise[name] += len(noisy)
+        return noisy
 
+    def _tests(self) -> Iterator[Pair]:
+        """The pairs of the test sets, from which no run may learn. A set that is missing is noted."""
+        for entry in self._config.corpus.test:
+            try:
+                yield from read_entry(entry, self._config, self._data, self._run)
+            except CorpusError as error:
+                if (self._data / entry.path).exists():
+                    raise
+                note = f"{entry.name} is not there, so it is not kept out of training: {error}"
+                self._report.notes.append(note)
 
-def _noise(
-    pairs: list[Pair], entry: CorpusFile, config: RunConfig, held_out: list[Pair], report: CorpusReport
-) -> list[Pair]:
-    """Pairs of a training file once more, with noise, but none that a slip has made one of dev or test."""
-    share, name = config.corpus.noise, entry.name
-    if not share:
-        return []
-    noisy = noisy_pairs(pairs, share, entry.source or config.source, f"{config.seed} {name}")
-    if config.corpus.dev_fraction:
-        noisy, _ = split_by_source(noisy, config.corpus.dev_fraction, config.seed)
-    else:
-        noisy = without_held_out(noisy, held_out, CorpusReport(), name)
-    report.noise[name] += len(noisy)
-    return noisy
-
-
-def _tests(config: RunConfig, data: Path, run: Path, report: CorpusReport) -> Iterator[Pair]:
-    """What no run may learn from. A set that is not there cannot be measured on either."""
-    for entry in config.corpus.test:
-        try:
-            yield from read_entry(entry, config, data, run)
-        except CorpusError as error:
-            if (data / entry.path).exists():
-                raise
-            report.notes.append(f"{entry.name} is not there, so it is not kept out of training: {error}")
+    def _clean(self, entry: CorpusFile, prefix: str) -> Iterator[Pair]:
+        config, objection = self._config, None
+        pairs = read_entry(entry, config, self._data, self._run)
+        # Dev sets are measured on, so they keep all their pairs.
+        if config.corpus.check_language and entry in config.corpus.train:
+            objection = LanguageCheck(entry.source or config.source, entry.target or config.target).objection
+        yield from self._cleaner.clean(pairs, prefix + entry.name, entry, objection)
 
 
 def _by_target(config: RunConfig) -> ByTarget:
@@ -178,16 +189,6 @@ def read_entry(entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> I
     if entry.target_path is None:
         return read_pairs(path, entry, entry.source or config.source, entry.target or config.target)
     return read_moses(path, _local(entry.target_path, entry, data, run))
-
-
-def _clean_file(
-    entry: CorpusFile, config: RunConfig, data: Path, run: Path, report: CorpusReport, seen: set[bytes], prefix: str
-) -> Iterator[Pair]:
-    pairs, objection = read_entry(entry, config, data, run), None
-    # What is measured on stays what it is.
-    if config.corpus.check_language and entry in config.corpus.train:
-        objection = LanguageCheck(entry.source or config.source, entry.target or config.target).objection
-    yield from clean_pairs(pairs, prefix + entry.name, config.corpus, report, seen, entry, objection)
 
 
 def _local(location: str, entry: CorpusFile, data: Path, run: Path) -> Path:

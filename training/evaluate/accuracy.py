@@ -13,12 +13,13 @@ from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from training.config import RunConfig
-from training.data.corpus import CorpusReport, Pair, clean_pairs
+from training.data.clean import Cleaner, CorpusReport
+from training.data.corpus import Pair
 from training.data.dataset import TokenPairs
 from training.data.prepare import load_run_tokenizer, read_dev, read_entry
 from training.errors import CorpusError
 from training.files import write_atomically
-from training.learn.checkpoint import read_place
+from training.learn.checkpoint import read_state
 from training.learn.train import CHECKPOINT_FILE
 from training.tasks import TASKS
 from training.tasks.question import Group, Question, Task, label
@@ -59,7 +60,7 @@ def accuracy(config: RunConfig, run: Path, precision: str, file: Path | None = N
     pairs = read_dev(run) if file is None else unseen_pairs(config, run, file)
     if not pairs:
         raise CorpusError(f"{file or run}: no question that does not stand in the training data")
-    task, place = task_of(config), read_place(run / CHECKPOINT_FILE)
+    task, place = task_of(config), read_state(run / CHECKPOINT_FILE)
     found = measure_accuracy(run / precision, [task.ask(pair) for pair in pairs])
     document = {
         "system": config.name,
@@ -82,9 +83,8 @@ def unseen_pairs(config: RunConfig, run: Path, file: Path) -> list[Pair]:
     :raises CorpusError: the file is missing or malformed.
     """
     entry = config.corpus.train[0].model_copy(update={"path": str(file.resolve()), "target_path": None})
-    pairs = clean_pairs(
-        read_entry(entry, config, Path(), run), "questions", config.corpus, CorpusReport(), set(), entry
-    )
+    cleaner = Cleaner(config.corpus, CorpusReport())
+    pairs = cleaner.clean(read_entry(entry, config, Path(), run), "questions", entry)
     found, tokenizer = list(pairs), load_run_tokenizer(config, run)
     trained, asked = TokenPairs.load(run / "train.npz"), TokenPairs.encode(found, tokenizer)
     known, new = (

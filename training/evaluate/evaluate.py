@@ -5,14 +5,14 @@ from pathlib import Path
 from app.bundle.store import load_bundle, update_bundle
 from app.engine.sessions import OnnxGraphs
 from training.config import RunConfig
+from training.data.clean import normalise
 from training.data.config import CorpusFile
-from training.data.corpus import normalise
 from training.data.prepare import read_dev, read_entry
 from training.evaluate.model_card import render
 from training.evaluate.plots import attention_map, learning_curves, score_by_length
 from training.evaluate.score import AskedSet, ScoredSet, score_sets
 from training.export.export import opens
-from training.learn.checkpoint import read_place
+from training.learn.checkpoint import read_state
 from training.learn.train import CHECKPOINT_FILE
 
 CARD_FILE = "MODEL_CARD.md"
@@ -34,7 +34,7 @@ def evaluate(config: RunConfig, data: Path, run: Path, folder: Path, beam_size: 
         float32_bleu = float32.bleu
     qualities = tuple(quality for one in scored for quality in one.quality)
     plots = {
-        "learning_curves.png": learning_curves(read_place(run / CHECKPOINT_FILE).history, config.name),
+        "learning_curves.png": learning_curves(read_state(run / CHECKPOINT_FILE).history, config.name),
         "bleu_by_length.png": score_by_length(qualities, config.name),
     }
     if bundle.manifest.signature.memory_names:

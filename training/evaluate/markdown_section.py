@@ -1,5 +1,7 @@
-"""A page written by hand with a section between two marks that is written by a command."""
+"""Pages written by hand with a section, between two comments, that a command writes."""
 
+import os
+import platform
 from pathlib import Path
 
 from training.errors import ConfigError
@@ -7,18 +9,20 @@ from training.files import write_atomically
 
 
 def write_section(page: Path, begin: str, end: str, section: str) -> None:
-    """Put ``section`` between the two marks of ``page``; the rest stays as it is.
+    """Puts ``section`` between two comments of ``page``; the rest stays as it is.
 
-    :raises ConfigError: the page has no such marks.
+    Raises:
+        ConfigError: The page has no such comments.
     """
     before, after = _around(page, begin, end)
     write_atomically(page, f"{before}{begin}\n{section}\n{end}{after}".encode())
 
 
 def check_marks(page: Path, begin: str, end: str) -> None:
-    """Before hours are spent on what is to stand there.
+    """Checks that the page can be written, before hours are spent on its content.
 
-    :raises ConfigError: the page is not there or has no such marks.
+    Raises:
+        ConfigError: The page is missing or has no such comments.
     """
     _around(page, begin, end)
 
@@ -33,3 +37,14 @@ def _around(page: Path, begin: str, end: str) -> tuple[str, str]:
     if not found_begin or not found_end:
         raise ConfigError(f"{page}: the marks {begin!r} and {end!r} are not there")
     return before, after
+
+
+def machine() -> str:
+    """The processor's name and the number of usable cores, for the head of a table."""
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else model}, {len(os.sched_getaffinity(0))} cores"

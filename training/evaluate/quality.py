@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.bundle.store import load_bundle
+from training.data.clean import normalise
 from training.data.config import CorpusFile
-from training.data.corpus import normalise, read_pairs
+from training.data.corpus import read_pairs
 from training.errors import CorpusError
 from training.evaluate.error_analysis import count_faults
-from training.evaluate.machine import machine
+from training.evaluate.markdown_section import machine
 from training.evaluate.quality_results import SetResult, load_result, result_file
 from training.evaluate.score import AskedSet, score_sets
 

@@ -1,4 +1,4 @@
-"""What was measured of the shipped bundles, as a section of ``training/README.md``."""
+"""What was measured of the shipped bundles, as a section of ``training/results/quality.md``."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,5 +1,6 @@
 """``sample``: sentences that a decoder alone writes, drawn by the serving engine."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.bundle.store import load_bundle
@@ -12,25 +13,45 @@ from training.config import RunConfig
 from training.errors import ConfigError
 
 
-def sample(
-    config: RunConfig, folder: Path, count: int, temperature: float, top_k: int, seed: int, prefix: str = ""
-) -> list[str]:
-    """``count`` sentences that begin with ``prefix``: the same for the same seed, which counts up from one to the next.
+@dataclass(frozen=True)
+class Drawing:
+    """How sentences are drawn.
 
-    :raises ConfigError: the model translates, or an option is out of bounds.
+    Attributes:
+        count: Number of sentences.
+        temperature: Of the softmax; 0 takes the best token.
+        top_k: Tokens to draw from at each step.
+        seed: Of the first sentence; it counts up from one to the next.
+        prefix: What every sentence starts with.
+    """
+
+    count: int
+    temperature: float
+    top_k: int
+    seed: int
+    prefix: str = ""
+
+
+def sample(config: RunConfig, folder: Path, drawing: Drawing) -> list[str]:
+    """Sentences drawn from the bundle in ``folder``; the same for the same seed.
+
+    Raises:
+        ConfigError: The model translates, or an option is out of bounds.
     """
     if config.corpus.sides != "target":
         raise ConfigError(f"{config.name} translates; sample needs a decoder alone (corpus.sides = 'target')")
     bundle = load_bundle(folder)
-    begun = tuple(bundle.tokenizer.encode(prefix))
+    prefix = tuple(bundle.tokenizer.encode(drawing.prefix))
     engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest))
     engine.start()
     try:
         options = [
-            SearchOptions(prefix=begun, temperature=temperature, top_k=top_k, seed=seed + number)
-            for number in range(count)
+            SearchOptions(
+                prefix=prefix, temperature=drawing.temperature, top_k=drawing.top_k, seed=drawing.seed + number
+            )
+            for number in range(drawing.count)
         ]
-        futures = engine.submit_many([bundle.tokenizer.encode_source("")] * count, options)
+        futures = engine.submit_many([bundle.tokenizer.encode_source("")] * drawing.count, options)
         return [bundle.tokenizer.decode(future.result()[0].token_ids) for future in futures]
     except PasserelleError as error:
         raise ConfigError(f"{config.name}: {error}") from error

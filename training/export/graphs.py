@@ -16,6 +16,7 @@ from onnx import helper
 
 from app.bundle.signature import NEXT_PREFIX, VOCABULARY_METADATA_KEY
 from training.errors import ParityError
+from training.export.onnx_edit import drop_unread, sort_nodes
 from training.export.recurrent_nodes import LayerCut, insert_layer
 from training.model.seq2seq import EncoderDecoder
 
@@ -27,7 +28,7 @@ Inputs = dict[str, tuple[Any, tuple[int | None, ...]]]
 def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
     """``source_ids, source_lengths -> memory*, state_*`` in float32."""
     config = model.config
-    recurrent = model.encoder_layers if config.encoder == "recurrent" else []
+    recurrent = model.encoder.layers if config.encoder == "recurrent" else []
     cuts = [LayerCut(index, layer, config.cell) for index, layer in enumerate(recurrent)]
     inputs: Inputs = {"source_ids": (tf.int32, (None, None)), "source_lengths": (tf.int32, (None,))}
     for cut in cuts:
@@ -44,16 +45,15 @@ def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
             entering[cut.inputs] = tf.identity(hidden)
             return tensors[cut.outputs], [tensors[name] for name in cut.last]
 
-        memories, states = model.encode(tensors["source_ids"], tensors["source_lengths"], run=run)
+        memories, states = model.encode(tensors["source_ids"], tensors["source_lengths"], run=run if cuts else None)
         return {**memories, **dict(zip(model.state_names, states, strict=True)), **entering}
 
     graph = _convert(encode, inputs)
     _keep_inputs(graph, {name: inputs[name] for name in ("source_ids", "source_lengths")})
     for cut in cuts:
         insert_layer(graph, cut, "source_lengths")
-    _sort(graph)
-    # A reversed source is embedded in its new order, so its ids are not the graph's input.
-    _read_ids_directly(graph, None if config.reversed_source else "source_ids")
+    sort_nodes(graph)
+    _read_ids_directly(graph, "source_ids")
     axes: dict[str, Axes] = {"source_ids": ("rows", "source"), "source_lengths": ("rows",)}
     axes |= {name: ("rows", "source", units) for name, units in model.memories.items()}
     axes |= {state.name: ("rows", state.units) for state in model.states}
@@ -106,22 +106,6 @@ def _keep_inputs(model: onnx.ModelProto, inputs: Inputs) -> None:
             model.graph.input.append(helper.make_tensor_value_info(name, number, list(shape)))
 
 
-def _sort(model: onnx.ModelProto) -> None:
-    """Nodes in the order in which they can be computed."""
-    graph = model.graph
-    known = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer} | {""}
-    waiting, ordered = list(graph.node), []
-    while waiting:
-        ready = [node for node in waiting if known.issuperset(node.input)]
-        if not ready:
-            raise ParityError(f"the graph cannot be ordered: {[node.name for node in waiting][:5]} wait for each other")
-        known.update(name for node in ready for name in node.output)
-        ordered.extend(ready)
-        waiting = [node for node in waiting if not known.issuperset(node.output)]
-    del graph.node[:]
-    graph.node.extend(ordered)
-
-
 def _convert(function: Any, inputs: Mapping[str, tuple[Any, tuple[int | None, ...]]]) -> onnx.ModelProto:
     specs = [tf.TensorSpec(shape, dtype, name=name) for name, (dtype, shape) in inputs.items()]
     model: onnx.ModelProto
@@ -134,13 +118,13 @@ def _convert(function: Any, inputs: Mapping[str, tuple[Any, tuple[int | None, ..
     return model
 
 
-def _read_ids_directly(model: onnx.ModelProto, ids: str | None) -> None:
+def _read_ids_directly(model: onnx.ModelProto, ids: str) -> None:
     """Let an embedding read the ids as given: Keras's ``take`` also serves negative ids, which never come."""
     tables = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
     for node in model.graph.node:
-        if ids is not None and node.op_type == "Gather" and node.input[0] in tables:
+        if node.op_type == "Gather" and node.input[0] in tables:
             node.input[1] = ids
-    _prune(model)
+    drop_unread(model)
 
 
 def _take_best_directly(model: onnx.ModelProto) -> None:
@@ -150,7 +134,7 @@ def _take_best_directly(model: onnx.ModelProto) -> None:
     last = {output: node for node in model.graph.node for output in node.output}["score_ids"]
     last.output[0] = "score_ids_before"
     best.input[1], best.output[1] = "best_k", "score_ids"
-    _prune(model)
+    drop_unread(model)
 
 
 def _compare_directly(model: onnx.ModelProto) -> None:
@@ -159,21 +143,7 @@ def _compare_directly(model: onnx.ModelProto) -> None:
     for node in model.graph.node:
         if node.op_type == "Less" and all(name in casts for name in node.input):
             node.input[:] = [casts[name] for name in node.input]
-    _prune(model)
-
-
-def _prune(model: onnx.ModelProto) -> None:
-    """Drop nodes and constants that nothing reads."""
-    graph = model.graph
-    while True:
-        read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
-        dead = [node for node in graph.node if not any(name in read for name in node.output)]
-        for node in dead:
-            graph.node.remove(node)
-        if not dead:
-            break
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in read]:
-        graph.initializer.remove(tensor)
+    drop_unread(model)
 
 
 def _finish(model: onnx.ModelProto, axes: Mapping[str, Axes], vocabulary_size: int) -> onnx.ModelProto:

@@ -12,10 +12,10 @@ from app.engine.loop import Engine
 from app.engine.model import DecodingModel, Graphs
 from app.engine.sequence import Hypothesis, SearchOptions
 from app.engine.sessions import OnnxGraphs
-from training.arrays import to_numpy
 from training.data.dataset import TokenPairs
 from training.errors import ParityError
 from training.export.reference import ReferenceDecoder, log_softmax
+from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
 ROWS = 16

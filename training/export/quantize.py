@@ -10,7 +10,6 @@ sentences. Weights get one scale a channel.
   Otherwise it keeps its weights in int8 and computes in float32; they are restored once, when the session is made.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,12 +19,19 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from training.export.onnx_edit import (
+    MICROSOFT_DOMAIN,
+    absorb_biases,
+    add_constant,
+    copy_model,
+    drop_unread,
+    use_microsoft_domain,
+)
+
 Array = NDArray[Any]
 Feeds = Iterable[Mapping[str, Array]]
 
-MICROSOFT_DOMAIN = "com.microsoft"
 INTEGER_PRODUCT = "MatMulIntegerToFloat"
-INPUTS_WITHOUT_BIAS = 5
 ZERO_POINT = 128
 # Without VNNI, x86 adds two products of unsigned activation and signed weight in 16 bits, saturating. With weights up
 # to 64 no sum can: 2 * 255 * 64 = 32,640 < 32,767. So every machine gives the same result, for a bit less precision.
@@ -37,7 +43,7 @@ SMALLEST_WEIGHT = 2048
 
 def quantize_weights_only(model: onnx.ModelProto) -> onnx.ModelProto:
     """Store every large weight as int8 with one float scale for each of its rows (last axis but one kept whole)."""
-    quantized = copy_of(model)
+    quantized = copy_model(model)
     for tensor in large_weights(quantized):
         restore_at_load(quantized, tensor, *stored_symmetric(quantized, tensor))
     return quantized
@@ -46,7 +52,7 @@ def quantize_weights_only(model: onnx.ModelProto) -> onnx.ModelProto:
 def quantize_products(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     """Turn the products with a constant matrix into int8 products with constant scales; ``feeds`` are real inputs of
     the graph, run in float32 to see how far its activations reach."""
-    quantized = copy_of(model)
+    quantized = copy_model(model)
     graph = quantized.graph
     weights = {tensor.name: tensor for tensor in large_weights(quantized)}
     products = [node for node in graph.node if node.op_type == "MatMul" and node.input[1] in weights]
@@ -66,7 +72,7 @@ def quantize_products(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     nodes[:0] = shared.first_nodes
     del graph.node[:]
     graph.node.extend(nodes)
-    _absorb_biases(quantized)
+    absorb_biases(quantized, INTEGER_PRODUCT)
     drop_unread(quantized)
     use_microsoft_domain(quantized)
     return quantized
@@ -131,32 +137,6 @@ def _integer_product(
     )
 
 
-def _absorb_biases(model: onnx.ModelProto) -> None:
-    """Let the integer products add their biases themselves: one pass less over their outputs.
-
-    A bias added to the sum of two products, as in an LSTM, goes to the first of them.
-    """
-    graph = model.graph
-    biases = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 1}
-    readers = Counter(name for node in graph.node for name in node.input)
-    readers.update(value.name for value in graph.output)
-    made = {name: node for node in graph.node for name in node.output}
-    for node in [node for node in graph.node if node.op_type == "Add"]:
-        found = [name for name in node.input if name in biases]
-        summed = [made[name] for name in node.input if name in made and readers[name] == 1]
-        if len(found) != 1 or len(summed) != 1:
-            continue
-        product = summed[0]
-        if product.op_type == "Add":
-            parts = [made[name] for name in product.input if name in made and readers[name] == 1]
-            product = next((part for part in parts if part.op_type == INTEGER_PRODUCT), product)
-        if product.op_type == INTEGER_PRODUCT and len(product.input) == INPUTS_WITHOUT_BIAS:
-            # No zero point of the weights, then the bias.
-            product.input.extend(["", found[0]])
-            summed[0].output[0] = node.output[0]
-            graph.node.remove(node)
-
-
 def _quantize_activation(
     model: onnx.ModelProto, nodes: list[onnx.NodeProto], name: str, reach: float
 ) -> tuple[str, str]:
@@ -172,7 +152,7 @@ def _activation_ranges(model: onnx.ModelProto, names: list[str], feeds: Feeds) -
     """The largest absolute value of each tensor over all feeds."""
     if not names:  # a model so small that no weight is worth it
         return {}
-    probe = copy_of(model)
+    probe = copy_model(model)
     del probe.graph.output[:]
     probe.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
     session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -224,26 +204,3 @@ def large_weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
         and len(tensor.dims) >= 2
         and np.prod(tensor.dims) >= SMALLEST_WEIGHT
     ]
-
-
-def use_microsoft_domain(model: onnx.ModelProto) -> None:
-    """Let the graph use onnxruntime's own nodes."""
-    if not any(entry.domain == MICROSOFT_DOMAIN for entry in model.opset_import):
-        model.opset_import.append(helper.make_opsetid(MICROSOFT_DOMAIN, 1))
-
-
-def add_constant(model: onnx.ModelProto, name: str, value: Any) -> None:
-    if not any(tensor.name == name for tensor in model.graph.initializer):
-        model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
-
-
-def drop_unread(model: onnx.ModelProto) -> None:
-    read = {name for node in model.graph.node for name in node.input}
-    for tensor in [tensor for tensor in model.graph.initializer if tensor.name not in read]:
-        model.graph.initializer.remove(tensor)
-
-
-def copy_of(model: onnx.ModelProto) -> onnx.ModelProto:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy

@@ -12,9 +12,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from training.arrays import to_numpy
 from training.model.cells import CELL_STATES
 from training.model.config import CellKind
+from training.model.layers import to_numpy
 
 Weights = dict[str, NDArray[np.float32]]
 

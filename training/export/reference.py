@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID
-from training.arrays import to_numpy
+from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
 Scores = NDArray[np.float64]

@@ -6,23 +6,24 @@ are that row's own, so its answer is the same in any company. The manifest says 
 ``app.engine.sessions`` keeps to it.
 """
 
-from collections import Counter
-
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from training.export.onnx_edit import (
+    MICROSOFT_DOMAIN,
+    absorb_biases,
+    add_constant,
+    copy_model,
+    drop_unread,
+    use_microsoft_domain,
+)
 from training.export.quantize import (
     LARGEST_PRODUCT_WEIGHT,
-    MICROSOFT_DOMAIN,
-    add_constant,
-    copy_of,
-    drop_unread,
     large_weights,
     restore_at_load,
     stored_symmetric,
     symmetric,
-    use_microsoft_domain,
 )
 
 QUANTIZED_LSTM = "DynamicQuantizeLSTM"
@@ -44,15 +45,15 @@ def quantize_for_rows(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Weights stay within ±64, for the same result on every CPU (see ``training.export.quantize``).
     """
-    quantized = copy_of(model)
+    quantized = copy_model(model)
     graph = quantized.graph
     weights = {tensor.name: tensor for tensor in large_weights(quantized)}
-    for place, node in enumerate(list(graph.node)):
+    for index, node in enumerate(list(graph.node)):
         if node.op_type == "LSTM":
-            graph.node[place].CopyFrom(_quantized_lstm(quantized, node))
+            graph.node[index].CopyFrom(_quantized_lstm(quantized, node))
         elif node.op_type == "MatMul" and node.input[1] in weights:
-            graph.node[place].CopyFrom(_quantized_product(quantized, node, weights[node.input[1]]))
-    _absorb_biases(quantized)
+            graph.node[index].CopyFrom(_quantized_product(quantized, node, weights[node.input[1]]))
+    absorb_biases(quantized, QUANTIZED_PRODUCT)
     drop_unread(quantized)
     # Biases and peepholes are few, and read in float32.
     read = {name for node in graph.node if node.op_type == QUANTIZED_LSTM for name in node.input}
@@ -68,10 +69,10 @@ def _quantized_lstm(model: onnx.ModelProto, node: onnx.NodeProto) -> onnx.NodePr
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     inputs = [*node.input, *[""] * (LSTM_INPUTS - len(node.input))]
     scales = []
-    for place in (1, 2):
-        name = node.input[place]
+    for slot in (1, 2):
+        name = node.input[slot]
         integers, scale = symmetric(constants[name], -1, LARGEST_PRODUCT_WEIGHT)
-        inputs[place] = f"{name}_int8"
+        inputs[slot] = f"{name}_int8"
         add_constant(model, f"{name}_int8", np.ascontiguousarray(integers.transpose(0, 2, 1)))
         add_constant(model, f"{name}_scale", scale[:, :, 0])
         add_constant(model, f"{name}_zero_point", np.zeros(scale.shape[:2], np.int8))
@@ -92,19 +93,3 @@ def _quantized_product(model: onnx.ModelProto, node: onnx.NodeProto, tensor: onn
         node.name,
         domain=MICROSOFT_DOMAIN,
     )
-
-
-def _absorb_biases(model: onnx.ModelProto) -> None:
-    """Let a product add its bias itself, where nothing else reads what it gives."""
-    graph = model.graph
-    biases = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 1}
-    products = {node.output[0]: node for node in graph.node if node.op_type == QUANTIZED_PRODUCT}
-    readers = Counter(name for node in graph.node for name in node.input)
-    for node in [node for node in graph.node if node.op_type == "Add"]:
-        bias = next((name for name in node.input if name in biases), None)
-        product = next((products[name] for name in node.input if name in products and readers[name] == 1), None)
-        if bias is not None and product is not None:
-            # No zero point of the weights, then the bias.
-            product.input.extend(["", bias])
-            product.output[0] = node.output[0]
-            graph.node.remove(node)

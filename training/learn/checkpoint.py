@@ -1,4 +1,4 @@
-"""A run on disk: weights, optimizer, random state and place in the data, in one file that is always whole."""
+"""A run on disk: weights, optimizer, random state and position in the data, in one file that is always complete."""
 
 import io
 import json
@@ -11,15 +11,34 @@ from typing import Any
 import keras
 import numpy as np
 
-from training.arrays import to_numpy
 from training.errors import CheckpointError
 from training.files import write_atomically
+from training.learn.weight_names import rename_weights
+from training.model.layers import to_numpy
+
+# The name that the state has in a file.
+_STATE = "place"
 
 
 @dataclass
-class Place:
-    """Where a run stands. ``batch`` counts the batches of this epoch that are done; ``loss_sum`` is the loss of the
-    ``loss_steps`` since the last evaluation; ``processor_seconds`` counts all threads of the training steps."""
+class TrainingState:
+    """How far a run is.
+
+    Attributes:
+        step: Steps done.
+        epoch: Epochs done.
+        batch: Batches of this epoch done.
+        target_tokens: Target tokens seen, padding left out.
+        training_seconds: Time of the training steps.
+        processor_seconds: Processor time of the training steps, all threads together.
+        loss_sum: Sum of the losses of the ``loss_steps`` since the last evaluation.
+        loss_steps: Steps since the last evaluation.
+        best_dev_loss: Lowest loss on dev so far, in nats per target token.
+        best_step: The step at which it was measured.
+        evaluations_without_gain: Evaluations since then.
+        finished: Whether the run has reached its end.
+        history: One entry an evaluation: step, epoch, loss and dev loss.
+    """
 
     step: int = 0
     epoch: int = 0
@@ -36,53 +55,59 @@ class Place:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def save_checkpoint(path: Path, model: keras.Model, place: Place) -> None:
-    """Everything a run needs to go on as if it had never stopped."""
+def save_checkpoint(path: Path, model: keras.Model, state: TrainingState) -> None:
+    """Writes everything a run needs to go on as if it had never stopped."""
     arrays = {name: to_numpy(variable) for name, variable in _variables(model).items()}
-    arrays["place"] = np.frombuffer(json.dumps(asdict(place)).encode(), dtype=np.uint8)
+    arrays[_STATE] = np.frombuffer(json.dumps(asdict(state)).encode(), dtype=np.uint8)
     save_arrays(path, arrays)
 
 
-def load_checkpoint(path: Path, model: keras.Model) -> Place:
-    """Put a checkpoint back into a built and compiled model.
+def load_checkpoint(path: Path, model: keras.Model) -> TrainingState:
+    """Puts a checkpoint back into a built and compiled model.
 
-    :raises CheckpointError: damaged file, or one from another model or optimizer; names the first difference.
+    Raises:
+        CheckpointError: The file is damaged, or from another model or optimizer; the message names the first
+            difference.
     """
-    arrays = _read_arrays(path)
-    place = _place(arrays.pop("place"))
+    arrays = rename_weights(_read_arrays(path), [variable.path for variable in model.trainable_variables])
+    state = _parse_state(arrays.pop(_STATE))
     _assign(path, _variables(model), arrays)
-    return place
+    return state
 
 
-def read_place(path: Path) -> Place:
-    """Where the run of a checkpoint stands, without its model.
+def read_state(path: Path) -> TrainingState:
+    """How far the run of a checkpoint is, without loading its model.
 
-    :raises CheckpointError: missing or damaged file.
+    Raises:
+        CheckpointError: The file is missing or damaged.
     """
-    return _place(_read_arrays(path, only=("place",))["place"])
+    return _parse_state(_read_arrays(path, only=(_STATE,))[_STATE])
 
 
-def _place(array: Any) -> Place:
-    return Place(**json.loads(array.tobytes()))
+def _parse_state(array: Any) -> TrainingState:
+    return TrainingState(**json.loads(array.tobytes()))
 
 
 def save_weights(path: Path, model: keras.Model, dtype: str = "float32") -> None:
-    """The weights alone, by name: any Keras backend can load them."""
+    """Writes the weights alone, by name; any Keras backend can load them."""
     save_arrays(path, {v.path: to_numpy(v).astype(dtype) for v in model.trainable_variables})
 
 
 def load_weights(path: Path, model: keras.Model) -> None:
-    """Put saved weights into a built model.
+    """Puts saved weights into a built model.
 
-    :raises CheckpointError: the file is damaged or belongs to a model of another shape.
+    Raises:
+        CheckpointError: The file is damaged or belongs to a model of another shape.
     """
-    _assign(path, {variable.path: variable for variable in model.trainable_variables}, read_weights(path))
+    variables = {variable.path: variable for variable in model.trainable_variables}
+    _assign(path, variables, rename_weights(read_weights(path), variables))
 
 
 def read_weights(path: Path) -> dict[str, Any]:
     """Saved weights by name.
 
-    :raises CheckpointError: missing or damaged file.
+    Raises:
+        CheckpointError: The file is missing or damaged.
     """
     return _read_arrays(path)
 
@@ -90,7 +115,7 @@ def read_weights(path: Path) -> dict[str, Any]:
 def _variables(model: keras.Model) -> dict[str, Any]:
     """Weights, seeds of dropout and the optimizer's own variables, by unique name."""
     variables = {f"model/{variable.path}": variable for variable in model.trainable_variables}
-    # By place: the names of seeds count up over all models of a process.
+    # By index: the names of seeds count up over all models of a process.
     variables |= {f"seed/{index}": variable for index, variable in enumerate(_seeds(model))}
     variables |= {f"optimizer/{variable.path}": variable for variable in model.optimizer.variables}
     return variables
@@ -112,7 +137,7 @@ def _assign(path: Path, variables: dict[str, Any], arrays: dict[str, Any]) -> No
 
 
 def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    """Named arrays in one file, as ``read_weights`` reads them."""
+    """Writes named arrays into one file, as ``read_weights`` reads them."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_atomically(path, buffer.getvalue())
@@ -120,7 +145,7 @@ def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
 
 def _read_arrays(path: Path, only: Sequence[str] | None = None) -> dict[str, Any]:
     try:
-        # Opened here, not by numpy: it would leave a damaged file open.
+        # Opened here because numpy would leave a damaged file open.
         with path.open("rb") as stream, np.load(stream) as archive:
             return {name: archive[name] for name in only or archive.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:

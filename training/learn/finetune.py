@@ -14,8 +14,9 @@ import numpy as np
 
 from app.bundle.store import load_bundle
 from training.config import RunConfig
+from training.data.clean import Cleaner, CorpusReport, split_by_source
 from training.data.config import CorpusConfig, CorpusFile
-from training.data.corpus import CorpusReport, Pair, clean_pairs, read_pairs, split_by_source
+from training.data.corpus import Pair, read_pairs
 from training.data.dataset import BatchPlan, TokenPairs
 from training.data.prepare import TOKENIZER_FILES, load_run_tokenizer, source_tags
 from training.errors import CorpusError
@@ -112,9 +113,8 @@ def _prepare(
     )
     cleaning = CorpusConfig(train=(entry,), dev_fraction=settings.held_out)
     report = CorpusReport()
-    pairs = clean_pairs(
-        read_pairs(data, entry, source or base.source, target or base.target), OWN, cleaning, report, set(), entry
-    )
+    read = read_pairs(data, entry, source or base.source, target or base.target)
+    pairs = Cleaner(cleaning, report).clean(read, OWN, entry)
     train, dev = split_by_source(pairs, settings.held_out, base.seed)
     # What is not asked is learned from.
     train, dev = [*train, *dev[settings.max_held_out :]], dev[: settings.max_held_out]

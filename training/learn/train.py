@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from app.bundle.tokenizers.tokenizer import SentencePieceTokenizer
-from training.arrays import to_numpy
 from training.config import RunConfig, TrainingConfig
 from training.data.dataset import Batch, BatchPlan, TokenPairs
 from training.data.prepare import load_run_tokenizer
 from training.data.resegmentation import Resegmentation
 from training.errors import ConfigError, NotANumber
-from training.learn.checkpoint import Place, load_checkpoint, load_weights, save_checkpoint, save_weights
+from training.learn.checkpoint import TrainingState, load_checkpoint, load_weights, save_checkpoint, save_weights
 from training.learn.devices import ONE_DEVICE, Devices
 from training.learn.shortlist import shortlist
 from training.learn.tensorboard import ScalarLog
+from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
 CHECKPOINT_FILE = "checkpoint.npz"
@@ -102,55 +102,55 @@ class Trainer:
         if not self.plan.batches_per_epoch or not self.dev_plan.batches_per_epoch:
             raise ConfigError(f"no pair fits into bucket_widths {list(settings.bucket_widths)}")
         checkpoint = run / CHECKPOINT_FILE
-        self.place = load_checkpoint(checkpoint, self.model) if checkpoint.exists() else Place()
+        self.state = load_checkpoint(checkpoint, self.model) if checkpoint.exists() else TrainingState()
         if weights is not None and not checkpoint.exists():
             load_weights(weights, self.model)
 
-    def fit(self, stop_after_steps: int | None = None) -> Place:
+    def fit(self, stop_after_steps: int | None = None) -> TrainingState:
         """Train until ``max_steps``, until the budget is spent, until dev stops improving, or for
         ``stop_after_steps`` more steps.
 
         :raises NotANumber: the loss is no longer finite. The last good checkpoint stays.
         """
-        place, settings = self.place, self.config.training
+        state, settings = self.state, self.config.training
         last = (
-            settings.max_steps if stop_after_steps is None else min(settings.max_steps, place.step + stop_after_steps)
+            settings.max_steps if stop_after_steps is None else min(settings.max_steps, state.step + stop_after_steps)
         )
         keep = self.devices.keep_files
         with ScalarLog(self.run / "tensorboard" if keep else None) as log, _progress(quiet=not keep) as progress:
-            if self.plan.left_out and not place.step:
+            if self.plan.left_out and not state.step:
                 progress.console.print(
                     f"{self.plan.left_out:,} pairs are wider than the widest bucket and are left out"
                 )
             bar = progress.add_task("training", total=1.0, completed=0, step="", speed="", loss="")
-            while place.step < last and not place.finished and self.progress < 1:
-                for batch in self.plan.batches(self.config.seed, place.epoch, skip=place.batch):
+            while state.step < last and not state.finished and self.progress < 1:
+                for batch in self.plan.batches(self.config.seed, state.epoch, skip=state.batch):
                     loss, seconds = self._step(batch)
                     progress.update(
                         bar,
                         completed=self.progress,
-                        step=f"step {place.step:,}",
+                        step=f"step {state.step:,}",
                         speed=f"{batch.target_tokens / seconds:,.0f} tokens/s",
                         loss=f"loss {loss:.3f}",
                     )
                     self._after_step(loss, batch.target_tokens / seconds, log, progress)
-                    if place.step >= last or place.finished or self.progress >= 1:
+                    if state.step >= last or state.finished or self.progress >= 1:
                         break
                 else:
-                    place.epoch, place.batch = place.epoch + 1, 0
-            place.finished = place.finished or self.progress >= 1
+                    state.epoch, state.batch = state.epoch + 1, 0
+            state.finished = state.finished or self.progress >= 1
             self._save_checkpoint()
-        return place
+        return state
 
     @property
     def progress(self) -> float:
         """How much of the run is behind, 0 to 1: of its budget if it has one, else of its steps."""
-        place, settings = self.place, self.config.training
-        if place.step >= settings.max_steps:
+        state, settings = self.state, self.config.training
+        if state.step >= settings.max_steps:
             return 1.0
         if settings.budget_seconds is not None:
-            return min(1.0, place.processor_seconds / settings.budget_seconds)
-        return place.step / settings.max_steps
+            return min(1.0, state.processor_seconds / settings.budget_seconds)
+        return state.step / settings.max_steps
 
     def dev_loss(self) -> float:
         """Mean cross-entropy on dev, nats per target token, without smoothing and dropout."""
@@ -164,22 +164,22 @@ class Trainer:
         return total / tokens
 
     def _step(self, batch: Batch) -> tuple[float, float]:
-        place, settings = self.place, self.config.training
+        state, settings = self.state, self.config.training
         started, processor_started = time.perf_counter(), time.process_time()
         # Metrics average since their reset: each step reports its own loss.
         self.model.reset_metrics()
-        self.model.optimizer.learning_rate.assign(learning_rate(settings, place.step, self.progress))
+        self.model.optimizer.learning_rate.assign(learning_rate(settings, state.step, self.progress))
         if self.model.samples:
             self.model.sampling_rate.assign(sampling_rate(settings, self.progress))
         loss = float(self.model.train_on_batch(*self.devices.own(*self._given(self.devices.even(batch)))))
         seconds = time.perf_counter() - started
-        place.step, place.batch = place.step + 1, place.batch + 1
-        place.target_tokens += batch.target_tokens
-        place.training_seconds += seconds
-        place.processor_seconds += time.process_time() - processor_started
+        state.step, state.batch = state.step + 1, state.batch + 1
+        state.target_tokens += batch.target_tokens
+        state.training_seconds += seconds
+        state.processor_seconds += time.process_time() - processor_started
         if not math.isfinite(loss):
             raise NotANumber(
-                f"the loss is {loss} at step {place.step} (epoch {place.epoch}, learning rate "
+                f"the loss is {loss} at step {state.step} (epoch {state.epoch}, learning rate "
                 f"{self._learning_rate():.2e}): lower training.learning_rate, lengthen training.warmup_steps or lower "
                 f"training.gradient_clip_norm; the last checkpoint is from before and stays"
             )
@@ -187,57 +187,57 @@ class Trainer:
 
     def _given(self, batch: Batch) -> tuple[tuple[Any, ...], Any]:
         """What the model reads, and what it is to write."""
-        place, settings = self.place, self.config.training
+        state, settings = self.state, self.config.training
         read = (batch.source_ids, batch.source_lengths, batch.input_ids)
         if settings.shortlist is None or self.progress >= settings.shortlist_until:
             return read, batch.target_ids
         # Of its own place in the run, so that a run that goes on draws the same.
-        generator = np.random.default_rng([self.config.seed, place.epoch, place.batch])
+        generator = np.random.default_rng([self.config.seed, state.epoch, state.batch])
         listed = shortlist(batch.target_ids, self.model.vocabulary_size, settings.shortlist, generator)
         return (
             (read, batch.target_ids) if listed is None else ((*read, listed.token_ids, listed.offsets), listed.places)
         )
 
     def _after_step(self, loss: float, tokens_per_second: float, log: ScalarLog, progress: Progress) -> None:
-        place, settings = self.place, self.config.training
+        state, settings = self.state, self.config.training
         # One batch's loss says little: its bucket may be of short or of long sentences.
-        place.loss_sum, place.loss_steps = place.loss_sum + loss, place.loss_steps + 1
-        log.add(place.step, loss=loss, tokens_per_second=tokens_per_second, learning_rate=self._learning_rate())
-        if place.step % settings.evaluate_every_steps == 0 or self.progress >= 1:
+        state.loss_sum, state.loss_steps = state.loss_sum + loss, state.loss_steps + 1
+        log.add(state.step, loss=loss, tokens_per_second=tokens_per_second, learning_rate=self._learning_rate())
+        if state.step % settings.evaluate_every_steps == 0 or self.progress >= 1:
             self._evaluate(log, progress)
-        if place.step % settings.checkpoint_every_steps == 0:
+        if state.step % settings.checkpoint_every_steps == 0:
             self._save_checkpoint()
 
     def _save_checkpoint(self) -> None:
         if self.devices.keep_files:
-            save_checkpoint(self.run / CHECKPOINT_FILE, self.model, self.place)
+            save_checkpoint(self.run / CHECKPOINT_FILE, self.model, self.state)
 
     def _evaluate(self, log: ScalarLog, progress: Progress) -> None:
-        place, settings = self.place, self.config.training
-        loss = place.loss_sum / place.loss_steps
-        place.loss_sum, place.loss_steps = 0.0, 0
+        state, settings = self.state, self.config.training
+        loss = state.loss_sum / state.loss_steps
+        state.loss_sum, state.loss_steps = 0.0, 0
         with self._averaged():
             dev_loss = self._keep_if_best()
-        log.add(place.step, dev_loss=dev_loss)
-        place.history.append({"step": place.step, "epoch": place.epoch, "loss": loss, "dev_loss": dev_loss})
-        place.finished = place.finished or place.evaluations_without_gain >= settings.patience_evaluations
+        log.add(state.step, dev_loss=dev_loss)
+        state.history.append({"step": state.step, "epoch": state.epoch, "loss": loss, "dev_loss": dev_loss})
+        state.finished = state.finished or state.evaluations_without_gain >= settings.patience_evaluations
         progress.console.print(
-            f"step {place.step:,} epoch {place.epoch} loss {loss:.3f} dev {dev_loss:.4f} "
-            f"(best {place.best_dev_loss:.4f} at {place.best_step:,}), {place.training_seconds / 60:.1f} min, "
-            f"{place.target_tokens / place.training_seconds:,.0f} tokens/s",
+            f"step {state.step:,} epoch {state.epoch} loss {loss:.3f} dev {dev_loss:.4f} "
+            f"(best {state.best_dev_loss:.4f} at {state.best_step:,}), {state.training_seconds / 60:.1f} min, "
+            f"{state.target_tokens / state.training_seconds:,.0f} tokens/s",
             soft_wrap=True,
         )
 
     def _keep_if_best(self) -> float:
-        place = self.place
+        state = self.state
         self.model.reset_metrics()
         dev_loss = self.dev_loss()
-        if dev_loss < place.best_dev_loss:
-            place.best_dev_loss, place.best_step, place.evaluations_without_gain = dev_loss, place.step, 0
+        if dev_loss < state.best_dev_loss:
+            state.best_dev_loss, state.best_step, state.evaluations_without_gain = dev_loss, state.step, 0
             if self.devices.keep_files:
                 save_weights(self.run / BEST_WEIGHTS_FILE, self.model)
         else:
-            place.evaluations_without_gain += 1
+            state.evaluations_without_gain += 1
         return dev_loss
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Attention over the encoder's outputs: what the decoder asks, and how a question and a memory make a score."""
+"""Attention over the encoder's outputs: dot, general, additive, and general with several heads."""
 
 import warnings
 from typing import Any
@@ -6,30 +6,46 @@ from typing import Any
 import keras
 from keras import ops
 
-# A score no softmax can see, yet finite: a row whose positions are all padding must not become NaN.
+from training.model.config import ModelConfig
+
+# Low enough that a softmax gives 0, yet finite: a row whose positions are all padding must not become NaN.
 MASKED_SCORE = -1e9
 
 
 def attend(scores: Any, memory: Any, memory_mask: Any) -> tuple[Any, Any]:
-    """``scores [rows, target, source]``, ``memory [rows, source, memory]``, ``memory_mask bool [rows, source]`` ->
-    context ``[rows, target, memory]`` and attention ``[rows, target, source]``, whose rows sum to 1. With heads all
-    have an axis more, the second; that of the mask is of one."""
-    # Added, not chosen by a where, which would be six nodes of the exported graph: adding 0 changes no score.
+    """Weighs a memory by scores.
+
+    With heads all tensors have one axis more, the second; that of the mask has length 1.
+
+    Args:
+        scores: ``[rows, target, source]``.
+        memory: ``[rows, source, memory]``.
+        memory_mask: ``bool [rows, source]``, true where there is a token.
+
+    Returns:
+        The context ``[rows, target, memory]`` and the attention ``[rows, target, source]``, whose rows sum to 1.
+    """
+    # A sum instead of a `where`, which would be six nodes of the exported graph: adding 0 changes no score.
     hidden = ops.cast(ops.logical_not(ops.expand_dims(memory_mask, -2)), scores.dtype)
     scores = scores + hidden * ops.cast(MASKED_SCORE, scores.dtype)
     with warnings.catch_warnings():
-        # Keras doubts a softmax over an axis of one; a source of one token has just that.
+        # Keras warns of a softmax over an axis of length 1; a source of one token has one.
         warnings.filterwarnings("ignore", "(?s).*softmax over axis", UserWarning)
         attention = ops.softmax(scores, axis=-1)
     return ops.matmul(attention, memory), attention
 
 
 def attend_by_heads(query: Any, memory: Any, memory_mask: Any, heads: int) -> tuple[Any, Any]:
-    """Scaled dot products of ``heads`` parts each (Vaswani et al. 2017, arXiv:1706.03762).
+    """Scaled dot-product attention with several heads (Vaswani et al. 2017, arXiv:1706.03762).
 
-    ``query [rows, target, units]``, ``memory [rows, source, units]`` or keys and values side by side
-    ``[rows, source, 2 units]``, ``memory_mask bool [rows, source]`` -> context ``[rows, target, units]`` and attention
-    ``[rows, target, source]``, the mean over heads.
+    Args:
+        query: ``[rows, target, units]``.
+        memory: ``[rows, source, units]``, or keys and values side by side, ``[rows, source, 2 units]``.
+        memory_mask: ``bool [rows, source]``.
+        heads: Parts into which the units are divided.
+
+    Returns:
+        The context ``[rows, target, units]`` and the attention ``[rows, target, source]``, the mean over heads.
     """
     units = query.shape[-1]
     keys, values = (memory, memory) if memory.shape[-1] == units else ops.split(memory, 2, axis=-1)
@@ -40,13 +56,13 @@ def attend_by_heads(query: Any, memory: Any, memory_mask: Any, heads: int) -> tu
 
 
 def _by_heads(tensor: Any, heads: int) -> Any:
-    """``[rows, places, units]`` -> ``[rows, heads, places, units / heads]``."""
-    places, units = ops.shape(tensor)[1], tensor.shape[-1]
-    return ops.transpose(ops.reshape(tensor, (-1, places, heads, units // heads)), (0, 2, 1, 3))
+    """``[rows, positions, units]`` -> ``[rows, heads, positions, units / heads]``."""
+    positions, units = ops.shape(tensor)[1], tensor.shape[-1]
+    return ops.transpose(ops.reshape(tensor, (-1, positions, heads, units // heads)), (0, 2, 1, 3))
 
 
 def _over_target(query: Any) -> Any:
-    """A query of a single step, ``[rows, units]``, as ``[rows, 1, units]``; others as they are."""
+    """Gives a query of a single step, ``[rows, units]``, an axis for the target: ``[rows, 1, units]``."""
     return ops.expand_dims(query, 1) if len(query.shape) == 2 else query
 
 
@@ -54,11 +70,11 @@ class DotAttention(keras.layers.Layer):
     """Dot attention of Luong et al. 2015 (arXiv:1508.04025): ``score = query · memory``, no weights."""
 
     def memories(self, hidden: Any) -> dict[str, Any]:
-        """What the decoder needs of the encoder's outputs ``[rows, source, memory]``, by name."""
+        """The memories by name, made from the encoder's outputs ``[rows, source, memory]``."""
         return {"memory": hidden}
 
     def call(self, query: Any, memories: dict[str, Any], memory_mask: Any) -> tuple[Any, Any]:
-        """``query [rows, target, memory]`` (of one step: ``[rows, memory]``) -> see ``attend``."""
+        """Attends with ``query [rows, target, memory]`` (of one step: ``[rows, memory]``); see ``attend``."""
         memory = memories["memory"]
         return attend(ops.matmul(_over_target(query), ops.transpose(memory, (0, 2, 1))), memory, memory_mask)
 
@@ -66,7 +82,7 @@ class DotAttention(keras.layers.Layer):
 class Attention(keras.layers.Layer):
     """General attention of Luong et al. 2015 (arXiv:1508.04025): ``softmax(query W memoryᵀ) memory``.
 
-    The projection is on the query's side, so a memory needs no second tensor of keys.
+    The query is projected, so a memory needs no second tensor of keys.
     """
 
     def __init__(self, memory_units: int, name: str) -> None:
@@ -74,20 +90,20 @@ class Attention(keras.layers.Layer):
         self.project = keras.layers.Dense(memory_units, use_bias=False, name="project")
 
     def memories(self, hidden: Any) -> dict[str, Any]:
-        """What the decoder needs of the encoder's outputs ``[rows, source, memory]``, by name."""
+        """The memories by name, made from the encoder's outputs ``[rows, source, memory]``."""
         return {"memory": hidden}
 
     def call(self, query: Any, memories: dict[str, Any], memory_mask: Any) -> tuple[Any, Any]:
-        """``query [rows, target, units]`` (of one step: ``[rows, units]``) -> see ``attend``."""
+        """Attends with ``query [rows, target, units]`` (of one step: ``[rows, units]``); see ``attend``."""
         memory = memories["memory"]
-        # Projected while it has two axes: a product of three is a product between two changes of shape when exported.
+        # The projection comes before the third axis is added: exported, a product of three axes needs two reshapes.
         return attend(
             ops.matmul(_over_target(self.project(query)), ops.transpose(memory, (0, 2, 1))), memory, memory_mask
         )
 
 
 class HeadsAttention(keras.layers.Layer):
-    """General attention with several heads: each asks its own part of the memory."""
+    """General attention with several heads: each attends to its own part of the memory."""
 
     def __init__(self, memory_units: int, heads: int, name: str) -> None:
         super().__init__(name=name)
@@ -95,11 +111,11 @@ class HeadsAttention(keras.layers.Layer):
         self.project = keras.layers.Dense(memory_units, use_bias=False, name="project")
 
     def memories(self, hidden: Any) -> dict[str, Any]:
-        """What the decoder needs of the encoder's outputs ``[rows, source, memory]``, by name."""
+        """The memories by name, made from the encoder's outputs ``[rows, source, memory]``."""
         return {"memory": hidden}
 
     def call(self, query: Any, memories: dict[str, Any], memory_mask: Any) -> tuple[Any, Any]:
-        """``query [rows, target, units]`` (of one step: ``[rows, units]``) -> see ``attend_by_heads``."""
+        """Attends with ``query [rows, target, units]`` (of one step: ``[rows, units]``); see ``attend_by_heads``."""
         return attend_by_heads(_over_target(self.project(query)), memories["memory"], memory_mask, self.heads)
 
 
@@ -116,11 +132,24 @@ class AdditiveAttention(keras.layers.Layer):
         self.score = keras.layers.Dense(1, use_bias=False, name="score")
 
     def memories(self, hidden: Any) -> dict[str, Any]:
-        """What the decoder needs of the encoder's outputs ``[rows, source, memory]``, by name."""
+        """The memories by name, made from the encoder's outputs ``[rows, source, memory]``."""
         return {"memory": hidden, "memory_keys": self.keys(hidden)}
 
     def call(self, query: Any, memories: dict[str, Any], memory_mask: Any) -> tuple[Any, Any]:
-        """``query [rows, target, units]`` (of one step: ``[rows, units]``) -> see ``attend``."""
+        """Attends with ``query [rows, target, units]`` (of one step: ``[rows, units]``); see ``attend``."""
         keys = ops.expand_dims(memories["memory_keys"], 1)
         scores = self.score(ops.tanh(ops.expand_dims(_over_target(self.project(query)), 2) + keys))
         return attend(ops.squeeze(scores, -1), memories["memory"], memory_mask)
+
+
+def build_attention(config: ModelConfig) -> Any | None:
+    """The attention that the configuration names; None for ``attention = "none"``."""
+    if config.attention == "none":
+        return None
+    if config.attention == "dot":
+        return DotAttention(name="attention")
+    if config.attention == "bahdanau":
+        return AdditiveAttention(config.units, name="attention")
+    if config.attention_heads > 1:
+        return HeadsAttention(config.memory_units, config.attention_heads, name="attention")
+    return Attention(config.memory_units, name="attention")

@@ -1,13 +1,16 @@
-"""The decoder: what it carries from step to step, and one way through its layers for a step and for a whole target."""
+"""The decoder: its states, and one way through its layers for a single step and for a whole target."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
+import keras
 from keras import ops
 
+from training.model.attention import build_attention
 from training.model.cells import CELL_STATES, recurrent_layer
 from training.model.config import ModelConfig
+from training.model.layers import length_mask
 
 CONTEXT_STATE = "state_context"
 FEED_STATE = "state_feed"
@@ -23,8 +26,11 @@ class DecoderState:
 
 
 def decoder_states(config: ModelConfig) -> tuple[DecoderState, ...]:
-    """All states of a decoder: those of its layers from below (``state_h1, state_c1, state_h2, ...``), the last readout
-    where it is fed back, and the fixed context where there is one."""
+    """All states of a decoder.
+
+    Those of its layers from below (``state_h1, state_c1, state_h2, ...``), the last readout where it is fed back, and
+    the fixed context where there is one.
+    """
     states = [
         DecoderState(f"state_{name}{layer + 1}", config.units, "hypothesis")
         for layer in range(config.decoder_layers)
@@ -37,12 +43,30 @@ def decoder_states(config: ModelConfig) -> tuple[DecoderState, ...]:
     return tuple(states)
 
 
-def decoder_layers(config: ModelConfig, where: Literal["lower", "upper"]) -> list[Any]:
-    """The layers below or above the attention, lowest first."""
-    count = config.layers_below if where == "lower" else config.layers_above
-    names = [f"decoder_{where}" if index == 0 else f"decoder_{where}_{index + 1}" for index in range(count)]
-    more = (config.forget_bias, config.recurrent_dropout)
-    return [recurrent_layer(config.cell, config.units, name, *more) for name in names]
+class Source(NamedTuple):
+    """What the decoder reads of a source.
+
+    Attributes:
+        memories: Tensors ``[rows, source, ...]`` by name; empty without attention.
+        lengths: ``int32 [rows]``; None without attention.
+    """
+
+    memories: Mapping[str, Any]
+    lengths: Any
+
+
+class DecoderStep(NamedTuple):
+    """The result of a pass through the decoder.
+
+    Attributes:
+        top: ``[..., features]``, read by the output layer.
+        states: The new states in the order of ``decoder_states``.
+        attention: ``[..., source]``; None without attention.
+    """
+
+    top: Any
+    states: list[Any]
+    attention: Any
 
 
 class Advance(Protocol):
@@ -51,76 +75,188 @@ class Advance(Protocol):
     def __call__(self, layer: Any, inputs: Any, states: Sequence[Any]) -> tuple[Any, Sequence[Any]]: ...
 
 
-def over_target(layer: Any, inputs: Any, states: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
-    """``inputs [rows, target, features]``: the layer as Keras runs it. Padding in a target only follows its last token,
-    so it can change nothing before it: no mask is needed."""
-    outputs, *last = layer(inputs, initial_state=list(states))
-    return outputs, last
-
-
-def one_step(layer: Any, inputs: Any, states: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
-    """``inputs [rows, features]``: the layer's cell, once."""
-    output, following = layer.cell(inputs, list(states))
-    return output, following
-
-
-class Attend(Protocol):
-    """``query [..., units]`` -> context ``[..., memory]`` and attention ``[..., source]``."""
-
-    def __call__(self, query: Any) -> tuple[Any, Any]: ...
-
-
 class Drop(Protocol):
-    """Dropout before layer ``index`` of the decoder; the last index is before the scores."""
+    """Applies dropout before layer ``index`` of the decoder; the last index is that of the output layer."""
 
     def __call__(self, index: int, inputs: Any) -> Any: ...
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """``top [..., features]`` is what the readout or the scores read; ``states`` are the layers' new ones;
-    ``attention [..., source]`` is None without memory."""
+class Pass:
+    """How the layers are run: one step further (``is_step``), or over a whole target."""
 
-    top: Any
-    states: list[Any]
-    attention: Any | None
+    advance: Advance
+    drop: Drop
+    is_step: bool
 
 
-def decode(
-    config: ModelConfig,
-    layers: Sequence[Any],
-    norms: Sequence[Any],
-    inputs: Sequence[Any],
-    context: Any | None,
-    states: Sequence[Any],
-    attend: Attend | None,
-    advance: Advance,
-    drop: Drop,
-) -> Decoded:
-    """Through all layers, whole (``[rows, target, ...]``) or one step (``[rows, ...]``).
+def advance_over_target(layer: Any, inputs: Any, states: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+    """Runs a layer over ``inputs [rows, target, features]``.
 
-    :param norms: one for what each layer gives; none where that is not normalised.
-    :param inputs: what enters the lowest layer: the embedded token, the last readout, the fixed context.
-    :param context: the fixed context, which the readout sees too (Cho et al. 2014).
-    :param states: of the layers, lowest first.
+    Padding in a target only follows its last token, so it can change nothing before it and no mask is needed.
     """
-    per_layer = len(CELL_STATES[config.cell])
-    following: list[Any] = []
-    attention = None
-    seen = [] if context is None else [context]
-    hidden, entering = None, list(inputs)
-    for index, layer in enumerate(layers):
-        joined = drop(index, _join(entering))
-        outputs, new = advance(layer, joined, states[index * per_layer : (index + 1) * per_layer])
-        following.extend(new)
-        outputs = norms[index](outputs) if norms else outputs
-        hidden = outputs if hidden is None or not config.residual else outputs + hidden
-        entering = [hidden]
-        if attend is not None and index + 1 == config.layers_below:
-            found, attention = attend(hidden)
-            seen = [found, *seen]
-            entering = [hidden, found]
-    return Decoded(_join([hidden, *seen]), following, attention)
+    outputs, *last = layer(inputs, initial_state=list(states))
+    return outputs, last
+
+
+def advance_one_step(layer: Any, inputs: Any, states: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+    """Runs a layer's cell once, on ``inputs [rows, features]``."""
+    output, following = layer.cell(inputs, list(states))
+    return output, following
+
+
+class Decoder(keras.layers.Layer):
+    """Recurrent layers below and above the attention, and the readout.
+
+    Called on a whole target with teacher forcing; ``step`` runs the same layers for one token.
+
+    Args:
+        config: The model's configuration.
+        token_width: Width of an embedded token: of the embedding, or of the vocabulary for one-hot input.
+        name: Name of the layer, part of its variables' paths.
+    """
+
+    def __init__(self, config: ModelConfig, token_width: int, name: str) -> None:
+        super().__init__(name=name)
+        self.config, self.token_width = config, token_width
+        self.states = decoder_states(config)
+        self.lower = _layers(config, "lower", config.layers_below)
+        self.attention: Any = build_attention(config)
+        self.upper = _layers(config, "upper", config.layers_above)
+        normalised = config.decoder_layers if config.layer_norm else 0
+        self.norms = [keras.layers.LayerNormalization(name=f"norm_{index}") for index in range(normalised)]
+        self.readout: Any = (
+            keras.layers.Dense(config.embedding, activation="tanh", name="readout") if config.readout else None
+        )
+        self.dropouts = [
+            keras.layers.Dropout(config.dropout, name=f"dropout_{index}") for index in range(config.decoder_layers + 1)
+        ]
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the states, in the order in which calls take and return them."""
+        return tuple(state.name for state in self.states)
+
+    def call(self, embedded: Any, states: Sequence[Any], source: Source, training: bool = False) -> Any:
+        """All steps of a target at once, from its true tokens.
+
+        Args:
+            embedded: ``[rows, target, embedding]``.
+            states: The first states, ``[rows, units]`` each.
+            source: What the encoder made of the source.
+            training: Whether dropout is active.
+
+        Returns:
+            ``[rows, target, features]``, read by the output layer.
+        """
+
+        def drop(index: int, inputs: Any) -> Any:
+            return self.dropouts[index](inputs, training=training)
+
+        target = ops.shape(embedded)[1]
+        named = {
+            name: ops.repeat(ops.expand_dims(state, 1), target, axis=1)
+            for name, state in zip(self.state_names, states, strict=True)
+        }
+        decoded = self._decode(self._entering(embedded, named), states, source, Pass(advance_over_target, drop, False))
+        return drop(self.config.decoder_layers, decoded.top)
+
+    def step(self, embedded: Any, states: Sequence[Any], source: Source, drop: Drop | None = None) -> DecoderStep:
+        """One step.
+
+        Args:
+            embedded: ``[rows, embedding]``.
+            states: ``[rows, units]`` each.
+            source: What the encoder made of the source.
+            drop: Dropout; none outside training.
+        """
+        kept: Drop = drop if drop is not None else _keep
+        named = dict(zip(self.state_names, states, strict=True))
+        decoded = self._decode(self._entering(embedded, named), states, source, Pass(advance_one_step, kept, True))
+        following = list(decoded.states)
+        if self.config.input_feeding:
+            following.append(decoded.top)
+        # The others move with their source and stay.
+        following += states[len(following) :]
+        return DecoderStep(kept(self.config.decoder_layers, decoded.top), following, decoded.attention)
+
+    def drop_with_one_mask(self, rows: Any, training: bool) -> Drop:
+        """Dropout with one mask for all steps of a target (Gal & Ghahramani 2016, arXiv:1512.05287)."""
+        masks = [
+            dropout(ops.ones((rows, width), dtype=self.compute_dtype), training=training)
+            for dropout, width in zip(self.dropouts, self._entering_widths(), strict=True)
+        ]
+        return lambda index, inputs: inputs * masks[index]
+
+    @property
+    def top_width(self) -> int:
+        """Width of what the output layer reads."""
+        config = self.config
+        if config.readout:
+            return config.embedding
+        seen = (config.context != "none") + (config.attention != "none")
+        return config.units + config.memory_units * seen
+
+    def _entering(self, embedded: Any, named: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
+        """The inputs of the lowest layer, and what the readout sees besides the layers: the fixed context (Cho et al.
+        2014, arXiv:1406.1078). ``named`` holds the states with the leading axes of ``embedded``."""
+        inputs = [embedded] if self.config.reads_tokens else []
+        if self.config.input_feeding:
+            inputs.append(named[FEED_STATE])
+        context = [named[CONTEXT_STATE]] if CONTEXT_STATE in named else []
+        return [*inputs, *context], context
+
+    def _decode(
+        self, entering: tuple[list[Any], list[Any]], states: Sequence[Any], source: Source, way: Pass
+    ) -> DecoderStep:
+        """Runs all layers and the readout; ``states`` of the result are those of the layers alone."""
+        config, per_layer = self.config, len(CELL_STATES[self.config.cell])
+        following: list[Any] = []
+        inputs, seen = entering
+        attention = hidden = None
+        for index, layer in enumerate([*self.lower, *self.upper]):
+            joined = way.drop(index, _join(inputs))
+            outputs, new = way.advance(layer, joined, states[index * per_layer : (index + 1) * per_layer])
+            following.extend(new)
+            outputs = self.norms[index](outputs) if self.norms else outputs
+            hidden = outputs if hidden is None or not config.residual else outputs + hidden
+            inputs = [hidden]
+            if self.attention is not None and index + 1 == config.layers_below:
+                context, attention = self._attend(hidden, source, way.is_step)
+                seen = [context, *seen]
+                inputs = [hidden, context]
+        top = _join([hidden, *seen])
+        return DecoderStep(top if self.readout is None else self.readout(top), following, attention)
+
+    def _attend(self, query: Any, source: Source, is_step: bool) -> tuple[Any, Any]:
+        mask = length_mask(source.lengths, ops.shape(source.memories["memory"])[1])
+        context, attention = self.attention(query, source.memories, mask)
+        return (ops.squeeze(context, 1), ops.squeeze(attention, 1)) if is_step else (context, attention)
+
+    def _entering_widths(self) -> list[int]:
+        """Widths of the inputs of each layer, and last of the output layer."""
+        config = self.config
+        context = config.memory_units if config.context != "none" else 0
+        first = self.token_width * config.reads_tokens + config.embedding * config.input_feeding + context
+        attended = config.memory_units if config.attention != "none" else 0
+        widths = [first] + [config.units] * (config.decoder_layers - 1)
+        if config.layers_above:
+            widths[config.layers_below] += attended
+        return [*widths, self.top_width]
+
+
+def _layers(config: ModelConfig, side: Literal["lower", "upper"], count: int) -> list[Any]:
+    """The layers below or above the attention, lowest first."""
+    names = [side if index == 0 else f"{side}_{index + 1}" for index in range(count)]
+    return [
+        recurrent_layer(config.cell, config.units, name, config.forget_bias, config.recurrent_dropout) for name in names
+    ]
+
+
+def _keep(index: int, inputs: Any) -> Any:
+    """Outside training nothing is dropped before any layer."""
+    del index
+    return inputs
 
 
 def _join(parts: Sequence[Any]) -> Any:

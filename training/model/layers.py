@@ -1,39 +1,54 @@
-"""The small pieces that models are made of. ``keras.ops`` only, so that every Keras backend can train them."""
+"""Small layers and functions shared by encoder and decoder; ``keras.ops`` only, so that every Keras backend works."""
 
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
+
+
+def to_numpy(tensor: Any) -> NDArray[Any]:
+    """A tensor or variable of any backend as an array."""
+    return np.asarray(ops.convert_to_numpy(tensor))
 
 
 def length_mask(lengths: Any, width: Any) -> Any:
-    """``[rows]`` lengths -> bool ``[rows, width]``, true where there is a token."""
+    """A mask ``bool [rows, width]`` from lengths ``[rows]``: true where there is a token."""
     return ops.expand_dims(ops.arange(width, dtype="int32"), 0) < ops.expand_dims(ops.cast(lengths, "int32"), 1)
 
 
-def reversed_places(lengths: Any, width: Any) -> Any:
-    """Places ``int32 [rows, width]`` that turn each row's tokens round and leave its eos and its padding where they
-    are. Taken twice, they give back the first order."""
-    places = ops.expand_dims(ops.arange(width, dtype="int32"), 0)
+def reverse_positions(lengths: Any, width: Any) -> Any:
+    """Positions ``int32 [rows, width]`` that reverse each row's tokens and leave eos and padding where they are.
+
+    Applied twice, they restore the first order.
+    """
+    positions = ops.expand_dims(ops.arange(width, dtype="int32"), 0)
     last = ops.expand_dims(ops.cast(lengths, "int32"), 1) - 1
-    return ops.where(places < last, last - 1 - places, places)
+    return ops.where(positions < last, last - 1 - positions, positions)
 
 
-def take_places(values: Any, places: Any) -> Any:
-    """``values [rows, source, ...]`` in the order of ``places [rows, source]``."""
+def take_positions(values: Any, positions: Any) -> Any:
+    """``values [rows, source, ...]`` in the order of ``positions [rows, source]``."""
     rows, width = ops.shape(values)[0], ops.shape(values)[1]
     first = ops.expand_dims(ops.arange(rows, dtype="int32") * width, 1)
     rest = tuple(values.shape[2:])
-    flat = ops.take(ops.reshape(values, (-1, *rest)), ops.reshape(places + first, (-1,)), axis=0)
+    flat = ops.take(ops.reshape(values, (-1, *rest)), ops.reshape(positions + first, (-1,)), axis=0)
     return ops.reshape(flat, (-1, width, *rest))
 
 
-def over_source(kind: str, hidden: Any, mask: Any) -> Any:
-    """Mean or maximum of ``hidden [rows, source, units]`` where ``mask bool [rows, source]``: ``[rows, units]``."""
-    here = ops.expand_dims(mask, 2)
+def pool_over_source(kind: str, hidden: Any, mask: Any) -> Any:
+    """Mean or maximum over the source: ``[rows, units]``.
+
+    Args:
+        kind: ``mean`` or ``max``.
+        hidden: ``[rows, source, units]``.
+        mask: ``bool [rows, source]``, true for the positions that count.
+    """
+    visible = ops.expand_dims(mask, 2)
     if kind == "max":
         # The outputs of a recurrent layer lie within ±1, of residual ones within some: far above this.
-        return ops.max(ops.where(here, hidden, ops.cast(-1e4, hidden.dtype)), axis=1)
+        return ops.max(ops.where(visible, hidden, ops.cast(-1e4, hidden.dtype)), axis=1)
     weights = ops.cast(mask, hidden.dtype)
     weights = weights / ops.sum(weights, axis=1, keepdims=True)
     # A product with zeros where there is padding: exact, so a row's mean does not depend on the width.
@@ -41,14 +56,14 @@ def over_source(kind: str, hidden: Any, mask: Any) -> Any:
 
 
 class OneHot(keras.layers.Layer):
-    """Ids as unit vectors, as in the tutorials on characters: no weights."""
+    """Ids as unit vectors, as in the tutorials on characters; it has no weights."""
 
     def __init__(self, vocabulary_size: int, name: str) -> None:
         super().__init__(name=name)
         self.vocabulary_size = vocabulary_size
 
     def call(self, token_ids: Any) -> Any:
-        """``[...]`` ids -> ``[..., vocabulary]``."""
+        """Unit vectors ``[..., vocabulary]`` from ids ``[...]``."""
         return ops.one_hot(token_ids, self.vocabulary_size, dtype=self.compute_dtype)
 
 
@@ -63,20 +78,25 @@ class TiedOutput(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.embedding.input_dim,), initializer="zeros", name="bias")
 
     def call(self, inputs: Any) -> Any:
-        """``[..., embedding]`` -> logits ``[..., vocabulary]``."""
+        """Logits ``[..., vocabulary]`` from ``[..., embedding]``."""
         return ops.matmul(inputs, ops.transpose(self.embedding.embeddings)) + self.bias
 
-    def listed(self, inputs: Any, token_ids: Any, offsets: Any) -> Any:
-        """``[..., embedding]``, a shortlist's ``token_ids [shortlist]`` and ``offsets [shortlist]`` -> logits
-        ``[..., shortlist]``."""
+    def score_shortlist(self, inputs: Any, token_ids: Any, offsets: Any) -> Any:
+        """Logits ``[..., shortlist]`` of the tokens of a shortlist.
+
+        Args:
+            inputs: ``[..., embedding]``.
+            token_ids: ``int32 [shortlist]``.
+            offsets: ``float32 [shortlist]``, added to the logits.
+        """
         scores = ops.matmul(inputs, ops.transpose(self.embedding(token_ids)))
         return scores + ops.cast(ops.take(self.bias, token_ids) + offsets, scores.dtype)
 
     def smoothing(self, inputs: Any, token_ids: Any) -> Any:
-        """Chosen logit less mean logit, ``[...]``: what label smoothing adds to the cross-entropy of each token.
+        """Chosen logit less mean logit, ``[...]``, which label smoothing adds to the cross-entropy of each token.
 
-        Smoothed loss = ``lse - (1 - s) chosen - s mean`` = cross-entropy ``+ s (chosen - mean)``. Both terms come from
-        the table, not from the logits: another pass over ``[..., vocabulary]`` would cost as much as the product.
+        Smoothed loss = ``lse - (1 - s) chosen - s mean`` = cross-entropy ``+ s (chosen - mean)``. Both terms are
+        computed from the table, since another pass over the logits would cost as much as the product.
         """
         table = self.embedding(token_ids) - ops.cast(ops.mean(self.embedding.embeddings, axis=0), inputs.dtype)
         bias = ops.take(self.bias, token_ids) - ops.mean(self.bias)
@@ -84,7 +104,7 @@ class TiedOutput(keras.layers.Layer):
 
 
 class UntiedOutput(keras.layers.Layer):
-    """Scores of all tokens by a table of their own and a bias."""
+    """Scores of all tokens by a separate table and a bias."""
 
     def __init__(self, vocabulary_size: int, name: str) -> None:
         super().__init__(name=name)
@@ -95,11 +115,11 @@ class UntiedOutput(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
 
     def call(self, inputs: Any) -> Any:
-        """``[..., features]`` -> logits ``[..., vocabulary]``."""
+        """Logits ``[..., vocabulary]`` from ``[..., features]``."""
         return ops.matmul(inputs, self.kernel) + self.bias
 
-    def listed(self, inputs: Any, token_ids: Any, offsets: Any) -> Any:
-        """Logits ``[..., shortlist]``; see ``TiedOutput.listed``."""
+    def score_shortlist(self, inputs: Any, token_ids: Any, offsets: Any) -> Any:
+        """Logits ``[..., shortlist]``; see ``TiedOutput.score_shortlist``."""
         scores = ops.matmul(inputs, ops.take(self.kernel, token_ids, axis=1))
         return scores + ops.cast(ops.take(self.bias, token_ids) + offsets, scores.dtype)
 

@@ -16,7 +16,7 @@ from training.compare.results import load_result
 from training.compare.systems import BY_LENGTH, LEARNING, PROJECTED, SYSTEMS
 from training.config import load_config
 from training.errors import ConfigError, CorpusError
-from training.learn.checkpoint import read_place
+from training.learn.checkpoint import read_state
 from training.learn.train import CHECKPOINT_FILE
 
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
@@ -98,7 +98,7 @@ def test_another_budget_begins_anew(compared: Path, tmp_path: Path) -> None:
     assert before is not None
     assert after is not None
     assert (before.budget_seconds, after.budget_seconds) == (2, 4)
-    assert read_place(tmp_path / "runs" / "plain" / CHECKPOINT_FILE).processor_seconds >= 4
+    assert read_state(tmp_path / "runs" / "plain" / CHECKPOINT_FILE).processor_seconds >= 4
     assert after.steps > before.steps
 
 

@@ -9,11 +9,12 @@ from tests.support.reversal import words, write_task
 from training.compare.ladder import LADDERS, Ladder, climb, results_of
 from training.compare.ladder_page import BEGIN, END, write_ladders
 from training.compare.results import load_result
+from training.compare.run import Workspace
 from training.compare.systems import System
 from training.config import load_config
 from training.errors import ConfigError
 from training.export.export import install, install_starting_point
-from training.learn.checkpoint import read_place, read_weights
+from training.learn.checkpoint import read_state, read_weights
 from training.learn.train import CHECKPOINT_FILE
 
 CONFIGS = Path(__file__).parents[3] / "training" / "configs" / "ladder"
@@ -56,7 +57,7 @@ def climbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, changed in rungs.items():
             text = f'base = "../base.toml"\nname = "{name}"\n{changed}[export]\nparity_sentences = 8\n'
             (folder / ladder / f"{name}.toml").write_text(text, encoding="utf-8")
-    climb(TOY, [], folder, folder, folder / "runs", folder / "models", 2.0, print)
+    climb(TOY, [], Workspace(folder, folder, folder / "runs", folder / "models"), 2.0, print)
     config, run = load_config(folder / "toy" / "foot.toml"), folder / "runs" / "toy" / "foot"
     install(run / "int8", folder / "models" / "en-fr")
     install_starting_point(config, run, folder / "models" / "en-fr")
@@ -68,7 +69,8 @@ FURTHER = Ladder("further", "Words backwards, further", 1.0, (System("foot", "th
 
 
 def climb_again(folder: Path, ladder: Ladder, budget_seconds: float, said: list[str], *names: str) -> None:
-    climb(ladder, names, folder, folder, folder / "runs", folder / "models", budget_seconds, said.append)
+    workspace = Workspace(folder, folder, folder / "runs", folder / "models")
+    climb(ladder, names, workspace, budget_seconds, said.append)
 
 
 def test_the_tables_hold_what_was_measured(climbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,10 +107,10 @@ def test_a_ladder_goes_on_from_a_bundle(climbed: Path) -> None:
     run = climbed / "runs" / "further" / "foot"
     model = (climbed / "models" / "en-fr" / "tokenizer.model").read_bytes()
     assert (run / "tokenizer.model").read_bytes() == model
-    started, reached = read_place(climbed / "runs" / "toy" / "foot" / CHECKPOINT_FILE), load_result(run)
+    started, reached = read_state(climbed / "runs" / "toy" / "foot" / CHECKPOINT_FILE), load_result(run)
     assert reached is not None
     # It began where the other one stood, not at log(290).
-    first = read_place(run / CHECKPOINT_FILE).history[0]["dev_loss"]
+    first = read_state(run / CHECKPOINT_FILE).history[0]["dev_loss"]
     assert first < started.history[0]["dev_loss"]
     assert reached.dev_loss < started.best_dev_loss + 0.1
     assert read_weights(run / "start.weights.npz").keys() == read_weights(run / "best.weights.npz").keys()

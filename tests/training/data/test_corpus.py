@@ -9,19 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.data.clean import Cleaner, CorpusReport, fold, normalise, split_by_source, without_held_out
 from training.data.config import CorpusConfig, CorpusFile
-from training.data.corpus import (
-    CorpusReport,
-    Pair,
-    clean_pairs,
-    fold,
-    normalise,
-    read_moses,
-    read_pairs,
-    read_texts,
-    split_by_source,
-    without_held_out,
-)
+from training.data.corpus import Pair, read_moses, read_pairs, read_texts
 from training.errors import CorpusError
 
 
@@ -34,7 +24,7 @@ def clean(
 ) -> tuple[list[Pair], CorpusReport]:
     config = CorpusConfig(train=(entry(),), dev_fraction=0.1, max_characters=100, max_words=max_words, sides=sides)
     report = CorpusReport()
-    return list(clean_pairs(pairs, "test", config, report, set(), entry(max_pairs=max_pairs))), report
+    return list(Cleaner(config, report).clean(pairs, "test", entry(max_pairs=max_pairs))), report
 
 
 @pytest.mark.parametrize("kind", ["plain", "gz", "zip"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from training.config import RunConfig, load_config
-from training.data.corpus import normalise
+from training.data.clean import normalise
 from training.data.download import fetch
 from training.data.prepare import prepare
 from training.errors import DownloadError

@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from app.text.casing import in_ordinary_letters
 from training.config import RunConfig
+from training.data.clean import fold
 from training.data.config import CorpusConfig, CorpusFile
-from training.data.corpus import Pair, fold
+from training.data.corpus import Pair
 from training.data.dataset import TokenPairs
 from training.data.noise import changes_for, noisy_pairs, with_slip, without_accents, without_end
 from training.data.prepare import load_run_tokenizer, prepare, read_dev

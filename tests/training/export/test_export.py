@@ -88,7 +88,7 @@ def test_every_kind_of_cell_in_int8_stays_close(cell: CellKind) -> None:
     keras.utils.set_random_seed(2)
     model = EncoderDecoder(config, 40)
     model.build_weights()
-    for layer in model.encoder_layers:
+    for layer in model.encoder.layers:
         for weight in layer.trainable_variables:  # larger than at the start, so that differences show
             weight.assign(2.0 * weight)
     exact = convert_encoder(model)
@@ -192,7 +192,8 @@ def test_export_is_refused_where_the_graphs_differ_from_the_model(
 def test_parity_notices_other_tokens(trained_run: TrainedRun, exported: dict[str, Path]) -> None:
     bundle = load_bundle(exported["float32"])
     model = export_module.load_best_model(trained_run.config, trained_run.run, bundle.tokenizer.vocabulary_size)
-    model.bridges["state_h1"].bias.assign(np.full(model.bridges["state_h1"].bias.shape, 3.0))
+    bias = model.bridge.by_state["state_h1"].bias
+    bias.assign(np.full(bias.shape, 3.0))
     pairs = spread_pairs(TokenPairs.load(trained_run.run / "dev.npz"), 20, 20)
     with pytest.raises(ParityError, match="the engine gives"):
         check_parity(model, bundle, pairs, tolerance=1e9, beam_size=4, length_penalty=1.0)

@@ -11,7 +11,7 @@ from tests.support.reversal import write_task
 from training.config import load_config
 from training.data.prepare import prepare
 from training.export.export import export
-from training.learn.checkpoint import load_weights, read_place, read_weights
+from training.learn.checkpoint import load_weights, read_state, read_weights
 from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer
 
 STEPS, ON_JAX = 12, 9
@@ -32,7 +32,7 @@ def test_a_run_goes_from_tensorflow_to_jax_and_back(tmp_path: Path) -> None:
     Trainer(config, whole).fit()
 
     train_on_jax(tmp_path, "reversal", "--steps", str(ON_JAX))
-    place = read_place(run / CHECKPOINT_FILE)
+    place = read_state(run / CHECKPOINT_FILE)
     assert (place.step, place.best_step) == (ON_JAX, ON_JAX)
     trainer = Trainer(config, run)
     load_weights(run / BEST_WEIGHTS_FILE, trainer.model)
@@ -41,7 +41,7 @@ def test_a_run_goes_from_tensorflow_to_jax_and_back(tmp_path: Path) -> None:
     assert parity.max_score_difference <= config.export.parity_tolerance
 
     assert Trainer(config, run).fit().finished
-    mixed, plain = (read_place(folder / CHECKPOINT_FILE).history for folder in (run, whole))
+    mixed, plain = (read_state(folder / CHECKPOINT_FILE).history for folder in (run, whole))
     assert [point["step"] for point in mixed] == [3, 6, 9, 12]
     for found, expected in zip(mixed, plain, strict=True):
         assert found == pytest.approx(expected, rel=1e-4)

@@ -17,7 +17,7 @@ from training.config import TrainingConfig, load_config
 from training.data.dataset import Batch
 from training.data.prepare import prepare
 from training.errors import ConfigError
-from training.learn.checkpoint import read_place
+from training.learn.checkpoint import read_state
 from training.learn.devices import Devices
 from training.learn.train import CHECKPOINT_FILE, Trainer
 
@@ -78,10 +78,10 @@ def test_two_devices_then_two_processes_make_the_run_of_one_device(tmp_path: Pat
     virtual = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     options = ("--data-parallel", "--steps", str(ON_TWO_DEVICES))
     assert ", on 2 devices\n" in train_on_jax(tmp_path, "reversal", *options, environment=virtual)
-    assert read_place(run / CHECKPOINT_FILE).step == ON_TWO_DEVICES
+    assert read_state(run / CHECKPOINT_FILE).step == ON_TWO_DEVICES
     assert ", on 2 devices of 2 processes\n" in _train_in_two_processes(tmp_path)
 
-    shared, alone = (read_place(folder / CHECKPOINT_FILE) for folder in (run, whole))
+    shared, alone = (read_state(folder / CHECKPOINT_FILE) for folder in (run, whole))
     assert shared.finished
     assert [point["step"] for point in shared.history] == [3, 6, 9, 12]
     for found, expected in zip(shared.history, alone.history, strict=True):

@@ -11,10 +11,10 @@ from keras import ops
 
 from app.bundle.tokenizers.tokenizer import PAD_ID
 from tests.training.learn.test_train import assert_same, prepared, small, weights
-from training.arrays import to_numpy
 from training.learn.shortlist import shortlist
 from training.learn.train import Trainer
 from training.model.config import ModelConfig
+from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
 VOCABULARY = 40

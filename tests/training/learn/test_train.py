@@ -79,7 +79,7 @@ def test_what_is_kept_is_the_average_of_the_last_weights_and_training_goes_on_wi
     trainers = Trainer(config, average), Trainer(plain, own)
     for _ in range(5):
         for trainer in trainers:
-            trainer.place.best_dev_loss = float("inf")  # the weights of each step are kept
+            trainer.state.best_dev_loss = float("inf")  # the weights of each step are kept
             trainer.fit(1)
         assert_same(weights(own), {name: value for name, value in weights(average).items() if name in weights(own)})
         last = weights(own, BEST_WEIGHTS_FILE)
@@ -138,7 +138,7 @@ def test_a_budget_ends_the_run_and_the_learning_rate_follows_it(
     run = prepared(tmp_path, config, "run")
     trainer = Trainer(config, run)
     trainer.fit(3)
-    assert not trainer.place.finished
+    assert not trainer.state.finished
     place = Trainer(config, run).fit()
     assert place.finished
     assert (place.step, place.processor_seconds) == (16, 2.0)
@@ -203,6 +203,6 @@ def test_memory_stays_flat_over_epochs(tmp_path: Path) -> None:
     trainer.fit(100)
     warm = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     trainer.fit(300)
-    assert trainer.place.epoch > 50
+    assert trainer.state.epoch > 50
     grown_megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - warm) / 1024
     assert grown_megabytes < 30

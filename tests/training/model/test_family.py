@@ -15,7 +15,6 @@ from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from tests.support.reversal import words, write_task
-from training.arrays import to_numpy
 from training.config import RunConfig
 from training.data.config import TokenizerConfig
 from training.data.prepare import prepare
@@ -24,6 +23,7 @@ from training.export.parity import Pair, begun, check_rows_alone
 from training.export.reference import ReferenceDecoder
 from training.learn.train import Trainer
 from training.model.config import ModelConfig
+from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
 STEPS = 40

@@ -13,9 +13,9 @@ from tests.training.conftest import TrainedRun
 from training.__main__ import main
 from training.data.corpus import Pair
 from training.data.dataset import BatchPlan, TokenPairs
-from training.data.pair_scores import PairScorer, best, cross_entropies, dual
 from training.data.prepare import load_run_tokenizer
 from training.errors import CheckpointError, ConfigError
+from training.evaluate.pair_scores import PairScorer, best, cross_entropies, dual
 from training.learn.train import Trainer
 
 
