@@ -23,8 +23,7 @@ from app.files.formats.registry import SUFFIXES
 from app.text.language_names import language_name
 from app.text.languages import Detection
 
-router = APIRouter(tags=["LibreTranslate"])
-_direct_router = APIRouter(route_class=DirectRoute)
+router = APIRouter(tags=["LibreTranslate"], route_class=DirectRoute)
 
 # How long LibreTranslate's page waits after a key was pressed before it sends a request.
 _FRONTEND_TIMEOUT_MILLISECONDS: Final = 500
@@ -117,7 +116,7 @@ class FrontendSettings(BaseModel):
     supportedFilesFormat: list[str]
 
 
-@_direct_router.post(
+@router.post(
     "/detect",
     summary="Detect the language of a text",
     description=_DESCRIPTION,
@@ -139,24 +138,24 @@ async def detect(request: Request) -> Response:
     return JsonResponse(found if is_list else found[0])
 
 
-router.include_router(_direct_router)
-
-
-@router.get("/languages", summary="Languages served, and what each can be translated into")
-async def languages(request: Request) -> list[Language]:
+@router.get(
+    "/languages", summary="Languages served, and what each can be translated into", response_model=list[Language]
+)
+async def languages(request: Request) -> Response:
     registry = service_of(request).serving.registry
-    return [
+    found = [
         Language(code=code, name=language_name(code), targets=sorted({code, *registry.targets_of(code)}))
         for code in registry.languages
     ]
+    return JsonResponse([language.model_dump() for language in found])
 
 
-@router.get("/frontend/settings", summary="What a page for this service needs to know")
-async def frontend_settings(request: Request) -> FrontendSettings:
+@router.get("/frontend/settings", summary="What a page for this service needs to know", response_model=FrontendSettings)
+async def frontend_settings(request: Request) -> Response:
     serving = service_of(request).serving
     targets = sorted(target for _, target in serving.registry.served)
     target = targets[0] if targets else ""
-    return FrontendSettings(
+    found = FrontendSettings(
         apiKeys=serving.admission.has_keys,
         charLimit=serving.settings.max_characters,
         filesTranslation=True,
@@ -169,6 +168,7 @@ async def frontend_settings(request: Request) -> FrontendSettings:
         suggestions=False,
         supportedFilesFormat=list(SUFFIXES),
     )
+    return JsonResponse(found.model_dump())
 
 
 @router.post(
