@@ -79,7 +79,7 @@ def translation_headers(translations: Sequence[Translation], reasons: Collection
     of their own, each percent-encoded. A header with nothing to say is left out.
     """
     headers = finish_reason_header(reasons)
-    unplaced = [term for one in translations for segment in one.segments for term in segment.unplaced]
+    unplaced = [term for one in translations for segment in one.segments for term in segment.unaligned_terms]
     if unplaced:
         headers[UNPLACED_HEADER] = ", ".join(quote(term) for term in dict.fromkeys(unplaced))
     return headers

@@ -135,7 +135,7 @@ class _SentText:
     def take_final(self) -> str:
         """Return what became final since the last call."""
         translator, plan = self.group.served.translator, self.group.plan
-        final = translator.known(plan, self.number, self.group.pending, self.listener.final_tokens, self.whole)
+        final = translator.read_settled(plan, self.number, self.group.pending, self.listener.final_tokens, self.whole)
         added = final[len(self.text) :]
         self.text += added
         return added

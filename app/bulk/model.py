@@ -7,8 +7,8 @@ from pathlib import Path
 
 from app.bundle.manifest import MANIFEST_FILE
 from app.bundle.store import Bundle, find_bundles, load_bundle
-from app.engine.loop import Engine, EngineLimits
-from app.engine.model import DecodingModel
+from app.engine.factory import run_engine
+from app.engine.loop import EngineLimits
 from app.engine.sessions import OnnxGraphs
 from app.errors import BulkError
 from app.text.placeholder_patterns import PlaceholderFinder
@@ -39,14 +39,5 @@ def running(bundle: Bundle, name: str, patterns: Sequence[str] = ()) -> Iterator
     :raises ConfigurationError: one of them cannot be used.
     """
     finder = PlaceholderFinder(patterns)
-    engine = Engine(
-        OnnxGraphs(bundle, provider="auto", threads=1),
-        DecodingModel.of(bundle.manifest, bundle.tokenizer),
-        _LIMITS,
-        name,
-    )
-    engine.start()
-    try:
+    with run_engine(bundle, OnnxGraphs(bundle, provider="auto", threads=1), _LIMITS, name) as engine:
         yield Translator(bundle, engine, finder)
-    finally:
-        engine.stop(drain=False)

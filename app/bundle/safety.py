@@ -1,27 +1,31 @@
-"""What a graph may be made of, looked at before onnxruntime opens it: nothing outside its file, no strange operators.
+"""Checks of graph and tokenizer files before onnxruntime and SentencePiece open them, with protobuf's own parser.
 
-The ``onnx`` package is no dependency of serving, but protobuf is (onnxruntime needs it itself), and an ONNX file is a
-protobuf message. So protobuf reads it, told of the few fields that matter here; the others it skips. A reader of our
-own might see another file than onnxruntime, whose parser is protobuf too: this one cannot.
+A graph may keep nothing outside its file and have only operators that exports use; a SentencePiece model may have only
+UTF-8 pieces and the published rules for characters. onnxruntime and SentencePiece parse with protobuf too, so a reader
+of our own could see another file than they do; this one cannot. protobuf bounds the depth of nested messages.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.resources import files
 from typing import Any, Final
 
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
+from sentencepiece import sentencepiece_model_pb2
 
-from app.bundle.messages import Fields, message_class
-from app.errors import BundleGraphError
+from app.errors import BundleFormatError, BundleGraphError
 
 # What exports use beside ONNX's own operators: see training/export/quantize.py and row_encoder.py.
 _MICROSOFT: Final = frozenset(("DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"))
 _OPERATORS: Final = {"com.microsoft": _MICROSOFT}
 _STANDARD: Final = ("", "ai.onnx")
 _EXTERNAL: Final = 1
-# The numbers are those of onnx.proto. Names are bytes, so that one that is no UTF-8 is a strange operator and not an
-# error of this reader alone.
-_FIELDS: Final[Fields] = {
+# The fields that are read of each message: number, whether it is repeated, and type. protobuf skips the others. The
+# ``onnx`` package, which has the whole schema, is no dependency of serving. The numbers are those of onnx.proto. Names
+# are bytes, so that one that is no UTF-8 is an unknown operator and not an error of this reader alone.
+_ONNX_FIELDS: Final[Mapping[str, Mapping[str, tuple[int, bool, str]]]] = {
     "Model": {
         "graph": (7, False, "Graph"),
         "training_info": (20, True, "bytes"),
@@ -52,17 +56,29 @@ _FIELDS: Final[Fields] = {
     },
     "SparseTensor": {"values": (1, False, "Tensor"), "indices": (2, False, "Tensor")},
 }
+_SENTENCEPIECE: Final[Any] = sentencepiece_model_pb2  # its classes are made when it is loaded
+# SHA-256 of the tables of SentencePiece 0.2.3. Those of the installed version are accepted as well.
+_TABLES: Final = {
+    "nfkc": "7e46d9e08af4b6a37991b04fb8388644c1595a0abcd0f26d6a5d575e2a3663ea",
+    "nfkc_cf": "d8dfef3d6db0eef0742f8b55a73aee7fce6c1e21d26a09b8d3d4b52c42a791cb",
+    "nmt_nfkc": "1e2c7b43d3ee9755ceaa2ac335e253d8703604e0249ee1e81156c92b46423844",
+    "nmt_nfkc_cf": "2c03512e62f9ed965ec90d85314211b63b5b8aa0395311ea2147eec9ff738907",
+}
 
 
 def check_graph_file(content: bytes, name: str) -> None:
-    """Refuse a graph that no export makes and that may harm.
+    """Refuse a graph that no export writes and that may do harm.
 
-    :param name: of the file, for the message.
-    :raises BundleGraphError: it is no ONNX file, keeps data outside of it, or has operators of strangers, functions or
-        training information.
+    Args:
+        content: of the file.
+        name: of the file, for the message.
+
+    Raises:
+        BundleGraphError: the content is no ONNX file, keeps data outside of it, or has unknown operators, functions
+            or training information.
     """
     try:
-        model = _model_class().FromString(content)
+        model = _onnx_model_class().FromString(content)
     except DecodeError as error:
         raise BundleGraphError(f"{name}: is no ONNX file: {error}") from None
     for field in ("functions", "training_info"):
@@ -74,6 +90,35 @@ def check_graph_file(content: bytes, name: str) -> None:
                 raise BundleGraphError(f"{name}: the tensor {_shown(tensor.name)} lies outside the file")
         for node in graph.node:
             _check_operator(node, name)
+
+
+def check_sentencepiece_file(content: bytes) -> None:
+    """Refuse a model that may do harm, or fail later.
+
+    SentencePiece checks scores, kinds and bytes itself. But it accepts pieces that are no UTF-8, with which every later
+    call may fail; and it reads the table that maps characters, a trie in bytes, without any check. A forged table can
+    turn a letter into a page of text.
+
+    Raises:
+        BundleFormatError: the content is no SentencePiece model, a piece is no UTF-8, or it has rules of its own for
+            characters.
+    """
+    try:
+        model = _SENTENCEPIECE.ModelProto.FromString(content)
+    except (DecodeError, UnicodeDecodeError) as error:  # the latter from protobuf without its C library
+        raise BundleFormatError(f"not a SentencePiece model ({len(content)} bytes): {error}") from None
+    for number, entry in enumerate(model.pieces):
+        piece = entry.piece
+        if isinstance(piece, bytes):  # protobuf's C library gives bytes for a string that is no UTF-8
+            raise BundleFormatError(f"piece {number} ({piece[:40]!r}) is no UTF-8")
+    for rules in (model.normalizer_spec, model.denormalizer_spec):
+        table = rules.precompiled_charsmap
+        digest = hashlib.sha256(table).hexdigest()
+        if table and digest not in _known_tables():
+            known = ", ".join(("identity", *_TABLES))
+            raise BundleFormatError(
+                f"its rules for characters ({len(table)} bytes, SHA-256 {digest[:16]}...) are none of {known}"
+            )
 
 
 def _check_operator(node: Any, name: str) -> None:
@@ -107,5 +152,27 @@ def _shown(name: bytes) -> str:
 
 
 @cache
-def _model_class() -> Any:
-    return message_class("graph_file", _FIELDS, "Model")
+def _known_tables() -> frozenset[str]:
+    folder = files("sentencepiece").joinpath("package_data")
+    found = [one.read_bytes() for one in folder.iterdir() if one.name.endswith(".bin")] if folder.is_dir() else []
+    return frozenset((*_TABLES.values(), *(hashlib.sha256(table).hexdigest() for table in found)))
+
+
+@cache
+def _onnx_model_class() -> Any:
+    """The class of ``Model``, in a descriptor pool of its own: the ``onnx`` package may be loaded too."""
+    field_types = descriptor_pb2.FieldDescriptorProto
+    scalars = {"bytes": field_types.TYPE_BYTES, "int32": field_types.TYPE_INT32}
+    package = "graph_file"
+    file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto2")
+    for message, fields_of_message in _ONNX_FIELDS.items():
+        described = file.message_type.add(name=message)
+        for field_name, (number, is_repeated, kind) in fields_of_message.items():
+            field = described.field.add(name=field_name, number=number)
+            field.label = field_types.LABEL_REPEATED if is_repeated else field_types.LABEL_OPTIONAL
+            field.type = scalars.get(kind, field_types.TYPE_MESSAGE)
+            if kind not in scalars:
+                field.type_name = f".{package}.{kind}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.Model"))

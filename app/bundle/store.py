@@ -27,8 +27,7 @@ from app.bundle.manifest import (
     check_file_name,
     parse_manifest,
 )
-from app.bundle.tokenizers.tagged import TaggedTokenizer
-from app.bundle.tokenizers.tokenizer import Tokenizer, load_tokenizer
+from app.bundle.tokenizers import TaggedTokenizer, Tokenizer, load_tokenizer
 from app.errors import BundleFileError, BundleFormatError
 from app.settings import MAX_BUNDLE_FILE_BYTES
 

@@ -40,7 +40,7 @@ class Engine:
         self.name = name
         self.step_metrics = StepMetrics(clock)
         self.sequence_metrics = SequenceMetrics()
-        self._model = model
+        self.model = model
         self._clock = clock
         self._batch = Batch(graphs, model)
         self._prefetch = Prefetch(graphs, model, self.limits.max_padded_tokens)
@@ -73,7 +73,7 @@ class Engine:
         Args:
             drain: finish what waits and runs, as far as the timeout allows. What is left then, or at once without
                 ``drain``, fails with ``EngineStopped``.
-            timeout_seconds: how long to wait for the thread; None waits without a limit.
+            timeout_seconds: of waiting for the thread; None waits without a limit.
         """
         with self._condition:
             self._enter(Lifecycle.DRAINING if drain else Lifecycle.ABORTING)
@@ -190,8 +190,8 @@ class Engine:
     def _sequence(
         self, source_ids: tuple[int, ...], options: SearchOptions, deadline: float | None, priority: Priority
     ) -> Sequence:
-        self._model.check_ids(source_ids, options.prefix)
-        cap = self._model.target_cap(len(source_ids), options.max_target_tokens, len(options.prefix))
+        self.model.check_ids(source_ids, options.prefix)
+        cap = self.model.target_cap(len(source_ids), options.max_target_tokens, len(options.prefix))
         return Sequence(source_ids, options, cap, deadline, self.step_metrics.start_watch(), priority)
 
     def _note_departure(self, future: "Future[list[Hypothesis]]") -> None:
@@ -291,11 +291,8 @@ class Engine:
             sequence.fail(EngineStopped(f"{self.name} was stopped before this was finished"))
 
     def _clear(self) -> list[Sequence]:
-        """Empty the queues, the batch and the prefetch; the caller holds the condition.
-
-        Returns:
-            The sequences that waited or ran.
-        """
+        """Empty the queues, the batch and the prefetch; return the sequences that were there. The caller holds the
+        condition."""
         waited, ran = self._scheduler.withdraw(lambda _: True)
         self._batch.clear()
         self._prefetch.clear()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.bundle.manifest import EncoderRows, Manifest
 from app.bundle.signature import StateSpec
-from app.bundle.tokenizers.tokenizer import Tokenizer
+from app.bundle.tokenizers import Tokenizer
 from app.engine.repetition import TokenWords
 from app.errors import InvalidRequest, LimitExceeded
 
@@ -120,7 +120,7 @@ class DecodingModel:
         """
         words = None
         if tokenizer is not None and tokenizer.kind != "characters":
-            words = TokenWords(tokenizer.written())
+            words = TokenWords(tokenizer.token_bytes())
         return cls(
             states=manifest.signature.states,
             vocabulary_size=manifest.tokenizer.vocabulary_size,

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from app.bundle.store import Bundle, check_unchanged
+from app.engine.factory import open_engine
 from app.engine.loop import Engine, EngineLimits
-from app.engine.model import DecodingModel, Graphs
+from app.engine.model import Graphs
 from app.engine.sequence import FinishReason
 from app.engine.sessions import OnnxGraphs
 from app.errors import DeadlineExceeded, PasserelleError
@@ -129,7 +130,7 @@ def serve(
         max_waiting=settings.max_waiting,
         max_request_sequences=settings.max_segments,
     )
-    engine = Engine(opened.graphs, DecodingModel.of(manifest, bundle.tokenizer), limits, name=manifest.name)
+    engine = open_engine(bundle, opened.graphs, limits)
     # All pairs share it: the tag that asks for a target is among the ids of the source, and no source has one.
     cached = CachedEngine(engine, cache, bundle.version) if cache is not None else None
     served = {}

@@ -19,10 +19,9 @@ from pathlib import Path
 import tensorflow as tf
 
 from app.bundle.store import load_bundle
-from app.engine.loop import Engine
+from app.engine.factory import run_engine
 from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
-from app.engine.sessions import OnnxGraphs
 from tests.benchmarks.keras_loop import loop, with_function, with_predict
 from training.config import load_config
 from training.data.dataset import TokenPairs
@@ -36,10 +35,8 @@ PREDICTED_SENTENCES = 3
 def through_engine(folder: Path, sources: Sequence[list[int]], together: bool) -> tuple[list[tuple[int, ...]], float]:
     """What the engine writes, and its characters a second."""
     bundle = load_bundle(folder)
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest))
-    engine.start()
     options = SearchOptions(loop_guard=False)
-    try:
+    with run_engine(bundle) as engine:
         engine.submit(sources[0], options).result()
         began = time.perf_counter()
         if together:
@@ -47,8 +44,6 @@ def through_engine(folder: Path, sources: Sequence[list[int]], together: bool) -
         else:
             found = [engine.submit(source, options).result()[0] for source in sources]
         seconds = time.perf_counter() - began
-    finally:
-        engine.stop(drain=False)
     return [one.token_ids for one in found], sum(len(one.token_scores) for one in found) / seconds
 
 

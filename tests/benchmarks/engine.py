@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from app.bundle.store import Bundle, load_bundle
-from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID, PAD_ID
+from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID
+from app.engine.factory import run_engine
 from app.engine.loop import Engine
-from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from app.engine.states import padded_width
@@ -85,14 +85,12 @@ def measure(
 
 def report(bundle: Bundle, rounds: int, clock: Callable[[], float]) -> None:
     """Print one line for each batch size."""
-    graphs, facts = OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest)
-    engine = Engine(graphs, facts)
-    engine.start()
+    graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
     encoded = [bundle.tokenizer.encode_source(sentence) for sentence in SENTENCES]
-    try:
+    with run_engine(bundle, graphs) as engine:
         for batch in (1, 8, 32):
             sources = [encoded[index % len(encoded)] for index in range(batch)]
-            caps = [facts.target_cap(len(source)) for source in sources]
+            caps = [engine.model.target_cap(len(source)) for source in sources]
 
             found = measure(
                 {
@@ -110,8 +108,6 @@ def report(bundle: Bundle, rounds: int, clock: Callable[[], float]) -> None:
                 f"engine / one by one {found['engine'] / found['one by one']:.2f}; "
                 f"beam 4 / greedy {found['beam 4'] / found['engine']:.2f}"
             )
-    finally:
-        engine.stop(drain=False)
 
 
 def main() -> None:

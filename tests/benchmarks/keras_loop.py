@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID
+from app.bundle.tokenizers import BOS_ID, EOS_ID
 from training.export.parity import padded
 from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder

@@ -14,9 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.bundle.store import load_bundle
-from app.engine.loop import Engine, EngineLimits
-from app.engine.model import DecodingModel
-from app.engine.sessions import OnnxGraphs
+from app.engine.factory import run_engine
+from app.engine.loop import EngineLimits
 from app.translation.translator import TranslationOptions, Translator
 from tests.support.fakes import fake_bundle
 from tests.support.markup_texts import HTML, check_many
@@ -74,25 +73,22 @@ def main() -> None:
     sentences = [line for line in lines if len(line.split(" ")) > 4]
     bundle = load_bundle(chosen.bundle)
     limits = EngineLimits(max_waiting=100_000, max_request_sequences=100_000)
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest), limits)
-    engine.start()
-    translator, plain, marked = Translator(bundle, engine), TranslationOptions(), HTML
-    try:
+    plain, tagged_options = TranslationOptions(), HTML
+    with run_engine(bundle, limits=limits) as engine:
+        translator = Translator(bundle, engine)
         for name, split in (
             ("one by one", lambda texts: [[text] for text in texts]),
             ("together", lambda texts: [texts]),
         ):
             as_text, as_html = split(sentences), split([tagged(sentence) for sentence in sentences])
-            seconds(translator, as_html, marked)
+            seconds(translator, as_html, tagged_options)
             # In turns, and the least of each: what else the machine does falls on both, or is left out.
             pairs = [
-                (seconds(translator, as_text, plain), seconds(translator, as_html, marked))
+                (seconds(translator, as_text, plain), seconds(translator, as_html, tagged_options))
                 for _ in range(chosen.rounds)
             ]
             text, html = min(one for one, _ in pairs), min(other for _, other in pairs)
             print(f"{name}: {html / text:.2f} times the text's ({html:.3f} s, {text:.3f} s)")
-    finally:
-        engine.stop(drain=False)
 
 
 if __name__ == "__main__":

@@ -29,10 +29,10 @@ from pathlib import Path
 import tensorflow as tf
 
 from app.bundle.store import load_bundle
+from app.engine.factory import open_engine
 from app.engine.loop import Engine
 from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
-from app.engine.sessions import OnnxGraphs
 from tests.benchmarks.keras_loop import Tokens, loop, with_function, with_predict
 from training.config import RunConfig, load_config
 from training.data.config import CorpusConfig, CorpusFile, TokenizerConfig
@@ -78,7 +78,7 @@ def untrained_run(config: RunConfig, folder: Path) -> RunConfig:
 
 def started_engine(folder: Path) -> Engine:
     bundle = load_bundle(folder)
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest))
+    engine = open_engine(bundle)
     engine.start()
     return engine
 

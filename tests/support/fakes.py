@@ -29,7 +29,7 @@ from app.bundle.manifest import (
 )
 from app.bundle.signature import GraphSignature, Signature, StateSpec, TensorSpec
 from app.bundle.store import Bundle, load_bundle, save_bundle
-from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID, PAD_ID, UNK_ID, CharacterTokenizer
+from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID, UNK_ID, CharacterTokenizer
 from app.engine.model import Arrays, DecodingModel, Encoded, Stepped
 
 ALPHABET: Final = (

@@ -17,8 +17,7 @@ from typing import Any, Final
 
 from app.bundle.manifest import parse_manifest
 from app.bundle.store import load_bundle
-from app.bundle.tokenizers.tokenizer import Tokenizer, load_tokenizer
-from app.bundle.tokenizers.words import WordTokenizer
+from app.bundle.tokenizers import Tokenizer, WordTokenizer, load_tokenizer
 from app.errors import BundleError, BundleFormatError, PasserelleError
 from app.files.formats.registry import read_document
 from app.serving.glossaries import EntriesFormat, read_entries, written_entries
@@ -197,7 +196,7 @@ class Fuzz:
         path.write_bytes(content)
         tokenizer = load_tokenizer(path, "sentencepiece")
         _try_tokenizer(random, tokenizer)
-        assert len(tokenizer.written()) == tokenizer.vocabulary_size
+        assert len(tokenizer.token_bytes()) == tokenizer.vocabulary_size
 
     def _text(self, number: int) -> None:
         random = Random(number)
@@ -301,7 +300,7 @@ def _try_tokenizer(random: Random, tokenizer: Tokenizer) -> None:
     decoded.encode("utf-8")
     assert all(0 <= start <= end <= len(decoded) for start, end in tokenizer.decode_ranges(written))
     assert len(tokenizer.pieces(written)) == len(written)
-    tokenizer.encode_begun(text)
+    tokenizer.encode_prefix(text)
 
 
 def _members(data: bytes) -> dict[str, bytes]:

@@ -9,10 +9,8 @@ from pathlib import Path
 from sacrebleu.metrics.bleu import BLEU
 
 from app.bundle.store import load_bundle
-from app.engine.loop import Engine
-from app.engine.model import DecodingModel
+from app.engine.factory import run_engine
 from app.engine.sequence import SearchOptions
-from app.engine.sessions import OnnxGraphs
 from training.compare.results import LengthScore, Result, Score
 from training.config import RunConfig
 from training.data.clean import normalise
@@ -133,17 +131,13 @@ def _speed(folder: Path, pairs: Sequence[Pair]) -> tuple[float, float]:
     """Tokens and characters that one thread writes in a second of processor time, greedily, as many rows at a time as
     the engine takes."""
     bundle = load_bundle(folder)
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest, bundle.tokenizer))
-    engine.start()
-    try:
+    with run_engine(bundle) as engine:
         limit = bundle.manifest.limits.max_source_tokens
         sources = [ids for ids in (bundle.tokenizer.encode_source(source) for source, _ in pairs) if len(ids) <= limit]
         engine.submit(sources[0], SearchOptions()).result()  # the first run of a graph is slower
         began = time.process_time()
         found = [future.result()[0] for future in engine.submit_many(sources, SearchOptions())]
         seconds = time.process_time() - began
-    finally:
-        engine.stop(drain=False)
     tokens = sum(len(hypothesis.token_scores) for hypothesis in found)
     characters = sum(len(bundle.tokenizer.decode(hypothesis.token_ids)) for hypothesis in found)
     return tokens / seconds, characters / seconds

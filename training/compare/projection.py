@@ -10,7 +10,7 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from app.bundle.store import Bundle
-from app.bundle.tokenizers.tokenizer import PAD_ID
+from app.bundle.tokenizers import PAD_ID
 from app.engine.model import Graphs
 from app.engine.states import padded_width
 

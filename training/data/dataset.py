@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID, PAD_ID, Tokenizer
+from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID, Tokenizer
 from training.data.corpus import Pair
 from training.data.resegmentation import ROOM, Cut, Resegmentation
 

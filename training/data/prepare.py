@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from app.bundle.tokenizers.tokenizer import SentencePieceTokenizer, Tokenizer, load_tokenizer
+from app.bundle.tokenizers import SentencePieceTokenizer, Tokenizer, load_tokenizer
 from training.config import RunConfig
 from training.data.clean import Cleaner, CorpusReport, split_by_source, without_held_out
 from training.data.config import CorpusFile

@@ -8,7 +8,7 @@ import numpy as np
 import sentencepiece
 from numpy.typing import NDArray
 
-from app.bundle.tokenizers.tokenizer import SentencePieceTokenizer, normalise_typography
+from app.bundle.tokenizers import SentencePieceTokenizer, normalise_typography
 
 Cut = Callable[[NDArray[np.uint16]], NDArray[np.uint16]]
 # A sentence in other pieces has more of them: so much room is left for it.

@@ -1,11 +1,11 @@
-"""Learn a vocabulary from the training text. Reading one is ``app.bundle.tokenizers.tokenizer``'s work."""
+"""Learn a vocabulary from the training text. Reading one is ``app.bundle.tokenizers``'s work."""
 
 import io
 from collections.abc import Iterable, Sequence
 
 import sentencepiece
 
-from app.bundle.tokenizers.tokenizer import (
+from app.bundle.tokenizers import (
     BOS_ID,
     EOS_ID,
     PAD_ID,

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.bundle.store import Bundle, load_bundle
-from app.engine.loop import Engine
-from app.engine.model import DecodingModel
+from app.engine.factory import run_engine
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from training.config import RunConfig
@@ -102,10 +101,8 @@ def measure_accuracy(folder: Path, questions: Sequence[Question], threads: int =
     in a task of digits.
     """
     bundle = load_bundle(folder)
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=threads), DecodingModel.of(bundle.manifest))
-    engine.start()
     counts: defaultdict[Group, list[int]] = defaultdict(lambda: [0, 0])
-    try:
+    with run_engine(bundle, OnnxGraphs(bundle, provider="cpu", threads=threads)) as engine:
         for start in range(0, len(questions), engine.limits.max_request_sequences):
             some = questions[start : start + engine.limits.max_request_sequences]
             sources = [bundle.tokenizer.encode_source(question.source) for question in some]
@@ -115,8 +112,6 @@ def measure_accuracy(folder: Path, questions: Sequence[Question], threads: int =
                 written = future.result()[0].token_ids[len(its.prefix) :]
                 counts[question.group][0] += bundle.tokenizer.decode(written) == question.answer
                 counts[question.group][1] += 1
-    finally:
-        engine.stop(drain=False)
     return Accuracy({group: (right, asked) for group, (right, asked) in sorted(counts.items())})
 
 

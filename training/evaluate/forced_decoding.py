@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bundle.tokenizers.tokenizer import BOS_ID, PAD_ID
+from app.bundle.tokenizers import BOS_ID, PAD_ID
 from app.engine.model import Graphs
 
 

@@ -12,7 +12,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from app.bundle.store import load_bundle
-from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID, PAD_ID, load_tokenizer
+from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID, load_tokenizer
 from training.data.corpus import Pair
 from training.data.dataset import Side, TokenPairs
 from training.data.prepare import source_tags

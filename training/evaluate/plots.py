@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from app.bundle.manifest import Quality
 from app.bundle.store import Bundle
-from app.bundle.tokenizers.tokenizer import EOS_ID
+from app.bundle.tokenizers import EOS_ID
 from app.engine.model import Graphs
 from training.evaluate.forced_decoding import forced_attention
 

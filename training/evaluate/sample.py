@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.bundle.store import load_bundle
-from app.engine.loop import Engine
-from app.engine.model import DecodingModel
+from app.engine.factory import run_engine
 from app.engine.sequence import SearchOptions
-from app.engine.sessions import OnnxGraphs
 from app.errors import PasserelleError
 from training.config import RunConfig
 from training.errors import ConfigError
@@ -42,8 +40,6 @@ def sample(config: RunConfig, folder: Path, drawing: Drawing) -> list[str]:
         raise ConfigError(f"{config.name} translates; sample needs a decoder alone (corpus.sides = 'target')")
     bundle = load_bundle(folder)
     prefix = tuple(bundle.tokenizer.encode(drawing.prefix))
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest))
-    engine.start()
     try:
         options = [
             SearchOptions(
@@ -51,9 +47,8 @@ def sample(config: RunConfig, folder: Path, drawing: Drawing) -> list[str]:
             )
             for number in range(drawing.count)
         ]
-        futures = engine.submit_many([bundle.tokenizer.encode_source("")] * drawing.count, options)
-        return [bundle.tokenizer.decode(future.result()[0].token_ids) for future in futures]
+        with run_engine(bundle) as engine:
+            futures = engine.submit_many([bundle.tokenizer.encode_source("")] * drawing.count, options)
+            return [bundle.tokenizer.decode(future.result()[0].token_ids) for future in futures]
     except PasserelleError as error:
         raise ConfigError(f"{config.name}: {error}") from error
-    finally:
-        engine.stop(drain=False)

@@ -10,8 +10,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from app.bundle.manifest import LengthScore, Quality
 from app.bundle.store import load_bundle
-from app.engine.loop import Engine
-from app.engine.model import DecodingModel
+from app.engine.factory import run_engine
 from app.engine.sessions import OnnxGraphs
 from app.translation.translator import TranslationOptions, Translator
 from training.data.corpus import Pair
@@ -56,14 +55,8 @@ def opened(
     """A bundle ready to translate, as the service does it, from its main source or another into its main target or
     another."""
     bundle = load_bundle(folder).between(source, target)
-    engine = Engine(
-        OnnxGraphs(bundle, provider="cpu", threads=threads), DecodingModel.of(bundle.manifest, bundle.tokenizer)
-    )
-    engine.start()
-    try:
+    with run_engine(bundle, OnnxGraphs(bundle, provider="cpu", threads=threads)) as engine:
         yield Translator(bundle, engine)
-    finally:
-        engine.stop(drain=False)
 
 
 def score_sets(folder: Path, asked: Sequence[AskedSet], beam_size: int) -> Iterator[ScoredSet]:

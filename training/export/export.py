@@ -23,7 +23,7 @@ from app.bundle.manifest import (
 )
 from app.bundle.signature import GraphSignature, Signature, StateSpec, TensorSpec
 from app.bundle.store import Bundle, Verify, load_bundle, save_bundle
-from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Tokenizer
+from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Tokenizer
 from app.engine.sessions import OnnxGraphs
 from training.config import RunConfig
 from training.data.dataset import TokenPairs, length_ratio

@@ -1,15 +1,16 @@
 """Does the export do what the model does? Asked at every export, on real sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.bundle.store import Bundle
-from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID, PAD_ID
-from app.engine.loop import Engine
+from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID
+from app.engine.factory import run_engine
 from app.engine.model import DecodingModel, Graphs
+from app.engine.repetition import LoopGuard
 from app.engine.sequence import Hypothesis, SearchOptions
 from app.engine.sessions import OnnxGraphs
 from training.data.dataset import TokenPairs
@@ -68,23 +69,57 @@ def _check_tokens(
     beam_size: int,
     length_penalty: float,
 ) -> None:
-    """The engine decodes every source to the very tokens of the reference."""
-    facts, reference, write = DecodingModel.of(bundle.manifest), ReferenceDecoder(model), bundle.tokenizer.decode
-    # The reference knows no guard: a model that goes round in circles must do so in both.
+    """The engine decodes every source to the very tokens of the reference.
+
+    Without the guards against repetitions, because the reference has none: a model that repeats itself must do so in
+    both. Greedy also with the guards, as the service decodes: they change only the answers that they forbid.
+    """
+    serving, reference = DecodingModel.of(bundle.manifest, bundle.tokenizer), ReferenceDecoder(model)
     options = SearchOptions(beam_size=beam_size, length_penalty=length_penalty, loop_guard=False)
     each = [replace(options, prefix=begun(pair)) for pair in pairs]
-    found = _decode(bundle, graphs, [source for source, _ in pairs], each)
-    for index, ((source, _), its, hypothesis) in enumerate(zip(pairs, each, found, strict=True)):
-        cap = facts.target_cap(len(source), prefix_tokens=len(its.prefix))
+    sources = [source for source, _ in pairs]
+    expected: list[tuple[int, ...]] = []
+    for source, its in zip(sources, each, strict=True):
+        cap = serving.target_cap(len(source), prefix_tokens=len(its.prefix))
         if beam_size == 1:
-            expected = reference.greedy(source, cap, its.prefix)
+            expected.append(reference.greedy(source, cap, its.prefix).token_ids)
         else:
-            expected = reference.beam(source, cap, beam_size, length_penalty, its.prefix)
-        if hypothesis.token_ids != expected.token_ids:
+            expected.append(reference.beam(source, cap, beam_size, length_penalty, its.prefix).token_ids)
+    found = _decode(bundle, graphs, sources, each)
+    _compare_tokens(bundle, range(len(pairs)), pairs, expected, found, f"beam {beam_size}")
+    if beam_size == 1:
+        guarded = _decode(bundle, graphs, sources, [replace(its, loop_guard=True) for its in each])
+        allowed = [
+            index
+            for index, (source, its, token_ids) in enumerate(zip(sources, each, expected, strict=True))
+            if not _is_forbidden(LoopGuard(source[:-1], serving.words), token_ids, len(its.prefix))
+        ]
+        _compare_tokens(bundle, allowed, pairs, expected, guarded, "greedy with the guards")
+
+
+def _compare_tokens(
+    bundle: Bundle,
+    indices: Iterable[int],
+    pairs: Sequence[Pair],
+    expected: Sequence[tuple[int, ...]],
+    found: Sequence[Hypothesis],
+    search: str,
+) -> None:
+    write = bundle.tokenizer.decode
+    for index in indices:
+        if found[index].token_ids != expected[index]:
             raise ParityError(
-                f"{bundle.folder}: sentence {index} ({write(source or its.prefix)!r}), beam {beam_size}: "
-                f"the engine gives {write(hypothesis.token_ids)!r}, the model {write(expected.token_ids)!r}"
+                f"{bundle.folder}: sentence {index} ({write(pairs[index][0] or begun(pairs[index]))!r}), {search}: "
+                f"the engine gives {write(found[index].token_ids)!r}, the model {write(expected[index])!r}"
             )
+
+
+def _is_forbidden(guard: LoopGuard, token_ids: tuple[int, ...], prefix_tokens: int) -> bool:
+    """True if the guard changes an answer: it closes a loop, or says a phrase three times in a row."""
+    return any(
+        token_ids[length - 1] in guard.closing_after(token_ids[: length - 1]) or guard.excess(token_ids[:length])
+        for length in range(prefix_tokens + 1, len(token_ids) + 1)
+    )
 
 
 def begun(pair: Pair) -> tuple[int, ...]:
@@ -102,14 +137,10 @@ def _decode(
     together: bool = True,
 ) -> list[Hypothesis]:
     """The best hypothesis of every source, decoded all together or one after the other."""
-    engine = Engine(graphs, DecodingModel.of(bundle.manifest))
-    engine.start()
-    try:
+    with run_engine(bundle, graphs) as engine:
         if together:
             return [future.result()[0] for future in engine.submit_many(sources, options)]
         return [engine.submit(source, its).result()[0] for source, its in zip(sources, options, strict=True)]
-    finally:
-        engine.stop(drain=False)
 
 
 def check_rows_alone(bundle: Bundle, pairs: Sequence[Pair]) -> None:

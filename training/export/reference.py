@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID
+from app.bundle.tokenizers import BOS_ID, EOS_ID
 from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bundle.tokenizers.tokenizer import PAD_ID
+from app.bundle.tokenizers import PAD_ID
 from training.config import TrainingConfig
 from training.data.dataset import Batch
 from training.errors import ConfigError

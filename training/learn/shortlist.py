@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bundle.tokenizers.tokenizer import PAD_ID
+from app.bundle.tokenizers import PAD_ID
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.bundle.store import load_bundle
-from app.bundle.tokenizers.tokenizer import Tokenizer
+from app.bundle.tokenizers import Tokenizer
 from training.config import RunConfig
 from training.data.corpus import Pair
 from training.data.dataset import Side, TokenPairs

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from app.bundle.tokenizers.tokenizer import SentencePieceTokenizer
+from app.bundle.tokenizers import SentencePieceTokenizer
 from training.config import RunConfig, TrainingConfig
 from training.data.dataset import Batch, BatchPlan, TokenPairs
 from training.data.prepare import load_run_tokenizer

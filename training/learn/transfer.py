@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bundle.tokenizers.tokenizer import UNK_ID, Tokenizer
+from app.bundle.tokenizers import UNK_ID, Tokenizer
 
 # By the end of a weight's name: the axis along which it holds a value for each token.
 _TOKEN_AXES = {"/embedding/embeddings": 0, "/output/bias": 0, "/output/kernel": 1}
@@ -28,7 +28,7 @@ def token_parents(old: Tokenizer, new: Tokenizer) -> list[list[int]]:
     """For each token of ``new``: the tokens of ``old`` that it takes after; none if it is unlike all of them."""
     known = {piece: token_id for token_id, piece in enumerate(old.pieces(range(old.vocabulary_size)))}
     parents: list[list[int]] = []
-    for piece, written in zip(new.pieces(range(new.vocabulary_size)), new.written(), strict=True):
+    for piece, written in zip(new.pieces(range(new.vocabulary_size)), new.token_bytes(), strict=True):
         if piece in known:
             parents.append([known[piece]])
         elif written:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
 
 from app.bundle.store import load_bundle
-from app.bundle.tokenizers.tokenizer import EOS_ID
-from app.engine.loop import Engine
-from app.engine.model import DecodingModel, Graphs
+from app.bundle.tokenizers import EOS_ID
+from app.engine.factory import run_engine
+from app.engine.model import Graphs
 from app.engine.sequence import Hypothesis, SearchOptions, normalise_score
 from app.engine.sessions import OnnxGraphs
 from training.data.corpus import Pair
@@ -47,18 +47,14 @@ def candidates(bundle_folder: Path, sources: Sequence[str], beam_size: int) -> I
     """For each source its hypotheses, as many as the beam is wide, from one search."""
     bundle = load_bundle(bundle_folder)
     graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
-    engine = Engine(graphs, DecodingModel.of(bundle.manifest, bundle.tokenizer))
     options = SearchOptions(beam_size, beam_size, bundle.manifest.search.length_penalty)
-    engine.start()
-    try:
+    with run_engine(bundle, graphs) as engine:
         for start in range(0, len(sources), SENTENCES_AT_ONCE):
             ids = [bundle.tokenizer.encode_source(source) for source in sources[start : start + SENTENCES_AT_ONCE]]
             for source_ids, future in zip(ids, engine.submit_many(ids, options), strict=True):
                 found = future.result()
                 texts = [bundle.tokenizer.decode(hypothesis.token_ids) for hypothesis in found]
                 yield _candidates(graphs, source_ids, found, texts)
-    finally:
-        engine.stop(drain=False)
 
 
 def _candidates(

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from app.bundle.tokenizers.tokenizer import PAD_ID
+from app.bundle.tokenizers import PAD_ID
 from training.model.bridge import Bridge
 from training.model.config import ModelConfig
 from training.model.decoder import Decoder, DecoderState, DecoderStep, Source

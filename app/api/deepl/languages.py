@@ -12,7 +12,7 @@ from app.api.call import ApiCall
 from app.api.deepl.errors import COMMON_RESPONSES, DEEPL_KEY, TYPE_INVALID, DeepLRefusal, error_entry
 from app.api.deepl.models import LanguageFields
 from app.api.responses import DirectRoute, JsonResponse, json_answer, schema_of
-from app.text.language_names import language_name
+from app.text.languages import language_name
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])
 

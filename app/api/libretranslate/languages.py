@@ -20,8 +20,7 @@ from app.api.libretranslate.models import DetectFields
 from app.api.libretranslate.request import parse_detection
 from app.api.responses import DirectRoute, JsonResponse, error_response, request_body, schema_of
 from app.files.formats.registry import SUFFIXES
-from app.text.language_names import language_name
-from app.text.languages import Detection
+from app.text.languages import Detection, language_name
 
 router = APIRouter(tags=["LibreTranslate"], route_class=DirectRoute)
 

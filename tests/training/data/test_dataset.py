@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.bundle.tokenizers.tokenizer import BOS_ID, EOS_ID, PAD_ID, SentencePieceTokenizer
+from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID, SentencePieceTokenizer
 from training.data.config import TokenizerConfig
 from training.data.dataset import Batch, BatchPlan, Side, TokenPairs, length_ratio
 from training.data.resegmentation import Resegmentation

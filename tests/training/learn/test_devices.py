@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bundle.tokenizers.tokenizer import PAD_ID
+from app.bundle.tokenizers import PAD_ID
 from tests.support.backends import LIMIT_SECONDS, start_on_jax, train_on_jax
 from tests.support.reversal import write_task
 from training.__main__ import main

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from app.bundle.tokenizers.tokenizer import PAD_ID
+from app.bundle.tokenizers import PAD_ID
 from tests.training.learn.test_train import assert_same, prepared, small, weights
 from training.learn.shortlist import shortlist
 from training.learn.train import Trainer

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.bundle.tokenizers.tokenizer import UNK_ID, CharacterTokenizer, SentencePieceTokenizer, Tokenizer
+from app.bundle.tokenizers import UNK_ID, CharacterTokenizer, SentencePieceTokenizer, Tokenizer
 from tests.support.reversal import words, write_task
 from training.__main__ import main
 from training.data.config import TokenizerConfig
@@ -33,7 +33,7 @@ def test_a_token_takes_after_what_writes_it(old: Tokenizer, new: Tokenizer) -> N
     parents = token_parents(old, new)
     assert len(parents) == new.vocabulary_size
     assert parents[: UNK_ID + 1] == [[0], [1], [2], [3]]
-    written, before = new.written(), old.written()
+    written, before = new.token_bytes(), old.token_bytes()
     for token_id, of in enumerate(parents):
         if len(of) == 1 and of[0] > UNK_ID and written[token_id]:
             assert before[of[0]].strip() == written[token_id].strip()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.bundle.store import load_bundle
-from app.bundle.tokenizers.tokenizer import EOS_ID
+from app.bundle.tokenizers import EOS_ID
 from app.engine.sessions import OnnxGraphs
 from tests.support.reversal import words
 from tests.training.conftest import TrainedRun

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from app.bundle.tokenizers.tokenizer import BOS_ID
+from app.bundle.tokenizers import BOS_ID
 from training.data.dataset import Ids
 from training.export.reference import ReferenceDecoder, log_softmax
 from training.model.config import ModelConfig

@@ -12,7 +12,7 @@ import pytest
 
 from app.bundle import store
 from app.bundle.store import check_unchanged, find_bundles, load_bundle, recover, save_bundle, update_bundle
-from app.bundle.tokenizers.tokenizer import CharacterTokenizer
+from app.bundle.tokenizers import CharacterTokenizer
 from app.errors import BundleError, BundleFileError, BundleFormatError
 from tests.support.fakes import fake_bundle, fake_contents, fake_manifest
 

@@ -9,12 +9,12 @@ import sentencepiece
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.bundle.tokenizers.tagged import TaggedTokenizer
-from app.bundle.tokenizers.tokenizer import (
+from app.bundle.tokenizers import (
     EOS_ID,
     UNK_ID,
     CharacterTokenizer,
     SentencePieceTokenizer,
+    TaggedTokenizer,
     Tokenizer,
     WordTokenizer,
     load_tokenizer,

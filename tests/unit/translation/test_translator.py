@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bundle.store import Bundle
-from app.bundle.tokenizers.tokenizer import EOS_ID
+from app.bundle.tokenizers import EOS_ID
 from app.engine.loop import Engine, EngineLimits
 from app.engine.model import DecodingModel
 from app.engine.sequence import FinishReason, Hypothesis

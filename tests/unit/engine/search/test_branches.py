@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.bundle.tokenizers.tokenizer import EOS_ID
+from app.bundle.tokenizers import EOS_ID
 from app.engine.batch import Batch
 from app.engine.prefetch import encode_sources
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions, Sequence

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from app.bundle.tokenizers.tokenizer import EOS_ID
+from app.bundle.tokenizers import EOS_ID
 from app.engine.batch import Batch
 from app.engine.model import Graphs, Stepped
 from app.engine.prefetch import encode_sources

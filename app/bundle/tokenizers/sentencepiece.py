@@ -1,0 +1,178 @@
+"""Tokenizers of SentencePiece models: unigram or BPE with byte fallback, so no text is ever ``<unk>``."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import sentencepiece
+
+from app.bundle.safety import check_sentencepiece_file
+from app.bundle.tokenizers.base import (
+    BOS_ID,
+    EOS_ID,
+    PAD_ID,
+    SOFT_HYPHEN,
+    UNK_ID,
+    Range,
+    Tokenizer,
+    normalise_typography,
+    offsets_without_soft_hyphens,
+)
+from app.errors import BundleFormatError
+
+_SPACE: Final = "\u2581"  # as SentencePiece writes it
+
+
+class SentencePieceTokenizer:
+    """A SentencePiece model trained with ids pad=0, bos=1, eos=2, unk=3.
+
+    Raises:
+        BundleFormatError: the bytes are no SentencePiece model, its special ids are others, or it has rules of its own
+            for characters.
+    """
+
+    kind: Final = "sentencepiece"
+
+    def __init__(self, model: bytes) -> None:
+        check_sentencepiece_file(model)
+        self._model = model
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self._processor.LoadFromSerializedProto(model)
+        except Exception as error:
+            raise BundleFormatError(f"not a SentencePiece model ({len(model)} bytes): {error}") from error
+        found = tuple(int(getattr(self._processor, f"{name}_id")()) for name in ("pad", "bos", "eos", "unk"))
+        if found != (PAD_ID, BOS_ID, EOS_ID, UNK_ID):
+            raise BundleFormatError(f"special ids pad, bos, eos, unk are {found}, expected (0, 1, 2, 3)")
+
+    @property
+    def vocabulary_size(self) -> int:
+        return int(self._processor.GetPieceSize())
+
+    def encode(self, text: str) -> list[int]:
+        return [int(token_id) for token_id in self._processor.EncodeAsIds(_readable(text))]
+
+    def encode_source(self, text: str) -> list[int]:
+        return [*self.encode(text), EOS_ID]
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return str(self._processor.DecodeIds([int(token_id) for token_id in token_ids if token_id > UNK_ID]))
+
+    def pieces(self, token_ids: Sequence[int]) -> list[str]:
+        return [str(self._processor.IdToPiece(int(token_id))) for token_id in token_ids]
+
+    def encode_ranges(self, text: str) -> list[Range]:
+        found = self._processor.EncodeAsOffsetMapping(_readable(text))["offsets"]
+        ranges = _share_characters([(int(start), int(end)) for start, end in found])
+        if SOFT_HYPHEN not in text:
+            return ranges
+        offsets = offsets_without_soft_hyphens(text)
+        return [(offsets[start], offsets[end - 1] + 1 if end > start else offsets[start]) for start, end in ranges]
+
+    def decode_ranges(self, token_ids: Sequence[int]) -> list[Range]:
+        whole, start = self.decode(token_ids), 0
+        ranges: list[Range] = []
+        for count, _ in enumerate(token_ids, start=1):
+            # The text of the first tokens alone is a prefix of the whole, up to a character written in part.
+            end = max(start, _common_length(self.decode(token_ids[:count]), whole))
+            ranges.append((start, end))
+            start = end
+        shared = _share_characters(ranges)
+        return [one if token_id > UNK_ID else (one[0], one[0]) for one, token_id in zip(shared, token_ids, strict=True)]
+
+    def id_of(self, piece: str) -> int:
+        """The id of a piece of the vocabulary, ``UNK_ID`` if there is none."""
+        return int(self._processor.PieceToId(piece))
+
+    def token_bytes(self) -> list[bytes]:
+        return [self._bytes_of(token_id) for token_id in range(self.vocabulary_size)]
+
+    def _bytes_of(self, token_id: int) -> bytes:
+        processor = self._processor
+        if token_id <= UNK_ID or processor.IsControl(token_id) or processor.IsUnused(token_id):
+            return b""
+        piece = str(processor.IdToPiece(token_id))
+        if processor.IsByte(token_id):
+            return bytes([int(piece[1:-1], 16)])  # "<0xE2>"
+        return piece.replace(_SPACE, " ").encode("utf-8")
+
+    def encode_prefix(self, text: str) -> tuple[list[int], bytes]:
+        ids = self.encode(text)
+        if UNK_ID in ids or not ids:  # no other tokens could write it
+            return ids, b""
+        written = [self._bytes_of(token_id) for token_id in ids]
+        if text[-1].isspace():
+            while written and not written[-1].strip():
+                written.pop()
+            return ids[: len(written)], b" "
+        finished = max((index for index, one in enumerate(written) if one.startswith(b" ")), default=0)
+        return ids[:finished], b"".join(written[finished:])
+
+    def to_bytes(self) -> bytes:
+        return self._model
+
+
+class TaggedTokenizer:
+    """``tokenizer`` with the token ``tag_id`` before every source (Johnson et al. 2017, arXiv:1611.04558)."""
+
+    def __init__(self, tokenizer: Tokenizer, tag_id: int) -> None:
+        self._tokenizer, self._tag_id = tokenizer, tag_id
+
+    @property
+    def kind(self) -> str:
+        return self._tokenizer.kind
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self._tokenizer.vocabulary_size
+
+    def encode(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text)
+
+    def encode_source(self, text: str) -> list[int]:
+        return [self._tag_id, *self._tokenizer.encode_source(text)]
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return self._tokenizer.decode(token_ids)
+
+    def pieces(self, token_ids: Sequence[int]) -> list[str]:
+        return self._tokenizer.pieces(token_ids)
+
+    def encode_ranges(self, text: str) -> list[Range]:
+        # The tag encodes no character.
+        return [(0, 0), *self._tokenizer.encode_ranges(text)]
+
+    def decode_ranges(self, token_ids: Sequence[int]) -> list[Range]:
+        return self._tokenizer.decode_ranges(token_ids)
+
+    def token_bytes(self) -> list[bytes]:
+        return self._tokenizer.token_bytes()
+
+    def encode_prefix(self, text: str) -> tuple[list[int], bytes]:
+        return self._tokenizer.encode_prefix(text)
+
+    def to_bytes(self) -> bytes:
+        return self._tokenizer.to_bytes()
+
+
+def _readable(text: str) -> str:
+    """The text that SentencePiece reads. A lone surrogate has no UTF-8 form, so it becomes a question mark."""
+    return normalise_typography(text).encode("utf-8", "replace").decode("utf-8")
+
+
+def _common_length(first: str, second: str) -> int:
+    """How many characters two texts have in common at their beginnings."""
+    for length, (one, other) in enumerate(zip(first, second, strict=False)):
+        if one != other:
+            return length
+    return min(len(first), len(second))
+
+
+def _share_characters(ranges: list[Range]) -> list[Range]:
+    """Give the range of a character, which only its last byte has, to the bytes before it too."""
+    shared = list(ranges)
+    for index in range(len(ranges) - 2, -1, -1):
+        start, end = shared[index]
+        following = shared[index + 1]
+        if start == end == following[0]:
+            shared[index] = following
+    return shared
