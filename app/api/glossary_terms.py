@@ -65,5 +65,5 @@ def _compiled(entries: tuple[Entry, ...]) -> Terms:
 
 def unplaced_header(translations: list[Translation]) -> dict[str, str]:
     """Says which terms have no place of their own, each percent-encoded; no header if there are none."""
-    unplaced = [term for one in translations for segment in one.segments for term in segment.unplaced]
+    unplaced = [term for one in translations for segment in one.segments for term in segment.unaligned_terms]
     return {UNPLACED_HEADER: ", ".join(quote(term) for term in dict.fromkeys(unplaced))} if unplaced else {}

@@ -67,7 +67,7 @@ class _Told:
     def news(self) -> str:
         """What is known by now and was not sent yet."""
         translator, plan = self.group.served.translator, self.group.plan
-        known = translator.known(plan, self.index, self.group.pending, self.ear.heard, self.whole)
+        known = translator.read_settled(plan, self.index, self.group.pending, self.ear.heard, self.whole)
         added = known[len(self.sent) :]
         self.sent += added
         return added

@@ -19,7 +19,7 @@ from app.bundle.store import Bundle
 from app.errors import BulkError, PasserelleError
 from app.server.cpus import usable_cpus
 from app.text.inline import TextFormat
-from app.text.placeholder_patterns import PlaceholderFinder, own_patterns
+from app.text.placeholder_patterns import PlaceholderFinder, split_patterns
 from app.translation.translator import TranslationOptions
 
 _VERSION_DIGITS: Final = 12
@@ -117,7 +117,7 @@ def _read_patterns(path: Path | None) -> tuple[str, ...]:
     if path is None:
         return ()
     try:
-        found = own_patterns(path.read_text(encoding="utf-8"))
+        found = split_patterns(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise BulkError(f"{path} cannot be read: {error}") from error
     PlaceholderFinder(found)

@@ -18,8 +18,8 @@ from app.server.cpus import ThreadShare, divide, usable_cpus
 from app.serving.cache import Cache
 from app.serving.served_bundle import OpenedGraphs, OpenGraphs, Pair, ServedBundle, open_onnx_graphs, pairs_of, serve
 from app.settings import Settings
-from app.text.language_names import language_name
-from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder, own_patterns
+from app.text.languages import language_name
+from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder, split_patterns
 
 __all__ = ["OpenGraphs", "OpenedGraphs", "Registry", "ServedBundle", "open_onnx_graphs"]
 
@@ -95,7 +95,7 @@ class Registry:
 
         :raises ConfigurationError: a setting cannot be honoured on this machine.
         """
-        finder = PlaceholderFinder(own_patterns(settings.placeholder_patterns))
+        finder = PlaceholderFinder(split_patterns(settings.placeholder_patterns))
         folders, problem = [], None
         try:
             folders = find_bundles(settings.models_dir)

@@ -1,1 +1,1 @@
-"""Lossless text work: sentences, markup, languages."""
+"""Lossless text work: sentences, markup, placeholders and languages, without a model."""

@@ -1,9 +1,9 @@
-"""What no translation may change: format fields, tags, addresses, paths, versions; found, and kept out of the model.
+"""Masking: keeps from the model what no translation may change: format fields, tags, addresses, versions, terms.
 
-A small model that never saw ``{name}`` in training breaks it into pieces and writes something else. So it reads an
-ordinary word in its place, one that it copies; ``app.translation.unmasking`` puts the placeholder back. Until then,
-while a text is split into segments, each placeholder is one character of the private use area, a *mark*, which no cut
-divides.
+A small model that never saw ``{name}`` in training breaks it into tokens and writes something else. It reads an
+ordinary word in its place instead, a *stand-in*, which models copy; ``app.translation.unmasking`` restores the
+placeholder. Until a segment is masked, each placeholder is hidden behind one private-use character, so that no cut
+divides it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,17 +13,21 @@ from typing import Final
 
 import regex
 
-from app.text.casing import in_ordinary_letters, is_in_capitals
 from app.text.glossary_terms import Terms
-from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder
-from app.text.segmentation import TERM_MARK, Piece
+from app.text.placeholder_patterns import (
+    BUILT_IN,
+    COUNT_CHARACTER,
+    NAME_CHARACTER,
+    PLACEHOLDER_CHARACTERS,
+    TERM_CHARACTER,
+    PlaceholderFinder,
+)
+from app.text.segmentation import Piece
+from app.text.words import is_in_capitals, lower_capitals
 
-NAME_MARK: Final = "\ue000"  # a name may stand in for it
-COUNT_MARK: Final = "\ue001"  # only a number does
-
-# What comes back most often, measured on both bundles of models/ over sentences in which it took the place of any word:
-# a number, 97 of 100 times in the best hypothesis that has it, two numbers 97 to 100; "Tom" 96 from English and 81 from
-# French, and with another name or number beside it 66 to 83. From English "Tom" alone makes the better sentence.
+# The words that come back most often, measured on both bundles of models/ over sentences in which they replaced any
+# word: a number 97 of 100 times in the best hypothesis that has it, two numbers 97 to 100; "Tom" 96 from English and 81
+# from French, and beside another name or number 66 to 83. From English "Tom" alone makes the better sentence.
 _NUMBERS: Final = ("37", "250", "15", "12", "73", "30")
 _NAMES: Final = {"en": "Tom"}
 
@@ -36,9 +40,42 @@ _COUNT: Final = regex.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """``start`` up to ``end`` of what the model reads stand for ``placeholder``. In the translation ``written`` is to
-    stand for it: itself, or of a term of a glossary its translation.
+class TextRules:
+    """What all text work of one request follows, from its preparation to the last correction of its translation.
+
+    Attributes:
+        languages: Codes of source and target.
+        finder: Finds the placeholders.
+        terms: Of a glossary; their translations are given, so they are kept from the model as placeholders are.
+        prefix: The given beginning of the translation. No stand-in is a word of it, and a text in capitals that has one
+            is read as it is, because the case of the answer is given too.
+        masking: Whether placeholders and terms are kept from the model.
+    """
+
+    languages: tuple[str, str]
+    finder: PlaceholderFinder = BUILT_IN
+    terms: Terms | None = None
+    prefix: str = ""
+    masking: bool = True
+
+    @property
+    def source(self) -> str:
+        return self.languages[0]
+
+    def translate_term(self, placeholder: str) -> str | None:
+        """Returns a term's translation, None for any other placeholder."""
+        return None if self.terms is None else self.terms.translation(placeholder)
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A word that the model reads in place of a placeholder.
+
+    Attributes:
+        start: Offset of the word in what the model reads.
+        end: Offset behind it.
+        placeholder: As it stands in the source.
+        written: What the translation has for it: the placeholder itself, or a term's translation.
     """
 
     start: int
@@ -53,137 +90,166 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """A segment as the model reads it, with stand-ins; ``source`` is the segment itself.
+    """A segment as the model reads it.
 
-    ``in_capitals``: the segment is, and what the model reads is not. ``finder``: of its placeholders.
+    Attributes:
+        source: The segment itself.
+        read: What the model reads.
+        stand_ins: The words for its placeholders, in order.
+        rules: Those that it was masked by.
+        in_capitals: Whether the segment is in capitals and the model reads it in ordinary letters.
     """
 
     source: str
     read: str
-    spots: tuple[Spot, ...]
+    stand_ins: tuple[StandIn, ...]
+    rules: TextRules
     in_capitals: bool = False
-    finder: PlaceholderFinder = BUILT_IN
 
-    def stand_in(self, spot: Spot) -> str:
-        return self.read[spot.start : spot.end]
+    def word_of(self, stand_in: StandIn) -> str:
+        """Returns the word itself."""
+        return self.read[stand_in.start : stand_in.end]
 
-    def masked(self, text: str) -> str:
-        """A text of the caller's with stand-ins for placeholders: how it begins a translation of this segment."""
-        for spot in self.spots:
-            text = text.replace(spot.written, self.stand_in(spot), 1)
+    def mask_prefix(self, text: str) -> str:
+        """Replaces placeholders by their stand-ins in the given beginning of a translation of this segment."""
+        for stand_in in self.stand_ins:
+            text = text.replace(stand_in.written, self.word_of(stand_in), 1)
         return text
 
-    def places(self) -> tuple[int, ...]:
-        """Where each character of ``read`` lies in ``source``, and where the last one ends; a stand-in at the beginning
-        of its placeholder.
+    def source_offsets(self) -> tuple[int, ...]:
+        """Returns the offset in ``source`` of each character of ``read``, and last the length of ``source``.
+
+        The characters of a stand-in have the offset at which its placeholder begins.
         """
-        places: list[int] = []
-        behind = 0  # of the source, what is accounted for
-        before = 0  # the same of what is read
-        for spot in self.spots:
-            places.extend(range(behind, behind + spot.start - before))
-            behind += spot.start - before
-            places.extend([behind] * (spot.end - spot.start))
-            behind, before = behind + len(spot.placeholder), spot.end
-        return (*places, *range(behind, len(self.source) + 1))
+        offsets: list[int] = []
+        source_end = 0
+        read_end = 0
+        for stand_in in self.stand_ins:
+            between = stand_in.start - read_end
+            offsets.extend(range(source_end, source_end + between))
+            source_end += between
+            offsets.extend([source_end] * (stand_in.end - stand_in.start))
+            source_end, read_end = source_end + len(stand_in.placeholder), stand_in.end
+        return (*offsets, *range(source_end, len(self.source) + 1))
 
 
-def shade(text: str, terms: Terms | None = None, finder: PlaceholderFinder = BUILT_IN) -> tuple[str, list[str]]:
-    """The text with a mark for each placeholder, and the placeholders in their order.
+def hide_placeholders(text: str, rules: TextRules) -> tuple[str, list[str]]:
+    """Replaces each placeholder and each term of a text by one private-use character.
 
-    :param terms: these too; what is in a placeholder is none.
+    Args:
+        text: A text with its placeholders.
+        rules: Find the placeholders and give the terms; a term within a placeholder is part of it.
+
+    Returns:
+        The text with private-use characters, and the placeholders in their order.
     """
-    groups = finder.groups(text)
-    if terms is not None:
-        groups = _with_terms(text, groups, terms)
+    groups = rules.finder.find_groups(text)
+    if rules.terms is not None:
+        groups = _add_terms(text, groups, rules.terms)
     if not groups:
         return text, []
-    shaded: list[str] = []
-    kept: list[str] = []
-    position = 0
+    hidden: list[str] = []
+    placeholders: list[str] = []
+    done = 0
     for start, end in groups:
         placeholder = text[start:end]
-        is_term = terms is not None and terms.translation(placeholder) is not None
-        mark = TERM_MARK if is_term else COUNT_MARK if _COUNT.fullmatch(placeholder) else NAME_MARK
-        shaded += text[position:start], mark
-        kept.append(placeholder)
-        position = end
-    return "".join((*shaded, text[position:])), kept
+        if rules.translate_term(placeholder) is not None:
+            character = TERM_CHARACTER
+        else:
+            character = COUNT_CHARACTER if _COUNT.fullmatch(placeholder) else NAME_CHARACTER
+        hidden += text[done:start], character
+        placeholders.append(placeholder)
+        done = end
+    return "".join((*hidden, text[done:])), placeholders
 
 
-def unshade(pieces: Sequence[Piece], placeholders: Sequence[str]) -> Iterator[tuple[Piece, list[str], str]]:
-    """Each piece of a shaded text as it stood in the text, with its placeholders, and its text with their marks."""
-    position = 0
+def reveal_placeholders(pieces: Sequence[Piece], placeholders: Sequence[str]) -> Iterator[tuple[Piece, list[str], str]]:
+    """Restores the placeholders in the pieces of a text in which they were hidden.
+
+    Yields:
+        Each piece as it stood in the text, its placeholders, and its text with private-use characters.
+    """
+    done = 0
     for piece in pieces:
-        marks = sum(map(is_mark, piece.text))
-        own = list(placeholders[position : position + marks])
-        position += marks
+        number = count_hidden(piece.text)
+        own = list(placeholders[done : done + number])
+        done += number
         left = iter(own)
-        text = "".join(next(left) if is_mark(one) else one for one in piece.text) if own else piece.text
+        text = "".join(next(left) if is_hidden(one) else one for one in piece.text) if own else piece.text
         yield Piece(text, piece.is_segment), own, piece.text
 
 
-def is_mark(character: str) -> bool:
-    return character in (NAME_MARK, COUNT_MARK, TERM_MARK)
+def is_hidden(character: str) -> bool:
+    """Tells whether a character stands for a placeholder."""
+    return character in PLACEHOLDER_CHARACTERS
 
 
-def stand_ins(shaded: str, language: str, avoided: str = "") -> list[str]:
-    """For each mark of a segment the word that the model reads in its place: all different, none of the segment's, nor
-    of another text to be ``avoided``.
+def count_hidden(text: str) -> int:
+    """Counts the private-use characters that stand for placeholders."""
+    return sum(map(is_hidden, text))
+
+
+def choose_stand_ins(hidden: str, rules: TextRules) -> list[str]:
+    """Chooses a word for each hidden placeholder of a segment.
+
+    Args:
+        hidden: The segment with private-use characters.
+        rules: Give the language, and the prefix whose words are avoided.
+
+    Returns:
+        The words in order: all different, and none of them in the segment or the prefix.
     """
-    marks = [character for character in shaded if is_mark(character)]
+    characters = [character for character in hidden if is_hidden(character)]
     supply = chain(_NUMBERS, (str(number) for number in count(41, 2)))
-    if len(marks) == 1 and marks != [COUNT_MARK] and language in _NAMES:
-        supply = chain((_NAMES[language],), supply)
-    free = (word for word in supply if word not in shaded and word not in avoided)
-    return list(islice(free, len(marks)))
+    if len(characters) == 1 and characters != [COUNT_CHARACTER] and rules.source in _NAMES:
+        supply = chain((_NAMES[rules.source],), supply)
+    free = (word for word in supply if word not in hidden and word not in rules.prefix)
+    return list(islice(free, len(characters)))
 
 
-def read_as(shaded: str, language: str, avoided: str = "", calming: bool = True) -> str:
-    """What the model reads for a segment with marks; ``calming``: no capitals."""
-    return mask(shaded, shaded, [""] * sum(map(is_mark, shaded)), language, avoided, calming).read
+def mask_text(hidden: str, rules: TextRules) -> str:
+    """Returns what the model reads for a segment with private-use characters."""
+    return mask(hidden, hidden, [""] * count_hidden(hidden), rules).read
 
 
-def mask(
-    source: str,
-    shaded: str,
-    placeholders: Sequence[str],
-    language: str,
-    avoided: str = "",
-    calming: bool = True,
-    terms: Terms | None = None,
-    finder: PlaceholderFinder = BUILT_IN,
-) -> Masked:
-    """:param source: the segment.
-    :param shaded: the same with marks, one for each of its ``placeholders``.
-    :param terms: those among the placeholders, with their translations.
+def mask(source: str, hidden: str, placeholders: Sequence[str], rules: TextRules) -> Masked:
+    """Replaces the placeholders of a segment by stand-ins, and capitals by ordinary letters.
+
+    Args:
+        source: The segment.
+        hidden: The segment with private-use characters, one for each of its placeholders.
+        placeholders: In their order.
+        rules: Give the terms with their translations, the language and the prefix.
     """
-    in_capitals = calming and is_in_capitals(shaded)
+    in_capitals = not rules.prefix and is_in_capitals(hidden)
     if in_capitals:
-        shaded = in_ordinary_letters(shaded, language)
+        hidden = lower_capitals(hidden, rules.source)
     if not placeholders:
-        return Masked(source, shaded, (), in_capitals, finder)
-    words = iter(zip(stand_ins(shaded, language, avoided), placeholders, strict=True))
+        return Masked(source, hidden, (), rules, in_capitals)
+    words = iter(zip(choose_stand_ins(hidden, rules), placeholders, strict=True))
     read: list[str] = []
-    spots: list[Spot] = []
-    position = 0
-    for character in shaded:
-        if is_mark(character):
+    stand_ins: list[StandIn] = []
+    offset = 0
+    for character in hidden:
+        if is_hidden(character):
             word, placeholder = next(words)
-            translation = terms.translation(placeholder) if terms is not None else None
+            translation = rules.translate_term(placeholder)
             written = placeholder if translation is None else translation
-            spots.append(Spot(position, position + len(word), placeholder, written))
+            stand_ins.append(StandIn(offset, offset + len(word), placeholder, written))
             character = word
         read.append(character)
-        position += len(character)
-    return Masked(source, "".join(read), tuple(spots), in_capitals, finder)
+        offset += len(character)
+    return Masked(source, "".join(read), tuple(stand_ins), rules, in_capitals)
 
 
-def _with_terms(text: str, groups: list[tuple[int, int]], terms: Terms) -> list[tuple[int, int]]:
-    """Looked for in the whole text, so that a word that goes on in a placeholder is none; what lies in one goes."""
+def _add_terms(text: str, groups: list[tuple[int, int]], terms: Terms) -> list[tuple[int, int]]:
+    """Adds the ranges of terms that overlap no placeholder.
+
+    Terms are searched in the whole text, so that a word that goes on in a placeholder is no term.
+    """
     found = list(groups)
     ahead = 0
-    for start, end in terms.ranges(text):
+    for start, end in terms.find(text):
         while ahead < len(groups) and groups[ahead][1] <= start:
             ahead += 1
         if ahead == len(groups) or end <= groups[ahead][0]:

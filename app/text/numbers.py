@@ -1,8 +1,8 @@
 """Numbers of a source that a translation has changed, and what to write instead.
 
-A model that writes a number piece by piece goes astray in it: "before 5 pm" became "avant 50". A number is only put
-back where it is clearly wrong: as many numbers are new in the translation as are missing there, each stands where the
-missing one should, and nothing explains it. A number in words, another clock (5 pm, 17 h), a decade (1990s, 90), a
+A model that writes a number token by token may go wrong in it: "before 5 pm" became "avant 50". A number is restored
+only where it is clearly wrong: as many numbers are new in the translation as are missing there, each is in the position
+of the missing one, and nothing explains it. A number in words, another clock (5 pm, 17 h), a decade (1990s, 90) or a
 numeral of another scale (2 trillion, 2 000 milliards) explains it.
 """
 
@@ -12,7 +12,8 @@ from typing import Final
 
 import regex
 
-from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder
+from app.text.masking import TextRules
+from app.text.placeholder_patterns import PlaceholderFinder
 
 _NUMBER: Final = regex.compile(
     r"\d{1,3}(?:(?P<group>[,.\u00a0\u202f ’'])\d{3}(?!\d))(?:(?P=group)\d{3}(?!\d))*(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
@@ -46,60 +47,69 @@ _SPELLED: Final[dict[str, tuple[str, ...]]] = {
         "quatre-vingt-dix",
     ),
 }  # fmt: skip
-_SIGNS: Final = {"en": (",", "."), "fr": ("\u202f", ",")}  # of thousands and decimals
+_SEPARATORS: Final = {"en": (",", "."), "fr": ("\u202f", ",")}  # of thousands and decimals
 
 
 @dataclass(frozen=True, slots=True)
 class _Number:
+    """A number in a text; ``value`` is the same for all ways to write it."""
+
     start: int
     end: int
     written: str
-    value: str  # the same for all ways to write it
+    value: str
 
 
-def changed_numbers(
-    source: str, target: str, languages: tuple[str, str], finder: PlaceholderFinder = BUILT_IN
-) -> dict[tuple[int, int], str]:
-    """What to write at which places of the target.
+def find_changed_numbers(source: str, target: str, rules: TextRules) -> dict[tuple[int, int], str]:
+    """Finds the numbers of a translation that are clearly wrong.
 
-    :param languages: of the source and the target. Where the number words of one are not known here, only numbers of
-        three digits and more are put back, which are not written in words.
+    Args:
+        source: A segment.
+        target: Its translation.
+        rules: Gives the languages, and the placeholders, whose digits are not numbers. Where the number words of one
+            language are not in the table here, only numbers of three digits and more are restored, because they are
+            not written in words.
+
+    Returns:
+        What to write, by the offsets of begin and end in the target.
     """
-    before, after = _numbers(source, finder), _numbers(target, finder)
-    missing = _unmatched(before, after)
-    new = _unmatched(after, before)
+    before, after = _find_numbers(source, rules.finder), _find_numbers(target, rules.finder)
+    missing = _find_unmatched(before, after)
+    new = _find_unmatched(after, before)
     if not missing or len(missing) != len(new):
         return {}
-    if len(missing) > 1 and not _stand_alike(before, after, missing, new):
+    if len(missing) > 1 and not _have_same_order(before, after, missing, new):
         return {}
     if _SCALE.search(source) or _SCALE.search(target):
         return {}
     pairs = list(zip(missing, new, strict=True))
-    if any(_is_explained(one, other, source, target, languages) for one, other in pairs):
+    if any(_is_explained(one, other, source, target, rules.languages) for one, other in pairs):
         return {}
-    return {(other.start, other.end): _as_in(one.written, *languages) for one, other in pairs}
+    return {(other.start, other.end): _localize(one.written, *rules.languages) for one, other in pairs}
 
 
-def _numbers(text: str, finder: PlaceholderFinder) -> list[_Number]:
+def _find_numbers(text: str, finder: PlaceholderFinder) -> list[_Number]:
     if not any(map(str.isdigit, text)):
         return []
-    kept = finder.ranges(text)
+    kept = finder.find(text)
     return [
-        _Number(found.start(), found.end(), found.group(), _value(found.group()))
+        _Number(found.start(), found.end(), found.group(), _read_value(found.group()))
         for found in _NUMBER.finditer(text)
         if not any(start < found.end() and found.start() < end for start, end in kept)
     ]
 
 
-def _value(written: str) -> str:
+def _read_value(written: str) -> str:
+    """Returns the same text for all ways to write a number."""
     if _GROUPED.fullmatch(written):
         return "".join(filter(str.isdigit, written)).lstrip("0") or "0"
-    whole, sign, decimals = written.rpartition("." if written.rfind(".") > written.rfind(",") else ",")
+    whole, separator, decimals = written.rpartition("." if written.rfind(".") > written.rfind(",") else ",")
     digits = "".join(filter(str.isdigit, whole or decimals)).lstrip("0") or "0"
-    return digits + ("." + decimals.rstrip("0") if sign and decimals.rstrip("0") else "")
+    return digits + ("." + decimals.rstrip("0") if separator and decimals.rstrip("0") else "")
 
 
-def _unmatched(numbers: list[_Number], others: list[_Number]) -> list[_Number]:
+def _find_unmatched(numbers: list[_Number], others: list[_Number]) -> list[_Number]:
+    """Returns the numbers whose value the others lack, each value counted."""
     left = Counter(other.value for other in others)
     found = []
     for number in numbers:
@@ -110,13 +120,14 @@ def _unmatched(numbers: list[_Number], others: list[_Number]) -> list[_Number]:
     return found
 
 
-def _stand_alike(before: list[_Number], after: list[_Number], missing: list[_Number], new: list[_Number]) -> bool:
-    """Is every number where it was, but for those?"""
-    places = [number for number, one in enumerate(before) if one in missing]
-    return len(before) == len(after) and places == [number for number, one in enumerate(after) if one in new]
+def _have_same_order(before: list[_Number], after: list[_Number], missing: list[_Number], new: list[_Number]) -> bool:
+    """Tells whether the missing numbers have the same positions among all numbers as the new ones."""
+    positions = [number for number, one in enumerate(before) if one in missing]
+    return len(before) == len(after) and positions == [number for number, one in enumerate(after) if one in new]
 
 
 def _is_explained(missing: _Number, new: _Number, source: str, target: str, languages: tuple[str, str]) -> bool:
+    """Tells whether a correct translation may have the new number in place of the missing one."""
     if missing.value.endswith(new.value) or new.value.endswith(missing.value):  # a decade, a year in short
         return len(missing.value) > 2 and len(new.value) > 1
     if missing.value.isdigit() and new.value.isdigit() and (_CLOCK.search(source) or _CLOCK.search(target)):
@@ -129,7 +140,7 @@ def _is_explained(missing: _Number, new: _Number, source: str, target: str, lang
 
 
 def _is_spelled(value: str, text: str, language: str) -> bool:
-    """Does a number word of the text stand for it, or for a part of it?"""
+    """Tells whether a word of the text is the number, or a part of it."""
     words = set(regex.findall(r"\p{L}+", text.lower()))
     numerals = _SPELLED[language]
     if not value.isdigit() or len(value) > 2:
@@ -143,12 +154,12 @@ def _is_spelled(value: str, text: str, language: str) -> bool:
     return bool(words & found)
 
 
-def _as_in(written: str, source: str, target: str) -> str:
-    """A number as the target's language writes it."""
-    if source == target or source not in _SIGNS or target not in _SIGNS or written.isdigit():
+def _localize(written: str, source: str, target: str) -> str:
+    """Writes a number with the separators of the target's language."""
+    if source == target or source not in _SEPARATORS or target not in _SEPARATORS or written.isdigit():
         return written
-    thousands, decimal = _SIGNS[target]
+    thousands, decimal = _SEPARATORS[target]
     if _GROUPED.fullmatch(written):
         return regex.sub(r"\D", thousands, written)
-    whole, _, decimals = written.rpartition(_SIGNS[source][1])
+    whole, _, decimals = written.rpartition(_SEPARATORS[source][1])
     return regex.sub(r"\D", thousands, whole) + decimal + decimals if whole else written

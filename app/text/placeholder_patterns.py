@@ -1,4 +1,8 @@
-"""Where placeholders stand in a text: those of everybody, and those of one's own that a setting adds."""
+"""Finds placeholders in a text, built-in ones and those of patterns that a setting adds.
+
+Also defines the private-use characters that stand in a text for what the model does not read. A private-use character
+that the text itself has is found as a placeholder, so the two are never confused.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,10 +12,20 @@ import regex
 
 from app.errors import ConfigurationError
 
+# Each of these stands for one placeholder while a text is split into segments, so that no cut divides it.
+NAME_CHARACTER: Final = "\ue000"  # a name may be read in its place
+COUNT_CHARACTER: Final = "\ue001"  # only a number may be read in its place
+TERM_CHARACTER: Final = "\ue002"  # a glossary's term, which must be translated, unlike the others
+PLACEHOLDER_CHARACTERS: Final = frozenset((NAME_CHARACTER, COUNT_CHARACTER, TERM_CHARACTER))
+# Those from here on stand for elements that are kept from the model, such as <code>: characters of a plane for private
+# use, so that one text may have many different ones.
+FIRST_ELEMENT_CODE: Final = 0xF0000
+MAX_ELEMENTS: Final = 1000
+
 MAX_PATTERNS: Final = 100
 MAX_PATTERN_CHARACTERS: Final = 500
 _PROBE_SECONDS: Final = 0.5
-# Text that has brought down patterns with nested repetitions.
+# Texts for which patterns with nested repetitions took exponential time.
 _PROBE_CHARACTERS: Final = 20_000
 _PROBES: Final = tuple(
     unit * (_PROBE_CHARACTERS // len(unit)) + "\n" for unit in ("a", "0", " ", "A-", "{", "<a ", "a.", "_", "x1 ")
@@ -24,14 +38,15 @@ _FILE_ENDING: Final = (
     r"|webp|xlsx?|xml|ya?ml|zip)"
 )
 _DOMAIN_ENDING: Final = r"(?:com|org|net|edu|gov|io|dev|app|info|eu|fr|co\.uk)"
-# What an address may hold, and may end with: a full stop behind it is the sentence's, a bracket only if it opened one.
+# What an address may hold and end with: a full stop behind it is the sentence's, and so is a bracket unless one opens
+# in the address.
 _IN_BRACKETS: Final = r"\([^\s()<>\p{Co}]{0,200}\)"
 _ADDRESS: Final = (
     rf"(?:{_IN_BRACKETS}|[^\s<>\"«»“”()\p{{Co}}]){{0,2000}}"
     rf"(?:{_IN_BRACKETS}|[^\s<>\"«»“”()\p{{Co}}.,;:!?…'’\]}}|*])"
 )
-# Of two that begin at the same place, the first is taken. Every repetition has an end, so that hostile text takes no
-# longer than its length.
+# Of two that match at the same offset, the first is taken. Every repetition is bounded, so that the time for hostile
+# text grows only with its length.
 _PATTERNS: Final = (
     r"`[^`\n\r\t\p{Co}]{1,200}`",
     rf"(?<![\w])(?:[A-Za-z][A-Za-z0-9+.-]{{0,20}}://|www\.|mailto:){_ADDRESS}",
@@ -50,23 +65,26 @@ _PATTERNS: Final = (
     rf"(?<![\w/.])\w[\w.+-]{{0,100}}(?:/[\w.+-]{{1,100}}){{0,30}}\.{_FILE_ENDING}(?![\w/])",
     rf"(?<![\w.@-])(?:[a-z0-9-]{{1,63}}\.){{1,4}}{_DOMAIN_ENDING}(?![\w-])(?:/{_ADDRESS})?",
     r"(?<![\w.])v?\d{1,9}(?:\.\d{1,9}){2,6}(?:[-+][\w.]{0,30}\w)?(?!\w)|(?<![\w.])v\d{1,9}(?:\.\d{1,9})?(?!\w)",
-    r"\p{Co}",  # so that a mark in a text is not taken for one of these
+    r"\p{Co}",  # so that a text's own private-use character is not taken for one that stands for a placeholder
 )
 _PLACEHOLDER: Final = regex.compile("|".join(_PATTERNS))
-# Without any of these there is no placeholder: most texts are looked through once, quickly.
+# Without any of these there is no placeholder, so that most texts need one fast search.
 _SIGN: Final = regex.compile(r"[`@<&{%#\\/\p{Co}]|:[\w/]|[.](?:\p{L}|\d+[.]\d)|v\d")
-# What is glued to a placeholder goes with it ("{size}MB"), but no clitic ("l'{thing}", "{owner}'s"); and those with
-# nothing between them that could be translated are one ("{first} {last}").
+# What touches a placeholder belongs to it ("{size}MB"), but no clitic does ("l'{thing}", "{owner}'s"); placeholders
+# with nothing between them that could be translated are one ("{first} {last}").
 _GLUED: Final = regex.compile(r"(?:[\p{Latin}\p{N}_]|[.](?=\p{Ll}|\p{N})){1,40}+")
 _GLUED_BEFORE: Final = regex.compile(r"(?r)[\p{Latin}\p{N}_]{1,40}")
 _BETWEEN: Final = frozenset(("", " ", "/", "-", "–", "_", "=", "|", " / ", " | "))
 
 
 class PlaceholderFinder:
-    """Finds the placeholders that everybody has, and those of ``own`` patterns first.
+    """Finds placeholders by own patterns first, then by the built-in ones.
 
-    :param own: regular expressions of the ``regex`` module, without capturing groups.
-    :raises ConfigurationError: one that cannot be used: names it and says why.
+    Args:
+        own: Regular expressions of the ``regex`` module, without capturing groups.
+
+    Raises:
+        ConfigurationError: A pattern cannot be used; the message names it and says why.
     """
 
     def __init__(self, own: Sequence[str] = ()) -> None:
@@ -77,20 +95,20 @@ class PlaceholderFinder:
         self._pattern = regex.compile("|".join((*(f"(?:{pattern})" for pattern in own), *_PATTERNS)))
         self._sign = None if own else _SIGN
 
-    def counted(self, text: str) -> "Counter[str]":
-        """Every placeholder of a text and how often it stands there."""
-        return Counter(text[start:end] for start, end in self.ranges(text))
+    def count(self, text: str) -> "Counter[str]":
+        """Counts how often each placeholder stands in a text."""
+        return Counter(text[start:end] for start, end in self.find(text))
 
-    def ranges(self, text: str) -> list[tuple[int, int]]:
-        """Where they stand, in order."""
+    def find(self, text: str) -> list[tuple[int, int]]:
+        """Returns the offsets of each placeholder's begin and end, in order."""
         if self._sign is not None and not self._sign.search(text):
             return []
         return [found.span() for found in self._pattern.finditer(text) if found.end() > found.start()]
 
-    def groups(self, text: str) -> list[tuple[int, int]]:
-        """The same, each with what is glued to it, and those with nothing between them as one."""
+    def find_groups(self, text: str) -> list[tuple[int, int]]:
+        """Returns the same with what touches each placeholder, and those with nothing between them as one."""
         groups: list[tuple[int, int]] = []
-        for start, end in self.ranges(text):
+        for start, end in self.find(text):
             if groups and (start <= groups[-1][1] or text[groups[-1][1] : start] in _BETWEEN):
                 start = groups.pop()[0]
             elif before := _GLUED_BEFORE.match(text, groups[-1][1] if groups else 0, start):
@@ -103,12 +121,13 @@ class PlaceholderFinder:
 BUILT_IN: Final = PlaceholderFinder()
 
 
-def own_patterns(lines: str) -> tuple[str, ...]:
-    """Patterns as a setting gives them: one a line, empty lines aside."""
+def split_patterns(lines: str) -> tuple[str, ...]:
+    """Splits a setting into its patterns, one a line; empty lines are skipped."""
     return tuple(line.strip() for line in lines.splitlines() if line.strip())
 
 
 def _check(pattern: str) -> None:
+    """Compiles a pattern and tries it on texts that are slow for careless ones."""
     if len(pattern) > MAX_PATTERN_CHARACTERS:
         raise ConfigurationError(
             f"placeholder pattern {pattern[:40]!r}... has {len(pattern)} characters, at most {MAX_PATTERN_CHARACTERS} "

@@ -1,12 +1,12 @@
-"""Text -> pieces: segments for the model, and all that stands between them. Joined, the pieces are the text.
+"""Text -> pieces: segments for the model, and the text between them. Joined, the pieces are the text.
 
-Sentences are found by sentencex (Wikimedia; about 300 languages, a compiled core). Three things are done around it:
+Sentences are found by sentencex (Wikimedia; about 300 languages, a compiled core). This module adds three things:
 
-- It reads a *shadow* of the text, as long as the text, in which every exotic space or control character is a plain
-  space: its core counts bytes, and some Unicode spaces made it panic. What stands for a placeholder is a capital,
-  and no "X": behind that a full stop may be that of an initial.
-- It reads at most ``WINDOW_CHARACTERS`` at once: it takes quadratic time in some languages.
-- Boundaries after a title ("M. Dupont") or inside a word ("L'U.E.") are taken back.
+- sentencex reads a *shadow* of the text, of the same length, in which every exotic space or control character is a
+  plain space, because its core counts bytes and panicked on some Unicode spaces. A private-use character is a capital
+  there, and no "X", because a full stop behind an "X" may be that of an initial.
+- It reads at most ``WINDOW_CHARACTERS`` at once, because it takes quadratic time in some languages.
+- Boundaries after a title ("M. Dupont") or inside a word ("L'U.E.") are removed.
 """
 
 import unicodedata
@@ -17,19 +17,19 @@ from typing import Final
 import regex
 import sentencex
 
+from app.text.placeholder_patterns import TERM_CHARACTER
+
 WINDOW_CHARACTERS: Final = 4000
 
-# The layout of a text, never the model's business: control characters (newlines, tabs, NUL), Unicode's own line and
-# paragraph separators, and three or more spaces in a row, which are columns rather than prose.
+# The layout of a text, which the model does not read: control characters (newlines, tabs, NUL), Unicode's line and
+# paragraph separators, and three or more spaces in a row, which make columns rather than prose.
 _LAYOUT: Final = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}]+|\p{Zs}{3,}")
-# White space, and marks of no width that carry nothing at the edge of a segment (byte order mark, zero-width space).
+# White space, and characters of no width that mean nothing at the edge of a segment (byte order mark, zero-width
+# space).
 _BLANK: Final = r"[\s\p{Cc}\u200B\u2060\uFEFF]"
 _EDGES: Final = regex.compile(rf"\A({_BLANK}*+)(.*?)({_BLANK}*)\Z", regex.DOTALL)
 _EXOTIC: Final = regex.compile(r"[\p{C}\p{Z}\s]")
-# In a text on its way to the model a character of the private use area stands for something that is to be left alone.
-# Stands for a term of a glossary, which must be translated where nothing else is.
-TERM_MARK: Final = "\ue002"
-_MARK: Final = regex.compile(r"\p{Co}")
+_PRIVATE_USE: Final = regex.compile(r"\p{Co}")
 _GRAPHEME: Final = regex.compile(r"\X")
 _CLAUSE_END: Final = regex.compile(r"(?:[,;:—–)\]»”]+(?=\s)|[、，；：]|(?<=\s)(?=[—–(\[«“]))")
 _SPACE: Final = regex.compile(r"\s+")
@@ -43,38 +43,56 @@ Fits = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of the text. ``is_segment``: it goes to the model; otherwise it comes back as it is."""
+    """A part of a text.
+
+    Attributes:
+        text: Its characters.
+        is_segment: Whether the model translates it; otherwise it comes back as it is.
+    """
 
     text: str
     is_segment: bool
 
 
 def split(text: str, language: str, is_whole: bool = False) -> list[Piece]:
-    """Split into segments of at most a sentence and the pieces between; ``"".join(piece.text)`` is ``text``.
+    """Splits a text into segments of at most a sentence and the pieces between.
 
-    :param is_whole: somebody says that the text is one sentence.
+    Args:
+        text: Any text; placeholders may be private-use characters.
+        language: The code of its language.
+        is_whole: Whether the caller says that the text is one sentence.
+
+    Returns:
+        The pieces in order; ``"".join(piece.text for piece in pieces)`` is ``text``.
     """
     if is_whole:
         return list(_trim(text))
     pieces: list[Piece] = []
-    position = 0
+    done = 0
     for layout in _LAYOUT.finditer(text):
-        pieces.extend(_split_line(text[position : layout.start()], language))
+        pieces.extend(_split_line(text[done : layout.start()], language))
         pieces.append(Piece(layout.group(), is_segment=False))
-        position = layout.end()
-    pieces.extend(_split_line(text[position:], language))
+        done = layout.end()
+    pieces.extend(_split_line(text[done:], language))
     return pieces
 
 
 def shorten(piece: Piece, fits: Fits) -> list[Piece]:
-    """Split a segment that is too long for the model, again and again near its middle, until every part fits.
+    """Splits a segment that is too long for the model near its middle, again and again until every part fits.
 
-    The cut is at the end of a clause if there is one in the middle half, else at a space, else between two characters
-    as a reader sees them; only a lone character that does not fit is left as it is.
+    The cut is at the end of a clause if there is one in the middle half, else at a space, else between two graphemes;
+    only a single character that does not fit stays as it is.
+
+    Args:
+        piece: A segment, or a piece that comes back unchanged.
+        fits: Tells whether the model can read a text.
+
+    Returns:
+        The pieces in order; joined, they are the piece.
     """
     if not piece.is_segment or fits(piece.text) or len(piece.text) == 1:
         return [piece]
-    cut = _best_cut(piece.text)
+    cut = _find_cut(piece.text)
     return [
         part
         for half in (piece.text[:cut], piece.text[cut:])
@@ -84,18 +102,18 @@ def shorten(piece: Piece, fits: Fits) -> list[Piece]:
 
 
 def needs_translation(text: str) -> bool:
-    """False for what no language changes: numbers, punctuation, emoji, a lone web or mail address."""
-    is_language = any(character.isalpha() or character == TERM_MARK for character in text)
+    """Returns False for what no language changes: numbers, punctuation, emoji, a single web or mail address."""
+    is_language = any(character.isalpha() or character == TERM_CHARACTER for character in text)
     return is_language and not _ADDRESS_ALONE.fullmatch(text)
 
 
 def _split_line(line: str, language: str) -> Iterator[Piece]:
-    for sentence in _sentences(line, language):
+    for sentence in _find_sentences(line, language):
         yield from _trim(sentence)
 
 
 def _trim(text: str) -> Iterator[Piece]:
-    """The blank edges stay outside the model."""
+    """Splits off the white space at both edges, which the model does not read."""
     edges = _EDGES.match(text)
     assert edges is not None  # every text matches
     before, middle, after = edges.groups()
@@ -104,41 +122,43 @@ def _trim(text: str) -> Iterator[Piece]:
             yield Piece(part, is_segment=is_middle and needs_translation(part))
 
 
-def _sentences(line: str, language: str) -> Iterator[str]:
-    """The sentences of one line, each with the spaces after it, found in windows of bounded size."""
+def _find_sentences(line: str, language: str) -> Iterator[str]:
+    """Yields the sentences of one line, each with the spaces after it, found in windows of bounded size."""
     start = 0
     while start < len(line):
         window = line[start : start + WINDOW_CHARACTERS]
-        found = _join_false_ends(_window_sentences(window, language))
+        found = _join_false_ends(_split_window(window, language))
         is_last = start + len(window) == len(line)
         if not is_last and len(found) > 1:
-            found.pop()  # it may go on behind the window: it is looked at again, from its beginning
+            found.pop()  # it may go on behind the window, so the next window begins with it
         elif not is_last:
-            found = [window[: _last_grapheme_start(window)]]
+            found = [window[: _find_window_end(window)]]
         yield from found
         start += sum(map(len, found))
 
 
-def _window_sentences(window: str, language: str) -> list[str]:
-    shadow = _EXOTIC.sub(" ", _MARK.sub("É", window))
+def _split_window(window: str, language: str) -> list[str]:
+    """Splits a window with sentencex; it is one sentence where sentencex fails or loses characters."""
+    shadow = _EXOTIC.sub(" ", _PRIVATE_USE.sub("É", window))
     try:
         lengths = [len(sentence) for sentence in sentencex.segment(language, shadow)]
     except BaseException as error:
-        # A panic of the compiled core is no Exception, and its class cannot be imported. A window is then one sentence.
+        # A panic of the compiled core is no Exception, and its class cannot be imported; the window is one sentence.
         if type(error).__name__ != "PanicException":
             raise
         return [window]
     if sum(lengths) != len(window):
         return [window]
-    sentences, position = [], 0
+    sentences, start = [], 0
     for length in lengths:
         if length:
-            sentences.append(window[position : position + length])
-        position += length
+            sentences.append(window[start : start + length])
+        start += length
     return sentences
 
 
 def _join_false_ends(sentences: list[str]) -> list[str]:
+    """Joins sentences that sentencex split after a title or inside a word."""
     joined: list[list[str]] = []
     for sentence in sentences:
         if joined and _is_false_end(joined[-1][-1], sentence):
@@ -153,12 +173,12 @@ def _is_false_end(before: str, after: str) -> bool:
     return inside_word or _TITLE.search(before[-12:]) is not None
 
 
-def _last_grapheme_start(window: str) -> int:
-    """Where to cut a window that is one sentence: at its last space, else before its last whole character."""
+def _find_window_end(window: str) -> int:
+    """Returns where to cut a window that is one sentence: at its last space, else before its last grapheme."""
     space = window.rfind(" ", len(window) // 2)
     if space > 0:
         return space + 1
-    # Only the end is looked at: the whole window would be searched for each of its characters.
+    # Only the end is searched: the search would go through the whole window at each character of a long grapheme.
     tail = max(0, len(window) - 64)
     start = tail
     for grapheme in _GRAPHEME.finditer(window, tail):
@@ -166,7 +186,8 @@ def _last_grapheme_start(window: str) -> int:
     return start if start > tail else len(window)
 
 
-def _best_cut(text: str) -> int:
+def _find_cut(text: str) -> int:
+    """Returns the offset of the best cut near the middle of a text."""
     middle, quarter = len(text) / 2, len(text) // 4
     for pattern in (_CLAUSE_END, _SPACE, _GRAPHEME):
         cuts = [match.end() for match in pattern.finditer(text)]

@@ -1,41 +1,53 @@
-"""Which characters of an answer come from which characters of the text that was sent.
+"""Which characters and which words of an answer come from which of the text that was sent.
 
-The shape is that of nmt-wizard: groups of tokens on both sides, each token with its range of characters.
+An answer's alignment has the shape of nmt-wizard's: groups of tokens on both sides, each token with its range of
+characters. ``WordAlignment`` sums the attention of a segment's tokens up to words.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.bundle.tokenizers import Range
+from app.text.placeholder_patterns import PlaceholderFinder
+from app.text.words import Unit, split_units
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where each character of a stretch of text lies in a document: from ``starts`` up to ``ends``."""
+class OffsetMap:
+    """Where each character of a text lies in a document.
+
+    Attributes:
+        starts: Offset in the document at which each character begins.
+        ends: Offset at which it ends.
+    """
 
     starts: Sequence[int] = ()
     ends: Sequence[int] = ()
 
     @classmethod
-    def straight(cls, start: int, length: int) -> "Places":
-        """One after the other."""
+    def consecutive(cls, start: int, length: int) -> "OffsetMap":
+        """Maps a text that stands as it is in the document, from ``start`` on."""
         return cls(range(start, start + length), range(start + 1, start + length + 1))
 
-    def __getitem__(self, part: slice) -> "Places":
-        return Places(self.starts[part], self.ends[part])
+    def shift(self, by: int) -> "OffsetMap":
+        """Returns the map for a document with ``by`` more characters before the text."""
+        return OffsetMap([one + by for one in self.starts], [one + by for one in self.ends])
 
-    def moved(self, by: int) -> "Places":
-        """The same in a document that has so many more characters before it."""
-        return Places([one + by for one in self.starts], [one + by for one in self.ends])
-
-    def of(self, start: int, end: int) -> Range:
-        """Where the characters from ``start`` up to ``end`` lie; at least one."""
+    def find_range(self, start: int, end: int) -> Range:
+        """Returns the range in the document of the characters from ``start`` to ``end``, at least one."""
         return self.starts[start], self.ends[end - 1]
 
 
 @dataclass(frozen=True, slots=True)
 class AlignedToken:
-    """``number``: the how manieth token of its whole text, from 0. ``start`` up to ``end``: its characters in it."""
+    """A token of a text.
+
+    Attributes:
+        number: Its position among the tokens of its whole text, from 0.
+        start: Offset of its first character in the text.
+        end: Offset behind its last character.
+    """
 
     number: int
     start: int
@@ -52,13 +64,19 @@ class AlignedGroup:
 
 @dataclass(frozen=True, slots=True)
 class SegmentAlignment:
-    """Of one translated segment: the characters of each token in its own text, and for each target token its source
-    token. The texts are stripped, as they stand in the answer; a token without a visible character has an empty range.
+    """The alignment of one translated segment.
+
+    The texts are stripped, as they stand in the answer; a token without a visible character has an empty range.
+
+    Attributes:
+        source_ranges: The characters of each source token in the source.
+        target_ranges: The characters of each target token in the translation.
+        sources: For each target token the number of the source token that it comes from.
     """
 
     source_ranges: tuple[Range, ...]
     target_ranges: tuple[Range, ...]
-    places: tuple[int, ...]
+    sources: tuple[int, ...]
 
 
 class AlignedText:
@@ -69,29 +87,31 @@ class AlignedText:
         self._source_tokens = 0
         self._target_tokens = 0
 
-    def add(self, segment: SegmentAlignment, source_places: Places, target_places: Places) -> None:
-        """The next segment.
+    def add(self, segment: SegmentAlignment, source_offsets: OffsetMap, target_offsets: OffsetMap) -> None:
+        """Adds the next segment.
 
-        :param source_places: where in the whole text each character of the segment lies.
-        :param target_places: the same of its translation in the whole answer.
+        Args:
+            segment: Its alignment.
+            source_offsets: Where each character of the segment lies in the whole text.
+            target_offsets: Where each character of its translation lies in the whole answer.
         """
         by_source: dict[int, list[AlignedToken]] = {}
-        for number, (place, (start, end)) in enumerate(zip(segment.places, segment.target_ranges, strict=True)):
-            # A model may look at a token without characters of its own, such as the mark of a beginning.
-            if start < end and place < len(segment.source_ranges):
-                token = AlignedToken(self._target_tokens + number, *target_places.of(start, end))
-                by_source.setdefault(place, []).append(token)
-        for place, targets in by_source.items():
-            start, end = segment.source_ranges[place]
+        for number, (source, (start, end)) in enumerate(zip(segment.sources, segment.target_ranges, strict=True)):
+            # A model may attend to a token without characters of its own, such as a language tag.
+            if start < end and source < len(segment.source_ranges):
+                token = AlignedToken(self._target_tokens + number, *target_offsets.find_range(start, end))
+                by_source.setdefault(source, []).append(token)
+        for source, targets in by_source.items():
+            start, end = segment.source_ranges[source]
             if start < end:
-                source = AlignedToken(self._source_tokens + place, *source_places.of(start, end))
-                self.groups.append(AlignedGroup(tuple(targets), (source,)))
+                aligned = AlignedToken(self._source_tokens + source, *source_offsets.find_range(start, end))
+                self.groups.append(AlignedGroup(tuple(targets), (aligned,)))
         self._source_tokens += len(segment.source_ranges)
         self._target_tokens += len(segment.target_ranges)
 
 
-def without_spaces(text: str, ranges: Sequence[Range]) -> tuple[Range, ...]:
-    """The ranges without the white space at their edges, which SentencePiece counts to the word behind it."""
+def strip_ranges(text: str, ranges: Sequence[Range]) -> tuple[Range, ...]:
+    """Removes the white space at the edges of ranges; SentencePiece counts a space to the word behind it."""
     found = []
     for start, end in ranges:
         piece = text[start:end]
@@ -100,6 +120,127 @@ def without_spaces(text: str, ranges: Sequence[Range]) -> tuple[Range, ...]:
     return tuple(found)
 
 
-def within(ranges: Sequence[Range], start: int, length: int) -> tuple[Range, ...]:
-    """The ranges in the part of a text from ``start`` on, ``length`` long; what lies outside becomes empty."""
-    return tuple((min(max(begin - start, 0), length), min(max(end - start, 0), length)) for begin, end in ranges)
+def clip_ranges(ranges: Sequence[Range], start: int, length: int) -> tuple[Range, ...]:
+    """Moves ranges into the part of a text from ``start`` on, ``length`` long; a range outside becomes empty."""
+    return tuple((min(max(first - start, 0), length), min(max(end - start, 0), length)) for first, end in ranges)
+
+
+class WordAlignment:
+    """Which unit of the source each unit of the target comes from.
+
+    Args:
+        source: A segment.
+        target: Its translation.
+        alignment: That of its tokens; None without attention, and then the target is taken to have its words in the
+            order of the source.
+        finder: Finds the placeholders, each of which is one unit.
+
+    Attributes:
+        sources: The units of the source.
+        targets: The units of the target.
+        links: For each target unit the number of its source unit, -1 if it has none.
+    """
+
+    def __init__(self, source: str, target: str, alignment: SegmentAlignment | None, finder: PlaceholderFinder) -> None:
+        self.sources = split_units(source, finder)
+        self.targets = split_units(target, finder)
+        self._source_starts = [unit.start for unit in self.sources]
+        if alignment is None:
+            self.links = self._link_by_position(source, target)
+        else:
+            self.links = self._link_by_attention(alignment)
+        self._link_names(source, target)
+        # For each source unit, or the nearest one before it that has a target, the gap behind its last target; and the
+        # same from the other side.
+        self._behind, self._before = [0], [len(self.targets)]
+        firsts: dict[int, int] = {}
+        lasts: dict[int, int] = {}
+        for target_number, source_number in enumerate(self.links):
+            firsts.setdefault(source_number, target_number)
+            lasts[source_number] = target_number + 1
+        for number in range(len(self.sources)):
+            self._behind.append(lasts.get(number, self._behind[-1]))
+        for number in reversed(range(len(self.sources))):
+            self._before.append(firsts.get(number, self._before[-1]))
+        self._before.reverse()
+
+    def find_gap(self, offset: int, leads: bool) -> int:
+        """Returns the number of the target unit before which something goes that stands at an offset of the source.
+
+        Args:
+            offset: In the source.
+            leads: Whether it belongs to what follows it rather than to what precedes it.
+        """
+        number = bisect_left(self._source_starts, offset)
+        return self._before[number] if leads else self._behind[number]
+
+    def find_units(self, start: int, end: int) -> range:
+        """Returns the source units that lie by half at least between two offsets, else those that overlap them."""
+        first, behind = bisect_left(self._source_starts, start), bisect_left(self._source_starts, end)
+        if first and self.sources[first - 1].end > start:
+            first -= 1
+        touched = range(first, behind)
+        halves = [
+            number
+            for number in touched
+            if 2 * (min(end, self.sources[number].end) - max(start, self.sources[number].start))
+            >= self.sources[number].end - self.sources[number].start
+        ]
+        chosen = halves or touched
+        return range(chosen[0], chosen[-1] + 1) if chosen else range(0)
+
+    def weigh(self, number: int, units: range) -> float:
+        """Returns how well a target unit fits among those that come from some source units, below 0 if it does not."""
+        unit, link = self.targets[number], self.links[number]
+        if link < 0 or (self.sources[link].is_word and not unit.is_word):
+            return 0.0
+        if link in units:
+            return 1.0 if unit.is_word else 0.25
+        return -0.5 if unit.is_word else -0.125  # a half, so that "not" becomes "ne … pas" with the verb in it
+
+    def is_word_of(self, number: int, units: range) -> bool:
+        """Tells whether a target unit is a word that comes from some source units."""
+        return self.targets[number].is_word and self.links[number] in units
+
+    def _link_by_attention(self, alignment: SegmentAlignment) -> list[int]:
+        at_source = _number_characters(self.sources)
+        at_target = _number_characters(self.targets)
+        votes: list[dict[int, int]] = [{} for _ in self.targets]
+        for source, (start, end) in zip(alignment.sources, alignment.target_ranges, strict=True):
+            if source >= len(alignment.source_ranges):
+                continue
+            source_number = at_source.get(alignment.source_ranges[source][0], -1)
+            for offset in range(start, end):
+                number = at_target.get(offset, -1)
+                if number >= 0 and source_number >= 0:
+                    votes[number][source_number] = votes[number].get(source_number, 0) + 1
+        return [max(vote, key=vote.__getitem__) if vote else -1 for vote in votes]
+
+    def _link_by_position(self, source: str, target: str) -> list[int]:
+        found = []
+        for unit in self.targets:
+            offset = (unit.start + unit.end) / 2 * len(source) / max(1, len(target))
+            found.append(max(0, bisect_left(self._source_starts, offset) - 1) if self.sources else -1)
+        return found
+
+    def _link_names(self, source: str, target: str) -> None:
+        """Links each name that stands once on either side, whatever the attention says."""
+        by_name = _find_unique_names(source, self.sources)
+        for name, number in _find_unique_names(target, self.targets).items():
+            if name in by_name:
+                self.links[number] = by_name[name]
+
+
+def _number_characters(units: Sequence[Unit]) -> dict[int, int]:
+    """Returns the number of the unit at each offset."""
+    return {offset: number for number, unit in enumerate(units) for offset in range(unit.start, unit.end)}
+
+
+def _find_unique_names(text: str, units: Sequence[Unit]) -> dict[str, int]:
+    """Returns the names that stand once in a text, with the numbers of their units."""
+    found: dict[str, int] = {}
+    for number, unit in enumerate(units):
+        if unit.is_name:
+            name = text[unit.start : unit.end]
+            found[name] = -1 if name in found else number
+    return {name: number for name, number in found.items() if number >= 0}

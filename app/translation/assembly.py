@@ -1,27 +1,36 @@
-"""A translated text, and how it is put together again from its segments and all that stands between them."""
+"""A translated text, and how it is put together from its segments and the text between them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from app.engine.sequence import FinishReason, Timing
-from app.text.inline import Flow, Mark
-from app.text.markup import escape, without_open_tag
-from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder
+from app.text.inline import Flow, InlineTag
+from app.text.markup import escape, escape_open_tag
+from app.text.masking import TextRules
 from app.text.segmentation import Piece
-from app.translation.alignment import AlignedGroup, AlignedText, Places, SegmentAlignment
-from app.translation.tag_projection import Insert, place_marks
+from app.translation.alignment import AlignedGroup, AlignedText, OffsetMap, SegmentAlignment
+from app.translation.tag_projection import Insertion, project_tags
 
 
 @dataclass(frozen=True, slots=True)
 class TranslatedSegment:
-    """One segment as it came back. Any ``finish_reason`` but ``stop`` says that the translation was cut, and why.
+    """One segment and its translation.
 
-    ``is_source``: there is no translation, so the source stands for it. ``token_ids`` are without the end token;
-    ``tokens`` and ``token_scores`` are the written form and the log probability of each, the end token too where there
-    is one. ``alignment`` only if asked for, or needed to place marks. ``is_restored``: the text has placeholders for
-    which others stood in, so it is not what the token ids write. ``unplaced``: terms of the glossary whose place in the
-    text was guessed, or that it lacks.
+    Attributes:
+        source: The segment.
+        text: Its translation.
+        score: The log probability of the translation, normalised by length.
+        finish_reason: Any reason but ``stop`` says that the translation was cut, and why.
+        is_source: Whether there is no translation, so that ``text`` is the source.
+        is_restored: Whether ``text`` differs from what the token ids write, because placeholders or numbers were
+            restored.
+        unaligned_terms: Terms of the glossary whose offset in the text was guessed, or that the text lacks.
+        token_ids: What the model wrote, without the end token.
+        tokens: The written form of each token, the end token too where there is one.
+        token_scores: The log probability of each of ``tokens``.
+        alignment: Only if it was requested, or needed to project tags.
+        timing: Of the engine's work.
     """
 
     source: str
@@ -30,7 +39,7 @@ class TranslatedSegment:
     finish_reason: FinishReason
     is_source: bool = False
     is_restored: bool = False
-    unplaced: tuple[str, ...] = ()
+    unaligned_terms: tuple[str, ...] = ()
     token_ids: tuple[int, ...] = ()
     tokens: tuple[str, ...] = ()
     token_scores: tuple[float, ...] = ()
@@ -40,9 +49,13 @@ class TranslatedSegment:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """``alternatives``: other translations of the whole text, best first, unique, none of them ``text``.
+    """A translated text.
 
-    ``segments`` and ``alignment`` are those of ``text``, in its order; ``alignment`` is empty if not asked for.
+    Attributes:
+        text: The best translation.
+        alternatives: Other translations of the whole text, best first, unique, none of them ``text``.
+        segments: Those of ``text``, in its order.
+        alignment: That of ``text``; empty if it was not requested.
     """
 
     text: str
@@ -61,99 +74,111 @@ class Translation:
         return frozenset(segment.finish_reason for segment in self.segments) - {FinishReason.STOP}
 
 
-_NOWHERE: Final = Places()
+_NO_OFFSETS: Final = OffsetMap()
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
-    """What a segment has in it beside its text. ``raw``: how it stands in the document, None where that would make
-    other tags of what comes behind it. ``marks``: with places in the
-    segment. ``whole_words``: by the code of the character that stands for it, what was kept from
-    the model. ``finder``: of what no mark may cut.
+class SegmentMarkup:
+    """What a segment has in the document beside its text.
+
+    Attributes:
+        raw: The segment as it stands in the document, None where that would make other tags of what follows it.
+        tags: Those within the segment, with offsets in it.
+        elements: The elements that were kept from the model, by the codes of their private-use characters.
+        rules: Give the placeholders, which no tag may cut.
     """
 
     raw: str | None
-    marks: tuple[Mark, ...]
-    whole_words: Mapping[int, str]
-    finder: PlaceholderFinder = BUILT_IN
+    tags: tuple[InlineTag, ...]
+    elements: Mapping[int, str]
+    rules: TextRules
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of the answer: text that stays as it is, or the number of a segment of the plan.
+    """A part of an answer: text that stays as it is, or a segment.
 
-    ``is_markup``: what is put here must be escaped. ``places``: where each character of the segment lies in the text.
+    Attributes:
+        kept: Text that stays as it is.
+        segment: The number of a segment of the plan, None for kept text.
+        is_markup: Whether the segment's translation must be escaped.
+        offsets: Where each character of the segment lies in the document.
+        markup: What the segment has beside its text, None if it stands as plain text.
     """
 
     kept: str = ""
     segment: int | None = None
     is_markup: bool = False
-    places: Places = _NOWHERE
-    inside: Inside | None = None
+    offsets: OffsetMap = _NO_OFFSETS
+    markup: SegmentMarkup | None = None
 
     @property
-    def has_marks(self) -> bool:
-        return self.inside is not None and bool(self.inside.marks)
+    def has_tags(self) -> bool:
+        return self.markup is not None and bool(self.markup.tags)
 
-    def is_told_late(self, segment: str) -> bool:
-        """Only at its end it is known how its translation is written: where its marks go, or as in the source."""
-        raw = None if self.inside is None else self.inside.raw
-        return self.has_marks or (raw is not None and raw != (escape(segment) if self.is_markup else segment))
+    def needs_whole(self, segment: str) -> bool:
+        """Tells whether nothing can be written before the segment is translated to its end.
 
-    def written(self, reading: TranslatedSegment) -> str:
-        """A reading of its segment as it stands in the answer."""
-        if self.inside is None:
-            return escape(reading.text) if self.is_markup else reading.text
-        if reading.text == reading.source and self.inside.raw is not None:
-            return self.inside.raw
-        written, position = [], 0
-        for insert in self._inserts(reading):
-            text = reading.text[position : insert.start]
-            written.append((escape(text) if self.is_markup else text).translate(self.inside.whole_words))
-            written.append(insert.written)
-            position = max(position, insert.end)
-        return "".join(written)
+        Only then the offsets of its tags are settled, and whether it stays as it stands in the document.
+        """
+        raw = None if self.markup is None else self.markup.raw
+        return self.has_tags or (raw is not None and raw != (escape(segment) if self.is_markup else segment))
 
-    def written_places(self, reading: TranslatedSegment, start: int) -> Places:
-        """Where each character of a reading lies, once it is written from ``start`` on."""
-        if self.inside is None and not self.is_markup:
-            return Places.straight(start, len(reading.text))
-        if self.inside is not None and self.inside.raw is not None and reading.text == reading.source:
-            return self.places.moved(start - self.places.starts[0])
+    def write(self, translated: TranslatedSegment) -> str:
+        """Returns a translation of the segment as it stands in the answer."""
+        if self.markup is None:
+            return escape(translated.text) if self.is_markup else translated.text
+        if translated.text == translated.source and self.markup.raw is not None:
+            return self.markup.raw
+        return "".join(
+            self._write_characters(text) if replaced is None else text for text, replaced in self._chunks(translated)
+        )
+
+    def map_offsets(self, translated: TranslatedSegment, start: int) -> OffsetMap:
+        """Returns where each character of a translation lies in the answer, if it is written from ``start`` on."""
+        if self.markup is None and not self.is_markup:
+            return OffsetMap.consecutive(start, len(translated.text))
+        if self.markup is not None and self.markup.raw is not None and translated.text == translated.source:
+            return self.offsets.shift(start - self.offsets.starts[0])
         starts, ends = [], []
-        for text, is_character in self._strokes(reading):
-            if is_character:
+        for text, replaced in self._chunks(translated):
+            if replaced is None:
+                lengths = [len(self._write_characters(character)) for character in text]
+            elif replaced > 0:  # the first character that the insertion replaces stands for all of it
+                lengths = [len(text), *[0] * (replaced - 1)]
+            else:
+                start += len(text)
+                continue
+            for length in lengths:
                 starts.append(start)
-                ends.append(start + len(text))
-            start += len(text)
-        return Places(starts, ends)
+                start += length
+                ends.append(start)
+        return OffsetMap(starts, ends)
 
-    def _strokes(self, reading: TranslatedSegment) -> Iterator[tuple[str, bool]]:
-        """Each character of a reading as it is written, and what stands between them."""
-        words = self.inside.whole_words if self.inside else {}
-        position = 0
-        for insert in self._inserts(reading):
-            for character in reading.text[position : insert.start]:
-                yield (escape(character) if self.is_markup else character).translate(words), True
-            replaced = insert.end - max(insert.start, position)
-            yield insert.written, replaced > 0
-            for _ in range(replaced - 1):
-                yield "", True
-            position = max(position, insert.end)
+    def _chunks(self, translated: TranslatedSegment) -> Iterator[tuple[str, int | None]]:
+        """Yields stretches of a translation, and between them each insertion with how many characters it replaces."""
+        done = 0
+        for insertion in self._insertions(translated):
+            yield translated.text[done : insertion.start], None
+            yield insertion.written, insertion.end - max(insertion.start, done)
+            done = max(done, insertion.end)
+        yield translated.text[done:], None
 
-    def _inserts(self, reading: TranslatedSegment) -> list[Insert]:
-        """What is put into a reading, and at last nothing at its end."""
-        inserts: list[Insert] = []
-        if self.inside is not None and self.inside.marks:
-            inserts = place_marks(
-                self.inside.marks, reading.source, reading.text, reading.alignment, self.inside.finder
-            )
-        return [*inserts, Insert(len(reading.text), len(reading.text), "")]
+    def _insertions(self, translated: TranslatedSegment) -> list[Insertion]:
+        if self.markup is None or not self.markup.tags:
+            return []
+        return project_tags(
+            self.markup.tags, translated.source, translated.text, translated.alignment, self.markup.rules
+        )
+
+    def _write_characters(self, text: str) -> str:
+        escaped = escape(text) if self.is_markup else text
+        return escaped.translate(self.markup.elements) if self.markup is not None else escaped
 
 
 @dataclass(slots=True)
 class WholeParts:
-    """The first ``count`` parts of an answer on its way, which are whole, and their text."""
+    """The first ``count`` parts of an answer in progress, which are complete, and their text."""
 
     count: int = 0
     text: str = ""
@@ -163,34 +188,38 @@ class WholeParts:
         self.text += text
 
 
-def parts_of(
-    document: str,
-    flow: Flow,
-    pieces: Sequence[Piece],
-    number: Callable[[str], int],
-    start: int,
-    finder: PlaceholderFinder = BUILT_IN,
+def build_parts(
+    document: str, flow: Flow, pieces: Sequence[Piece], number: Callable[[str], int], start: int, rules: TextRules
 ) -> list[Part]:
-    """The segments of a flow, and before each what stands between it and the one before, from ``start`` on."""
+    """Makes parts of a flow: its segments, and before each the text between it and the one before.
+
+    Args:
+        document: The text that was sent.
+        flow: A flow of it.
+        pieces: Those of the flow's text.
+        number: Returns the number of a segment in the plan.
+        start: Offset in the document behind the part before.
+        rules: Give the placeholders.
+    """
     parts: list[Part] = []
-    words = {ord(character): word for character, word in flow.words.items()}
-    position = 0
+    elements = {ord(character): element for character, element in flow.elements.items()}
+    end = 0
     for piece in pieces:
-        begin, position = position, position + len(piece.text)
+        first, end = end, end + len(piece.text)
         if not piece.is_segment:
             continue
-        places = Places(flow.starts[begin:position], flow.ends[begin:position])
-        first, behind = places.of(0, len(piece.text))
-        if first > start:
-            kept = document[start:first]
-            parts.append(Part(kept=without_open_tag(kept) if flow.is_markup else kept))
-        raw = document[first:behind]
-        marks = tuple(replace(mark, place=mark.place - begin) for mark in flow.marks_within(begin, position))
-        inside = None
+        offsets = OffsetMap(flow.starts[first:end], flow.ends[first:end])
+        before, behind = offsets.find_range(0, len(piece.text))
+        if before > start:
+            kept = document[start:before]
+            parts.append(Part(kept=escape_open_tag(kept) if flow.is_markup else kept))
+        raw = document[before:behind]
+        tags = tuple(replace(tag, offset=tag.offset - first) for tag in flow.tags_within(first, end))
+        markup = None
         if raw != piece.text or flow.is_markup:
-            is_safe = not flow.is_markup or raw == without_open_tag(raw)
-            inside = Inside(raw if is_safe else None, marks, words, finder)
-        parts.append(Part(segment=number(piece.text), is_markup=flow.is_markup, places=places, inside=inside))
+            is_safe = not flow.is_markup or raw == escape_open_tag(raw)
+            markup = SegmentMarkup(raw if is_safe else None, tags, elements, rules)
+        parts.append(Part(segment=number(piece.text), is_markup=flow.is_markup, offsets=offsets, markup=markup))
         start = behind
     return parts
 
@@ -198,40 +227,48 @@ def parts_of(
 def assemble(
     parts: Sequence[Part], ranked: Sequence[list[TranslatedSegment]], alternatives: int, is_aligned: bool
 ) -> Translation:
-    """Put the segments back among the parts; the i-th alternative takes the i-th reading of each, or else its best."""
+    """Puts the translated segments back among the parts.
 
-    def whole(rank: int) -> str:
+    Args:
+        parts: Those of the text.
+        ranked: The translations of each segment of the plan, best first.
+        alternatives: How many other translations of the whole text are wanted; the i-th takes the i-th translation of
+            each segment, or its best.
+        is_aligned: Whether the alignment was requested.
+    """
+
+    def write_all(rank: int) -> str:
         written = []
         for part in parts:
             if part.segment is None:
                 written.append(part.kept)
                 continue
-            readings = ranked[part.segment]
-            written.append(part.written(readings[rank if rank < len(readings) else 0]))
+            candidates = ranked[part.segment]
+            written.append(part.write(candidates[rank if rank < len(candidates) else 0]))
         return "".join(written)
 
-    best = whole(0)
-    others = dict.fromkeys(whole(rank) for rank in range(1, alternatives + 1))
+    best = write_all(0)
+    others = dict.fromkeys(write_all(rank) for rank in range(1, alternatives + 1))
     others.pop(best, None)
     used = []
     for part in parts:
         if part.segment is not None:
-            reading = ranked[part.segment][0]
-            is_hidden = reading.alignment is not None and not (is_aligned or part.has_marks)
-            used.append(replace(reading, alignment=None) if is_hidden else reading)
+            translated = ranked[part.segment][0]
+            is_hidden = translated.alignment is not None and not (is_aligned or part.has_tags)
+            used.append(replace(translated, alignment=None) if is_hidden else translated)
     return Translation(best, tuple(others), tuple(used), _align(parts, ranked) if is_aligned else ())
 
 
 def _align(parts: Sequence[Part], ranked: Sequence[list[TranslatedSegment]]) -> tuple[AlignedGroup, ...]:
-    """Of the best readings, segment after segment; what stands for itself has none."""
+    """Aligns the best translation, segment after segment; a segment that stands for itself has no alignment."""
     aligned = AlignedText()
-    position = 0
+    offset = 0
     for part in parts:
         if part.segment is None:
-            position += len(part.kept)
+            offset += len(part.kept)
             continue
-        reading = ranked[part.segment][0]
-        if reading.alignment is not None:
-            aligned.add(reading.alignment, part.places, part.written_places(reading, position))
-        position += len(part.written(reading))
+        translated = ranked[part.segment][0]
+        if translated.alignment is not None:
+            aligned.add(translated.alignment, part.offsets, part.map_offsets(translated, offset))
+        offset += len(part.write(translated))
     return tuple(aligned.groups)

@@ -1,5 +1,7 @@
-"""How a translation that somebody is writing may go on, from the middle of a word if need be."""
+"""How a translation that a user is typing may go on, from the middle of a word if need be."""
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,19 +10,26 @@ from app.engine.sequence import FinishReason, Hypothesis, Priority, SearchOption
 from app.errors import DeadlineExceeded
 from app.text.masking import Masked
 from app.text.segmentation import split
-from app.translation.detokenize import Reader
+from app.translation.detokenize import Detokenizer
 from app.translation.pending import Pending
 from app.translation.translator import Submitter, TranslationOptions, Translator
-from app.translation.typed import Lettering, Typed
 from app.translation.unmasking import Restored, restore
 
-# A word half typed that takes more tokens is taken as it is, and what follows begins behind it.
-_MOST_OPEN_TOKENS: Final = 8
+# A half-typed word that takes more tokens is forced as it is, and the completion begins behind it.
+_MAX_OPEN_TOKENS: Final = 8
+# No token writes the typed bytes and then this byte, so it sorts behind all tokens that begin with them.
+_BEHIND: Final = b"\xff"
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """``text`` begins with what was typed, to the letter. ``score`` is that of the sentence being typed."""
+    """A completed translation.
+
+    Attributes:
+        text: Begins with exactly what was typed.
+        score: That of the sentence that is being typed.
+        finish_reason: Why it ended.
+    """
 
     text: str
     score: float
@@ -29,20 +38,87 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What was typed, and what the engine is asked about it. ``source_ids`` is empty where there is nothing to ask.
+    """What was typed, and what the engine gets for it.
 
-    ``begun``: how the sentence being typed begins, as the model writes it. ``masked``: the segment with stand-ins for
-    its placeholders. ``rest``: of a placeholder half typed, what is missing.
+    Attributes:
+        typed: What was typed.
+        opening: The beginning of the sentence that is being typed, as the model writes it.
+        source_ids: The token ids of its source; empty where the engine has nothing to do.
+        options: How to decode it.
+        count: How many completions are wanted, at most.
+        masked: The segment with stand-ins for its placeholders, None if it has none.
+        rest: What a half-typed placeholder lacks.
+        ready: Completions that need no engine.
     """
 
     typed: str
-    begun: str
+    opening: str
     source_ids: tuple[int, ...]
     options: SearchOptions
     count: int
     masked: Masked | None = None
     rest: str = ""
-    unasked: tuple[Completion, ...] = ()
+    ready: tuple[Completion, ...] = ()
+
+
+class ByteVocabulary:
+    """Finds tokens by what they write, in UTF-8.
+
+    Args:
+        written: What each token writes, by its id.
+    """
+
+    def __init__(self, written: Sequence[bytes]) -> None:
+        self.written = tuple(written)
+        self._ids: dict[bytes, list[int]] = {}
+        for token_id, text in enumerate(written):
+            if text:
+                self._ids.setdefault(text, []).append(token_id)
+        self._texts = sorted(self._ids)
+        self._longest = max(map(len, self._texts), default=0)
+
+    def find_covering(self, rest: bytes) -> list[int]:
+        """Returns the tokens that write all of ``rest``, and perhaps more."""
+        first, behind = bisect_left(self._texts, rest), bisect_left(self._texts, rest + _BEHIND)
+        return [token_id for text in self._texts[first:behind] for token_id in self._ids[text]]
+
+    def find_beginnings(self, rest: bytes) -> list[tuple[int, list[int]]]:
+        """Returns for each shorter beginning of ``rest`` its length and the tokens that write it."""
+        lengths = range(1, min(self._longest + 1, len(rest)))
+        return [(length, self._ids[rest[:length]]) for length in lengths if rest[:length] in self._ids]
+
+
+class PrefixConstraint:
+    """Says which tokens may follow, so that together the tokens begin with what was typed.
+
+    It allows every way to cut the bytes into tokens, and none that leads to a dead end.
+
+    Args:
+        vocabulary: That of the target.
+        rest: What the tokens must write.
+    """
+
+    def __init__(self, vocabulary: ByteVocabulary, rest: bytes) -> None:
+        self._written = vocabulary.written
+        self._rest = rest
+        self._following: list[frozenset[int]] = [frozenset()] * len(rest)  # by the number of bytes written
+        for start in reversed(range(len(rest))):
+            found = vocabulary.find_covering(rest[start:])
+            for length, token_ids in vocabulary.find_beginnings(rest[start:]):
+                if self._following[start + length]:
+                    found = [*found, *token_ids]
+            self._following[start] = frozenset(found)
+
+    @property
+    def is_possible(self) -> bool:
+        """False where no tokens write the rest, or there is nothing to write."""
+        return bool(self._following and self._following[0])
+
+    def __call__(self, token_ids: tuple[int, ...]) -> frozenset[int] | None:
+        """Returns the tokens that may follow ``token_ids``, None if the rest is written."""
+        # Every token writes a byte at least until the rest is written, so no more tokens than its bytes count.
+        bytes_written = sum(len(self._written[token_id]) for token_id in token_ids[: len(self._rest)])
+        return self._following[bytes_written] if bytes_written < len(self._rest) else None
 
 
 class Completer:
@@ -53,34 +129,37 @@ class Completer:
         self._translator = translator
         self._language = bundle.manifest.target
         self._tokenizer = bundle.tokenizer
-        self._reader = Reader(bundle.tokenizer)
+        self._detokenizer = Detokenizer(bundle.tokenizer)
         self._has_attention = bool(bundle.manifest.signature.memory_names)
         self._length_penalty = bundle.manifest.search.length_penalty
-        self._lettering = Lettering(bundle.tokenizer.token_bytes())
+        self._vocabulary = ByteVocabulary(bundle.tokenizer.token_bytes())
 
     def prepare(self, text: str, typed: str, count: int, rows: int) -> Draft:
-        """:param text: to be translated.
-        :param typed: the beginning of its translation. So many sentences as are typed whole are taken to be done.
-        :param count: how many completions, at most.
-        :param rows: how many hypotheses to look for them with; some turn out to be the same text.
+        """Finds the sentence that is being typed, and how its translation is decoded.
+
+        Args:
+            text: The source.
+            typed: The beginning of its translation; each sentence that is typed whole counts as a translated one.
+            count: How many completions are wanted, at most.
+            rows: How many hypotheses to decode; some turn out to be the same text.
         """
         plan = self._translator.prepare([text], TranslationOptions(typed=typed))
         numbers = [part.segment for part in plan.texts[0] if part.segment is not None]
         if not numbers:  # no language changes this text
-            unasked = (Completion(text, 0.0, FinishReason.STOP),) if text.startswith(typed) else ()
-            return Draft(typed, "", (), SearchOptions(), count, unasked=unasked)
-        starts = self._sentence_starts(typed)
-        place = min(len(starts), len(numbers)) - 1
-        sentence, missing = typed[starts[place] :], ""
-        masked = plan.masked[numbers[place]]
+            ready = (Completion(text, 0.0, FinishReason.STOP),) if text.startswith(typed) else ()
+            return Draft(typed, "", (), SearchOptions(), count, ready=ready)
+        starts = self._find_sentence_starts(typed)
+        current = min(len(starts), len(numbers)) - 1
+        sentence, missing = typed[starts[current] :], ""
+        masked = plan.masked[numbers[current]]
         if masked is not None:
-            sentence, missing = _as_read(masked, sentence)
+            sentence, missing = _mask_typed(masked, sentence)
         ids, rest = self._tokenizer.encode_prefix(sentence)
         whole = self._tokenizer.encode(sentence)
-        allowed = Typed(self._lettering, rest if len(whole) - len(ids) <= _MOST_OPEN_TOKENS else b"")
+        allowed = PrefixConstraint(self._vocabulary, rest if len(whole) - len(ids) <= _MAX_OPEN_TOKENS else b"")
         if not allowed.is_possible:
             ids, rest = whole, b""
-        begun = self._tokenizer.decode(ids) + rest.decode("utf-8")
+        opening = self._tokenizer.decode(ids) + rest.decode("utf-8")
         options = SearchOptions(
             rows,
             rows,
@@ -88,27 +167,28 @@ class Completer:
             prefix=tuple(ids),
             branching=True,
             allowed=allowed if rest else None,
-            align=self._has_attention and masked is not None and bool(masked.spots),
+            align=self._has_attention and masked is not None and bool(masked.stand_ins),
         )
-        return Draft(typed, begun.lstrip(), plan.sources[numbers[place]], options, count, masked, missing)
+        return Draft(typed, opening.lstrip(), plan.sources[numbers[current]], options, count, masked, missing)
 
     def submit(self, draft: Draft, deadline: float | None = None, priority: Priority = Priority.INTERACTIVE) -> Pending:
-        """As ``Translator.submit``."""
+        """Queues the draft, as ``Translator.submit`` does a plan."""
         if not draft.source_ids:
             return Pending([])
         futures = self._engine.submit_many([draft.source_ids], [draft.options], deadline, priority)
         return Pending(futures, self._engine.answer_late)
 
     def finish(self, draft: Draft, pending: Pending) -> list[Completion]:
-        """Different texts, best first; once ``pending.done`` is.
+        """Returns different texts, best first; only after ``pending.done`` has a result.
 
-        :raises DeadlineExceeded: the time was over before anything was written.
+        Raises:
+            DeadlineExceeded: The deadline passed before anything was written.
         """
-        found = {completion.text: completion for completion in draft.unasked}
+        found = {completion.text: completion for completion in draft.ready}
         is_late = False
         for hypotheses in pending.hypotheses():
             for hypothesis in hypotheses:
-                completion = self._completion(draft, hypothesis)
+                completion = self._complete(draft, hypothesis)
                 if completion is not None:
                     found.setdefault(completion.text, completion)
                 is_late = is_late or hypothesis.finish_reason is FinishReason.DEADLINE
@@ -116,57 +196,57 @@ class Completer:
             raise DeadlineExceeded("nothing was written behind what is typed")
         return list(found.values())[: draft.count]
 
-    def _completion(self, draft: Draft, hypothesis: Hypothesis) -> Completion | None:
-        """None where the time was over before what was typed was written again, or a placeholder is lost."""
+    def _complete(self, draft: Draft, hypothesis: Hypothesis) -> Completion | None:
+        """Returns None where the hypothesis ends within what was typed, or lacks a placeholder."""
         text = self._tokenizer.decode(hypothesis.token_ids).lstrip()
-        if not text.startswith(draft.begun):
+        if not text.startswith(draft.opening):
             return None
-        # What was typed stays as it was typed, also where the model writes it otherwise (curly quotes).
-        added = text[len(draft.begun) :].rstrip()
+        # The typed text stays as it was typed, also where the model writes it otherwise (curly quotes).
+        added = text[len(draft.opening) :].rstrip()
         if draft.masked is not None:
-            reading = self._reader.read(draft.masked.read, hypothesis)
-            fixed = min(len(draft.begun), len(reading.text))
-            restored = restore(draft.masked, reading.text, reading.alignment, fixed)
+            translated = self._detokenizer.detokenize(draft.masked.read, hypothesis)
+            fixed = min(len(draft.opening), len(translated.text))
+            restored = restore(draft.masked, translated.text, translated.alignment, fixed)
             if restored is None:
                 return None
-            added = draft.rest + restored.text[_end_of(restored, fixed) :]
+            added = draft.rest + restored.text[_find_end(restored, fixed) :]
         return Completion(draft.typed + added, hypothesis.score, hypothesis.finish_reason)
 
-    def _sentence_starts(self, typed: str) -> list[int]:
-        """Where each sentence begins; the last is the one being typed, perhaps without a letter yet."""
-        # A word that would come next shows whether the sentence before is at its end.
+    def _find_sentence_starts(self, typed: str) -> list[int]:
+        """Returns the offset of each sentence; the last is being typed, perhaps without a letter yet."""
+        # A word behind a space shows whether the sentence before it is at its end.
         is_word_next = not typed or typed[-1].isspace()
-        starts, position = [], 0
+        starts, offset = [], 0
         for piece in split(typed + "A" if is_word_next else typed, self._language):
             if piece.is_segment:
-                starts.append(position)
-            position += len(piece.text)
+                starts.append(offset)
+            offset += len(piece.text)
         return starts or [0]
 
 
-def _as_read(masked: Masked, typed: str) -> tuple[str, str]:
-    """What was typed with stand-ins for its placeholders; of one half typed at its end, what is missing."""
-    end, rest = typed, ""
-    for spot in masked.spots:
-        length = _half_typed(typed, spot.placeholder)
-        if length and typed.count(spot.placeholder) == 0:
-            end, rest = typed[:-length] + spot.placeholder, spot.placeholder[length:]
+def _mask_typed(masked: Masked, typed: str) -> tuple[str, str]:
+    """Returns what was typed with stand-ins, and what a placeholder lacks that is half typed at its end."""
+    completed, rest = typed, ""
+    for stand_in in masked.stand_ins:
+        length = _count_typed(typed, stand_in.placeholder)
+        if length and typed.count(stand_in.placeholder) == 0:
+            completed, rest = typed[:-length] + stand_in.placeholder, stand_in.placeholder[length:]
             break
-    return masked.masked(end), rest
+    return masked.mask_prefix(completed), rest
 
 
-def _end_of(restored: Restored, length: int) -> int:
-    """Where so many characters of the model's text end, before what was put behind them."""
-    for (start, end), placeholder in restored.placed:
+def _find_end(restored: Restored, length: int) -> int:
+    """Returns where the first ``length`` characters of the model's text end, before what was inserted behind them."""
+    for (start, end), placeholder in restored.replaced:
         if start < length <= end:
-            return restored.places[start] + len(placeholder)
-    return restored.places[length - 1] + 1 if length else 0
+            return restored.offsets[start] + len(placeholder)
+    return restored.offsets[length - 1] + 1 if length else 0
 
 
-def _half_typed(typed: str, placeholder: str) -> int:
-    """How many characters of a placeholder stand at the end; letters alone may as well begin a word."""
+def _count_typed(typed: str, placeholder: str) -> int:
+    """Counts the characters of a placeholder at the end of what was typed; letters alone may as well begin a word."""
     for length in range(len(placeholder) - 1, 0, -1):
-        begun = placeholder[:length]
-        if typed.endswith(begun) and not begun.isalnum():
+        beginning = placeholder[:length]
+        if typed.endswith(beginning) and not beginning.isalnum():
             return length
     return 0

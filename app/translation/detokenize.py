@@ -1,29 +1,34 @@
-"""What the engine wrote for a segment -> its text, with scores and alignment."""
+"""A hypothesis of the engine -> the text of a segment, with scores and alignment."""
 
 from app.bundle.tokenizers import EOS_ID, Tokenizer
 from app.engine.sequence import Hypothesis
-from app.translation.alignment import SegmentAlignment, within, without_spaces
+from app.translation.alignment import SegmentAlignment, clip_ranges, strip_ranges
 from app.translation.assembly import TranslatedSegment
 
 
-class Reader:
-    """Reads what one tokenizer's tokens say."""
+class Detokenizer:
+    """Reads hypotheses in the tokens of one tokenizer."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
-    def read(self, segment: str, hypothesis: Hypothesis) -> TranslatedSegment:
-        """:param segment: as the model read it."""
+    def detokenize(self, segment: str, hypothesis: Hypothesis) -> TranslatedSegment:
+        """Joins the tokens of a hypothesis.
+
+        Args:
+            segment: As the model read it.
+            hypothesis: Its translation; with an alignment, the segment's tokens are aligned with the text's.
+        """
         decoded = self._tokenizer.decode(hypothesis.token_ids)
         text = decoded.strip()
         alignment = None
         if hypothesis.alignment is not None:
             lead = len(decoded) - len(decoded.lstrip())
-            target_ranges = without_spaces(decoded, self._tokenizer.decode_ranges(hypothesis.token_ids))
+            target_ranges = strip_ranges(decoded, self._tokenizer.decode_ranges(hypothesis.token_ids))
             alignment = SegmentAlignment(
-                source_ranges=without_spaces(segment, self._tokenizer.encode_ranges(segment)),
-                target_ranges=within(target_ranges, lead, len(text)),
-                places=hypothesis.alignment,
+                source_ranges=strip_ranges(segment, self._tokenizer.encode_ranges(segment)),
+                target_ranges=clip_ranges(target_ranges, lead, len(text)),
+                sources=hypothesis.alignment,
             )
         ended = (EOS_ID,) * (len(hypothesis.token_scores) - len(hypothesis.token_ids))
         return TranslatedSegment(

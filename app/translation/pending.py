@@ -1,4 +1,4 @@
-"""The segments of a request on their way through the engine."""
+"""The segments of a request while the engine translates them."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -9,15 +9,15 @@ from typing import Final
 from app.engine.sequence import Hypothesis
 from app.errors import RequestCancelled
 
-# The engine keeps the deadlines itself; when it is this late, it is taken to hang.
+# The engine keeps the deadlines itself; an engine that is later than this is taken to hang.
 GRACE_SECONDS: Final = 0.25
 
 
 class _Countdown:
-    """Ends ``done`` with the last of so many futures, or with the first error.
+    """Completes ``done`` with the last of ``count`` futures, or with the first error.
 
-    It does not know the futures, which know it: so a request's futures, and with them an engine that was replaced, are
-    freed with the last reference and not only when Python looks for cycles.
+    It holds no reference to the futures, which hold one to it: a request's futures, and with them an engine that was
+    replaced, are freed with the last reference, not only by the cycle collector.
     """
 
     def __init__(self, count: int) -> None:
@@ -27,13 +27,13 @@ class _Countdown:
         if not count:
             self.done.set_result(None)
 
-    def one_done(self, future: "Future[list[Hypothesis]]") -> None:
-        # Runs on the engine's thread, or here when cancelled: no work, no waiting.
+    def count_down(self, future: "Future[list[Hypothesis]]") -> None:
+        # Runs on the engine's thread, or on the caller's after a cancellation, so it must neither work nor wait.
         with self._lock:
             self._left -= 1
             is_last = self._left == 0
         error = RequestCancelled("the request was cancelled") if future.cancelled() else future.exception()
-        with suppress(InvalidStateError):  # done already, by an earlier error
+        with suppress(InvalidStateError):  # an earlier error has completed it
             if error is not None:
                 self.done.set_exception(error)
             elif is_last:
@@ -41,30 +41,37 @@ class _Countdown:
 
 
 class Pending:
-    """All segments of a request on their way. ``done`` has a result when the last one is there, or the first error."""
+    """All segments of a request in the engine.
+
+    Args:
+        futures: One for each segment.
+        answer_late: Makes the engine complete what is late, even if it hangs.
+
+    Attributes:
+        done: A future that completes with the last segment, or with the first error.
+    """
 
     def __init__(
         self, futures: "Sequence[Future[list[Hypothesis]]]", answer_late: Callable[[], None] = lambda: None
     ) -> None:
-        """:param answer_late: makes the engine answer what is late, even if it hangs."""
         self._futures = futures
         self.answer_late = answer_late
         countdown = _Countdown(len(futures))
         self.done = countdown.done
         for future in futures:
-            future.add_done_callback(countdown.one_done)
+            future.add_done_callback(countdown.count_down)
 
     def cancel(self) -> None:
-        """Nobody waits any more: the engine frees the rows at its next step."""
+        """Gives the segments up, so that the engine frees their rows at its next step."""
         for future in self._futures:
             future.cancel()
 
     def hypotheses(self) -> list[list[Hypothesis]]:
-        """Of every segment; only once ``done`` is."""
+        """Returns the hypotheses of every segment; only after ``done`` has a result."""
         return [future.result(timeout=0) for future in self._futures]
 
     def outcome(self, number: int) -> list[Hypothesis] | None:
-        """Of one segment, None where there is none (yet)."""
+        """Returns the hypotheses of one segment, None where there are none (yet)."""
         future = self._futures[number]
         if not future.done() or future.cancelled() or future.exception() is not None:
             return None

@@ -1,4 +1,4 @@
-"""What a translation must have of its source, put right: its numbers, and, where that is asked for, its form."""
+"""Corrects what a translation must have of its source: its numbers and, where a request says so, its form."""
 
 from dataclasses import replace
 from typing import Final
@@ -6,10 +6,10 @@ from typing import Final
 import regex
 
 from app.bundle.tokenizers import Range
-from app.text.numbers import changed_numbers
-from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder
+from app.text.masking import TextRules
+from app.text.numbers import find_changed_numbers
 from app.translation.assembly import TranslatedSegment
-from app.translation.unmasking import edited
+from app.translation.unmasking import apply_edits
 
 _WORD: Final = regex.compile(r"\p{L}+")
 _LETTER: Final = regex.compile(r"\p{L}")
@@ -17,33 +17,35 @@ _END: Final = regex.compile(r"[\s\u00a0\u202f]*[.!?…。！？]++\Z")
 _NO_END: Final = regex.compile(r"[\p{L}\p{N}\p{Co}%°]\Z")
 
 
-def mended(
-    reading: TranslatedSegment,
-    languages: tuple[str, str],
-    keeps_form: bool = False,
-    fixed: int = 0,
-    finder: PlaceholderFinder = BUILT_IN,
+def postedit(
+    translated: TranslatedSegment, rules: TextRules, keeps_form: bool = False, fixed: int = 0
 ) -> TranslatedSegment:
-    """:param languages: of the source and the target.
-    :param keeps_form: it begins with a capital or a small letter as the source does, and ends with the same mark.
-    :param fixed: so many characters of it were given, and are not touched.
+    """Corrects a translation.
+
+    Args:
+        translated: A segment with its translation.
+        rules: Give the languages and the placeholders.
+        keeps_form: Whether the translation begins with a capital or a small letter as its source does, and ends with
+            the same punctuation.
+        fixed: How many characters of the translation were given; they do not change.
     """
-    reading = _changed(reading, changed_numbers(reading.source, reading.text, languages, finder), fixed)
-    return _changed(reading, _form(reading.source, reading.text), fixed) if keeps_form else reading
+    translated = _apply(translated, find_changed_numbers(translated.source, translated.text, rules), fixed)
+    return _apply(translated, _find_form_edits(translated.source, translated.text), fixed) if keeps_form else translated
 
 
-def _changed(reading: TranslatedSegment, edits: dict[Range, str], fixed: int) -> TranslatedSegment:
-    edits = {place: text for place, text in edits.items() if place[0] >= fixed}
+def _apply(translated: TranslatedSegment, edits: dict[Range, str], fixed: int) -> TranslatedSegment:
+    edits = {edited: text for edited, text in edits.items() if edited[0] >= fixed}
     if not edits:
-        return reading
-    found = edited(reading.text, edits)
-    alignment = reading.alignment
+        return translated
+    restored = apply_edits(translated.text, edits)
+    alignment = translated.alignment
     if alignment is not None:
-        alignment = replace(alignment, target_ranges=found.within(alignment.target_ranges))
-    return replace(reading, text=found.text, alignment=alignment, is_restored=True)
+        alignment = replace(alignment, target_ranges=restored.map_ranges(alignment.target_ranges))
+    return replace(translated, text=restored.text, alignment=alignment, is_restored=True)
 
 
-def _form(source: str, target: str) -> dict[Range, str]:
+def _find_form_edits(source: str, target: str) -> dict[Range, str]:
+    """Returns what to write in which ranges of the target, so that it begins and ends as the source does."""
     edits: dict[Range, str] = {}
     before, after = _LETTER.search(source), _LETTER.search(target)
     if before is not None and after is not None and before.group().isupper() != after.group().isupper():
@@ -57,8 +59,8 @@ def _form(source: str, target: str) -> dict[Range, str]:
     if found is not None and wanted is None and _NO_END.search(source) and found.start() > 0:
         edits[found.span()] = ""
     elif wanted is not None and found is None and _NO_END.search(target):
-        place = len(target) - 1
-        edits[place, place + 1] = edits.get((place, place + 1), target[place]) + wanted.group().strip()
+        last = len(target) - 1
+        edits[last, last + 1] = edits.get((last, last + 1), target[last]) + wanted.group().strip()
     elif wanted is not None and found is not None and wanted.group().strip() != found.group().strip():
         edits[found.span()] = found.group()[: -len(found.group().strip())] + wanted.group().strip()
     return edits

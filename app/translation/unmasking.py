@@ -1,7 +1,8 @@
-"""A translation by a model that read stand-ins -> the translation with the placeholders again, whatever it wrote.
+"""Unmasking: the translation of a masked segment -> the translation with its placeholders, whatever the model wrote.
 
-Where a stand-in came back, its placeholder stands. One that came back more often is there once; one that did not goes
-where the attention says that the model was when it read it. What the model invented goes.
+A placeholder replaces its stand-in. Of a stand-in that came back more often, one is replaced and the others are
+removed; one that did not come back is inserted where, by the attention, the model was when it read it. Placeholders
+that the model invented are removed.
 """
 
 from bisect import bisect_left
@@ -13,7 +14,7 @@ from typing import Final
 import regex
 
 from app.bundle.tokenizers import Range
-from app.text.masking import Masked, Spot
+from app.text.masking import Masked, StandIn
 from app.text.placeholder_patterns import PlaceholderFinder
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import TranslatedSegment
@@ -23,207 +24,234 @@ _WORD: Final = regex.compile(r"[\p{L}\p{N}]+(?:[-'’.,][\p{L}\p{N}]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """``places``: where each character of the model's text lies in ``text``, and where the last one ends.
+    """A text after edits.
 
-    ``is_faithful``: every stand-in came back once, so that nothing was guessed. ``placed``: of the model's text, the
-    characters that became placeholders, and which ones. ``unplaced``: the terms whose place was guessed.
+    Attributes:
+        text: The new text.
+        offsets: Where each character of the model's text lies in ``text``, and last the length of ``text``.
+        is_faithful: Whether every stand-in came back once, so that nothing was guessed.
+        replaced: The ranges of the model's text that became placeholders, each with its placeholder.
+        unaligned_terms: The terms whose offset was guessed.
     """
 
     text: str
-    places: tuple[int, ...]
+    offsets: tuple[int, ...]
     is_faithful: bool
-    placed: tuple[tuple[Range, str], ...]
-    unplaced: tuple[str, ...] = ()
+    replaced: tuple[tuple[Range, str], ...]
+    unaligned_terms: tuple[str, ...] = ()
 
-    def within(self, ranges: Iterable[Range]) -> tuple[Range, ...]:
-        """Ranges of the model's text as ranges of ``text``."""
-        return tuple((self.places[start], self.places[end]) for start, end in ranges)
+    def map_ranges(self, ranges: Iterable[Range]) -> tuple[Range, ...]:
+        """Returns ranges of the model's text as ranges of ``text``."""
+        return tuple((self.offsets[start], self.offsets[end]) for start, end in ranges)
 
 
 def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: int = 0) -> Restored | None:
-    """:param text: what the model wrote, stripped.
-    :param aligned: to the source as the model read it; None where nobody knows.
-    :param fixed: so many characters of it were given, and nothing is put between them.
-    :returns: None if nothing could be done; then the source stands for the segment.
+    """Restores the placeholders of a masked segment in its translation.
+
+    Args:
+        masked: The segment as the model read it.
+        text: What the model wrote, stripped.
+        aligned: The alignment with what the model read; None without attention.
+        fixed: How many characters of the text were given; nothing is inserted between them.
+
+    Returns:
+        None if no edit gives a text with exactly the right placeholders; then the source stands for the segment.
     """
     if not text:
         return None
+    finder = masked.rules.finder
     edits: dict[Range, str] = {}
-    missing: list[Spot] = []
+    missing: list[StandIn] = []
     is_faithful = True
-    for spot in masked.spots:
-        found = _occurrences(masked.stand_in(spot), text)
+    for stand_in in masked.stand_ins:
+        found = _find_word(masked.word_of(stand_in), text)
         if not found:
-            missing.append(spot)
+            missing.append(stand_in)
             continue
-        best = _best(found, spot, aligned)
-        edits[best] = spot.written
+        best = _choose_best(found, stand_in, aligned)
+        edits[best] = stand_in.written
         for other in found:
             if other != best and other[0] >= fixed:
-                edits[_with_space(text, other)] = ""
+                edits[_include_space(text, other)] = ""
         is_faithful = is_faithful and len(found) == 1
-    edits |= {_with_space(text, invented): "" for invented in _invented(text, edits, fixed, masked.finder)}
-    for spot in missing:
-        place = _place_of(masked, spot, text, aligned, edits, fixed)
-        edits[place] = " ".join(filter(None, (edits.get(place), spot.written)))
-    expected = _expected(masked)
+    edits |= {_include_space(text, invented): "" for invented in _find_invented(text, edits, fixed, finder)}
+    for stand_in in missing:
+        guessed = _guess_range(masked, stand_in, text, aligned, edits, fixed)
+        edits[guessed] = " ".join(filter(None, (edits.get(guessed), stand_in.written)))
+    expected = _count_expected(masked)
     for apart in (False, True):
-        restored = edited(text, edits, apart, masked.in_capitals, is_faithful and not missing)
-        if masked.finder.counted(restored.text) == expected:
-            return replace(restored, unplaced=tuple(spot.placeholder for spot in missing if spot.is_term))
+        restored = apply_edits(text, edits, apart, masked.in_capitals, is_faithful and not missing)
+        if finder.count(restored.text) == expected:
+            terms = tuple(stand_in.placeholder for stand_in in missing if stand_in.is_term)
+            return replace(restored, unaligned_terms=terms)
     return None
 
 
-def _expected(masked: Masked) -> "Counter[str]":
-    """The placeholders that a translation must have."""
-    if not any(spot.is_term for spot in masked.spots):
-        return masked.finder.counted(masked.source)
-    return sum((masked.finder.counted(spot.written) for spot in masked.spots), Counter[str]())
+def _count_expected(masked: Masked) -> "Counter[str]":
+    """Counts the placeholders that a translation must have."""
+    finder = masked.rules.finder
+    if not any(stand_in.is_term for stand_in in masked.stand_ins):
+        return finder.count(masked.source)
+    return sum((finder.count(stand_in.written) for stand_in in masked.stand_ins), Counter[str]())
 
 
-def unmasked(masked: Masked, reading: TranslatedSegment, restored: Restored) -> TranslatedSegment:
-    """A reading of what the model read, as one of the segment itself. Its token ids are the model's own."""
-    alignment = reading.alignment
+def unmask(masked: Masked, translated: TranslatedSegment, restored: Restored) -> TranslatedSegment:
+    """Turns the translation of what the model read into one of the segment itself.
+
+    Args:
+        masked: The segment as the model read it.
+        translated: Its translation as the model wrote it; the token ids stay the model's own.
+        restored: The text with placeholders.
+    """
+    alignment = translated.alignment
     if alignment is not None:
-        reading = replace(reading, tokens=_tokens(reading.tokens, alignment.target_ranges, restored))
-        places = masked.places()
+        tokens = _restore_tokens(translated.tokens, alignment.target_ranges, restored)
+        translated = replace(translated, tokens=tokens)
+        offsets = masked.source_offsets()
         alignment = SegmentAlignment(
-            source_ranges=tuple((places[start], places[end]) for start, end in alignment.source_ranges),
-            target_ranges=restored.within(alignment.target_ranges),
-            places=alignment.places,
+            source_ranges=tuple((offsets[start], offsets[end]) for start, end in alignment.source_ranges),
+            target_ranges=restored.map_ranges(alignment.target_ranges),
+            sources=alignment.sources,
         )
     return replace(
-        reading,
+        translated,
         source=masked.source,
         text=restored.text,
         alignment=alignment,
         is_restored=True,
-        unplaced=restored.unplaced,
+        unaligned_terms=restored.unaligned_terms,
     )
 
 
-def _tokens(tokens: tuple[str, ...], ranges: tuple[Range, ...], restored: Restored) -> tuple[str, ...]:
-    """As they stand in the answer: the first token of a stand-in is its placeholder, the others are nothing."""
+def _restore_tokens(tokens: tuple[str, ...], ranges: tuple[Range, ...], restored: Restored) -> tuple[str, ...]:
+    """Writes tokens as they stand in the answer: a stand-in's first token is its placeholder, the others are empty."""
     shown = list(tokens)
-    for (start, end), placeholder in restored.placed:
+    for (start, end), placeholder in restored.replaced:
         numbers = [number for number, (one, other) in enumerate(ranges) if one < end and start < other]
         for number in numbers:
             shown[number] = placeholder if number == numbers[0] else ""
     return tuple(shown)
 
 
-def _occurrences(word: str, text: str) -> list[Range]:
-    """Where it stands as a word; a number not as a part of another number."""
+def _find_word(word: str, text: str) -> list[Range]:
+    """Returns where a word stands in a text as a whole; a number not as a part of another number."""
     before, behind = (r"(?<!\p{N}[.,])", r"(?![.,]\p{N})") if word.isdigit() else ("", "")
     pattern = rf"(?<![\p{{L}}\p{{N}}]){before}{regex.escape(word)}(?![\p{{L}}\p{{N}}]){behind}"
     return [found.span() for found in regex.finditer(pattern, text)]
 
 
-def _best(found: list[Range], spot: Spot, aligned: SegmentAlignment | None) -> Range:
-    """The one that the model wrote while it looked at the stand-in, else the first."""
-    targets = _targets(spot, aligned)
+def _choose_best(found: list[Range], stand_in: StandIn, aligned: SegmentAlignment | None) -> Range:
+    """Returns the range that the model wrote while it attended to the stand-in, else the first."""
+    targets = _find_targets(stand_in, aligned)
     return max(found, key=lambda one: sum(start < one[1] and one[0] < end for start, end in targets))
 
 
-def _targets(spot: Spot, aligned: SegmentAlignment | None) -> list[Range]:
-    """What was written while the model looked at a stand-in."""
+def _find_targets(stand_in: StandIn, aligned: SegmentAlignment | None) -> list[Range]:
+    """Returns what the model wrote while it attended to a stand-in."""
     if aligned is None:
         return []
-    looked_at = {
-        number for number, (start, end) in enumerate(aligned.source_ranges) if start < spot.end and spot.start < end
+    attended = {
+        number
+        for number, (start, end) in enumerate(aligned.source_ranges)
+        if start < stand_in.end and stand_in.start < end
     }
-    pairs = zip(aligned.places, aligned.target_ranges, strict=True)
-    return [(start, end) for place, (start, end) in pairs if place in looked_at and start < end]
+    pairs = zip(aligned.sources, aligned.target_ranges, strict=True)
+    return [(start, end) for source, (start, end) in pairs if source in attended and start < end]
 
 
-def _invented(text: str, edits: dict[Range, str], fixed: int, finder: PlaceholderFinder) -> list[Range]:
-    """Placeholders of the model's own, in what lies between the edits."""
+def _find_invented(text: str, edits: dict[Range, str], fixed: int, finder: PlaceholderFinder) -> list[Range]:
+    """Returns the placeholders of the model's own, in the text between the edits."""
     found: list[Range] = []
-    position = fixed
+    done = fixed
     for start, end in [*sorted(edits), (len(text), len(text))]:
-        if position < start:
-            found += ((position + one, position + other) for one, other in finder.ranges(text[position:start]))
-        position = max(position, end)
+        if done < start:
+            found += ((done + one, done + other) for one, other in finder.find(text[done:start]))
+        done = max(done, end)
     return found
 
 
-def _place_of(
-    masked: Masked, spot: Spot, text: str, aligned: SegmentAlignment | None, edits: dict[Range, str], fixed: int
+def _guess_range(
+    masked: Masked,
+    stand_in: StandIn,
+    text: str,
+    aligned: SegmentAlignment | None,
+    edits: dict[Range, str],
+    fixed: int,
 ) -> Range:
-    """Where a placeholder goes whose stand-in did not come back: instead of a word, or behind one."""
+    """Returns where a placeholder goes whose stand-in did not come back: instead of a word, or behind one."""
     words = [
         found.span()
         for found in _WORD.finditer(text, fixed)
         if not any(start < found.end() and found.start() < end for start, end in edits)
     ]
-    written = [
-        word for word in words if any(start < word[1] and word[0] < end for start, end in _targets(spot, aligned))
-    ]
-    # Another name or number stands for what stood in; any other word was only written on the way to it.
+    targets = _find_targets(stand_in, aligned)
+    written = [word for word in words if any(start < word[1] and word[0] < end for start, end in targets)]
+    # Another name or number was written for the stand-in; any other word was only written on the way to it.
     for start, end in reversed(written):
-        if text[start].isdigit() or (text[start].isupper() and (start > 0 or spot.start == 0)):
+        if text[start].isdigit() or (text[start].isupper() and (start > 0 or stand_in.start == 0)):
             return start, end
     if written:
         return written[-1][1], written[-1][1]
-    if spot.start == 0 and fixed == 0:
+    if stand_in.start == 0 and fixed == 0:
         return 0, 0
-    before = _written_before(spot, aligned)
+    before = _find_end_before(stand_in, aligned)
     if before is None:
-        before = round(len(text) * spot.start / len(masked.read))
+        before = round(len(text) * stand_in.start / len(masked.read))
     ends = [end for _, end in words] or [len(text)]
-    place = ends[min(bisect_left(ends, before), len(ends) - 1)]
-    return place, place
+    offset = ends[min(bisect_left(ends, before), len(ends) - 1)]
+    return offset, offset
 
 
-def _written_before(spot: Spot, aligned: SegmentAlignment | None) -> int | None:
-    """Where that ends which was written while the model looked at what stands just before a stand-in."""
+def _find_end_before(stand_in: StandIn, aligned: SegmentAlignment | None) -> int | None:
+    """Returns the end of what the model wrote while it attended to the token just before a stand-in."""
     if aligned is None:
         return None
     ends: dict[int, int] = {}
-    for place, (start, end) in zip(aligned.places, aligned.target_ranges, strict=True):
-        if start < end and place < len(aligned.source_ranges) and aligned.source_ranges[place][1] <= spot.start:
-            ends[place] = end
+    for source, (start, end) in zip(aligned.sources, aligned.target_ranges, strict=True):
+        if start < end and source < len(aligned.source_ranges) and aligned.source_ranges[source][1] <= stand_in.start:
+            ends[source] = end
     return ends[max(ends)] if ends else None
 
 
-def _with_space(text: str, one: Range) -> Range:
-    """With the space before it, if one stands behind it too or nothing does; at the beginning, that behind it."""
-    start, end = one
+def _include_space(text: str, removed: Range) -> Range:
+    """Adds to a range that is removed the space that would then be doubled, or stand at an edge of the text."""
+    start, end = removed
     if start == 0:
         return start, end + (text[end : end + 1] == " ")
     is_doubled = start > 0 and text[start - 1] == " " and (end == len(text) or not text[end].isalnum())
-    return (start - 1, end) if is_doubled else one
+    return (start - 1, end) if is_doubled else removed
 
 
-def edited(
+def apply_edits(
     text: str, edits: dict[Range, str], apart: bool = False, in_capitals: bool = False, is_faithful: bool = True
 ) -> Restored:
-    """Other words at some places of a text.
+    """Replaces ranges of a text.
 
-    :param apart: a space on both sides of every one.
+    Args:
+        text: Any text.
+        edits: What to write in which range; an empty range inserts.
+        apart: Whether every edit has a space on both sides.
+        in_capitals: Whether the text between the edits becomes capitals.
+        is_faithful: What the result says of itself.
     """
     written = ""
-    places: list[int] = []
-    placed: list[tuple[Range, str]] = []
-    position = 0
+    offsets: list[int] = []
+    replaced: list[tuple[Range, str]] = []
+    done = 0
     for (start, end), placeholder in [*sorted(edits.items()), ((len(text), len(text)), "")]:
-        start = max(start, position)  # what goes may share a space with what went before it
-        for character in text[position:start]:
-            places.append(len(written))
+        start = max(start, done)  # two ranges that are removed may share a space
+        for character in text[done:start]:
+            offsets.append(len(written))
             written += character.upper() if in_capitals else character
         is_added = apart or start == end
         if placeholder and is_added and written and not written[-1].isspace():
             written += " "
-        places.extend([len(written)] * (end - start))
+        offsets.extend([len(written)] * (end - start))
         written += placeholder
         if placeholder:
-            placed.append(((start, end), placeholder))
-        if (
-            placeholder
-            and end < len(text)
-            and not text[end].isspace()
-            and (apart or (is_added and text[end].isalnum()))
-        ):
+            replaced.append(((start, end), placeholder))
+        needs_space = placeholder and end < len(text) and not text[end].isspace()
+        if needs_space and (apart or (is_added and text[end].isalnum())):
             written += " "
-        position = end
-    return Restored(written, (*places, len(written)), is_faithful, tuple(placed))
+        done = end
+    return Restored(written, (*offsets, len(written)), is_faithful, tuple(replaced))

@@ -6,7 +6,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from app.text.markup import Kind, tokens_of
+from app.text.markup import Kind, tokenize_markup
 from app.translation.translator import Translation, TranslationOptions, Translator
 
 HTML: Final = TranslationOptions(text_format="html")
@@ -90,13 +90,13 @@ def random_soup(random: Random) -> str:
 
 def markup_in(document: str, is_xml: bool = False) -> "Counter[str]":
     """Every tag, comment and the like, and how often it stands there."""
-    tokens = tokens_of(document, is_xml)
+    tokens = tokenize_markup(document, is_xml)
     return Counter(document[token.start : token.end] for token in tokens if token.kind is not Kind.TEXT)
 
 
 def is_well_nested(document: str, is_xml: bool = False) -> bool:
     opened: list[str] = []
-    for token in tokens_of(document, is_xml):
+    for token in tokenize_markup(document, is_xml):
         if token.kind is Kind.OPEN:
             opened.append(token.name)
         elif token.kind is Kind.CLOSE and (not opened or opened.pop() != token.name):

@@ -10,7 +10,7 @@ from typing import Final
 
 import regex
 
-from app.text.casing import in_ordinary_letters, is_in_capitals
+from app.text.words import is_in_capitals, lower_capitals
 from training.data.corpus import Pair
 
 Change = Callable[[str, random.Random], str]
@@ -48,7 +48,7 @@ def changes_for(language: str) -> list[Change]:
         """TEXT IN CAPITALS as the model is given it: the service turns it into ordinary letters, and names lose their
         capitals."""
         loud = text.upper()
-        return in_ordinary_letters(loud, language) if is_in_capitals(loud) else text
+        return lower_capitals(loud, language) if is_in_capitals(loud) else text
 
     return [in_small_letters, shouted, without_end, without_accents, with_slip]
 

@@ -14,7 +14,7 @@ from app.api.fields import string
 from app.api.responses import JsonResponse
 from app.api.service import Service
 from app.api.timeout import RequestTimeout
-from app.text.language_names import language_name
+from app.text.languages import language_name
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])
 

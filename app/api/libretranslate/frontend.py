@@ -10,7 +10,7 @@ from app.api.libretranslate.descriptions import error_entry
 from app.api.responses import error_response
 from app.api.service import service_of
 from app.files.formats.registry import SUFFIXES
-from app.text.language_names import language_name
+from app.text.languages import language_name
 
 router = APIRouter(tags=["LibreTranslate"])
 

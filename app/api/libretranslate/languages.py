@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 
 from app.api.service import service_of
-from app.text.language_names import language_name
+from app.text.languages import language_name
 
 router = APIRouter(tags=["LibreTranslate"])
 

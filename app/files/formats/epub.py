@@ -25,6 +25,7 @@ from app.files.formats.xml_paragraph import (
     scopes_of,
 )
 from app.files.formats.xml_part import XmlPart, name_of
+from app.text.tag_roles import TagRole, tags_with
 
 _CONTAINER: Final = "META-INF/container.xml"
 _PAGE: Final = "application/xhtml+xml"
@@ -32,16 +33,10 @@ _CONTENTS: Final = "application/x-dtbncx+xml"
 _XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 _EPUB_TYPE: Final = "{http://www.idpf.org/2007/ops}type"
 _SPACES: Final = re.compile(r"[ \t\r\n]+")
-_INLINE: Final = frozenset(
-    """a abbr acronym b bdi bdo big cite data del dfn em font i ins label mark q s small span strike strong sub sup time
-    u""".split()  # noqa: SIM905
-)
-_WORDS: Final = frozenset(("code", "kbd", "math", "samp", "tt", "var"))
-_POINTS: Final = frozenset(("", "img", "image", "input", "ruby", "svg", "wbr"))
-_BREAKS: Final = frozenset(
-    """audio base br canvas embed hr iframe link meta noscript object pre script style template textarea
-    video""".split()  # noqa: SIM905
-)
+_INLINE: Final = tags_with(TagRole.EPUB_INLINE)
+_WORDS: Final = tags_with(TagRole.EPUB_WORD)
+_POINTS: Final = tags_with(TagRole.EPUB_POINT) | {""}  # a comment has no name
+_BREAKS: Final = tags_with(TagRole.EPUB_BREAK)
 
 
 class _Codec:

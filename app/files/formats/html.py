@@ -6,17 +6,13 @@ from typing import Final
 from app.files.document import Document, Passage, pieces_document
 from app.files.encoding import decode
 from app.files.formats.html_parser import PageParser
+from app.text.tag_roles import TagRole, tags_with
 
 # Also the least that a part has; a block is never cut.
 PART_CHARACTERS: Final = 10_000
-_BLOCKS: Final = frozenset(
-    """address article aside blockquote dd div dl dt figcaption figure footer form h1 h2 h3 h4 h5 h6 head header li main
-    nav ol p section table tbody td tfoot th thead title tr ul""".split()  # noqa: SIM905
-)
-_KEPT: Final = frozenset(("code", "math", "pre", "script", "style", "svg", "template", "textarea"))
-_VOID: Final = frozenset(
-    "area base br col embed hr img input link meta param source track wbr".split()  # noqa: SIM905
-)
+_BLOCKS: Final = tags_with(TagRole.PAGE_CUT)
+_KEPT: Final = tags_with(TagRole.PAGE_KEPT)
+_VOID: Final = tags_with(TagRole.PAGE_VOID)
 
 
 def read_html(data: bytes) -> Document:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.bundle.store import Bundle
 from app.text.glossary_terms import Terms
-from app.text.masking import mask, shade
+from app.text.masking import TextRules, hide_placeholders, mask
 from app.translation.translator import TranslationOptions, Translator
 from tests.support.fakes import fake_bundle
 from tests.unit.translation.test_unmasking import Hostile
@@ -14,6 +14,7 @@ from tests.unit.translation.test_unmasking import Hostile
 TERMS = Terms(
     {"cottage cheese": "faisselle", "cheese": "fromage", "NASA": "ASN", "c++": "C plus plus", "Tom": "Thomas"}
 )
+RULES = TextRules(("en", "fr"), terms=TERMS)
 
 
 @pytest.mark.parametrize(
@@ -30,20 +31,20 @@ TERMS = Terms(
     ],
 )
 def test_found_as_words_the_longest_first(text: str, found: list[str]) -> None:
-    shaded, kept = shade(text, TERMS)
-    masked = mask(text, shaded, kept, "en", terms=TERMS)
-    assert [spot.written for spot in masked.spots if spot.is_term] == found
+    hidden, kept = hide_placeholders(text, RULES)
+    masked = mask(text, hidden, kept, RULES)
+    assert [stand_in.written for stand_in in masked.stand_ins if stand_in.is_term] == found
     assert masked.source == text
 
 
 def test_no_space_is_needed_where_words_have_none() -> None:
     terms = Terms({"芝士": "cheese"})
-    assert [text[start:end] for text in ["我爱芝士蛋糕"] for start, end in terms.ranges(text)] == ["芝士"]
+    assert [text[start:end] for text in ["我爱芝士蛋糕"] for start, end in terms.find(text)] == ["芝士"]
 
 
 def test_no_terms() -> None:
-    assert list(Terms({}).ranges("anything")) == []
-    assert shade("anything", Terms({})) == ("anything", [])
+    assert list(Terms({}).find("anything")) == []
+    assert hide_placeholders("anything", TextRules(("en", "fr"), terms=Terms({}))) == ("anything", [])
 
 
 WORDS = ["I", "like", "cottage cheese", "cheese", "Cheese", "{name}", "NASA", "and", "37", "wine,", "https://x.org/a"]
@@ -58,8 +59,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @settings(max_examples=150, deadline=None)
 def test_every_term_has_its_translation_whatever_the_model_writes(bundle: Bundle, text: str, seed: int) -> None:
     translation = Translator(bundle, Hostile(seed)).translate([text], TranslationOptions(terms=TERMS, beam_size=1))[0]
-    _, kept = shade(text, TERMS)
-    missing = [term for segment in translation.segments for term in segment.unplaced]
+    _, kept = hide_placeholders(text, RULES)
+    missing = [term for segment in translation.segments for term in segment.unaligned_terms]
     if any(segment.is_source for segment in translation.segments):
         assert missing or not any(TERMS.translation(one) for one in kept)
         return

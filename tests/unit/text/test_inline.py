@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.text.inline import Flow, MarkKind, Splitting, TextFormat, flows_of
+from app.text.inline import Flow, Splitting, TagKind, TextFormat, extract_flows
+from app.text.masking import TextRules
 from app.text.tag_roles import TagRules
 from tests.support.markup_texts import SOUPS, TREES
 
@@ -14,15 +15,16 @@ def flows(
     text_format: TextFormat = "html",
     rules: TagRules | None = None,
     splitting: Splitting | None = None,
-    keeps_words: bool = True,
+    masking: bool = True,
 ) -> list[Flow]:
-    return list(flows_of(document, text_format, rules or TagRules(), splitting, keeps_words))
+    text_rules = TextRules(("en", "fr"), masking=masking)
+    return list(extract_flows(document, text_format, rules or TagRules(), splitting, text_rules))
 
 
 def texts(document: str, text_format: TextFormat = "html", rules: TagRules | None = None) -> list[str]:
     """With what is kept from the model as it stands in the document."""
     return [
-        "".join(flow.words.get(character, character) for character in flow.text).strip()
+        "".join(flow.elements.get(character, character) for character in flow.text).strip()
         for flow in flows(document, text_format, rules)
         if flow.text.strip()
     ]
@@ -79,15 +81,15 @@ def test_xml(document: str, rules: TagRules, wanted: list[str]) -> None:
     assert texts(document, "xml", rules) == wanted
 
 
-def test_nobody_takes_care_of_kept_words() -> None:
-    found = flows("one <code>x</code> two", keeps_words=False)
+def test_a_kept_element_is_a_boundary_without_masking() -> None:
+    found = flows("one <code>x</code> two", masking=False)
     assert [flow.text for flow in found] == ["one ", " two"]
 
 
 def test_text_is_one_flow_and_nothing_is_taken_out() -> None:
     (flow,) = flows("One <b>two</b>\n&amp;", "text")
     assert flow.text == "One <b>two</b>\n&amp;"
-    assert not flow.marks
+    assert not flow.tags
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_emoji_are_taken_out(text: str, wanted: str) -> None:
 
 
 @given(st.one_of(TREES, SOUPS), st.sampled_from(["text", "html", "xml"]), st.sampled_from([None, "lines", "none"]))
-def test_places_are_in_order_and_in_the_document(
+def test_offsets_are_in_order_and_in_the_document(
     document: str, text_format: TextFormat, splitting: Splitting | None
 ) -> None:
     behind = 0
@@ -115,9 +117,9 @@ def test_places_are_in_order_and_in_the_document(
         for start, end in zip(flow.starts, flow.ends, strict=True):
             assert behind <= start <= end <= len(document)
             behind = start
-        places = [mark.place for mark in flow.marks]
-        assert places == sorted(places)
-        assert all(document.startswith(mark.written, mark.start) for mark in flow.marks)
-        opened = {mark.start: mark for mark in flow.marks if mark.kind is MarkKind.OPEN}
-        closed = [mark for mark in flow.marks if mark.kind is MarkKind.CLOSE and mark.partner in opened]
-        assert all(opened[mark.partner or 0].partner == mark.start for mark in closed)
+        offsets = [tag.offset for tag in flow.tags]
+        assert offsets == sorted(offsets)
+        assert all(document.startswith(tag.written, tag.start) for tag in flow.tags)
+        opened = {tag.start: tag for tag in flow.tags if tag.kind is TagKind.OPEN}
+        closed = [tag for tag in flow.tags if tag.kind is TagKind.CLOSE and tag.partner in opened]
+        assert all(opened[tag.partner or 0].partner == tag.start for tag in closed)

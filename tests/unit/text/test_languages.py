@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.text.language_names import language_name
-from app.text.languages import Detection, LanguageDetector
+from app.text.languages import Detection, LanguageDetector, language_name
 
 
 @pytest.fixture(scope="module")

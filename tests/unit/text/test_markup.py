@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.text.markup import Kind, escape, tokens_of, unescape, unescape_places
+from app.text.markup import Kind, escape, tokenize_markup, unescape, unescape_offsets
 from tests.support.growth import assert_no_faster_than_length
 
 HTML = st.lists(
@@ -36,7 +36,7 @@ HTML = st.lists(
 @given(HTML)
 def test_joined_spans_equal_the_document(document: str) -> None:
     for is_xml in (False, True):
-        tokens = list(tokens_of(document, is_xml))
+        tokens = list(tokenize_markup(document, is_xml))
         assert "".join(document[token.start : token.end] for token in tokens) == document
         assert all(one.kind is not Kind.TEXT or other.kind is not Kind.TEXT for one, other in pairwise(tokens))
 
@@ -45,7 +45,7 @@ def test_what_is_markup() -> None:
     document = (
         '<p title="a > b">One <br/>two<!-- no <b> --></p><script>if (a < b) x()</script><style>p {}</style> 3 < 4'
     )
-    texts = [document[token.start : token.end] for token in tokens_of(document) if token.kind is Kind.TEXT]
+    texts = [document[token.start : token.end] for token in tokenize_markup(document) if token.kind is Kind.TEXT]
     assert texts == ["One ", "two", " 3 < 4"]
 
 
@@ -56,8 +56,8 @@ def test_references() -> None:
 
 @pytest.mark.parametrize("unit", ["<", "<a", "<a ", "<!--", "<script>", "<a '", '<a "x" '])
 @pytest.mark.parametrize("end", ["", ">"])
-def test_hopeless_markup_takes_no_long_time(unit: str, end: str) -> None:
-    assert_no_faster_than_length(lambda text: list(tokens_of(text + end)), unit * 2000)
+def test_unclosed_markup_takes_no_long_time(unit: str, end: str) -> None:
+    assert_no_faster_than_length(lambda text: list(tokenize_markup(text + end)), unit * 2000)
 
 
 REFERENCES = st.lists(
@@ -68,10 +68,10 @@ REFERENCES = st.lists(
 
 
 @given(REFERENCES)
-def test_places_of_unescaped_characters(text: str) -> None:
-    plain, places = unescape(text), unescape_places(text)
-    assert len(places) == len(plain) + 1
-    assert places[-1] == len(text)
-    assert list(places) == sorted(places)
-    for character, place in zip(plain, places, strict=False):
-        assert text[place] == character or text[place] == "&"
+def test_offsets_of_unescaped_characters(text: str) -> None:
+    plain, offsets = unescape(text), unescape_offsets(text)
+    assert len(offsets) == len(plain) + 1
+    assert offsets[-1] == len(text)
+    assert list(offsets) == sorted(offsets)
+    for character, offset in zip(plain, offsets, strict=False):
+        assert text[offset] == character or text[offset] == "&"

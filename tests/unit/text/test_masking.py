@@ -6,21 +6,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.text.masking import is_mark, mask, read_as, shade, stand_ins, unshade
+from app.text.masking import (
+    TextRules,
+    choose_stand_ins,
+    count_hidden,
+    hide_placeholders,
+    is_hidden,
+    mask,
+    mask_text,
+    reveal_placeholders,
+)
 from app.text.placeholder_patterns import BUILT_IN
 from app.text.segmentation import split
 from tests.support.growth import assert_no_faster_than_length
 from tests.support.placeholder_texts import PLACEHOLDERS, TEXTS
 
+RULES = TextRules(("en", "fr"))
+
 
 @pytest.mark.parametrize("placeholder", PLACEHOLDERS)
 @pytest.mark.parametrize("around", ["{}", "{} one", "one {}.", "one {}, two", "« {} » ?", "({})", "see: {}!\n"])
-def test_found_whole_and_without_the_marks_around(placeholder: str, around: str) -> None:
+def test_found_whole_and_without_the_punctuation_around(placeholder: str, around: str) -> None:
     text = around.replace("{}", placeholder)
-    shaded, kept = shade(text)
+    hidden, kept = hide_placeholders(text, RULES)
     assert kept == [placeholder]
-    assert sum(map(is_mark, shaded)) == 1
-    assert len(shaded) == len(text) - len(placeholder) + 1
+    assert count_hidden(hidden) == 1
+    assert len(hidden) == len(text) - len(placeholder) + 1
 
 
 @pytest.mark.parametrize(
@@ -34,7 +45,7 @@ def test_found_whole_and_without_the_marks_around(placeholder: str, around: str)
     ],
 )
 def test_language_is_left_alone(text: str) -> None:
-    assert shade(text) == (text, [])
+    assert hide_placeholders(text, RULES) == (text, [])
 
 
 @pytest.mark.parametrize(
@@ -50,43 +61,49 @@ def test_language_is_left_alone(text: str) -> None:
     ],
 )
 def test_what_belongs_together(text: str, kept: list[str]) -> None:
-    assert shade(text)[1] == kept
+    assert hide_placeholders(text, RULES)[1] == kept
+
+
+def read_as(text: str, language: str = "en") -> str:
+    """Returns what the model reads for a segment."""
+    return mask_text(hide_placeholders(text, RULES)[0], TextRules((language, "fr")))
 
 
 def test_numbers_stand_in_and_alone_perhaps_a_name() -> None:
-    assert read_as(shade("{count} files of %s, %d left")[0], "en") == "37 files of 250, 15 left"
-    assert read_as(shade("Ask {name}, not 37")[0], "en") == "Ask Tom, not 37"
-    assert read_as(shade("Tom knows {name}, not 37")[0], "en") == "Tom knows 250, not 37"
-    assert read_as(shade("{count} files")[0], "en") == "37 files"
-    assert read_as(shade("{name} 来了")[0], "zh") == "37 来了"
+    assert read_as("{count} files of %s, %d left") == "37 files of 250, 15 left"
+    assert read_as("Ask {name}, not 37") == "Ask Tom, not 37"
+    assert read_as("Tom knows {name}, not 37") == "Tom knows 250, not 37"
+    assert read_as("{count} files") == "37 files"
+    assert read_as("{name} 来了", "zh") == "37 来了"
 
 
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, st.sampled_from(["en", "fr", "zh"]))
 def test_nothing_is_lost_and_no_cut_divides_a_placeholder(text: str, language: str) -> None:
-    shaded, kept = shade(text)
-    found = list(unshade(split(shaded, language), kept))
+    rules = TextRules((language, "fr"))
+    hidden, kept = hide_placeholders(text, RULES)
+    found = list(reveal_placeholders(split(hidden, language), kept))
     assert "".join(piece.text for piece, _, _ in found) == text
     assert [placeholder for _, own, _ in found for placeholder in own] == kept
     for piece, own, part in found:
-        words = stand_ins(part, language)
+        words = choose_stand_ins(part, rules)
         assert len(set(words)) == len(words) == len(own)
-        masked = mask(piece.text, part, own, language)
-        assert masked.read == read_as(part, language)
-        assert [masked.stand_in(spot) for spot in masked.spots] == words
-        places = masked.places()
-        assert len(places) == len(masked.read) + 1
-        assert places[-1] == len(piece.text)
-        assert all(one <= other for one, other in pairwise(places))
-        for spot in masked.spots:
-            assert piece.text[places[spot.start] : places[spot.end]] == spot.placeholder
+        masked = mask(piece.text, part, own, rules)
+        assert masked.read == mask_text(part, rules)
+        assert [masked.word_of(stand_in) for stand_in in masked.stand_ins] == words
+        offsets = masked.source_offsets()
+        assert len(offsets) == len(masked.read) + 1
+        assert offsets[-1] == len(piece.text)
+        assert all(one <= other for one, other in pairwise(offsets))
+        for stand_in in masked.stand_ins:
+            assert piece.text[offsets[stand_in.start] : offsets[stand_in.end]] == stand_in.placeholder
 
 
 @given(st.text(st.characters(categories=["Co", "L", "Zs"]), max_size=20))
-def test_private_characters_of_a_text_are_no_marks(text: str) -> None:
-    shaded, kept = shade(text)
+def test_private_characters_of_a_text_are_told_apart(text: str) -> None:
+    hidden, kept = hide_placeholders(text, RULES)
     left = iter(kept)
-    assert "".join(next(left) if is_mark(one) else one for one in shaded) == text
+    assert "".join(next(left) if is_hidden(one) else one for one in hidden) == text
     assert next(left, None) is None
 
 
@@ -97,7 +114,7 @@ def test_private_characters_of_a_text_are_no_marks(text: str) -> None:
 @pytest.mark.parametrize("end", ["", "'", "(", " x {", "@", "\ue000"])
 def test_work_grows_with_the_length_and_no_faster(unit: str, end: str) -> None:
     def find(text: str) -> None:
-        shade(text)
-        BUILT_IN.counted(text)
+        hide_placeholders(text, RULES)
+        BUILT_IN.count(text)
 
     assert_no_faster_than_length(find, (unit * 20 + end) * (6000 // (20 * len(unit))))

@@ -24,7 +24,7 @@ from tests.support.engines import PATIENCE
 from tests.support.fakes import HashMachine, TextMachine, fake_bundle, text_machine
 from tests.support.service import RunningService, fake_models, running_service
 from tests.unit.bundle.test_tokenizer import USUAL
-from tests.unit.translation.test_typed import TYPED, WORDS
+from tests.unit.translation.test_prefix_constraint import TYPED, WORDS
 
 
 @dataclass
@@ -131,7 +131,7 @@ def test_typed_placeholders(random_desk: Desk, typed: str) -> None:
     for completion in random_desk.complete("The cat {name} %s.", typed):
         assert completion.text.startswith(typed)
         # What is typed may break a placeholder, or add to it.
-        assert {"{name}", "%s"} <= set(BUILT_IN.counted(completion.text)) or "{" in typed or "%" in typed
+        assert {"{name}", "%s"} <= set(BUILT_IN.count(completion.text)) or "{" in typed or "%" in typed
 
 
 @given(typed=st.text("aé. !?\n\t-,'«»", max_size=30))

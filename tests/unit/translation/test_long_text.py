@@ -50,10 +50,10 @@ class Loud:
 
     def _answer(self, source: Sequence[int], search: SearchOptions) -> Future[list[Hypothesis]]:
         written = tuple(TOKENIZER.encode(TOKENIZER.decode(source).upper()))
-        places = tuple(range(len(written))) if search.align else None
+        attended = tuple(range(len(written))) if search.align else None
         future: Future[list[Hypothesis]] = Future()
         scores = (-1.0,) * (len(written) + 1)
-        future.set_result([Hypothesis(written, -1.0, scores, FinishReason.STOP, places)])
+        future.set_result([Hypothesis(written, -1.0, scores, FinishReason.STOP, attended)])
         return future
 
 

@@ -11,7 +11,7 @@ from app.bundle.store import load_bundle
 from app.engine.loop import Engine
 from app.engine.model import DecodingModel
 from app.engine.sessions import OnnxGraphs
-from app.text.scripts import is_legible
+from app.text.languages import is_legible
 from app.translation.translator import TranslationOptions, Translator
 
 ROOT = Path(__file__).parents[3]
@@ -94,4 +94,4 @@ def test_legible() -> None:
     assert not is_legible("été", "ru")
     assert not is_legible("爱", "en")
     assert is_legible("爱", "zh-hant")
-    assert is_legible("ꙮ", "nobody's language")
+    assert is_legible("ꙮ", "no language")

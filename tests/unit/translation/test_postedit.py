@@ -5,10 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.sequence import FinishReason
-from app.text.numbers import changed_numbers
+from app.text.masking import TextRules
+from app.text.numbers import find_changed_numbers
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import TranslatedSegment
-from app.translation.postedit import mended
+from app.translation.postedit import postedit
+
+RULES = TextRules(("en", "fr"))
 
 
 def reading(source: str, text: str, alignment: SegmentAlignment | None = None) -> TranslatedSegment:
@@ -16,7 +19,7 @@ def reading(source: str, text: str, alignment: SegmentAlignment | None = None) -
 
 
 def numbered(source: str, text: str, languages: tuple[str, str] = ("en", "fr")) -> str:
-    return mended(reading(source, text), languages).text
+    return postedit(reading(source, text), TextRules(languages)).text
 
 
 @pytest.mark.parametrize(
@@ -67,17 +70,17 @@ def test_languages_without_number_words() -> None:
 
 @given(st.text("12 .,:%h5apm-\u00a0\u202ftwoen", max_size=30), st.text("12 .,:%h5-\u00a0\u202fdeux", max_size=30))
 def test_only_numbers_change(source: str, text: str) -> None:
-    edits = changed_numbers(source, text, ("en", "fr"))
+    edits = find_changed_numbers(source, text, RULES)
     for (start, end), written in edits.items():
         assert text[start].isdigit()
         assert text[end - 1].isdigit()
         assert any(map(str.isdigit, written))
-    assert not changed_numbers(source, source, ("en", "en"))
+    assert not find_changed_numbers(source, source, TextRules(("en", "en")))
 
 
 def test_an_alignment_moves_with_a_number() -> None:
     alignment = SegmentAlignment(((0, 4), (5, 8), (8, 9)), ((0, 5), (6, 10), (10, 11)), (0, 1, 2))
-    found = mended(reading("Only 200.", "Juste 2000.", alignment), ("en", "fr"))
+    found = postedit(reading("Only 200.", "Juste 2000.", alignment), RULES)
     assert found.text == "Juste 200."
     assert found.is_restored
     assert found.alignment is not None
@@ -85,7 +88,7 @@ def test_an_alignment_moves_with_a_number() -> None:
 
 
 def test_a_beginning_that_was_given_is_not_touched() -> None:
-    assert mended(reading("Come at 300.", "Viens 400."), ("en", "fr"), fixed=9).text == "Viens 400."
+    assert postedit(reading("Come at 300.", "Viens 400."), RULES, fixed=9).text == "Viens 400."
 
 
 @pytest.mark.parametrize(
@@ -102,5 +105,5 @@ def test_a_beginning_that_was_given_is_not_touched() -> None:
     ],
 )
 def test_form(source: str, text: str, wanted: str) -> None:
-    assert mended(reading(source, text), ("en", "fr"), keeps_form=True).text == wanted
-    assert mended(reading(source, text), ("en", "fr")).text == text
+    assert postedit(reading(source, text), RULES, keeps_form=True).text == wanted
+    assert postedit(reading(source, text), RULES).text == text

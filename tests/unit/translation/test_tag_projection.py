@@ -11,18 +11,20 @@ from hypothesis import strategies as st
 from app.bundle.store import Bundle
 from app.engine.loop import Engine
 from app.engine.model import DecodingModel
-from app.text.inline import TextFormat, flows_of
+from app.text.inline import TextFormat, extract_flows
+from app.text.masking import TextRules
 from app.text.tag_roles import TagRules
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import WholeParts
 from app.translation.pending import Pending
-from app.translation.tag_projection import place_marks
+from app.translation.tag_projection import project_tags
 from app.translation.translator import TranslationOptions, Translator
 from tests.support.fakes import fake_bundle, text_machine
 from tests.support.markup_texts import SOUPS, TREES, check, check_many, check_tree
 from tests.unit.translation.test_unmasking import Hostile, by_words
 
 HTML = TranslationOptions(text_format="html")
+RULES = TextRules(("en", "fr"))
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +50,12 @@ def upper(bundle: Bundle) -> Iterator[Translator]:
 
 def placed(document: str, target: str, *pairs: tuple[int, int], blind: bool = False) -> str:
     """A translation of the only flow of a document; each pair is (target word, source word)."""
-    (flow,) = flows_of(document, "html", TagRules(), None, keeps_words=True)
+    (flow,) = extract_flows(document, "html", TagRules(), None, RULES)
     alignment: SegmentAlignment | None = None if blind else by_words(flow.text, target, *pairs)
     found = target
-    inserts = place_marks(flow.marks, flow.text, target, alignment)
-    for insert in reversed(inserts):
-        found = found[: insert.start] + insert.written + found[insert.end :]
+    insertions = project_tags(flow.tags, flow.text, target, alignment, RULES)
+    for insertion in reversed(insertions):
+        found = found[: insertion.start] + insertion.written + found[insertion.end :]
     return found
 
 
@@ -90,7 +92,7 @@ def test_what_has_no_width_stays_behind_its_word_with_its_spaces() -> None:
     assert placed("See <!-- x --> <img> the cat", "Voir le chat", *pairs) == "Voir <!-- x --> <img> le chat"
 
 
-def test_without_attention_places_are_in_proportion() -> None:
+def test_without_attention_offsets_are_in_proportion() -> None:
     assert placed("one <b>two</b> three", "un deux trois", blind=True) == "un <b>deux</b> trois"
 
 
@@ -99,7 +101,7 @@ def test_a_number_or_a_name_is_its_own_wherever_the_model_looked() -> None:
     assert placed("<b>See</b> Berlin", "Berlin, vois", (0, 0), (1, 0)) == "Berlin, <b>vois</b>"
 
 
-def test_a_line_break_takes_the_place_of_a_space() -> None:
+def test_a_line_break_replaces_a_space() -> None:
     pairs = ((0, 0), (1, 1), (2, 2))
     assert placed("one\n  two <b>three</b> four", "un deux trois", *pairs).startswith("un\n  deux")
     assert placed("one\ntwo\nthree<wbr> four", "un", (0, 0)) == "un<wbr>\n\n"
@@ -154,7 +156,7 @@ def test_whatever_the_markup_is(
     bundle: Bundle, document: str, seed: int, has_attention: bool, text_format: TextFormat
 ) -> None:
     hostile = Translator(bundle, Hostile(seed))
-    hostile._has_attention = has_attention
+    hostile._planner.has_attention = has_attention
     (translation,) = hostile.translate([document], TranslationOptions(text_format=text_format))
     check(document, translation, text_format == "xml")
 
@@ -188,11 +190,11 @@ def test_what_is_told_early_is_the_beginning_of_the_answer(copier: Translator, t
     for unfinished in range(len(plan.segments)):
         futures = list(pending._futures)
         futures[unfinished] = Future()
-        heard = {unfinished: plan.sources[unfinished][:5]}
-        assert answer.startswith(copier.known(plan, 0, Pending(futures), heard, WholeParts()))
+        settled = {unfinished: plan.sources[unfinished][:5]}
+        assert answer.startswith(copier.read_settled(plan, 0, Pending(futures), settled, WholeParts()))
 
 
-def test_more_marks_than_any_sentence_has(bundle: Bundle) -> None:
+def test_more_tags_than_any_sentence_has(bundle: Bundle) -> None:
     document = "one " + "<b>a" * 3000 + " two" + "</b>" * 3000 + " three"
     (translation,) = Translator(bundle, Hostile(1)).translate([document], HTML)
     check(document, translation)

@@ -14,8 +14,8 @@ from app.bundle.store import Bundle
 from app.engine.loop import Engine
 from app.engine.model import DecodingModel
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions
-from app.text.inline import flows_of
-from app.text.masking import Masked, mask, shade
+from app.text.inline import extract_flows
+from app.text.masking import Masked, TextRules, hide_placeholders, mask
 from app.text.placeholder_patterns import BUILT_IN
 from app.text.tag_roles import NO_RULES
 from app.translation.alignment import SegmentAlignment
@@ -27,10 +27,13 @@ from tests.support.engines import TOKENIZER
 from tests.support.fakes import fake_bundle, text_machine
 from tests.support.placeholder_texts import PLACEHOLDERS, SENTENCES, TEXTS
 
+RULES = TextRules(("en", "fr"))
+
 
 def masked_of(text: str, language: str = "en") -> Masked:
-    shaded, kept = shade(text)
-    return mask(text, shaded, kept, language)
+    rules = TextRules((language, "fr"))
+    hidden, kept = hide_placeholders(text, rules)
+    return mask(text, hidden, kept, rules)
 
 
 def by_words(source: str, target: str, *pairs: tuple[int, int]) -> SegmentAlignment:
@@ -44,17 +47,17 @@ def by_words(source: str, target: str, *pairs: tuple[int, int]) -> SegmentAlignm
             start += len(word)
         return tuple(found)
 
-    places = dict(pairs)
+    sources = dict(pairs)
     targets = ranges(target)
-    return SegmentAlignment(ranges(source), targets, tuple(places.get(number, 0) for number in range(len(targets))))
+    return SegmentAlignment(ranges(source), targets, tuple(sources.get(number, 0) for number in range(len(targets))))
 
 
 def restored(text: str, written: str, *pairs: tuple[int, int]) -> str:
     masked = masked_of(text)
     found = restore(masked, written, by_words(masked.read, written, *pairs) if pairs else None)
     assert found is not None
-    assert len(found.places) == len(written) + 1
-    assert all(one <= other for one, other in pairwise(found.places))
+    assert len(found.offsets) == len(written) + 1
+    assert all(one <= other for one, other in pairwise(found.offsets))
     return found.text
 
 
@@ -127,9 +130,9 @@ class Hostile:
         words = words[: random.randrange(len(words) + 1)] + words[: random.randrange(3)]
         token_ids = [*search.prefix, *TOKENIZER.encode(random.choice([" ", "", "-"]).join(words))]
         token_ids = [token_id for token_id in token_ids if token_id > 3]
-        places = tuple(random.randrange(len(source)) for _ in token_ids)
+        attended = tuple(random.randrange(len(source)) for _ in token_ids)
         scores = (-1.0,) * (len(token_ids) + 1)
-        return Hypothesis(tuple(token_ids), -1.0, scores, FinishReason.STOP, places if search.align else None)
+        return Hypothesis(tuple(token_ids), -1.0, scores, FinishReason.STOP, attended if search.align else None)
 
 
 @pytest.fixture(scope="module")
@@ -149,10 +152,10 @@ def test_whatever_the_model_does(
     (translation,) = hostile.translate([text], options)
     for segment in translation.segments:
         if plan.masked[plan.segments.index(segment.source)] is not None:
-            assert BUILT_IN.counted(segment.text) == BUILT_IN.counted(segment.source)
+            assert BUILT_IN.count(segment.text) == BUILT_IN.count(segment.source)
     # Those side by side are one, unless an emoji that stands near them may come between.
-    has_emoji = any(flow.marks for flow in flows_of(text, "text", NO_RULES, None, keeps_words=True))
-    kept = list(BUILT_IN.counted(text).elements()) if has_emoji else shade(text)[1]
+    has_emoji = any(flow.tags for flow in extract_flows(text, "text", NO_RULES, None, RULES))
+    kept = list(BUILT_IN.count(text).elements()) if has_emoji else hide_placeholders(text, RULES)[1]
     for whole in (translation.text, *translation.alternatives):
         assert not Counter(kept) - Counter({placeholder: whole.count(placeholder) for placeholder in kept})
     for group in translation.alignment:
@@ -166,9 +169,9 @@ def test_whatever_the_model_does(
 @given(SENTENCES, st.integers(0, 2**32))
 def test_without_attention_too(bundle: Bundle, text: str, seed: int) -> None:
     blind = Translator(bundle, Hostile(seed))
-    blind._has_attention = False
+    blind._planner.has_attention = False
     (translation,) = blind.translate([text])
-    for placeholder, times in Counter(shade(text)[1]).items():
+    for placeholder, times in Counter(hide_placeholders(text, RULES)[1]).items():
         assert translation.text.count(placeholder) >= times
 
 
@@ -231,7 +234,7 @@ def test_a_text_without_any_goes_the_way_it_always_went(copier: Translator) -> N
     with_masks, without = copier.prepare(texts), copier.prepare(texts, TranslationOptions(placeholders=False))
     assert with_masks == without
     assert with_masks.masked == (None, None, None)
-    assert with_masks.options == (copier._options(TranslationOptions()),) * 3
+    assert with_masks.options == (copier._planner.choose_search(TranslationOptions()),) * 3
 
 
 def test_the_same_words_around_other_placeholders_are_other_segments(copier: Translator) -> None:
@@ -265,7 +268,7 @@ def test_a_capital_that_is_two_characters_moves_what_is_behind_it() -> None:
     found = restore(masked, "Die Straße 37", None)
     assert found is not None
     assert found.text == "DIE STRASSE {name}"
-    assert [found.text[place] for place in found.places[8:11]] == ["S", "E", " "]
+    assert [found.text[offset] for offset in found.offsets[8:11]] == ["S", "E", " "]
 
 
 def test_a_prefix_with_a_placeholder(copier: Translator, bundle: Bundle) -> None:
@@ -293,5 +296,5 @@ def test_what_is_told_early_is_the_beginning_of_the_answer(copier: Translator, t
     for unfinished in range(len(plan.segments)):
         futures = list(pending._futures)
         futures[unfinished] = Future()
-        heard = {unfinished: plan.sources[unfinished][:5]}
-        assert answer.startswith(copier.known(plan, 0, Pending(futures), heard, WholeParts()))
+        settled = {unfinished: plan.sources[unfinished][:5]}
+        assert answer.startswith(copier.read_settled(plan, 0, Pending(futures), settled, WholeParts()))
