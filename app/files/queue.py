@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final, ParamSpec, TypeVar
 
-from app.access.quota import CharacterQuota
+from app.access.admission import CharacterQuota
 from app.errors import DeadlineExceeded, EngineOverloaded
 from app.files.batches import PassageTranslator
 from app.files.document import Document
 from app.files.formats.registry import read_document
-from app.serving.detection import detect_among
+from app.serving.detection import detect_languages
 from app.serving.in_flight import Presence
 from app.serving.registry import Registry
 from app.settings import Settings
@@ -121,7 +121,7 @@ class FileDesk:
         """The passages, translated; as they are where they are in the target language already."""
         source = job.source
         if source is None and document.passages:
-            detections = await detect_among(self._registry, self._detector, [_sample(document)], job.target)
+            detections = await detect_languages(self._registry, self._detector, [_sample(document)], job.target)
             source = detections[0].language
         if source is None or source == job.target:
             return [passage.text for passage in document.passages]

@@ -12,7 +12,7 @@ import pytest
 from fastapi import Request
 
 from app.access.keys import ApiKey, digest_of
-from app.api.access import address_of
+from app.api.call import address_of
 from app.errors import ConfigurationError
 from app.main import create_app
 from app.settings import Settings

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app.api.timeout import TIMEOUT_HEADER
+from app.api.call import TIMEOUT_HEADER
 from app.main import create_app
 from app.settings import Settings
 from tests.support.service import RunningService, fake_models, running_service

@@ -127,7 +127,7 @@ def test_what_failed_is_an_error_without_its_words(
     def broken(*_: object) -> None:
         raise RuntimeError("Secretword")
 
-    monkeypatch.setattr("app.api.libretranslate.translate.parse_asked", broken)
+    monkeypatch.setattr("app.api.libretranslate.translate.parse_translation", broken)
     assert client.post("/translate", json=HELLO).status_code == 500
     span = only(exporter)
     assert span.status.status_code.name == "ERROR"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.access.quota import CharacterQuota
+from app.access.admission import CharacterQuota
 from app.errors import LimitExceeded, QuotaExceeded
 
 
