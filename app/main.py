@@ -30,9 +30,8 @@ from app.api.responses import JsonResponse
 from app.files.container import Files
 from app.server.environment import load_settings
 from app.serving.container import Serving
-from app.serving.in_flight import Presence
 from app.serving.registry import OpenGraphs, open_onnx_graphs
-from app.serving.reload import hangups
+from app.serving.reload import InFlight, hangups
 from app.settings import Settings
 
 if TYPE_CHECKING:  # only newer releases of FastAPI have it; older ones ignore the argument
@@ -84,7 +83,7 @@ class _Process:
     open_graphs: OpenGraphs
     spans: Spans
     traffic: Traffic = field(default_factory=Traffic)
-    in_flight: Presence = field(default_factory=Presence)
+    in_flight: InFlight = field(default_factory=InFlight)
 
 
 def create_app(
@@ -131,7 +130,7 @@ def create_app(
     app.add_middleware(
         Edge,
         traffic=process.traffic,
-        presence=process.in_flight,
+        in_flight=process.in_flight,
         spans=process.spans,
         root_path=chosen.root_path,
         access_log=chosen.access_log,

@@ -16,7 +16,7 @@ from app.api.observability.spans import REQUEST_ID_HEADER, RequestNames, Spans, 
 from app.api.responses import error_response, speaks_deepl
 from app.errors import INTERNAL_ERROR_SENTENCE
 from app.server.logs import REQUEST_ID, TRACE_ID
-from app.serving.in_flight import Presence
+from app.serving.reload import InFlight
 
 _LOG: Final = logging.getLogger(__name__)
 _NAMED_HEADERS: Final = {
@@ -50,14 +50,14 @@ class Edge:
         self,
         app: ASGIApp,
         traffic: Traffic,
-        presence: Presence,
+        in_flight: InFlight,
         spans: Spans,
         root_path: str = "",
         access_log: bool = False,
     ) -> None:
         self._app = app
         self._traffic = traffic
-        self._presence = presence
+        self._in_flight = in_flight
         self._spans = spans
         self._root_path = root_path
         self._access_log = access_log
@@ -89,7 +89,7 @@ class Edge:
             if scope["method"] == "OPTIONS":  # the preflight request of a browser
                 await Response(status_code=200)(scope, receive, send_with_headers)
             else:
-                with self._presence.here():
+                with self._in_flight.track():
                     await self._app(scope, receive, send_with_headers)
         except Exception:
             # %r escapes line breaks in the path, which would forge lines of the log.

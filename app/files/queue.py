@@ -15,8 +15,8 @@ from app.files.batches import PassageTranslator
 from app.files.document import Document
 from app.files.formats.registry import read_document
 from app.serving.detection import detect_languages
-from app.serving.in_flight import Presence
 from app.serving.registry import Registry
+from app.serving.reload import InFlight
 from app.settings import Settings
 from app.text.glossary_terms import Terms
 from app.text.languages import LanguageDetector
@@ -61,9 +61,9 @@ class FileJob:
 class FileDesk:
     """Belongs to the event loop's thread."""
 
-    def __init__(self, settings: Settings, registry: Registry, detector: LanguageDetector, presence: Presence) -> None:
+    def __init__(self, settings: Settings, registry: Registry, detector: LanguageDetector, in_flight: InFlight) -> None:
         self._settings = settings
-        self._presence = presence
+        self._in_flight = in_flight
         self._registry = registry
         self._detector = detector
         self._count = 0
@@ -101,7 +101,7 @@ class FileDesk:
         """
         try:
             async with self._turns:
-                with self._presence.here():  # also where no request waits for it
+                with self._in_flight.track():  # also where no request waits for it
                     return await self._translated(job)
         finally:
             job.cancelled.set()  # nobody waits for its thread any more, if it is still there

@@ -11,9 +11,8 @@ from anyio.to_thread import run_sync
 from app.access.admission import Admission, CharacterQuota
 from app.errors import ConfigurationError
 from app.serving.glossaries import GlossaryStore
-from app.serving.in_flight import Presence
 from app.serving.registry import OpenGraphs, Registry
-from app.serving.reload import Reloader, read_keys
+from app.serving.reload import InFlight, Reloader, read_keys
 from app.settings import Settings
 from app.text.languages import LanguageDetector
 
@@ -43,11 +42,11 @@ class Serving:
     deepl_quota: CharacterQuota
     glossaries: GlossaryStore
     reloader: Reloader
-    in_flight: Presence
+    in_flight: InFlight
     queued_characters: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @classmethod
-    async def load(cls, settings: Settings, open_graphs: OpenGraphs, in_flight: Presence) -> "Serving":
+    async def load(cls, settings: Settings, open_graphs: OpenGraphs, in_flight: InFlight) -> "Serving":
         """Load keys and bundles. No engine runs before ``start``.
 
         Args:
