@@ -9,10 +9,9 @@ from typing import Annotated, Final, Literal
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.bundle.store import MAX_FILE_BYTES
-
 PREFIX: Final = "PASSERELLE_"
 DEFAULT_PORT: Final = 8000
+MAX_BUNDLE_FILE_BYTES: Final = 512 * 1024 * 1024
 
 
 def _port(value: object) -> object:
@@ -106,7 +105,7 @@ class Settings(BaseSettings):
     )
 
     max_bundle_file_bytes: int = Field(
-        default=MAX_FILE_BYTES,
+        default=MAX_BUNDLE_FILE_BYTES,
         ge=1024,
         le=2 * 1024**3,
         description="Largest file of a bundle; a bundle with a larger one is not loaded.",

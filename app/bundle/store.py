@@ -29,6 +29,7 @@ from app.bundle.manifest import (
 )
 from app.bundle.tokenizers import TaggedTokenizer, Tokenizer, load_tokenizer
 from app.errors import BundleFileError, BundleFormatError
+from app.settings import MAX_BUNDLE_FILE_BYTES
 
 _LOG: Final = logging.getLogger(__name__)
 _AT_FDCWD: Final = -100
@@ -37,7 +38,6 @@ _RENAME_EXCHANGE: Final = 2
 MAX_MANIFEST_BYTES: Final = 1024 * 1024
 MAX_FILES: Final = 64
 # Of a file of a bundle, where nobody says otherwise; the shipped ones have 6 MB at most.
-MAX_FILE_BYTES: Final = 512 * 1024 * 1024
 
 Contents = Mapping[str, bytes | Path]
 Verify = Callable[[Path], None]
@@ -81,7 +81,7 @@ class Bundle:
         return self.folder / DECODER_STEP_FILE
 
 
-def load_bundle(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> Bundle:
+def load_bundle(folder: Path, max_file_bytes: int = MAX_BUNDLE_FILE_BYTES) -> Bundle:
     """Read and check a bundle.
 
     :param max_file_bytes: of each file but the manifest, which has a limit of its own.

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
 from app.errors import InvalidGlossary, LimitExceeded, StorageError
+from app.text.glossary_terms import Terms
 
 _LOG: Final = logging.getLogger(__name__)
 EntriesFormat = Literal["tsv", "csv"]
@@ -194,3 +196,9 @@ def check_entry(entry: Entry, index: int) -> None:
             raise InvalidGlossary(f"{what} with the index {index} has {size} bytes, the limit is {MAX_TERM_BYTES}")
         if any(not character.isprintable() for character in term):
             raise InvalidGlossary(f"{what} with the index {index} has a character that cannot be printed")
+
+
+@lru_cache(maxsize=64)
+def compile_terms(entries: tuple[Entry, ...]) -> Terms:
+    """Compile the terms of a glossary. A stored glossary never changes, so its terms are compiled once."""
+    return Terms({entry.source: entry.target for entry in entries})

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bulk.__main__ import main
-from app.bulk.lines import LineSink, count_lines, read_lines
+from app.bulk.files import LineSink, count_lines, read_lines
 from app.bulk.run import translate_lines
 from app.bundle.store import Bundle, load_bundle
 from app.engine.loop import Engine, EngineLimits
@@ -164,7 +164,7 @@ def test_patterns_of_placeholders_are_kept_and_other_ones_are_other_work(
     def graphs(bundle: Bundle, **_: object) -> TextMachine:
         return text_machine(bundle, "upper")
 
-    monkeypatch.setattr("app.bulk.model.OnnxGraphs", graphs)
+    monkeypatch.setattr("app.bulk.run.OnnxGraphs", graphs)
     monkeypatch.chdir(tmp_path)
     fake_bundle(tmp_path / "models", "en", "fr")
     (tmp_path / "in.txt").write_text("look at acme-12 now\n" * 3)

@@ -146,7 +146,7 @@ def test_what_is_wrong_is_one_line(
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 and no more")
     broken = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff"))
     pq.write_table(pa.table({"text": broken}), tmp_path / "bytes.parquet")
-    monkeypatch.setattr("app.bulk.model.OnnxGraphs", lambda *_, **__: _NoGraphs())
+    monkeypatch.setattr("app.bulk.run.OnnxGraphs", lambda *_, **__: _NoGraphs())
     assert message in error_of([*arguments, "--source", "en", "--target", "fr"], tmp_path, capsys, monkeypatch)
 
 

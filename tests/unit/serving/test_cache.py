@@ -18,7 +18,7 @@ from app.engine.model import DecodingModel
 from app.engine.sequence import FinishReason, Hypothesis, Priority, SearchOptions
 from app.errors import EngineOverloaded, EngineStopped, InvalidRequest, LimitExceeded, StepFailed
 from app.serving.cache import Cache, key_of
-from app.serving.coalescing import CachedEngine, Found
+from app.serving.coalescing import Answer, CachedEngine
 from app.settings import Settings
 from app.text.glossary_terms import Terms
 from app.translation.assembly import Translation
@@ -28,7 +28,7 @@ from tests.support.fakes import HashMachine, TextMachine, fake_bundle, text_mach
 from tests.support.service import fake_models, running_service
 
 MIB = 1024**2
-Ask = Callable[..., Found]
+Ask = Callable[..., Answer]
 
 
 class Asked:
@@ -39,7 +39,7 @@ class Asked:
         self.cache = Cache(max_bytes)
         self.cached = CachedEngine(engine, self.cache, "version 1")
 
-    def __call__(self, text: str = "hello", deadline: float | None = None, **options: object) -> Found:
+    def __call__(self, text: str = "hello", deadline: float | None = None, **options: object) -> Answer:
         priority = options.pop("priority", Priority.INTERACTIVE)
         listener = options.pop("listener", None)
         (future,) = self.cached.submit_many(

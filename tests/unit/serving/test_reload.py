@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from app.access.keys import ApiKey, digest_of
-from app.api.service import Service
+from app.api.call import Service
 from app.bundle.store import Bundle, save_bundle
 from app.errors import BundleSignatureError
 from app.server.cpus import ThreadShare
+from app.serving.container import Serving
 from app.serving.registry import OpenedGraphs
 from app.settings import Settings
 from tests.support.engines import until
@@ -38,10 +39,10 @@ def service(models: Path) -> Iterator[RunningService]:
         yield running
 
 
-def insides(running: RunningService) -> Service:
+def insides(running: RunningService) -> Serving:
     found = running.server.config.app.state.service  # type: ignore[union-attr]
     assert isinstance(found, Service)
-    return found
+    return found.serving
 
 
 def save_anew(models: Path, name: str, source: str = "en", target: str = "fr") -> Path:
