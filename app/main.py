@@ -23,8 +23,7 @@ from app.api.libretranslate import files, languages, translate
 from app.api.limits import BodyBudget, BodyLimit
 from app.api.middleware import Edge
 from app.api.observability import metrics
-from app.api.observability.access_log import Traffic
-from app.api.observability.metrics import prometheus_registry
+from app.api.observability.metrics import Traffic, prometheus_registry
 from app.api.observability.spans import Spans
 from app.api.own import complete, health, page
 from app.api.responses import JsonResponse

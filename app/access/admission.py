@@ -57,6 +57,9 @@ class CharacterQuota:
 class Admission:
     """Admits or refuses requests. Without keys every request is admitted, whatever key it brings, and only the rate of
     its address is limited.
+
+    Attributes:
+        has_keys: Whether the service has keys.
     """
 
     def __init__(self, keys: KeyRing, settings: Settings) -> None:
@@ -82,7 +85,7 @@ class Admission:
         for name in quotas.keys() & self._quotas.keys():
             quotas[name] = self._quotas[name]
             quotas[name].limit = next(key.characters for key in keys.keys if key.name == name)
-        self._keys, self._quotas = keys, quotas
+        self._keys, self._quotas, self.has_keys = keys, quotas, bool(keys)
 
     @property
     def keys(self) -> KeyRing:
@@ -92,10 +95,6 @@ class Admission:
     def quotas(self) -> tuple[CharacterQuota, ...]:
         """The quotas of the keys."""
         return tuple(self._quotas.values())
-
-    @property
-    def has_keys(self) -> bool:
-        return bool(self._keys)
 
     @property
     def requires_key(self) -> bool:
@@ -116,13 +115,13 @@ class Admission:
             KeyUnknown: The service has keys, and this is none of them.
             RateExceeded: Too many requests came; this one is not counted.
         """
-        found = self._keys.find(key) if key and self._keys else None
+        found = self._keys.find(key) if key and self.has_keys else None
         if found is not None:
             per_minute = found.requests_per_minute or self._settings.key_requests_per_minute
-            await self._rate.take(f"key {found.name}", per_minute)
+            await self._take_rate(f"key {found.name}", per_minute)
             return self._quotas[found.name]
         # The rate is taken before the key is refused, so that guessing keys is limited as well.
-        await self._rate.take(f"address {address}", self._settings.requests_per_minute)
+        await self._take_rate(f"address {address}", self._settings.requests_per_minute)
         self._refuse(key)
         return self._no_quota
 
@@ -152,8 +151,12 @@ class Admission:
         """Close the connections to the storage of rates."""
         await self._rate.close()
 
+    async def _take_rate(self, caller: str, per_minute: int) -> None:
+        if per_minute:  # 0 is no limit
+            await self._rate.take(caller, per_minute)
+
     def _refuse(self, key: str) -> None:
-        if key and self._keys:
+        if key and self.has_keys:
             raise KeyUnknown("Invalid API key")
         if self.requires_key:
             raise KeyMissing("Please contact the server operator to get an API key")

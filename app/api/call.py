@@ -19,7 +19,7 @@ from app.api.observability.spans import current_span
 from app.api.upload import Upload, read_upload
 from app.api.waiting import wait_for
 from app.engine.sequence import FinishReason
-from app.errors import InvalidRequest, KeyMissing
+from app.errors import EngineStopped, InvalidRequest, KeyMissing
 from app.files.container import Files
 from app.serving.container import Serving
 from app.serving.jobs import Job, cut_reasons, measure_timing
@@ -28,6 +28,7 @@ from app.translation.assembly import Translation
 from app.translation.pending import Pending
 
 TIMEOUT_HEADER: Final = "X-Request-Timeout-Seconds"
+EVENT_STREAM: Final = "text/event-stream"
 _KEY_SCHEMES: Final = re.compile(r"(?:DeepL-Auth-Key|Bearer)\s+(\S.*)", re.IGNORECASE)
 _KEY_FIELDS: Final = ("api_key", "auth_key")
 # A caller with one IPv6 address usually has the whole network of this prefix length.
@@ -136,6 +137,22 @@ class ApiCall:
     @property
     def settings(self) -> Settings:
         return self.service.serving.settings
+
+    @property
+    def accepts_events(self) -> bool:
+        """Whether the client prefers server-sent events to JSON."""
+        preferred = self.request.headers.get("accept", "").partition(",")[0]
+        return preferred.partition(";")[0].strip().lower() == EVENT_STREAM
+
+    def check_served(self) -> None:
+        """Refuse the request if no bundle is served.
+
+        Raises:
+            EngineStopped: No bundle could be loaded; the message says why.
+        """
+        registry = self.service.serving.registry
+        if not registry.served:
+            raise EngineStopped(f"Nothing can be translated: {registry.problem}")
 
     async def wait_for(self, *pendings: Pending) -> None:
         """Wait until the engine is done, the deadline passes or the client leaves; raises as ``waiting.wait_for``."""

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.call import TIMEOUT_HEADER
-from app.api.observability.access_log import REQUEST_ID_HEADER, RequestNames, Traffic, names_of
-from app.api.observability.spans import Spans
+from app.api.observability.metrics import Traffic
+from app.api.observability.spans import REQUEST_ID_HEADER, RequestNames, Spans, names_of
 from app.api.responses import error_response, speaks_deepl
 from app.errors import INTERNAL_ERROR_SENTENCE
 from app.server.logs import REQUEST_ID, TRACE_ID
@@ -73,7 +73,6 @@ class Edge:
         span = self._spans.begin(scope)
         names = names_of(scope, span.trace_id if span is not None else "")
         request_token, trace_token = REQUEST_ID.set(names.request_id), TRACE_ID.set(names.trace_id)
-        own_headers = _headers(scope, names)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -82,7 +81,7 @@ class Edge:
                 headers = message.get("headers", ())
                 names_set = {name for name, _ in headers}
                 extra = [header for header in _DEFAULTS if header[0] not in names_set]
-                message["headers"] = [*headers, *own_headers, *extra]
+                message["headers"] = [*headers, *_headers(scope, names), *extra]
             await send(message)
 
         self._traffic.in_progress += 1

@@ -7,12 +7,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
 
-from fastapi import Request
 from starlette.responses import StreamingResponse
 
-from app.api.call import ApiCall
+from app.api.call import EVENT_STREAM, ApiCall
 from app.api.errors import too_late_sentence
 from app.api.responses import JsonResponse
 from app.engine.sequence import Listener
@@ -20,15 +18,8 @@ from app.errors import DeadlineExceeded, PasserelleError, sentence_for_caller
 from app.serving.jobs import Group, Job
 from app.translation.assembly import WholeParts
 
-EVENT_STREAM: Final = "text/event-stream"
 # Makes the body as it is without events, and its texts, after everything is done.
 AnswerFactory = Callable[[], Awaitable[tuple[Mapping[str, object], list[str]]]]
-
-
-def accepts_events(request: Request) -> bool:
-    """Tell whether the client prefers events to JSON."""
-    accepted = [kind.split(";")[0].strip().lower() for kind in request.headers.get("accept", "").split(",")]
-    return accepted[0] == EVENT_STREAM
 
 
 class TokenListener:

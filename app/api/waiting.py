@@ -72,7 +72,7 @@ class _WakeUp:
         if not self._woken.done():
             self._woken.set_result(None)
 
-    def from_a_thread(self, _: object) -> None:
+    def from_a_thread(self, future: object) -> None:
         with suppress(RuntimeError):  # the event loop is closed while the service stops
             self._loop.call_soon_threadsafe(self)
 

@@ -9,7 +9,7 @@ from typing import Final
 from anyio.to_thread import run_sync
 
 from app.access.admission import Admission, CharacterQuota
-from app.errors import ConfigurationError, EngineStopped
+from app.errors import ConfigurationError
 from app.serving.glossaries import GlossaryStore
 from app.serving.registry import OpenGraphs, Registry
 from app.serving.reload import InFlight, Reloader, read_keys
@@ -82,15 +82,6 @@ class Serving:
         """Start the engines and run each graph once, so that the first request does not pay for its first run."""
         self.registry.start()
         await run_sync(self.registry.warm_up)
-
-    def check_served(self) -> None:
-        """Raise unless something is served.
-
-        Raises:
-            EngineStopped: No bundle could be loaded; the message says why.
-        """
-        if not self.registry.served:
-            raise EngineStopped(f"Nothing can be translated: {self.registry.problem}")
 
     async def probe(self) -> None:
         """Warm up each bundle that does not work, again and again, so that readiness returns by itself."""

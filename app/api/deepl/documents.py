@@ -135,7 +135,7 @@ _RESULT_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 )
 async def upload(request: Request) -> Response:
     call = await ApiCall.open_with_file(request, needs_key=True)
-    call.serving.check_served()
+    call.check_served()
     parsed = parse_document(call.fields, call.serving.registry)
     terms = await load_terms(call.serving, parsed.glossary_id, parsed.source, parsed.target)
     name, content = _check_file(parsed, call.upload)

@@ -141,7 +141,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 )
 async def translate(request: Request) -> Response:
     call = await ApiCall.open(request, needs_key=True)
-    call.serving.check_served()
+    call.check_served()
     parsed = parse_translation(call.fields, call.settings, call.serving.registry)
     characters = parsed.translation.characters
     try:

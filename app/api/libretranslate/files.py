@@ -95,7 +95,7 @@ async def translate_file(request: Request) -> Response:
         raise InvalidRequest("Invalid request: empty file")
     source, target = parse_file(call.fields, call.serving.registry)
     suffix = suffix_of(call.upload.name)
-    call.serving.check_served()
+    call.check_served()
     results = call.files.results
     await run_sync(results.check_room, len(call.upload.content))
     content = await _translate(call, call.upload, source, target)

@@ -130,7 +130,7 @@ async def detect(request: Request) -> Response:
     call = await ApiCall.open(request)
     texts, is_list = parse_detection(call.fields, call.settings)
     serving = call.serving
-    serving.check_served()
+    call.check_served()
     languages = serving.registry.languages
     ranked = await run_sync(lambda: [serving.detector.rank(text, languages) for text in texts])
     found = [[describe_detection(detection) for detection in _possible(detections)] for detections in ranked]

@@ -32,7 +32,7 @@ from app.api.responses import (
     schema_of,
     translation_headers,
 )
-from app.api.streaming import TextStream, TokenListener, accepts_events
+from app.api.streaming import TextStream, TokenListener
 from app.engine.sequence import FinishReason
 from app.errors import InvalidRequest
 from app.serving.detection import detect_languages
@@ -169,13 +169,13 @@ async def translate(request: Request) -> Response:
 
 async def _translate(call: ApiCall, parsed: TranslateRequest) -> Response:
     serving, wanted = call.serving, parsed.translation
-    serving.check_served()
+    call.check_served()
     detections: list[Detection] = []
     if wanted.source is None:
         detections = await detect_languages(serving.registry, serving.detector, wanted.texts, wanted.target)
     sources = [detection.language for detection in detections] or [wanted.source or ""] * len(wanted.texts)
     deadline = call.timeout.deadline
-    if not (parsed.stream or accepts_events(call.request)):
+    if not (parsed.stream or call.accepts_events):
         job = await start_job(serving, wanted, sources, deadline)
         await call.wait_for(*job.pendings)
         body, headers, _ = await _answer(call, parsed, job, detections)

@@ -1,1 +1,1 @@
-"""What operators watch: metrics, spans, and the names of requests in the log."""
+"""What operators watch: metrics, spans, and the ids of requests."""

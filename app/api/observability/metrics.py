@@ -1,5 +1,6 @@
 """GET /metrics: the numbers of the service as Prometheus reads them, collected for each request."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -11,10 +12,11 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from app.api.call import key_of, service_of
-from app.api.observability.access_log import Traffic
-from app.engine.metrics import Histogram
+from app.api.responses import speaks_deepl
+from app.engine.metrics import SECONDS, Histogram
 from app.serving.container import Serving
 from app.serving.registry import ServedBundle
 
@@ -22,6 +24,34 @@ router = APIRouter(tags=["operation"])
 
 _PREFIX: Final = "passerelle_"
 _BUNDLE: Final = ("bundle",)
+_OTHER: Final = "other"
+
+
+class Traffic:
+    """Counts the requests over HTTP. Used by the event loop's thread alone, so it needs no lock.
+
+    A route is named by its template, and all paths without a route share one name, so callers cannot make new names.
+
+    Attributes:
+        requests: The number of answers by route, dialect and status.
+        seconds: The time from the first byte to the end of the answer, by route.
+        in_progress: The requests that are being answered.
+    """
+
+    def __init__(self) -> None:
+        self.requests: Counter[tuple[str, str, int]] = Counter()
+        self.seconds: dict[str, Histogram] = {}
+        self.in_progress = 0
+
+    def count_answer(self, scope: Scope, status: int | None, seconds: float) -> None:
+        """Count a request; ``status`` is None if there was no answer, which is counted as 0."""
+        route = scope.get("route")
+        path = _OTHER if route is None else route.path
+        self.requests[path, _dialect(scope), status or 0] += 1
+        histogram = self.seconds.get(path)
+        if histogram is None:
+            histogram = self.seconds[path] = Histogram(SECONDS)
+        histogram.add(seconds)
 
 
 class ServiceCollector(Collector):
@@ -162,6 +192,14 @@ def _histogram(name: str, documentation: str, label: str, found: dict[str, Histo
             buckets.append((str(bound), float(count)))
         family.add_metric((value,), buckets, histogram.total)
     return family
+
+
+def _dialect(scope: Scope) -> str:
+    """Return the group that the route has on the page of the API, in lower case."""
+    tags = getattr(scope.get("route"), "tags", None)
+    if tags:
+        return str(tags[0]).lower()
+    return "deepl" if speaks_deepl(scope) else _OTHER
 
 
 def prometheus_registry(traffic: Traffic, serving: Serving) -> CollectorRegistry:

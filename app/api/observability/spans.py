@@ -1,14 +1,16 @@
-"""Spans for OpenTelemetry, one for each request.
+"""The names of a request in logs and answers, and its span for OpenTelemetry.
 
-They are off unless OpenTelemetry's standard variables request them and the extra ``otel`` is installed. No span holds a
-text, a key, an address, a query string or a path with values of the caller.
+Spans are off unless OpenTelemetry's standard variables request them and the extra ``otel`` is installed. No span holds
+a text, a key, an address, a query string or a path with values of the caller.
 """
 
 import logging
 import os
+import re
+import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -18,11 +20,41 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _LOG: Final = logging.getLogger(__name__)
+REQUEST_ID_HEADER: Final = "X-Request-ID"
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
+# W3C Trace Context, section 3.2; later versions may append fields.
+_TRACEPARENT: Final = re.compile(
+    rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
 _SCOPE: Final = "passerelle"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 # The span of the request that is being answered, if spans are on.
 _CURRENT: Final[ContextVar["RequestSpan | None"]] = ContextVar("span", default=None)
+
+
+class RequestNames(NamedTuple):
+    """The id of a request, and the id of the trace that it belongs to: 32 hexadecimal digits."""
+
+    request_id: str
+    trace_id: str
+
+
+def names_of(scope: Scope, span_trace_id: str = "") -> RequestNames:
+    """Read the names that the request brings, where they are well formed; make new ones otherwise.
+
+    Args:
+        scope: The ASGI scope of the request.
+        span_trace_id: The trace of the request's span, if it has one; it includes what the request brings.
+    """
+    request_id = trace_id = ""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            request_id = value.decode()
+        elif name == b"traceparent":
+            trace_id = _trace_id(value)
+    trace_id = span_trace_id or trace_id or uuid.uuid4().hex
+    return RequestNames(request_id or trace_id, trace_id)
 
 
 class RequestSpan:
@@ -129,3 +161,10 @@ def _provider_of_environment(version: str, environment: Mapping[str, str] = os.e
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     _LOG.info("a span of each request goes to OpenTelemetry")
     return provider
+
+
+def _trace_id(traceparent: bytes) -> str:
+    found = _TRACEPARENT.fullmatch(traceparent)
+    if found is None or (found.group(1) == b"00" and found.group(3) is not None):
+        return ""
+    return found.group(2).decode()

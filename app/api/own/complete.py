@@ -86,7 +86,7 @@ async def complete(request: Request) -> Response:
     call = await ApiCall.open(request)
     serving = call.serving
     wanted = parse_completion(call.fields, call.settings, serving.registry)
-    serving.check_served()
+    call.check_served()
     source, detection = wanted.source, None
     if source is None:
         (detection,) = await detect_languages(serving.registry, serving.detector, [wanted.text], wanted.target)

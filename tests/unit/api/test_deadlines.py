@@ -59,7 +59,7 @@ def test_the_deadline(models: Path, setting_seconds: float, header: str | None) 
     assert set(cut) == {"A"}
 
 
-def test_a_deadline_before_anything_was_begun(models: Path) -> None:
+def test_a_deadline_before_anything_was_translated(models: Path) -> None:
     with running_service(Settings(models_dir=models, max_rows=8)) as service, ThreadPoolExecutor(1) as pool:
         hooks_of(service).delay_seconds = 0.02
         pool.submit(service.client.post, "/translate", json={**HELLO, "q": ["a" * 100] * 9, "beam_size": 8})
@@ -154,6 +154,6 @@ def test_running_requests_are_finished_when_the_service_stops(models: Path) -> N
         with running_service(Settings(models_dir=models)) as service:
             hooks_of(service).delay_seconds = 0.005
             url = f"{service.url}/translate"
-            asked = pool.submit(httpx.post, url, json={**HELLO, "q": "a" * 100}, timeout=10, trust_env=False)
+            pending = pool.submit(httpx.post, url, json={**HELLO, "q": "a" * 100}, timeout=10, trust_env=False)
             eventually(lambda: service.client.get("/ready").json()["bundles"][0]["engine"]["rows_running"] == 1)
-        assert asked.result(10).json() == {"translatedText": "A" * 100}
+        assert pending.result(10).json() == {"translatedText": "A" * 100}

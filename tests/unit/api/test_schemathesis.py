@@ -1,4 +1,4 @@
-"""Whatever the description of the API lets somebody send, and what it does not: answers are as it says, never a 5xx."""
+"""Requests that the description of the API allows, and others: answers are as it says, never a 5xx."""
 
 import os
 from collections.abc import Iterator

@@ -112,8 +112,8 @@ def test_one_bundle_for_several_targets(tmp_path: Path) -> None:
             answer = service.client.post("/translate", json={**HELLO, "target": target, "include": ["alignment"]})
             # The machine writes what it reads, so the tag is seen.
             assert answer.json()["translatedText"] == f"{tag}HELLO"
-            places = [group["src"][0]["range"] for group in answer.json()["align"]]
-            assert places == [[start, start + 1] for start in range(5)]
+            ranges = [group["src"][0]["range"] for group in answer.json()["align"]]
+            assert ranges == [[start, start + 1] for start in range(5)]
         assert len(service.graphs.opened) == 1
         engines = [bundle["engine"]["sequences_done"] for bundle in service.client.get("/ready").json()["bundles"]]
     assert engines[0] == engines[1] >= 2  # one engine
@@ -175,12 +175,12 @@ def test_a_failed_step_fails_every_waiting_request_and_heals(service: RunningSer
     hooks = hooks_of(service)
     hooks.gate = threading.Event()
     with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(service.client.post, "/translate", json=HELLO) for _ in range(4)]
+        requests = [pool.submit(service.client.post, "/translate", json=HELLO) for _ in range(4)]
         eventually(lambda: service.client.get("/ready").json()["bundles"][0]["engine"]["rows_running"] > 0)
         hooks.fail_encode = RuntimeError("secret detail")
         hooks.fail_next = RuntimeError("secret detail")
         hooks.gate.set()
-        answers = [future.result(10) for future in asked]
+        answers = [future.result(10) for future in requests]
     assert {answer.status_code for answer in answers} == {500}
     for answer in answers:
         assert "secret detail" not in answer.text

@@ -173,12 +173,12 @@ def test_white_space_stays(service: RunningService) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "used"),
+    ("given", "used"),
     [
         ("quality_optimized", "quality_optimized"),
         ("prefer_quality_optimized", "quality_optimized"),
         ("latency_optimized", "latency_optimized"),
     ],
 )
-def test_model_type(service: RunningService, asked: str, used: str) -> None:
-    assert ask(service, model_type=asked)[0]["model_type_used"] == used
+def test_model_type(service: RunningService, given: str, used: str) -> None:
+    assert ask(service, model_type=given)[0]["model_type_used"] == used
