@@ -5,8 +5,6 @@ mixed up with another shows as wrong text. ``HashMachine`` gives pseudo-random s
 and every token so far. Both work with whole numbers only, so a row gives the very same bits alone and in any batch.
 """
 
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -31,6 +29,7 @@ from app.bundle.signature import GraphSignature, Signature, StateSpec, TensorSpe
 from app.bundle.store import Bundle, load_bundle, save_bundle
 from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID, UNK_ID, CharacterTokenizer
 from app.engine.model import Arrays, DecodingModel, Encoded, Stepped
+from tests.support.hooks import Hooks
 
 ALPHABET: Final = (
     "\n\t"
@@ -87,45 +86,6 @@ def facts_of(vocabulary_size: int, states: tuple[StateSpec, ...], max_target_tok
         length_ratio_mean=1.0,
         length_ratio_deviation=0.25,
     )
-
-
-class Hooks:
-    """Makes graphs late or faulty, and remembers what they were asked.
-
-    ``fail_steps``: numbers of the decode steps (from 0) that raise. ``fail_next``: raised once, by the next step.
-    ``fail_encode``: raised by every encode while set. ``delay_seconds``: every step sleeps so long. ``gate``: every
-    step waits until this event is set. ``step_rows``, ``step_best_k``, ``encode_shapes``: what the calls asked for.
-    """
-
-    def __init__(self) -> None:
-        self.fail_steps: set[int] = set()
-        self.fail_next: Exception | None = None
-        self.fail_encode: Exception | None = None
-        self.delay_seconds = 0.0
-        self.gate: threading.Event | None = None
-        self.step_rows: list[int] = []
-        self.step_best_k: list[int] = []
-        self.encode_shapes: list[tuple[int, int]] = []
-
-    def on_encode(self, source_ids: NDArray[np.int32]) -> None:
-        rows, source = source_ids.shape
-        self.encode_shapes.append((rows, source))
-        if self.fail_encode is not None:
-            raise self.fail_encode
-
-    def on_step(self, rows: int, best_k: int) -> None:
-        number = len(self.step_rows)
-        self.step_rows.append(rows)
-        self.step_best_k.append(best_k)
-        if self.gate is not None:
-            self.gate.wait()
-        if self.delay_seconds:
-            time.sleep(self.delay_seconds)
-        if self.fail_next is not None:
-            error, self.fail_next = self.fail_next, None
-            raise error
-        if number in self.fail_steps:
-            raise RuntimeError(f"step {number} was told to fail")
 
 
 class TextMachine:
