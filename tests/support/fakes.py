@@ -222,7 +222,7 @@ def fake_manifest(
 ) -> Manifest:
     """A manifest that fits ``TextMachine`` and its character tokenizer; ``files`` is empty.
 
-    :param tags: by target, the character that stands before a source as its tag.
+    ``tags``: by target, the character that precedes a source as its tag.
     """
     return Manifest(
         name=f"fake-{source}-{target}",
