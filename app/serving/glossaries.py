@@ -165,9 +165,8 @@ def read_entries(text: str, entries_format: EntriesFormat, max_entries: int) -> 
         entry = Entry(cells[0].strip(), cells[1].strip())
         check_entry(entry, index)
         if entry.source in entries:
-            raise InvalidGlossary(
-                f"Key with the index {index} duplicates key with the index {_index_of(entries, entry)}"
-            )
+            first = list(entries).index(entry.source)
+            raise InvalidGlossary(f"Key with the index {index} duplicates key with the index {first}")
         entries[entry.source] = entry
         if len(entries) > max_entries:
             raise LimitExceeded("max_glossary_entries", max_entries, len(entries))
