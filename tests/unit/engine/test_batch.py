@@ -1,4 +1,4 @@
-"""Batching never changes an answer: whoever joins or leaves, every sequence gets what it would get alone."""
+"""Batching never changes an answer: whichever sequences join or leave, each gets what it would get alone."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -85,7 +85,7 @@ def test_a_sequence_in_any_company_is_as_alone(arriving: list[tuple[int, Sequenc
 
 
 class LookingMachine(HashMachine):
-    """Looks at a place of the source that depends on every token so far: a row mixed up looks elsewhere."""
+    """Attends to a source token that depends on every token so far: a row mixed up attends to another."""
 
     def decode_step(
         self,
@@ -96,26 +96,26 @@ class LookingMachine(HashMachine):
         best_k: int,
     ) -> Stepped:
         stepped = super().decode_step(token_ids, states, memory, source_lengths, best_k)
-        places = stepped.next_states["state_hash"][:, 0].astype(np.int64) % source_lengths
-        attention = np.arange(memory["memory"].shape[1]) == places[:, None]
+        offsets = stepped.next_states["state_hash"][:, 0].astype(np.int64) % source_lengths
+        attention = np.arange(memory["memory"].shape[1]) == offsets[:, None]
         return stepped._replace(attention=attention.astype(np.float32))
 
 
 LOOKING_MACHINE = LookingMachine(vocabulary_size=9, seed=3)
 
 
-def places_alone(sequence: Sequence, token_ids: tuple[int, ...]) -> tuple[int, ...]:
-    """Where the machine looks while the given tokens are forced, one row and nothing else."""
+def offsets_alone(sequence: Sequence, token_ids: tuple[int, ...]) -> tuple[int, ...]:
+    """The source tokens that the machine attends to while the given tokens are forced, in a single row."""
     facts, lengths = LOOKING_MACHINE.facts, np.array([sequence.source_tokens], np.int32)
     memory, states = LOOKING_MACHINE.encode(np.array([sequence.source_ids], np.int32), lengths)
-    places, last = [], facts.bos_id
+    offsets, last = [], facts.bos_id
     for token_id in token_ids:
         stepped = LOOKING_MACHINE.decode_step(np.array([last], np.int32), states, memory, lengths, 1)
         assert stepped.attention is not None
         states = {**states, **stepped.next_states}
-        places.append(most_attended(stepped.attention, 0, sequence.source_tokens))
+        offsets.append(most_attended(stepped.attention, 0, sequence.source_tokens))
         last = token_id
-    return tuple(places)
+    return tuple(offsets)
 
 
 @given(arrivals(LOOKING_MACHINE.facts))
@@ -128,7 +128,7 @@ def test_attention_follows_its_hypothesis(arriving: list[tuple[int, Sequence]]) 
             if not sequence.options.align:
                 assert hypothesis.alignment is None
             else:
-                assert hypothesis.alignment == places_alone(sequence, hypothesis.token_ids)
+                assert hypothesis.alignment == offsets_alone(sequence, hypothesis.token_ids)
 
 
 @pytest.mark.parametrize("memory", [True, False])
@@ -194,7 +194,7 @@ def test_similar_lengths_are_encoded_together(start: Start) -> None:
     assert machine.hooks.encode_shapes == [(3, 16), (2, 224)]
 
 
-def test_those_who_wait_are_encoded_with_a_lone_newcomer(start: Start) -> None:
+def test_waiting_sequences_are_encoded_with_a_lone_newcomer(start: Start) -> None:
     machine = held_machine()
     engine = start(machine, EngineLimits(max_rows=1))
     texts = ["first", "second", "t" * 300, "fourth", "fifth", "sixth", "seventh"]
@@ -209,7 +209,7 @@ def test_those_who_wait_are_encoded_with_a_lone_newcomer(start: Start) -> None:
     assert engine._prefetch._encoded == {}
 
 
-def test_nobody_is_encoded_before_its_turn_where_nothing_is_won_by_it() -> None:
+def test_no_sequence_is_encoded_before_its_turn_where_that_saves_nothing() -> None:
     machine = TextMachine(TOKENIZER)
     engine = Engine(machine, replace(machine.facts, encoder_rows="one"), EngineLimits(max_rows=1))
     engine.start()

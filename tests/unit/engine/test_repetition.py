@@ -133,7 +133,7 @@ WORDS = TokenWords(WRITTEN)
         ([12, 5, 5, 5, 5], set()),  # zeros
         ([12, 12], set()),
         ([12, 6, 12, 6, 12], {6, 7}),
-        ([15, 16, 15, 16], {6, 7}),  # behind a third mark a token without a space
+        ([15, 16, 15, 16], {6, 7}),  # behind the third punctuation a token without a space
         ([15, 16, 15, 16, 15], {6, 7, 16}),
         ([13, 14, 13, 14], set()),  # letters of one word
     ],

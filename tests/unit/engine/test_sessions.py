@@ -119,7 +119,7 @@ def test_translations_alone_and_together(tmp_path: Path, beam_size: int, encoder
 
 
 def test_all_kinds_of_search_side_by_side(graphs: Graphs, tmp_path: Path) -> None:
-    """Greedy, beam, drawn, prefixed, blocked and aligned rows: each as alone; what was told is never taken back."""
+    """Greedy, beam, drawn, prefixed, blocked and aligned rows: each as alone; what was reported is never taken back."""
     facts = DecodingModel.of(onnx_bundle(tmp_path / "en-fr").manifest)
     random = np.random.default_rng(3)
     options = []
@@ -138,16 +138,16 @@ def test_all_kinds_of_search_side_by_side(graphs: Graphs, tmp_path: Path) -> Non
             )
         )
     sources = random_sources(30, 40, seed=9)
-    told: list[list[tuple[int, ...]]] = [[] for _ in sources]
+    reports: list[list[tuple[int, ...]]] = [[] for _ in sources]
     engine = Engine(graphs, facts, EngineLimits(max_rows=32))
     engine.start()
-    futures = engine.submit_many(sources, options, listeners=[heard.append for heard in told])
+    futures = engine.submit_many(sources, options, listeners=[reported.append for reported in reports])
     together = [future.result(30) for future in futures]
     alone = [engine.submit(source, its).result(30) for source, its in zip(sources, options, strict=True)]
     engine.stop()
     assert together == alone
-    for heard, (best, *_) in zip(told, together, strict=True):
-        assert not heard or best.token_ids[: len(heard[-1])] == heard[-1]
+    for reported, (best, *_) in zip(reports, together, strict=True):
+        assert not reported or best.token_ids[: len(reported[-1])] == reported[-1]
 
 
 def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:

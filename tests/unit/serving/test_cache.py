@@ -1,4 +1,4 @@
-"""The cache: nobody can tell that it is there, except that nothing is decoded twice."""
+"""The cache changes no answer, except that nothing is decoded twice."""
 
 import gc
 import weakref
@@ -53,7 +53,7 @@ class Submitter:
         return self.cached.hits, self.cached.waits, self.cached.misses
 
 
-def test_what_is_known_is_not_decoded_again(start: Start) -> None:
+def test_what_is_cached_is_not_decoded_again(start: Start) -> None:
     machine = TextMachine(TOKENIZER, "upper")
     ask = Submitter(start(machine))
     first = ask().result(PATIENCE)

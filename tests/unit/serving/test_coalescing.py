@@ -109,14 +109,14 @@ def test_what_is_drawn_is_never_kept(start: Start) -> None:
     assert key_of("1", (4, 2), SearchOptions(2, 2, branching=True, allowed=lambda _: None)) is None
 
 
-def test_everybody_who_listens_hears(start: Start) -> None:
+def test_every_listener_is_called(start: Start) -> None:
     machine = held_machine()
     ask = Submitter(start(machine))
-    heard: list[list[tuple[int, ...]]] = [[], []]
-    futures = [ask(listener=heard[0].append), ask(listener=heard[1].append)]
+    reported: list[list[tuple[int, ...]]] = [[], []]
+    futures = [ask(listener=reported[0].append), ask(listener=reported[1].append)]
     release(machine)
     tokens = [future.result(PATIENCE)[0].token_ids for future in futures]
-    assert heard[0][-1] == heard[1][-1] == tokens[0] == tokens[1]
+    assert reported[0][-1] == reported[1][-1] == tokens[0] == tokens[1]
 
 
 def test_refusals_are_as_without(start: Start) -> None:
@@ -152,7 +152,7 @@ def test_a_full_queue_takes_all_of_a_request_or_nothing(start: Start) -> None:
     assert [text_of(future) for future in ask.cached.submit_many(sources)] == ["waiting", "new"]
 
 
-def test_a_stopped_engine_leaves_nobody_waiting(start: Start) -> None:
+def test_a_stopped_engine_leaves_no_caller_waiting(start: Start) -> None:
     machine = held_machine()
     engine = start(machine)
     ask = Submitter(engine)

@@ -220,10 +220,10 @@ def test_reloads_at_the_same_time_come_one_after_the_other(service: RunningServi
 def test_a_key_is_withdrawn_without_a_restart(models: Path, tmp_path: Path) -> None:
     file = tmp_path / "keys.txt"
 
-    def known(*names: str) -> None:
+    def write_keys(*names: str) -> None:
         file.write_text("".join(f"{ApiKey(name, digest_of(name), characters=100)}\n" for name in names))
 
-    known("one", "two")
+    write_keys("one", "two")
     settings = Settings(models_dir=models, admin_key_hash=ADMIN_HASH, api_keys_file=str(file))
     with running_service(settings) as running:
 
@@ -232,11 +232,11 @@ def test_a_key_is_withdrawn_without_a_restart(models: Path, tmp_path: Path) -> N
 
         assert (status("one"), status("two"), status("three")) == (200, 200, 403)
         assert reload(running)["keys"] == "unchanged"
-        known("two", "three")
+        write_keys("two", "three")
         assert reload(running)["keys"] == "loaded"
         assert (status("one"), status("three")) == (403, 200)
         assert status("two") == 403, "the quota was given anew"
-        file.write_text("# nobody\n")
+        file.write_text("# no key\n")
         report = reload(running, 409)
         assert report["keys"] == "refused"
         assert "there is no key in it" in report["keys_problem"]

@@ -70,6 +70,7 @@ def test_a_cap_below_one_is_refused() -> None:
 
 
 @given(st.integers(0, MAX_SEED), st.integers(1, 1000))
+@settings(deadline=None)
 def test_derived_seeds(seed: int, number: int) -> None:
     found = derive_seed(seed, number)
     assert found == derive_seed(seed, number)

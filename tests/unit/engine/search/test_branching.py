@@ -1,4 +1,4 @@
-"""Other ways on from one place, against plain decoding and by their invariants."""
+"""Branching search, against plain decoding and by its invariants."""
 
 import pytest
 from hypothesis import given, settings
