@@ -73,8 +73,10 @@ def english_to_french_tokenizer() -> CharacterTokenizer:
     return CharacterTokenizer(ALPHABET)
 
 
-def facts_of(vocabulary_size: int, states: tuple[StateSpec, ...], max_target_tokens: int = MAX_SOURCE) -> DecodingModel:
-    """Facts with a length ratio that never cuts before ``max_target_tokens`` in a test of ordinary length."""
+def decoding_model(
+    vocabulary_size: int, states: tuple[StateSpec, ...], max_target_tokens: int = MAX_SOURCE
+) -> DecodingModel:
+    """A model with a length ratio that never cuts before ``max_target_tokens`` in a test of ordinary length."""
     return DecodingModel(
         states=states,
         vocabulary_size=vocabulary_size,
@@ -108,11 +110,11 @@ class TextMachine:
                     self._map[token_id] = upper[0]
 
     @property
-    def facts(self) -> DecodingModel:
+    def model(self) -> DecodingModel:
         states: tuple[StateSpec, ...] = (StateSpec(name="state_position", moves="hypothesis"),)
         if not self.has_memory:
             states += (StateSpec(name="state_text", moves="source"), StateSpec(name="state_length", moves="source"))
-        return facts_of(self.tokenizer.vocabulary_size, states)
+        return decoding_model(self.tokenizer.vocabulary_size, states)
 
     def encode(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> Encoded:
         self.hooks.on_encode(source_ids)
@@ -174,9 +176,9 @@ class HashMachine:
         self._table = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
 
     @property
-    def facts(self) -> DecodingModel:
+    def model(self) -> DecodingModel:
         states = (StateSpec(name="state_hash", moves="hypothesis"), StateSpec(name="state_salt", moves="source"))
-        return replace(facts_of(self.vocabulary_size, states), max_target_tokens=24)
+        return replace(decoding_model(self.vocabulary_size, states), max_target_tokens=24)
 
     def encode(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> Encoded:
         self.hooks.on_encode(source_ids)

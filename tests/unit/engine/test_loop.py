@@ -213,7 +213,7 @@ def test_even_a_dying_thread_leaves_no_future_waiting(start: Start) -> None:
 
 
 def test_not_started_and_stopped() -> None:
-    engine = Engine(TextMachine(TOKENIZER), TextMachine(TOKENIZER).facts, name="en-fr")
+    engine = Engine(TextMachine(TOKENIZER), TextMachine(TOKENIZER).model, name="en-fr")
     assert not engine.status().healthy
     with pytest.raises(EngineStopped, match="en-fr is not running"):
         send(engine, "a")
@@ -229,7 +229,7 @@ def test_not_started_and_stopped() -> None:
 
 
 def test_stop_before_start() -> None:
-    engine = Engine(TextMachine(TOKENIZER), TextMachine(TOKENIZER).facts)
+    engine = Engine(TextMachine(TOKENIZER), TextMachine(TOKENIZER).model)
     engine.stop()
     with pytest.raises(EngineStopped):
         engine.start()

@@ -85,7 +85,7 @@ REQUEST = st.tuples(st.lists(SOURCE, min_size=1, max_size=3), ANY_OPTIONS)
 
 @pytest.fixture(scope="module")
 def machines() -> Iterator[tuple[Engine, Engine]]:
-    engines = tuple(Engine(machine, machine.facts) for machine in (HashMachine(), HashMachine()))
+    engines = tuple(Engine(machine, machine.model) for machine in (HashMachine(), HashMachine()))
     for engine in engines:
         engine.start()
     yield engines  # type: ignore[misc]
@@ -164,7 +164,7 @@ def test_it_is_bounded_and_the_least_recently_used_goes() -> None:
 
 def test_nothing_holds_an_engine_that_is_done(tmp_path: Path) -> None:
     machine = TextMachine(TOKENIZER)
-    engine = Engine(machine, machine.facts)
+    engine = Engine(machine, machine.model)
     engine.start()
     ask = Submitter(engine)
     futures = [ask(), ask(), ask("other")]

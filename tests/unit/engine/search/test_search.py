@@ -32,9 +32,9 @@ SOURCE = (5, 4, 3, 2)
 def decode(
     machine: HashMachine, options: SearchOptions, cap: int, source: tuple[int, ...] = SOURCE
 ) -> list[Hypothesis]:
-    batch = Batch(machine, machine.facts)
+    batch = Batch(machine, machine.model)
     sequence = Sequence(source, options, cap, None)
-    batch.join([sequence], encode_sources(machine, machine.facts.pad_id, [sequence]))
+    batch.join([sequence], encode_sources(machine, machine.model.pad_id, [sequence]))
     while True:
         ended = batch.advance(batch.decode_step())
         if ended:
@@ -50,7 +50,7 @@ def exhaustive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def search_of(options: SearchOptions, cap: int = 10, vocabulary_size: int = 12) -> Search:
     """The search of a sequence that holds the first rows, without attention."""
-    model = HashMachine(vocabulary_size).facts
+    model = HashMachine(vocabulary_size).model
     return start_search(Sequence(SOURCE, options, cap, None), list(range(options.beam_size)), model, False)
 
 
@@ -80,7 +80,7 @@ def token_scores(graphs: Graphs, tokens: tuple[int, ...]) -> tuple[float, ...]:
     assert isinstance(graphs, HashMachine)
     lengths = np.array([len(SOURCE)], np.int32)
     memory, states = graphs.encode(np.array([SOURCE], np.int32), lengths)
-    scores, last = [], graphs.facts.bos_id
+    scores, last = [], graphs.model.bos_id
     for token in tokens:
         stepped = graphs.decode_step(np.array([last], np.int32), states, memory, lengths, graphs.vocabulary_size)
         states = {**states, **stepped.next_states}
@@ -148,8 +148,8 @@ def test_a_beam_of_one_is_greedy(seed: int, cap: int) -> None:
     greedy = decode(machine, options, cap)
     lengths = np.array([len(SOURCE)], np.int32)
     memory, states = machine.encode(np.array([SOURCE], np.int32), lengths)
-    beam = BeamSearch(Sequence(SOURCE, options, cap, None), [0], machine.facts, has_attention=False)
-    last, found = np.array([machine.facts.bos_id], np.int32), None
+    beam = BeamSearch(Sequence(SOURCE, options, cap, None), [0], machine.model, has_attention=False)
+    last, found = np.array([machine.model.bos_id], np.int32), None
     while found is None:
         stepped = machine.decode_step(last, states, memory, lengths, 2)
         states = {**states, **stepped.next_states}
