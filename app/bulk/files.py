@@ -150,7 +150,7 @@ class Checkpoint:
 
 
 class PartFile:
-    """The file that grows in place of an output, kept so that a kill loses nothing and doubles nothing.
+    """The file that grows instead of an output, so that a kill loses nothing and doubles nothing.
 
     While an output ``OUT`` grows, it is ``OUT.part``; beside it ``OUT.part.json`` holds the checkpoint. The file is
     flushed to disk before the checkpoint is written, so whatever lies behind it is discarded when the work continues.

@@ -14,7 +14,7 @@ from app.errors import DeadlineExceeded, EngineOverloaded
 from app.files.batches import PassageTranslator
 from app.files.document import Document
 from app.files.formats.registry import read_document
-from app.serving.detection import detect_languages
+from app.serving.container import detect_languages
 from app.serving.registry import Registry
 from app.serving.reload import InFlight
 from app.settings import Settings

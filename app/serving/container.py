@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +15,7 @@ from app.serving.glossaries import GlossaryStore
 from app.serving.registry import OpenGraphs, Registry
 from app.serving.reload import InFlight, Reloader, read_keys
 from app.settings import Settings
-from app.text.languages import LanguageDetector
+from app.text.languages import Detection, LanguageDetector
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -97,3 +98,23 @@ class Serving:
         await self.admission.close()
         await self.reloader.close()
         await run_sync(self.registry.stop)
+
+
+async def detect_languages(
+    registry: Registry, detector: LanguageDetector, texts: Sequence[str], target: str
+) -> list[Detection]:
+    """Detect the language of each text.
+
+    Args:
+        registry: Limits the languages: only those that can be translated to ``target``, and ``target`` itself.
+        detector: Ranks the languages; its work runs on a thread.
+        texts: The texts.
+        target: The language wanted.
+
+    Returns:
+        The likeliest language of each text.
+    """
+    possible = set(registry.sources_of(target))
+    if target in registry.sources:
+        possible.add(target)
+    return await run_sync(lambda: [detector.rank(text, possible)[0] for text in texts])

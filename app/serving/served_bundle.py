@@ -188,7 +188,7 @@ def serve(
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is served at one moment. A reload replaces it as a whole; it never changes in place.
+    """What is served at one moment; immutable. A reload replaces it as a whole.
 
     Attributes:
         served: by source and target.

@@ -30,8 +30,8 @@ from app.serving.glossaries import (
     EntriesFormat,
     GlossaryInfo,
     compile_terms,
+    format_entries,
     read_entries,
-    written_entries,
 )
 from app.serving.registry import Registry
 from app.text.glossary_terms import Terms
@@ -185,7 +185,7 @@ async def entries(request: Request) -> Response:
     if accepted != [""] and not {_TSV, "text/*", "*/*"} & set(accepted):
         raise DeepLRefusal(f"Entries are {_TSV} alone", f"Accept is {request.headers['accept'][:80]!r}", 415)
     info = await _find(call)
-    text = written_entries(await run_sync(call.serving.glossaries.entries, info.id))
+    text = format_entries(await run_sync(call.serving.glossaries.entries, info.id))
     return Response(text, media_type=_TSV)
 
 

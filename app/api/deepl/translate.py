@@ -34,7 +34,7 @@ from app.api.responses import (
     translation_headers,
 )
 from app.errors import QuotaExceeded
-from app.serving.detection import detect_languages
+from app.serving.container import detect_languages
 from app.serving.jobs import start_job
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])

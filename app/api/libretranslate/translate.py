@@ -35,7 +35,7 @@ from app.api.responses import (
 from app.api.streaming import TextStream, TokenListener
 from app.engine.sequence import FinishReason
 from app.errors import InvalidRequest
-from app.serving.detection import detect_languages
+from app.serving.container import detect_languages
 from app.serving.jobs import Job, measure_timing, start_job
 from app.text.languages import Detection
 from app.translation.assembly import Translation

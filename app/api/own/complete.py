@@ -19,7 +19,7 @@ from app.api.libretranslate.models import CompleteFields
 from app.api.libretranslate.request import CompletionRequest, parse_completion
 from app.api.responses import DirectRoute, JsonResponse, finish_reason_header, request_body, schema_of
 from app.engine.sequence import FinishReason
-from app.serving.detection import detect_languages
+from app.serving.container import detect_languages
 from app.serving.jobs import run_off_loop_if_long
 from app.translation.completion import Completion
 

@@ -15,7 +15,7 @@ import pytest
 
 from app.settings import Settings
 from tests.support.engines import PATIENCE
-from tests.support.fakes import Hooks
+from tests.support.hooks import Hooks
 from tests.support.service import RunningService, fake_models, running_service
 
 HELLO = {"q": "Hello", "source": "en", "target": "fr"}

@@ -17,7 +17,8 @@ from app.serving.registry import OpenedGraphs
 from app.settings import Settings
 from app.translation.translator import Translator
 from tests.support.engines import PATIENCE
-from tests.support.fakes import Hooks, fake_bundle
+from tests.support.fakes import fake_bundle
+from tests.support.hooks import Hooks
 from tests.support.service import FakeGraphs, RunningService, fake_models, running_service
 
 HELLO = {"q": "Hello", "source": "en", "target": "fr"}

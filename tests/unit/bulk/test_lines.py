@@ -68,7 +68,7 @@ def test_lines_are_read_as_they_were_written_however_often_it_is_stopped(
             count = data.draw(st.integers(1, len(lines) - written))
             sink.write(lines[written : written + count])
             written += count
-        # What a kill leaves behind what is known to be whole.
+        # What a kill leaves behind the checkpoint.
         with path.with_name(name + ".part").open("ab") as part:
             part.write(data.draw(st.binary(max_size=5)))
     with LineSink(path, "work") as sink:
@@ -79,7 +79,7 @@ def test_lines_are_read_as_they_were_written_however_often_it_is_stopped(
     assert [file.name for file in path.parent.iterdir()] == [name]
 
 
-def test_every_line_is_translated_in_its_place(tmp_path: Path) -> None:
+def test_every_line_is_translated_in_its_order(tmp_path: Path) -> None:
     lines = [f"line {number} " + "x" * (number % 37) for number in range(400)] + ["", "  ", "1,5", "\tend\r"]
     told: list[int] = []
     with translators(tmp_path) as found, LineSink(tmp_path / "out.txt", "work") as sink:

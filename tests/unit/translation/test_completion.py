@@ -38,8 +38,8 @@ class Desk:
 
     @classmethod
     def at(cls, bundle: Bundle, machine: HashMachine | TextMachine) -> "Desk":
-        facts = replace(DecodingModel.of(bundle.manifest), states=machine.facts.states)
-        engine = Engine(machine, replace(facts, vocabulary_size=bundle.tokenizer.vocabulary_size))
+        model = replace(DecodingModel.of(bundle.manifest), states=machine.model.states)
+        engine = Engine(machine, replace(model, vocabulary_size=bundle.tokenizer.vocabulary_size))
         engine.start()
         translator = Translator(bundle, engine)
         return cls(engine, translator, Completer(bundle, engine, translator), Chooser(bundle, engine))

@@ -16,9 +16,9 @@ from tests.support.fakes import HashMachine, TextMachine
 def decode(machine: HashMachine, options: SearchOptions, cap: int) -> tuple[list[tuple[int, ...]], list[Hypothesis]]:
     """Returns what a listener is called with, and the outcome."""
     reported: list[tuple[int, ...]] = []
-    batch = Batch(machine, machine.facts)
+    batch = Batch(machine, machine.model)
     sequence = Sequence((5, 4, 3, 2), options, cap, None, listener=reported.append)
-    batch.join([sequence], encode_sources(machine, machine.facts.pad_id, [sequence]))
+    batch.join([sequence], encode_sources(machine, machine.model.pad_id, [sequence]))
     while True:
         ended = batch.advance(batch.decode_step())
         if ended:

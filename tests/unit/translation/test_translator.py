@@ -80,8 +80,8 @@ def test_a_segment_longer_than_the_model_may_see_is_split_and_not_cut(translator
 
 
 def test_a_translation_that_hits_the_cap_says_so(bundle: Bundle) -> None:
-    facts = replace(DecodingModel.of(bundle.manifest), max_target_tokens=3)
-    engine = Engine(text_machine(bundle, "copy"), facts)
+    model = replace(DecodingModel.of(bundle.manifest), max_target_tokens=3)
+    engine = Engine(text_machine(bundle, "copy"), model)
     engine.start()
     try:
         translation = Translator(bundle, engine).translate(["Hello you. \n Bye."])[0]
