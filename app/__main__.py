@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from app.access.key_command import key_command
+from app.access.keys import key_command
 from app.errors import ConfigurationError
 from app.main import create_app, leave
 from app.server.connection import Connection, ConnectionLimits

@@ -31,6 +31,10 @@ PasserelleError
 └── ConfigurationError          a setting cannot be honoured
 """
 
+from typing import Final
+
+INTERNAL_ERROR_SENTENCE: Final = "The server could not answer this request. The operator finds the reason in the log."
+
 
 class PasserelleError(Exception):
     """Base of every error raised on purpose."""
@@ -160,3 +164,19 @@ class ConfigurationError(PasserelleError):
 
 class BulkError(PasserelleError):
     """A file of lines cannot be translated: unreadable, or begun with other work."""
+
+
+_SHOWN_TO_CALLERS: Final = (
+    RequestError,
+    EngineOverloaded,
+    EngineStopped,
+    DeadlineExceeded,
+    RequestCancelled,
+    BodiesExceeded,
+    StorageError,
+)
+
+
+def sentence_for_caller(error: PasserelleError) -> str:
+    """Return the message of an error if the caller may read it, else one sentence that names nothing internal."""
+    return str(error) if isinstance(error, _SHOWN_TO_CALLERS) else INTERNAL_ERROR_SENTENCE

@@ -9,10 +9,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AliasChoices, BeforeValidator, Field, JsonValue, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.bundle.store import MAX_FILE_BYTES
-
 PREFIX: Final = "PASSERELLE_"
 DEFAULT_PORT: Final = 8000
+MAX_BUNDLE_FILE_BYTES: Final = 512 * 1024 * 1024
 
 
 def _count(default: int, unit: str, least: int, most: int, description: str) -> Any:
@@ -118,7 +117,7 @@ class Settings(BaseSettings):
     )
 
     max_bundle_file_bytes: int = _count(
-        MAX_FILE_BYTES,
+        MAX_BUNDLE_FILE_BYTES,
         "bytes",
         1024,
         2 * 1024**3,

@@ -1,1 +1,1 @@
-"""Who may call, how often and how much: keys, quotas and rates, without HTTP."""
+"""Admission of callers: API keys, rates and quotas, without HTTP."""

@@ -1,12 +1,15 @@
-"""The keys that callers may have. Only their hashes are kept: who reads the file cannot use a key.
+"""The API keys of callers, and ``python -m app keys new NAME``, which makes one.
 
-A key is 256 random bits, so one round of SHA-256 is enough: there is nothing to guess, as there is with passwords.
+Only hashes of keys are stored, so that a copy of the file gives no access. A key is 256 random bits, so one round of
+SHA-256 is enough: unlike a password it cannot be guessed.
 """
 
+import argparse
 import hashlib
 import hmac
 import re
 import secrets
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +26,13 @@ _FORM: Final = "NAME sha256:HASH [characters=NUMBER] [requests_per_minute=NUMBER
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is kept of a key. ``characters`` may be translated with it until the service is started anew;
-    ``requests_per_minute`` is its own limit. 0: none, or that of the settings.
+    """What is stored of a key.
+
+    Attributes:
+        name: The name of the key, in logs and messages.
+        digest: The SHA-256 hash of the key.
+        characters: The characters that may be translated with it until the service restarts; 0 is no limit.
+        requests_per_minute: The rate of this key; 0 is the rate of the settings.
     """
 
     name: str
@@ -33,14 +41,14 @@ class ApiKey:
     requests_per_minute: int = 0
 
     def __str__(self) -> str:
-        """Its line in the file."""
+        """The line of the key in the file."""
         limits = ("characters", "requests_per_minute")
         extra = [f"{limit}={getattr(self, limit)}" for limit in limits if getattr(self, limit)]
         return " ".join([self.name, f"sha256:{self.digest.hex()}", *extra])
 
 
 class KeyRing:
-    """Every key that is known; without any, nobody is asked for one."""
+    """All keys of the service; an empty ring admits requests without a key."""
 
     def __init__(self, keys: Iterable[ApiKey] = ()) -> None:
         self.keys = tuple(keys)
@@ -54,9 +62,14 @@ class KeyRing:
 
     @classmethod
     def read(cls, path: Path | None, lines: str = "") -> "KeyRing":
-        """The keys of a file, and those of a text, where they may also be divided by semicolons.
+        """Read the keys of a file and of a text.
 
-        :raises ConfigurationError: names the line and what is wrong with it.
+        Args:
+            path: A file with a key a line.
+            lines: More keys, a line each; semicolons may stand for line breaks.
+
+        Raises:
+            ConfigurationError: A line cannot be read; the message names the line and the fault.
         """
         found = list(_parse(lines.replace(";", "\n"), "PASSERELLE_API_KEYS"))
         if path is not None:
@@ -65,7 +78,7 @@ class KeyRing:
             except (OSError, UnicodeDecodeError) as error:
                 raise ConfigurationError(f"PASSERELLE_API_KEYS_FILE cannot be read: {error}") from None
             keys = list(_parse(text, str(path)))
-            if not keys:  # an open door that was meant to be closed
+            if not keys:  # an empty ring would admit every request
                 raise ConfigurationError(f"{path}: there is no key in it")
             found += keys
         return cls(found)
@@ -74,17 +87,17 @@ class KeyRing:
         return bool(self.keys)
 
     def find(self, key: str) -> ApiKey | None:
-        """The key that this is. Takes the same time whichever it is, and if it is none."""
+        """Find a key, in the same time whether the ring has it or not."""
         digest = digest_of(key)
         found = None
-        for known in self.keys:
-            if hmac.compare_digest(known.digest, digest):
-                found = known
+        for stored in self.keys:
+            if hmac.compare_digest(stored.digest, digest):
+                found = stored
         return found
 
 
 def new_key() -> str:
-    """A key that nobody else has."""
+    """Make a random key."""
     return secrets.token_urlsafe(_KEY_BYTES)
 
 
@@ -93,21 +106,32 @@ def digest_of(key: str) -> bytes:
 
 
 def admin_digest(text: str) -> bytes | None:
-    """The hash of the admin key as its setting has it, with or without a name before it; None if it is empty.
+    """Read the hash of the admin key from its setting.
 
-    :raises ConfigurationError: it is no hash.
+    Args:
+        text: ``sha256:HASH``, with or without a name before it; may be empty.
+
+    Returns:
+        The hash, or None if the setting is empty.
+
+    Raises:
+        ConfigurationError: The text is not a hash.
     """
     words = text.split()
     if not words:
         return None
     found = _DIGEST.fullmatch(words[-1])
-    if found is None or len(words) > 2:  # not shown: it may be the key itself
+    if found is None or len(words) > 2:  # not shown, because it may be the key itself
         raise ConfigurationError("PASSERELLE_ADMIN_KEY_HASH is not sha256: with 64 hexadecimal digits")
     return bytes.fromhex(found.group(1))
 
 
 def checked_name(name: str) -> str:
-    """:raises ConfigurationError: it cannot be the name of a key."""
+    """Return the name of a key.
+
+    Raises:
+        ConfigurationError: The text cannot be the name of a key.
+    """
     if not _NAME.fullmatch(name):
         raise ConfigurationError(
             f"the name of a key is {name[:80]!r}, it must be 1 to 64 letters, digits or any of ._-"
@@ -129,7 +153,7 @@ def _parse(text: str, where: str) -> Iterable[ApiKey]:
 def _key(words: list[str]) -> ApiKey:
     digest = _DIGEST.fullmatch(words[1]) if len(words) > 1 else None
     if digest is None:
-        # Not shown: somebody may have written the key itself.
+        # The line is not shown, because it may hold the key itself.
         raise ConfigurationError("there is no sha256: with 64 hexadecimal digits behind the name")
     limits = {"characters": 0, "requests_per_minute": 0}
     for word in words[2:]:
@@ -140,3 +164,32 @@ def _key(words: list[str]) -> ApiKey:
             raise ConfigurationError(f"{name} is {value[:40]!r}, it must be 1 to {_MOST}")
         limits[name] = int(value)
     return ApiKey(checked_name(words[0]), bytes.fromhex(digest.group(1)), **limits)
+
+
+def key_command(arguments: list[str]) -> int:
+    """Show a new key once, on the error output, and its line for the file on the output, for ``>> keys.txt``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m app keys", description="Keys that callers of the service may have."
+    )
+    commands = parser.add_subparsers(required=True, metavar="new")
+    new = commands.add_parser("new", help="make a key", description=key_command.__doc__)
+    new.add_argument("name", help="who gets it; stands in no answer")
+    new.add_argument("--characters", type=_above_zero, default=0, help="that may be translated with it")
+    new.add_argument("--requests-per-minute", type=_above_zero, default=0, help="instead of the setting")
+    given = parser.parse_args(arguments)
+    key = new_key()
+    try:
+        line = ApiKey(checked_name(given.name), digest_of(key), given.characters, given.requests_per_minute)
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"The key of {given.name}, shown only now: {key}", file=sys.stderr)
+    print(line)
+    return 0
+
+
+def _above_zero(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not above 0")
+    return number

@@ -1,4 +1,4 @@
-"""How often somebody may ask. Refused requests use nothing up, so who waits as told is let in."""
+"""Rate limits of callers. A refused request is not counted, so a caller that waits as told is admitted."""
 
 import asyncio
 import logging
@@ -17,29 +17,37 @@ _LOG: Final = logging.getLogger(__name__)
 
 IN_MEMORY: Final = "memory"
 _SCHEMES: Final = ("redis://", "rediss://", "unix://")
-# Each is some 260 bytes. Beyond, those who asked longest ago are forgotten, which lets them in sooner, nobody later.
+# A caller takes some 260 bytes. Beyond this number the store forgets the callers of the oldest requests, which admits
+# them sooner and delays no other caller.
 MAX_CALLERS: Final = 100_000
 _CONNECTIONS: Final = 16
-# A server of the same network answers within a millisecond. Longer than this no request waits for it.
+# A server of the same network answers within a millisecond. No request waits longer than this for it.
 _ANSWER_SECONDS: Final = 1.0
-# Away, the server is not asked again for so long; one request then finds out.
+# After a failure the server is left alone for this time; then one request tries it again.
 _AWAY_SECONDS: Final = 5.0
 
 
 class RateLimiter:
-    """So many requests at once, then one each time that its part of a minute has passed: the generic cell rate
-    algorithm (ITU-T I.371), by throttled-py. One number for each caller, and a request costs the same however many
-    callers there are. (The memory of the better known ``limits`` has no bound, goes through all callers for each
-    request, and is put out for hours by a clock that is set back.)
+    """Limits the requests of each caller with the generic cell rate algorithm (ITU-T I.371), by throttled-py.
+
+    A caller may send ``per_minute`` requests at once, then one each time that its share of a minute has passed. The
+    store holds one number for each caller, and a request costs the same however many callers there are. (The memory of
+    the better known ``limits`` has no bound, visits all callers for each request, and fails for hours after a clock
+    was set back.)
 
     The numbers are in this process, or in a Redis or Valkey server, where replicas share them. While that server does
-    not answer, each replica counts for itself. Belongs to one thread, the event loop's.
+    not answer, each replica counts its own requests. Used by the event loop's thread alone.
     """
 
     def __init__(self, storage: str = IN_MEMORY, max_callers: int = MAX_CALLERS) -> None:
-        """:param storage: ``memory``, or the address of a server: ``redis://HOST:PORT``.
+        """Set up the store.
 
-        :raises ConfigurationError: it is neither, or the client for a server is not installed.
+        Args:
+            storage: ``memory``, or the address of a server: ``redis://HOST:PORT``.
+            max_callers: The callers that the memory holds.
+
+        Raises:
+            ConfigurationError: The storage is neither, or the client for a server is not installed.
         """
         self._own = _Counts(MemoryStore(options={"MAX_SIZE": max_callers}))
         self._shared: _Counts | None = None
@@ -52,8 +60,12 @@ class RateLimiter:
     async def take(self, caller: str, per_minute: int) -> None:
         """Count a request, unless it is refused.
 
-        :param per_minute: 0 is no limit.
-        :raises RateExceeded: says when to come back; nothing is counted.
+        Args:
+            caller: The name of the caller in the store.
+            per_minute: The requests of a minute; 0 is no limit.
+
+        Raises:
+            RateExceeded: Too many requests came; the error says when to come back, and nothing is counted.
         """
         if not per_minute:
             return
@@ -68,11 +80,11 @@ class RateLimiter:
             await self._server.close()
 
     async def _shared_wait(self, shared: "_Counts", caller: str, per_minute: int) -> float | None:
-        """None where the server does not answer."""
+        """Ask the server how long the caller has to wait, in seconds; None if the server does not answer."""
         if self._away_until is not None:
             if time.monotonic() < self._away_until:
                 return None
-            self._away_until = time.monotonic() + _AWAY_SECONDS  # this request alone asks
+            self._away_until = time.monotonic() + _AWAY_SECONDS  # this request alone tries the server
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 wait_seconds = await shared.wait_seconds(caller, per_minute)
@@ -89,14 +101,14 @@ class RateLimiter:
 
 
 class _Counts:
-    """The callers of one store, whatever rates they have."""
+    """The callers of one store, at all their rates."""
 
     def __init__(self, store: BaseStore) -> None:
         self._store = store
         self._limits: dict[int, Throttled] = {}
 
     async def wait_seconds(self, caller: str, per_minute: int) -> float:
-        """0 where the request was counted."""
+        """Count a request; return 0 if it was counted, else the seconds to wait."""
         limit = self._limits.get(per_minute)
         if limit is None:
             quota = per_min(per_minute, burst=per_minute)
@@ -115,7 +127,7 @@ class _Server(RedisStore):
 
 def _server(address: str) -> _Server:
     if not address.startswith(_SCHEMES):
-        # The address may have a password in it.
+        # The address is not shown, because it may hold a password.
         allowed = ", ".join(f"{scheme}..." for scheme in _SCHEMES)
         raise ConfigurationError(f"PASSERELLE_RATE_STORAGE must be {IN_MEMORY} or one of {allowed}")
     options: dict[str, Any] = {

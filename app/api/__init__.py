@@ -1,1 +1,1 @@
-"""HTTP: one file for each dialect or concern. The only folder besides ``app.main`` that imports fastapi."""
+"""HTTP: a folder for each dialect, and what all of them share. Only this folder and ``app.main`` import fastapi."""

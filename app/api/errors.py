@@ -1,6 +1,6 @@
-"""Errors -> statuses. Every error is ``{"error": "..."}``, and ``{"message": "..."}`` for DeepL's clients.
+"""Maps errors to HTTP statuses. Every error is ``{"error": "..."}``, and ``{"message": "..."}`` for DeepL's clients.
 
-What is unexpected says nothing of the inside.
+The answer to an unexpected error contains nothing internal.
 """
 
 import logging
@@ -15,6 +15,7 @@ from starlette.responses import Response
 from app.api.deepl.errors import DeepLRefusal, on_deepl_refusal
 from app.api.responses import error_response, speaks_deepl
 from app.errors import (
+    INTERNAL_ERROR_SENTENCE,
     AccessRefused,
     BodiesExceeded,
     DeadlineExceeded,
@@ -33,41 +34,49 @@ from app.errors import (
 
 _LOG: Final = logging.getLogger(__name__)
 
-SENTENCE_FOR_500: Final = "The server could not answer this request. The operator finds the reason in the log."
-RETRY_AFTER: Final = "1"  # seconds, for a body for which there was no room
-_CLIENT_LEFT: Final = 499  # nobody reads it; it is the usual number in logs
+RETRY_AFTER: Final = "1"  # seconds, for a body that the budget of bodies has no room for
+_CLIENT_LEFT: Final = 499  # no client reads it; it is the usual number in logs
 
 
 class UnsupportedBody(Exception):
-    """The body is of a kind that nothing here reads; a matter of HTTP alone, so not in the tree of ``app.errors``."""
+    """The service does not read bodies of this kind. Concerns HTTP alone, so it is not in ``app.errors``."""
+
+
+class BodyTooSlow(Exception):
+    """The body did not arrive in time. Concerns HTTP alone, so it is not in ``app.errors``."""
 
 
 def install_error_handlers(app: FastAPI) -> None:
+    """Register a handler for each error that an endpoint may raise."""
     app.add_exception_handler(PasserelleError, _on_passerelle_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(UnsupportedBody, _on_unsupported_body)
+    app.add_exception_handler(BodyTooSlow, _on_body_too_slow)
     app.add_exception_handler(DeepLRefusal, on_deepl_refusal)
 
 
 async def _on_passerelle_error(request: Request, error: Exception) -> Response:
     if isinstance(error, AccessRefused) and speaks_deepl(request.scope):
-        return Response(status_code=403)  # that dialect says no more
+        return Response(status_code=403)  # DeepL's dialect has no body here
     status, headers = _status_of(error)
     if status == 500:
         _LOG.error("%s %r: %s: %s", request.method, request.url.path, type(error).__name__, error)
-        return error_response(request.scope, 500, SENTENCE_FOR_500)
-    return error_response(request.scope, status, str(error), headers)
+        return error_response(request.scope, 500, INTERNAL_ERROR_SENTENCE)
+    # ``ApiCall.open`` leaves the timeout, where the engine's own message says less.
+    timeout = getattr(request.state, "timeout", None) if isinstance(error, DeadlineExceeded) else None
+    message = str(error) if timeout is None else too_late_sentence(timeout)
+    return error_response(request.scope, status, message, headers)
 
 
-def sentence_of(error: PasserelleError) -> str:
-    """What may be said of an error where its status cannot be given any more."""
-    return SENTENCE_FOR_500 if _status_of(error)[0] == 500 else str(error)
+def too_late_sentence(timeout: object) -> str:
+    """Name the timeout within which nothing was translated."""
+    return f"Nothing was translated within {timeout}; send less at once"
 
 
 def _status_of(error: Exception) -> tuple[int, dict[str, str]]:
     if isinstance(error, RequestTooLarge):
-        # The rest of the body is not read, so the connection cannot be used again.
+        # The rest of the body stays unread, so the connection cannot be used again.
         return 413, {"Connection": "close"}
     if isinstance(error, BodiesExceeded):
         return 503, {"Connection": "close", "Retry-After": RETRY_AFTER}
@@ -108,6 +117,10 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
 
 async def _on_unsupported_body(request: Request, error: Exception) -> Response:
     return error_response(request.scope, 415, str(error))
+
+
+async def _on_body_too_slow(request: Request, error: Exception) -> Response:
+    return error_response(request.scope, 408, str(error), {"Connection": "close"})
 
 
 def _shortened(text: str) -> str:

@@ -1,6 +1,6 @@
-"""How much of requests is read: of one, and of all together.
+"""Limits of the bytes that are read: of one body, and of all bodies together.
 
-Plain ASGI, as ``app.api.middleware``: a wrapper of whole requests would read them itself.
+This is plain ASGI, as ``app.api.middleware``, because a wrapper of whole requests would read them itself.
 """
 
 import asyncio
@@ -15,24 +15,29 @@ from app.api.responses import error_response
 from app.api.upload import FILE_PATHS, FORM_BYTES
 from app.errors import BodiesExceeded, RequestTooLarge
 
-# A connection may hold more than that in headers anyway. So those who send, or only announce, much keep out nobody who
-# sends a sentence.
+# A connection may hold more than this in headers anyway. Bodies up to this size are not counted, so that callers who
+# send, or only announce, long bodies do not keep out a caller who sends a sentence.
 FREE_BYTES: Final = 16 * 1024
 _DISCARDED_BYTES: Final = 16 * 1024 * 1024
 _DISCARD_SECONDS: Final = 2.0
 
 
 class BodyBudget:
-    """The bytes of all bodies that are held at the same time. Belongs to one thread, the event loop's."""
+    """Counts the bytes of all bodies that are in memory. Used by the event loop's thread alone."""
 
     def __init__(self, max_mib: int) -> None:
         self.held_bytes = 0
         self._max_mib = max_mib
 
     def take(self, more_bytes: int, own_bytes: int) -> None:
-        """:param own_bytes: what this body has already.
+        """Take bytes for a body. A body that is alone is never refused.
 
-        :raises BodiesExceeded: so much is not left; nothing is taken. One body alone is never refused.
+        Args:
+            more_bytes: The bytes to take.
+            own_bytes: The bytes that this body has already.
+
+        Raises:
+            BodiesExceeded: The budget has fewer bytes left; none is taken.
         """
         others_bytes = self.held_bytes - own_bytes
         if others_bytes and self.held_bytes + more_bytes > self._max_mib * 2**20:
@@ -48,14 +53,22 @@ class BodyBudget:
 
 
 class BodyLimit:
-    """Refuses a body over the limit while it is read, whatever the client said of its length, and one for which nothing
-    is left of the budget before it is read, if the client said how long it is.
+    """Refuses bodies that are too long, and bodies that exceed the budget of all.
 
-    A body counts until its request is answered: so long it is in memory.
+    A body over the limit is refused while it is read, whatever length the client announced. A body that exceeds the
+    budget is refused before it is read, if the client announced its length. A body counts until its request is
+    answered, because it is in memory until then.
     """
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, max_file_bytes: int, budget: BodyBudget) -> None:
-        """:param max_file_bytes: what counts instead where files are uploaded."""
+        """Wrap an application.
+
+        Args:
+            app: The application.
+            max_body_bytes: The longest body.
+            max_file_bytes: The longest file, which counts instead where files are uploaded.
+            budget: Counts the bodies of all requests.
+        """
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._max_file_bytes = max_file_bytes
@@ -73,7 +86,7 @@ class BodyLimit:
         max_bytes = self._max_file_bytes + FORM_BYTES if is_file else self._max_body_bytes
 
         def take(body_bytes: int) -> None:
-            """For a body of so many bytes, so far."""
+            """Take what a body of ``body_bytes`` needs beyond what it has already."""
             nonlocal taken_bytes, is_refused
             if body_bytes > max(taken_bytes, FREE_BYTES):
                 try:
@@ -126,10 +139,10 @@ class BodyLimit:
 
 
 async def _discard(receive: Receive) -> None:
-    """Throw away a little more of a refused body.
+    """Read and drop some more of a refused body.
 
-    Most clients read the answer only after sending everything; closing at once would break their connection before they
-    see it. A body that goes on for longer than this is cut off.
+    Most clients read the answer only after they sent everything; closing the connection at once would break it before
+    they see the answer. A body that is longer than the limits of this function is cut off.
     """
     left_bytes = _DISCARDED_BYTES
     with suppress(TimeoutError):

@@ -1,6 +1,6 @@
-"""What every request passes first and every answer last: names, headers, and the net under errors.
+"""The outermost middleware: names of requests, headers of answers, counts, and the answer to unexpected errors.
 
-Plain ASGI: a wrapper of whole requests and responses would hide from the handlers that the client left.
+This is plain ASGI, because a wrapper of whole requests and responses would hide from the handlers that the client left.
 """
 
 import logging
@@ -10,14 +10,13 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import SENTENCE_FOR_500
-from app.api.observability.spans import Spans
-from app.api.observability.trace import REQUEST_ID_HEADER, RequestNames, names_of
-from app.api.observability.traffic import Traffic
+from app.api.call import TIMEOUT_HEADER
+from app.api.observability.metrics import Traffic
+from app.api.observability.spans import REQUEST_ID_HEADER, RequestNames, Spans, names_of
 from app.api.responses import error_response, speaks_deepl
-from app.api.timeout import TIMEOUT_HEADER
+from app.errors import INTERNAL_ERROR_SENTENCE
 from app.server.logs import REQUEST_ID, TRACE_ID
-from app.serving.in_flight import Presence
+from app.serving.reload import InFlight
 
 _LOG: Final = logging.getLogger(__name__)
 _NAMED_HEADERS: Final = {
@@ -29,36 +28,36 @@ _NAMED_HEADERS: Final = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
 }
-# As the server sends them; nothing else in the service sets one of these.
+# In the form in which the server sends them; no other part of the service sets one of these.
 _HEADERS: Final = tuple((name.lower().encode(), value.encode()) for name, value in _NAMED_HEADERS.items())
-# Where an answer says nothing else: it is no page, and texts are nobody's to keep.
-_UNLESS_SAID: Final = (
+# Added where the answer does not set them: it is not a page, and no cache may store texts.
+_DEFAULTS: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
 
 
 class Edge:
-    """Adds the headers of every answer, answers OPTIONS, and turns what nobody caught into a 500 in JSON.
+    """Adds the headers of every answer, answers OPTIONS, counts and logs requests, and turns an exception that no
+    handler caught into a 500 in JSON.
 
-    Every answer says its id, and to DeepL's clients that of its trace, with which its failure is found in the log.
-
-    It also says where a reverse proxy publishes the service (the proxy may pass ``root_path`` on or take it away), and
-    writes the access log: the server's own would show query strings, and with them texts and keys. It counts requests.
+    Every answer names its request id, and to DeepL's clients its trace id, with which its failure is found in the log.
+    The middleware also tells the application where a reverse proxy publishes the service; the proxy may pass
+    ``root_path`` on or remove it. The server's own access log would show query strings, and with them texts and keys.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         traffic: Traffic,
-        presence: Presence,
+        in_flight: InFlight,
         spans: Spans,
         root_path: str = "",
         access_log: bool = False,
     ) -> None:
         self._app = app
         self._traffic = traffic
-        self._presence = presence
+        self._in_flight = in_flight
         self._spans = spans
         self._root_path = root_path
         self._access_log = access_log
@@ -69,40 +68,39 @@ class Edge:
             return
         if self._root_path:
             scope = {**scope, "root_path": self._root_path}
-        began = time.monotonic()
+        start = time.monotonic()
         status: int | None = None
         span = self._spans.begin(scope)
         names = names_of(scope, span.trace_id if span is not None else "")
         request_token, trace_token = REQUEST_ID.set(names.request_id), TRACE_ID.set(names.trace_id)
-        own_headers = _headers(scope, names)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                said = message.get("headers", ())
-                names_said = {name for name, _ in said}
-                extra = [header for header in _UNLESS_SAID if header[0] not in names_said]
-                message["headers"] = [*said, *own_headers, *extra]
+                headers = message.get("headers", ())
+                names_set = {name for name, _ in headers}
+                extra = [header for header in _DEFAULTS if header[0] not in names_set]
+                message["headers"] = [*headers, *_headers(scope, names), *extra]
             await send(message)
 
         self._traffic.in_progress += 1
         try:
-            if scope["method"] == "OPTIONS":  # a browser asks before it sends
+            if scope["method"] == "OPTIONS":  # the preflight request of a browser
                 await Response(status_code=200)(scope, receive, send_with_headers)
             else:
-                with self._presence.here():
+                with self._in_flight.track():
                     await self._app(scope, receive, send_with_headers)
         except Exception:
-            # %r: a path may hold line breaks, which would forge lines of the log.
+            # %r escapes line breaks in the path, which would forge lines of the log.
             _LOG.exception("%s %r failed (trace %s)", scope["method"], scope["path"], names.trace_id)
             if status is not None:
-                raise  # half an answer cannot be taken back: the server breaks the connection
-            await error_response(scope, 500, SENTENCE_FOR_500)(scope, receive, send_with_headers)
+                raise  # an answer that has started cannot be replaced: the server breaks the connection
+            await error_response(scope, 500, INTERNAL_ERROR_SENTENCE)(scope, receive, send_with_headers)
         finally:
-            seconds = time.monotonic() - began
+            seconds = time.monotonic() - start
             self._traffic.in_progress -= 1
-            self._traffic.answered(scope, status, seconds)
+            self._traffic.count_answer(scope, status, seconds)
             if span is not None:
                 span.end(scope, status)
             if self._access_log:
@@ -119,10 +117,12 @@ def _headers(scope: Scope, names: RequestNames) -> list[tuple[bytes, bytes]]:
 
 
 def _log_access(scope: Scope, status: int | None, milliseconds: float) -> None:
+    """Log a request without its query string, which may hold texts and keys."""
     fields = {
         "method": scope["method"],
         "path": scope["path"],
         "status": status,
         "milliseconds": round(milliseconds, 1),
     }
+    # %r escapes line breaks in the path, which would forge lines of the log.
     _LOG.info("%s %r %s %.1f ms", scope["method"], scope["path"], status, milliseconds, extra=fields)

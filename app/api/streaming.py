@@ -7,140 +7,145 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
 
-from fastapi import Request
 from starlette.responses import StreamingResponse
 
-from app.api.errors import sentence_of
+from app.api.call import EVENT_STREAM, ApiCall
+from app.api.errors import too_late_sentence
 from app.api.responses import JsonResponse
-from app.api.waiting import wait_for
 from app.engine.sequence import Listener
-from app.errors import PasserelleError
+from app.errors import DeadlineExceeded, PasserelleError, sentence_for_caller
 from app.serving.jobs import Group, Job
 from app.translation.assembly import WholeParts
 
-EVENT_STREAM: Final = "text/event-stream"
+# Makes the body as it is without events, and its texts, after everything is done.
+AnswerFactory = Callable[[], Awaitable[tuple[Mapping[str, object], list[str]]]]
 
 
-def wants_events(request: Request) -> bool:
-    """Does the client accept events and name no JSON before?"""
-    accepted = [kind.split(";")[0].strip().lower() for kind in request.headers.get("accept", "").split(",")]
-    return accepted[0] == EVENT_STREAM
+class TokenListener:
+    """Receives on an engine's thread which tokens are final, and wakes the event loop.
 
+    Attributes:
+        final_tokens: The final tokens of a segment, by the number of the segment.
+    """
 
-class Ear:
-    """Hears on an engine's thread which tokens are final, and wakes the event loop."""
-
-    def __init__(self, news: asyncio.Event) -> None:
-        self.heard: dict[int, tuple[int, ...]] = {}  # by the number of the segment
-        self._news = news
+    def __init__(self, changed: asyncio.Event) -> None:
+        self.final_tokens: dict[int, tuple[int, ...]] = {}
+        self._changed = changed
         self._loop = asyncio.get_running_loop()
 
-    def listeners(self, count: int) -> list[Listener]:
-        """One for each of so many segments."""
+    def make_listeners(self, count: int) -> list[Listener]:
+        """Make a listener for each of ``count`` segments."""
         return [self._listener(number) for number in range(count)]
 
     def _listener(self, number: int) -> Listener:
-        def listen(settled: tuple[int, ...]) -> None:
-            with suppress(RuntimeError):  # the service ends, and with it the event loop
-                self._loop.call_soon_threadsafe(self._hear, number, settled)
+        def listen(tokens: tuple[int, ...]) -> None:
+            with suppress(RuntimeError):  # the event loop is closed while the service stops
+                self._loop.call_soon_threadsafe(self._store, number, tokens)
 
         return listen
 
-    def _hear(self, number: int, settled: tuple[int, ...]) -> None:
-        self.heard[number] = settled
-        self._news.set()
+    def _store(self, number: int, tokens: tuple[int, ...]) -> None:
+        self.final_tokens[number] = tokens
+        self._changed.set()
+
+
+@dataclass(frozen=True, slots=True)
+class TextStream:
+    """A job whose final tokens are listened to.
+
+    Attributes:
+        job: The queued request.
+        listeners: One for each group of the job.
+        changed: Set by each listener when more tokens are final.
+        is_list: Each event names the text that it belongs to.
+    """
+
+    job: Job
+    listeners: Sequence[TokenListener]
+    changed: asyncio.Event
+    is_list: bool
+
+    def respond(self, call: ApiCall, answer: AnswerFactory) -> StreamingResponse:
+        """Answer a request with events.
+
+        Args:
+            call: The request.
+            answer: Makes the whole answer for the last event.
+        """
+        events = self._events(call, answer)
+        return StreamingResponse(events, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
+
+    async def _events(self, call: ApiCall, answer: AnswerFactory) -> AsyncIterator[bytes]:
+        waiting = asyncio.ensure_future(call.wait_for(*self.job.pendings))
+        sent = self._sent_texts()
+        try:
+            while not waiting.done():
+                changing = asyncio.ensure_future(self.changed.wait())
+                await asyncio.wait({waiting, changing}, return_when=asyncio.FIRST_COMPLETED)
+                changing.cancel()
+                self.changed.clear()
+                for index, one in sent.items():
+                    if not waiting.done() and (added := one.take_final()):
+                        yield self._delta(added, index)
+            waiting.result()
+            body, texts = await _answer_in_time(call, answer)
+            for index, text in enumerate(texts):
+                done = sent[index].text if index in sent else ""
+                if len(text) > len(done):
+                    yield self._delta(text[len(done) :], index)
+            yield _event("done", body)
+        except PasserelleError as error:
+            yield _event("error", {"error": sentence_for_caller(error)})
+        finally:
+            self.job.cancel()
+            waiting.cancel()
+            waiting.add_done_callback(_retrieve)
+
+    def _sent_texts(self) -> dict[int, "_SentText"]:
+        return {
+            index: _SentText(number, group, listener)
+            for group, listener in zip(self.job.groups, self.listeners, strict=True)
+            for number, index in enumerate(group.indices)
+        }
+
+    def _delta(self, text: str, index: int) -> bytes:
+        return _event("delta", {"index": index, "text": text} if self.is_list else {"text": text})
 
 
 @dataclass(slots=True)
-class _Told:
-    """What was sent of one text, the ``index``-th of its group."""
+class _SentText:
+    """What was sent of one text, the ``number``-th of its group."""
 
-    place: int
-    index: int
+    number: int
     group: Group
-    ear: Ear
-    sent: str = ""
+    listener: TokenListener
+    text: str = ""
     whole: WholeParts = field(default_factory=WholeParts)
 
-    def news(self) -> str:
-        """What is known by now and was not sent yet."""
+    def take_final(self) -> str:
+        """Return what became final since the last call."""
         translator, plan = self.group.served.translator, self.group.plan
-        known = translator.read_settled(plan, self.index, self.group.pending, self.ear.heard, self.whole)
-        added = known[len(self.sent) :]
-        self.sent += added
+        final = translator.read_settled(plan, self.number, self.group.pending, self.listener.final_tokens, self.whole)
+        added = final[len(self.text) :]
+        self.text += added
         return added
 
 
-def event_response(
-    request: Request,
-    job: Job,
-    ears: Sequence[Ear],
-    news: asyncio.Event,
-    deadline: float,
-    answer: Callable[[], Awaitable[tuple[Mapping[str, object], list[str]]]],
-    is_list: bool,
-) -> StreamingResponse:
-    """The answer to a request that was queued already.
-
-    :param answer: the body as it would be without events and its texts, once everything is done.
-    :param is_list: every event says which text it is of.
-    """
-    events = _events(request, job, ears, news, deadline, answer, is_list)
-    return StreamingResponse(events, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
-
-
-async def _events(
-    request: Request,
-    job: Job,
-    ears: Sequence[Ear],
-    news: asyncio.Event,
-    deadline: float,
-    answer: Callable[[], Awaitable[tuple[Mapping[str, object], list[str]]]],
-    is_list: bool,
-) -> AsyncIterator[bytes]:
-    waiting = asyncio.ensure_future(wait_for(request, job.pendings, deadline))
-    told = {
-        place: _Told(place, index, group, ear)
-        for group, ear in zip(job.groups, ears, strict=True)
-        for index, place in enumerate(group.places)
-    }
+async def _answer_in_time(call: ApiCall, answer: AnswerFactory) -> tuple[Mapping[str, object], list[str]]:
     try:
-        while not waiting.done():
-            hearing = asyncio.ensure_future(news.wait())
-            await asyncio.wait({waiting, hearing}, return_when=asyncio.FIRST_COMPLETED)
-            hearing.cancel()
-            news.clear()
-            for place, one in told.items():
-                if not waiting.done() and (added := one.news()):
-                    yield _delta(added, place, is_list)
-        waiting.result()
-        body, texts = await answer()
-        for place, text in enumerate(texts):
-            sent = told[place].sent if place in told else ""
-            if len(text) > len(sent):
-                yield _delta(text[len(sent) :], place, is_list)
-        yield _event("done", body)
-    except PasserelleError as error:
-        yield _event("error", {"error": sentence_of(error)})
-    finally:
-        job.cancel()
-        waiting.cancel()
-        waiting.add_done_callback(_forget)
+        return await answer()
+    except DeadlineExceeded:
+        raise DeadlineExceeded(too_late_sentence(call.timeout)) from None
 
 
-def _forget(task: "asyncio.Task[None]") -> None:
-    """Nobody is there any more to hear how it ended."""
+def _retrieve(task: "asyncio.Task[None]") -> None:
+    """Mark the exception of a task as retrieved, when no code waits for its result any more."""
     if not task.cancelled():
         task.exception()
 
 
-def _delta(text: str, place: int, is_list: bool) -> bytes:
-    return _event("delta", {"index": place, "text": text} if is_list else {"text": text})
-
-
 def _event(name: str, data: Mapping[str, object]) -> bytes:
-    # JSON has no line break of its own, so one line of data is enough.
+    # This JSON contains no line break, so one line of data is enough.
     content = bytes(JsonResponse(data).body)
     return b"event: " + name.encode() + b"\ndata: " + content + b"\n\n"

@@ -1,10 +1,8 @@
-"""Requests that bring a file, as a multipart form, and answers that are one."""
+"""Requests that bring a file in a multipart form, and answers that are a file."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from fastapi import Request
@@ -13,49 +11,35 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from app.api.body import Fields, read_fields
-from app.api.responses import error_response
-from app.api.service import Service, service_of
-from app.api.timeout import RequestTimeout, timeout_of
+from app.api.fields import Fields, read_fields
 from app.errors import FileTooLarge, InvalidRequest, RequestCancelled, StorageError
 from app.files.formats.registry import media_type_of
 
 _LOG: Final = logging.getLogger(__name__)
-# What a form has beside its file.
+# The size of a form without its file.
 FORM_BYTES: Final = 64 * 1024
 FILE_PATHS: Final = ("/translate_file", "/v2/document")
 _MAX_FIELDS: Final = 100
 _MAX_NAME: Final = 120
 
-BINARY: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
-
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """``name`` is no path, and may be empty."""
+    """A file that a request brought; ``name`` has no folder, and may be empty."""
 
     name: str
     content: bytes
 
 
-Answer = Callable[[Request, Service, Fields, Upload | None, RequestTimeout], Awaitable[Response]]
+async def read_upload(request: Request, max_file_bytes: int) -> tuple[Fields, Upload | None]:
+    """Read the fields and the file of a request; the file is None if it has none.
 
-
-async def in_time_with_file(request: Request, answer: Answer) -> Response:
-    """Read the fields of a request and its file, and answer it, all in the time that a file may take."""
-    service = service_of(request)
-    timeout = timeout_of(request, service.settings.file_timeout_seconds, "file_timeout_seconds")
-    try:
-        async with asyncio.timeout(timeout.seconds):
-            fields, upload = await _read(request, service.settings.max_file_bytes)
-    except TimeoutError:
-        return error_response(request.scope, 408, f"The file did not arrive within {timeout}", {"Connection": "close"})
-    request.state.quota = await service.access.admit(request, fields)
-    return await answer(request, service, fields, upload, timeout)
-
-
-async def _read(request: Request, max_file_bytes: int) -> tuple[Fields, Upload | None]:
-    """The upload is None where the request has no file."""
+    Raises:
+        InvalidRequest: The form cannot be read.
+        FileTooLarge: The file is longer than ``max_file_bytes``.
+        StorageError: The file cannot be kept while it arrives.
+        RequestCancelled: The client left while it was sending.
+    """
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != "multipart/form-data":
         return await read_fields(request), None
@@ -65,7 +49,7 @@ async def _read(request: Request, max_file_bytes: int) -> tuple[Fields, Upload |
         raise InvalidRequest(f"Invalid request: the multipart form cannot be read: {error.detail}") from None
     except ClientDisconnect:
         raise RequestCancelled("the client left before its request was whole") from None
-    except OSError as error:  # large files are kept on disk while they arrive
+    except OSError as error:  # large files are stored on disk while they arrive
         _LOG.error("an uploaded file cannot be kept: %s", error)
         raise StorageError(f"The file cannot be kept now: {error.strerror}") from error
     try:
@@ -85,7 +69,7 @@ async def _read(request: Request, max_file_bytes: int) -> tuple[Fields, Upload |
 
 
 def file_response(content: bytes, name: str) -> Response:
-    """A file to be saved, not shown: it may be a page of a stranger."""
+    """Answer with a file that browsers save and do not show, because it may be an untrusted page."""
     shown = name.encode("ascii", "replace").decode().replace('"', "?").replace("\\", "?")
     headers = {
         "Content-Type": media_type_of(name),  # no charset: a text in UTF-16 stays one
@@ -96,6 +80,6 @@ def file_response(content: bytes, name: str) -> Response:
 
 
 def _name_of(given: str) -> str:
-    """The last part of a path, without what has no place in a name; the end of a long one is kept, with its suffix."""
+    """Return the last part of a path without control characters; of a long name the end is kept, with its suffix."""
     last = given.replace("\\", "/").rpartition("/")[2]
     return "".join(character for character in last if character.isprintable()).strip()[-_MAX_NAME:]

@@ -1,8 +1,8 @@
-"""Waiting for the engine without blocking, and noticing that the client has gone."""
+"""Waits for the engine without blocking, and notices that the client left."""
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -14,21 +14,29 @@ from app.translation.pending import GRACE_SECONDS, Pending
 _Found = TypeVar("_Found")
 
 
-async def wait_for(request: Request, pendings: list[Pending], deadline: float) -> None:
-    """Until all are done. Otherwise they are cancelled, so that the engine works for nobody who is not there.
+async def wait_for(request: Request, pendings: Sequence[Pending], deadline: float) -> None:
+    """Wait until all are done. Otherwise they are cancelled, so that the engine does not work for a client that left.
 
-    :param deadline: a ``time.monotonic`` time.
-    :raises EngineError: what the engine failed with, ``DeadlineExceeded`` or ``RequestCancelled``.
+    Args:
+        request: Tells when the client leaves.
+        pendings: What the engine works on.
+        deadline: A ``time.monotonic`` time. The engine observes it by itself, and has ``GRACE_SECONDS`` to do so; then
+            it is taken to hang and made to answer what it has.
+
+    Raises:
+        EngineError: What the engine failed with.
+        DeadlineExceeded: The engine did not answer.
+        RequestCancelled: The client left.
     """
-    news = _News()
+    wake = _WakeUp()
     for pending in pendings:
-        pending.done.add_done_callback(news.from_a_thread)
+        pending.done.add_done_callback(wake.from_a_thread)
     departure = asyncio.ensure_future(_departure(request))
-    departure.add_done_callback(news)
+    departure.add_done_callback(wake)
     try:
         end = deadline + GRACE_SECONDS
         while not (departure.done() or _is_settled(pendings)) and time.monotonic() < end:
-            await news.until(end)
+            await wake.until(end)
         if departure.done():
             raise RequestCancelled("the client left")
         if not _is_settled(pendings):
@@ -45,14 +53,14 @@ async def wait_for(request: Request, pendings: list[Pending], deadline: float) -
         departure.cancel()
 
 
-def _is_settled(pendings: list[Pending]) -> bool:
-    """Are all done, or did one fail?"""
+def _is_settled(pendings: Sequence[Pending]) -> bool:
+    """Tell whether all are done, or one failed."""
     done = [pending.done for pending in pendings if pending.done.done()]
     return len(done) == len(pendings) or any(one.exception() is not None for one in done)
 
 
-class _News:
-    """Wakes the event loop when something happens: far less work than a task for each thing that may."""
+class _WakeUp:
+    """Wakes the event loop at any of several events, which is far less work than a task for each of them."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -60,16 +68,16 @@ class _News:
 
     def __call__(self, task: "asyncio.Task[None] | None" = None) -> None:
         if task is not None and not task.cancelled():
-            task.exception()  # somebody looked at it
+            task.exception()  # marks the exception as retrieved
         if not self._woken.done():
             self._woken.set_result(None)
 
-    def from_a_thread(self, _: object) -> None:
-        with suppress(RuntimeError):  # the service ends, and with it the event loop
+    def from_a_thread(self, future: object) -> None:
+        with suppress(RuntimeError):  # the event loop is closed while the service stops
             self._loop.call_soon_threadsafe(self)
 
     async def until(self, end: float) -> None:
-        """Until something happens, or ``end``, a ``time.monotonic`` time."""
+        """Wait for an event, at most until ``end``, a ``time.monotonic`` time."""
         timer = self._loop.call_later(max(0.0, end - time.monotonic()), self)
         try:
             await self._woken
@@ -79,9 +87,10 @@ class _News:
 
 
 async def unless_the_client_leaves(request: Request, work: Coroutine[Any, Any, _Found]) -> _Found:
-    """What the work comes to; it is cancelled when nobody waits for it any more.
+    """Return the result of the work, which is cancelled when the client leaves.
 
-    :raises RequestCancelled: the client left.
+    Raises:
+        RequestCancelled: The client left.
     """
     working = asyncio.ensure_future(work)
     departure = asyncio.ensure_future(_departure(request))
@@ -99,6 +108,6 @@ async def unless_the_client_leaves(request: Request, work: Coroutine[Any, Any, _
 
 
 async def _departure(request: Request) -> None:
-    """Ends when the client closes the connection. The body was read before, so nothing else can come."""
+    """Wait until the client closes the connection. The body was read before, so no other message can arrive."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,1 +1,1 @@
-"""Translating files of millions of lines, without the service: ``python -m app.bulk``."""
+"""Translates files of millions of lines without the service: ``python -m app.bulk``."""

@@ -1,6 +1,6 @@
 """``python -m app.bulk INPUT OUTPUT --source en --target fr``: every line of a file, translated.
 
-Killed and started again with the same words, it goes on where it was.
+A run that was killed continues where it was when it is started again with the same arguments.
 """
 
 import argparse
@@ -8,13 +8,13 @@ import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from app.bulk.files import Sink, count_texts, is_parquet, open_sink, read_texts
-from app.bulk.model import bundle_for, running, version_of
-from app.bulk.progress import progress
-from app.bulk.run import translate_lines
+from app.bulk.run import find_bundle, open_translator, show_progress, translate_lines
 from app.bundle.store import Bundle
 from app.errors import BulkError, PasserelleError
 from app.server.resources import usable_cpus
@@ -22,8 +22,45 @@ from app.text.inline import TextFormat
 from app.text.placeholder_patterns import PlaceholderFinder, split_patterns
 from app.translation.translator import TranslationOptions
 
+_VERSION_DIGITS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What one run is to do.
+
+    Attributes:
+        arguments: of the command line.
+        bundle: that translates.
+        options: for every line.
+        patterns: of placeholders, in addition to the built-in ones.
+    """
+
+    arguments: argparse.Namespace
+    bundle: Bundle
+    options: TranslationOptions
+    patterns: tuple[str, ...]
+
+    def describe(self) -> str:
+        """The work as the checkpoint holds it: another input, model or option is other work."""
+        arguments = self.arguments
+        try:
+            found = arguments.input.stat()
+        except OSError as error:
+            raise BulkError(f"{arguments.input} cannot be read: {error}") from error
+        text = f"{arguments.input.name}, {found.st_size} bytes of {found.st_mtime_ns}"
+        if is_parquet(arguments.input):
+            text += f", column {arguments.column}"
+        text += f"; {arguments.source} to {arguments.target} with {self.bundle.version[:_VERSION_DIGITS]}"
+        text += f"; beam {arguments.beam_size}; {arguments.format}"
+        if self.patterns:
+            digest = hashlib.sha256("\n".join(self.patterns).encode()).hexdigest()[:12]
+            text += f"; {len(self.patterns)} placeholder patterns ({digest})"
+        return text
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
     options = _parser().parse_args(arguments)
     try:
         _translate(options)
@@ -36,52 +73,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _translate(options: argparse.Namespace) -> None:
-    bundle = bundle_for(options.models, options.source, options.target)
-    chosen = TranslationOptions(beam_size=options.beam_size, text_format=options.format)
-    patterns = _patterns(options.placeholder_patterns)
-    work = _work(options, bundle, patterns)
-    with open_sink(options.output, work, options.anew, options.input, options.output_column) as sink:
-        with progress(count_texts(options.input), sink.lines) as wrote:
-            (_on_cluster if options.ray else _here)(options, bundle, chosen, patterns, sink, wrote)
+def _translate(arguments: argparse.Namespace) -> None:
+    job = _Job(
+        arguments,
+        find_bundle(arguments.models, arguments.source, arguments.target),
+        TranslationOptions(beam_size=arguments.beam_size, text_format=arguments.format),
+        _read_patterns(arguments.placeholder_patterns),
+    )
+    work = job.describe()
+    with open_sink(arguments.output, work, arguments.anew, arguments.input, arguments.output_column) as sink:
+        with show_progress(count_texts(arguments.input), sink.lines) as report:
+            (_translate_on_cluster if arguments.ray else _translate_here)(job, sink, report)
         sink.finish()
 
 
-def _here(
-    options: argparse.Namespace,
-    bundle: Bundle,
-    chosen: TranslationOptions,
-    patterns: tuple[str, ...],
-    sink: Sink,
-    wrote: Callable[[int], None],
-) -> None:
-    lines = read_texts(options.input, options.column, skip=sink.lines)
+def _translate_here(job: _Job, sink: Sink, report: Callable[[int], None]) -> None:
+    arguments = job.arguments
+    lines = read_texts(arguments.input, arguments.column, skip=sink.lines)
     with ExitStack() as engines:
-        count = options.engines or usable_cpus()
-        translators = [engines.enter_context(running(bundle, f"bulk-{number}", patterns)) for number in range(count)]
-        translate_lines(translators, lines, sink, chosen, options.chunk_lines, wrote)
+        translators = [
+            engines.enter_context(open_translator(job.bundle, f"bulk-{number}", job.patterns))
+            for number in range(arguments.engines or usable_cpus())
+        ]
+        translate_lines(translators, lines, sink, job.options, arguments.chunk_lines, report)
 
 
-def _on_cluster(
-    options: argparse.Namespace,
-    bundle: Bundle,
-    chosen: TranslationOptions,
-    patterns: tuple[str, ...],
-    sink: Sink,
-    wrote: Callable[[int], None],
-) -> None:
+def _translate_on_cluster(job: _Job, sink: Sink, report: Callable[[int], None]) -> None:
     if find_spec("ray") is None:
         raise BulkError("--ray needs Ray, which is in the extra 'ray': pip install '.[ray]'")
     from app.bulk.cluster import ClusterWork, Input, cluster, translate_on_cluster
 
-    there = ClusterWork(options.models.absolute(), options.source, options.target, version_of(bundle), chosen, patterns)
-    source = Input(options.input.absolute(), options.column, sink.lines, options.chunk_lines)
-    with cluster(options.ray) as cpus:
-        translate_on_cluster(there, source, sink, options.engines or cpus, wrote)
+    arguments = job.arguments
+    work = ClusterWork(
+        arguments.models.absolute(), arguments.source, arguments.target, job.bundle.version, job.options, job.patterns
+    )
+    source = Input(arguments.input.absolute(), arguments.column, sink.lines, arguments.chunk_lines)
+    with cluster(arguments.ray) as cpus:
+        translate_on_cluster(work, source, sink, arguments.engines or cpus, report)
 
 
-def _patterns(path: Path | None) -> tuple[str, ...]:
-    """Those in a file, tried before anything is begun."""
+def _read_patterns(path: Path | None) -> tuple[str, ...]:
+    """The patterns in a file, checked before any other work."""
     if path is None:
         return ()
     try:
@@ -90,23 +122,6 @@ def _patterns(path: Path | None) -> tuple[str, ...]:
         raise BulkError(f"{path} cannot be read: {error}") from error
     PlaceholderFinder(found)
     return found
-
-
-def _work(options: argparse.Namespace, bundle: Bundle, patterns: tuple[str, ...]) -> str:
-    """What is being done: another input, model or option is other work."""
-    try:
-        found = options.input.stat()
-    except OSError as error:
-        raise BulkError(f"{options.input} cannot be read: {error}") from error
-    text = f"{options.input.name}, {found.st_size} bytes of {found.st_mtime_ns}"
-    if is_parquet(options.input):
-        text += f", column {options.column}"
-    model = version_of(bundle)
-    text += f"; {options.source} to {options.target} with {model}; beam {options.beam_size}; {options.format}"
-    if patterns:
-        digest = hashlib.sha256("\n".join(patterns).encode()).hexdigest()[:12]
-        text += f"; {len(patterns)} placeholder patterns ({digest})"
-    return text
 
 
 def _parser() -> argparse.ArgumentParser:

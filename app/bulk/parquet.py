@@ -1,6 +1,6 @@
 """Parquet files: a column read a piece at a time, and a file written with all the columns that were read.
 
-pyarrow is an optional extra, so ``app.bulk.files`` imports this file only where it is asked for.
+pyarrow is an optional extra, so ``app.bulk.files`` imports this file only where a file is Parquet.
 """
 
 import os
@@ -12,27 +12,32 @@ from typing import Any, Final
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from app.bulk.lines import read_lines
-from app.bulk.part import Part
+from app.bulk.files import PartFile, read_lines
 from app.errors import BulkError
 
-# Of a row group no more than so many rows are unpacked at once; those that are written have no more.
+# The most rows of a row group that are unpacked at once, and that a written row group has.
 _BATCH_ROWS: Final = 16_384
 _LINE_COLUMN: Final = "text"  # of a file of lines
 
 
 def count_rows(path: Path) -> int:
-    with _opened(path) as file:
+    """The number of rows."""
+    with _open(path) as file:
         return int(file.metadata.num_rows)
 
 
 def read_column(path: Path, column: str, skip: int = 0) -> Iterator[str | None]:
     """The texts of a column, a null as None.
 
-    :param skip: so many rows are passed over; row groups among them are not read.
-    :raises BulkError: it cannot be read, has no such column, or no text in it.
+    Args:
+        path: of the file.
+        column: its name.
+        skip: how many rows to pass over; row groups among them are not read.
+
+    Raises:
+        BulkError: the file cannot be read, has no such column, or the column holds no text.
     """
-    with _opened(path) as file:
+    with _open(path) as file:
         _check(path, file.schema_arrow, column)
         groups = list(range(file.num_row_groups))
         while groups and file.metadata.row_group(groups[0]).num_rows <= skip:
@@ -51,17 +56,24 @@ def read_column(path: Path, column: str, skip: int = 0) -> Iterator[str | None]:
 class ParquetSink:
     """Writes a Parquet file with the columns of the input and the translations behind them; used as a context.
 
-    A Parquet file is only one once its end is written, and cannot be cut and gone on with. So what grows is a stream of
-    Arrow batches with the translations alone, which can; in the end it is joined with the columns of the input into a
-    file under another name, and that is given the output's name in one step. A kill on the way joins again.
+    A Parquet file is valid only once its end is written, so it cannot be cut and continued. What grows is therefore a
+    stream of Arrow batches with the translations alone, which can be cut. At the end it is joined with the columns of
+    the input into a file with another name, which gets the output's name in one step. A run that was killed meanwhile
+    joins again.
 
-    :param source: the input; of a file of lines the column is called ``text``.
-    :param column: name of the translations.
-    :raises BulkError: as ``Part``, or the input has such a column already.
+    Args:
+        path: of the output.
+        work: see ``Checkpoint``.
+        source: the input; the column of a file of lines is called ``text``.
+        column: name of the translations.
+        anew: discard what an earlier run left.
+
+    Raises:
+        BulkError: as ``PartFile``, or the input has such a column already.
     """
 
     def __init__(self, path: Path, work: str, source: Path, column: str, anew: bool = False) -> None:
-        self._part = Part(path, work, anew)
+        self._part = PartFile(path, work, anew)
         self._source = source
         schema = _schema_of(source)
         if column in schema.names:
@@ -71,8 +83,8 @@ class ParquetSink:
 
     @property
     def lines(self) -> int:
-        """Written, and safe."""
-        return self._part.whole.lines
+        """How many rows are written and on disk."""
+        return self._part.checkpoint.lines
 
     def __enter__(self) -> "ParquetSink":
         self._part.__enter__()
@@ -82,15 +94,16 @@ class ParquetSink:
         self._part.__exit__()
 
     def write(self, texts: Sequence[str | None]) -> None:
-        """Returns when they are on disk."""
+        """Append texts; returns when they are on disk."""
         batch = pa.record_batch([pa.array(texts, pa.string())], schema=self._written)
-        head = b"" if self._part.whole.size else self._written.serialize().to_pybytes()
+        head = b"" if self._part.checkpoint.size else self._written.serialize().to_pybytes()
         self._part.append(head + batch.serialize().to_pybytes(), len(texts))
 
     def finish(self) -> None:
-        """Join, and give the output its name; the work is done.
+        """Join, and give the file the output's name: the work is done.
 
-        :raises BulkError: the input has not as many rows as were written, or the file cannot be written.
+        Raises:
+            BulkError: the input has not as many rows as were written, or the file cannot be written.
         """
         joined = self._part.path.with_name(self._part.path.name + ".part.joined")
         try:
@@ -116,7 +129,7 @@ class ParquetSink:
             raise BulkError(f"{self._source} was changed on the way: {self.lines} rows were translated; begin anew")
 
     def _translations(self) -> Iterator[str | None]:
-        if self._part.whole.size:
+        if self._part.checkpoint.size:
             with pa.OSFile(str(self._part.file)) as stream:
                 for batch in pa.ipc.open_stream(stream):
                     yield from batch.column(0).to_pylist()
@@ -125,14 +138,14 @@ class ParquetSink:
 def _schema_of(source: Path) -> Any:
     if source.suffix != ".parquet":
         return pa.schema([pa.field(_LINE_COLUMN, pa.string())])
-    with _opened(source) as file:
+    with _open(source) as file:
         return file.schema_arrow
 
 
 def _all_columns(source: Path) -> Iterator[Any]:
-    """Every row as batches of Arrow."""
+    """All columns of the input, as Arrow batches."""
     if source.suffix == ".parquet":
-        with _opened(source) as file:
+        with _open(source) as file:
             yield from _batches(source, file, list(range(file.num_row_groups)), None)
         return
     lines = read_lines(source)
@@ -140,7 +153,7 @@ def _all_columns(source: Path) -> Iterator[Any]:
         yield pa.record_batch([pa.array(texts, pa.string())], names=[_LINE_COLUMN])
 
 
-def _opened(path: Path) -> Any:
+def _open(path: Path) -> Any:
     try:
         return pq.ParquetFile(path)
     except (OSError, pa.ArrowException) as error:
@@ -149,7 +162,7 @@ def _opened(path: Path) -> Any:
 
 def _batches(path: Path, file: Any, groups: list[int], columns: list[str] | None) -> Iterator[Any]:
     try:
-        for group in groups:  # one at a time: asked for together, several would be read at once
+        for group in groups:  # one at a time: pyarrow would read several at once
             yield from file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise BulkError(f"{path} cannot be read: {error}") from error

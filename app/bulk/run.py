@@ -1,23 +1,81 @@
-"""Chunks of lines through several engines at once, written in their order."""
+"""Bulk translation on this machine: chunks of lines through several engines at once, written in their order."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Final
 
+from tqdm import tqdm
+
 from app.bulk.files import Sink
+from app.bundle.store import Bundle, find_bundles, load_bundle
+from app.engine.factory import run_engine
+from app.engine.loop import EngineLimits
 from app.engine.sequence import Priority
+from app.engine.sessions import OnnxGraphs
+from app.errors import BulkError
+from app.text.placeholder_patterns import PlaceholderFinder
 from app.translation.pending import Pending
 from app.translation.translator import Plan, TranslationOptions, Translator
 
+_LIMITS: Final = EngineLimits(max_waiting=10**6, max_request_sequences=10**6)
 # Of each engine: while one chunk's last sentences are decoded the next one's begin, so the batch stays full.
 _CHUNKS_AHEAD: Final = 2
 
 
+def find_bundle(models: Path, source: str, target: str) -> Bundle:
+    """The bundle in a folder that translates a pair of languages.
+
+    Raises:
+        BulkError: no bundle does.
+    """
+    for folder in find_bundles(models):
+        bundle = load_bundle(folder)
+        if source in bundle.manifest.sources and target in bundle.manifest.targets:
+            return bundle.between(source, target)
+    raise BulkError(f"no bundle in {models} translates from {source} to {target}")
+
+
+@contextmanager
+def open_translator(bundle: Bundle, name: str, patterns: Sequence[str] = ()) -> Iterator[Translator]:
+    """A translator with an engine on one thread, until the block ends.
+
+    Several such engines use several CPUs better than one engine with several threads.
+
+    Args:
+        bundle: that translates.
+        name: of the engine.
+        patterns: of placeholders, in addition to the built-in ones.
+
+    Raises:
+        ConfigurationError: a pattern cannot be used.
+    """
+    finder = PlaceholderFinder(patterns)
+    with run_engine(bundle, OnnxGraphs(bundle, provider="auto", threads=1), _LIMITS, name) as engine:
+        yield Translator(bundle, engine, finder)
+
+
+@contextmanager
+def show_progress(total: int, done: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar with lines a second and the time left, on a terminal or not.
+
+    Args:
+        total: lines.
+        done: how many of them an earlier run wrote.
+
+    Yields:
+        A function to call with each further number of lines.
+    """
+    with tqdm(total=total, initial=done, unit=" lines", unit_scale=False, smoothing=0.05, mininterval=0.5) as bar:
+        yield lambda count: (bar.update(count), None)[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Lines on their way through an engine."""
+    """Lines that an engine is decoding."""
 
     translator: Translator
     texts: Sequence[str | None]
@@ -26,11 +84,12 @@ class Chunk:
 
     @classmethod
     def begin(cls, translator: Translator, texts: Sequence[str | None], options: TranslationOptions) -> "Chunk":
+        """Submit lines to the engine of a translator."""
         plan = translator.prepare([text or "" for text in texts], options)
         return cls(translator, texts, plan, translator.submit(plan, priority=Priority.BULK))
 
     def translated(self) -> list[str | None]:
-        """Waits until it is. What was None stays so."""
+        """The translations, once they are there; None stays None."""
         self.pending.done.result()
         found = self.translator.finish(self.plan, self.pending)
         return [None if text is None else one.text for text, one in zip(self.texts, found, strict=True)]
@@ -42,35 +101,42 @@ def translate_lines(
     sink: Sink,
     options: TranslationOptions,
     chunk_lines: int,
-    wrote: Callable[[int], None] = lambda _: None,
+    report: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Each line as one text, in order; at no time more than a few chunks are held.
+    """Translate each line as one text and write them in order. At no time are more than a few chunks in memory.
 
-    :param translators: of the same model, each with an engine of its own that runs.
-    :param wrote: told how many more lines are on disk.
-    :raises EngineError: a step failed; what is written stays.
+    Args:
+        translators: of the same model, each with a running engine of its own.
+        lines: to translate.
+        sink: of the translations.
+        options: for all lines.
+        chunk_lines: how many lines to write together.
+        report: is called with each further number of lines on disk.
+
+    Raises:
+        EngineError: a step failed; what is written stays.
     """
     ahead: deque[Chunk] = deque()
     try:
-        for translator, texts in zip(cycle(translators), chunks(lines, chunk_lines), strict=False):
+        for translator, texts in zip(cycle(translators), split_chunks(lines, chunk_lines), strict=False):
             ahead.append(Chunk.begin(translator, texts, options))
             if len(ahead) >= _CHUNKS_AHEAD * len(translators):
-                _write(ahead.popleft(), sink, wrote)
+                _write(ahead.popleft(), sink, report)
         while ahead:
-            _write(ahead.popleft(), sink, wrote)
+            _write(ahead.popleft(), sink, report)
     finally:
         for chunk in ahead:
             chunk.pending.cancel()
 
 
-def chunks(lines: Iterable[str | None], size: int) -> Iterator[list[str | None]]:
-    """So many lines at a time; the last one may have fewer."""
+def split_chunks(lines: Iterable[str | None], size: int) -> Iterator[list[str | None]]:
+    """``size`` lines at a time; the last chunk may have fewer."""
     iterator = iter(lines)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
-def _write(chunk: Chunk, sink: Sink, wrote: Callable[[int], None]) -> None:
+def _write(chunk: Chunk, sink: Sink, report: Callable[[int], None]) -> None:
     texts = chunk.translated()
     sink.write(texts)
-    wrote(len(texts))
+    report(len(texts))

@@ -1,4 +1,4 @@
-"""``manifest.json``: everything that serving must know of a bundle, as a frozen model that refuses unknown keys."""
+"""``manifest.json``: everything that serving needs to know of a bundle, as a frozen model that refuses unknown keys."""
 
 import json
 import re
@@ -20,9 +20,10 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 def check_file_name(name: str) -> str:
-    """A file of a bundle lies directly in its folder: letters, digits, ``. _ -``, not beginning with a dot.
+    """Check the name of a bundle's file, which lies directly in the folder: letters, digits, ``. _ -``, no leading dot.
 
-    :raises ValueError: any other name, above all one with a separator or ``..``.
+    Raises:
+        ValueError: any other name, above all one with a separator or ``..``.
     """
     if not _PLAIN_NAME.fullmatch(name) or ".." in name or len(name) > 100:
         raise ValueError(f"{name!r} is not a plain file name")
@@ -37,6 +38,8 @@ EncoderRows = Literal["any", "one"]
 
 
 class TokenizerEntry(BaseModel):
+    """The tokenizer's file, its size and its special ids."""
+
     model_config = STRICT
 
     kind: Literal["sentencepiece", "characters", "words"]
@@ -74,6 +77,8 @@ class LengthRatio(BaseModel):
 
 
 class SearchDefaults(BaseModel):
+    """The search where a request asks for none."""
+
     model_config = STRICT
 
     beam_size: Count
@@ -81,7 +86,7 @@ class SearchDefaults(BaseModel):
 
 
 class Producer(BaseModel):
-    """What made the bundle. A key is null where the thing was not used or is not known."""
+    """The versions that made the bundle. A key is null where it was not used, or where the version is unknown."""
 
     model_config = STRICT
 
@@ -97,6 +102,8 @@ class Producer(BaseModel):
 
 
 class TrainingData(BaseModel):
+    """A corpus that the model learnt from, or the origin of a converted model."""
+
     model_config = STRICT
 
     name: Text
@@ -107,9 +114,11 @@ class TrainingData(BaseModel):
 
 
 class LengthScore(BaseModel):
-    """The score of the segments whose source has ``from_words`` to ``to_words`` words (None: no upper end).
+    """The score of the segments whose source has ``from_words`` to ``to_words`` words.
 
-    ``interval`` as in ``Quality``.
+    Attributes:
+        to_words: None for no upper end.
+        interval: as in ``Quality``.
     """
 
     model_config = STRICT
@@ -122,10 +131,12 @@ class LengthScore(BaseModel):
 
 
 class Quality(BaseModel):
-    """One measured score of the exported bundle; ``signature`` is the metric's own, so that it can be repeated.
+    """One measured score of the exported bundle.
 
-    With 95 % confidence the score lies within ``interval`` of ``score``, by drawing the segments again (Koehn 2004,
-    "Statistical significance tests for machine translation evaluation"); None where that was not measured.
+    Attributes:
+        interval: half the width of the 95 % confidence interval, by bootstrap resampling of the segments (Koehn 2004,
+            "Statistical significance tests for machine translation evaluation"); None where it was not measured.
+        signature: the metric's own, so that the measurement can be repeated.
     """
 
     model_config = STRICT
@@ -141,6 +152,8 @@ class Quality(BaseModel):
 
 
 class FileEntry(BaseModel):
+    """Checksum and size of a file."""
+
     model_config = STRICT
 
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -148,15 +161,16 @@ class FileEntry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """A bundle's manifest. ``files`` is empty until the bundle is saved: ``save_bundle`` fills it in.
+    """A bundle's manifest.
 
-    ``source_tags``: for a model with several targets, the token that stands before a source and asks for a language
-    (Johnson et al. 2017, arXiv:1611.04558), by language; ``target`` is then the main one. Empty for all other models.
-
-    ``other_sources``: languages that it reads beside ``source``, the main one.
-
-    ``encoder_rows``: ``one`` where the encoder takes the scales of its integers from all that it is given, so that it
-    must be given one row a call, without padding; ``any`` where no row depends on the others.
+    Attributes:
+        other_sources: languages that it reads in addition to ``source``, the main one.
+        source_tags: for a model with several targets, the token that precedes a source and requests a language
+            (Johnson et al. 2017, arXiv:1611.04558), by language; ``target`` is then the main one. Empty for all other
+            models.
+        encoder_rows: ``one`` where the encoder computes the scales of its integers from its whole input, so that it
+            must get one row a call, without padding; ``any`` where no row depends on the others.
+        files: empty until ``save_bundle`` fills it in.
     """
 
     model_config = STRICT
@@ -219,6 +233,7 @@ class Manifest(BaseModel):
 
     @property
     def required_files(self) -> frozenset[str]:
+        """The files that every bundle has, by name."""
         return frozenset((ENCODER_FILE, DECODER_STEP_FILE, self.tokenizer.file))
 
     def to_bytes(self) -> bytes:
@@ -227,9 +242,14 @@ class Manifest(BaseModel):
 
 
 def parse_manifest(content: bytes, path: Path) -> Manifest:
-    """Read the content of a manifest; ``path`` is only for the messages.
+    """Read the content of a manifest.
 
-    :raises BundleFormatError: no JSON, another format version, an unknown key, a bad value.
+    Args:
+        content: of the file.
+        path: of the file, for the messages.
+
+    Raises:
+        BundleFormatError: no JSON, another format version, an unknown key, a bad value.
     """
     try:
         document = json.loads(content)
@@ -237,7 +257,7 @@ def parse_manifest(content: bytes, path: Path) -> Manifest:
         raise BundleFormatError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(document, dict):
         raise BundleFormatError(f"{path}: holds a JSON {type(document).__name__}, expected an object")
-    # The version is looked at first: a newer format may well have keys that this one does not know.
+    # The version is checked first: a newer format may have keys that are unknown here.
     version = document.get("format_version")
     if type(version) is not int or version != FORMAT_VERSION:
         raise BundleFormatError(f"{path}: format_version is {version!r}, this release reads {FORMAT_VERSION}")
@@ -248,7 +268,7 @@ def parse_manifest(content: bytes, path: Path) -> Manifest:
 
 
 def describe(error: ValidationError) -> str:
-    """Every fault on one line: where it lies, what is wrong, and the value found (shortened)."""
+    """Every fault on one line: its path, what is wrong, and the value found (shortened)."""
     faults = []
     for fault in error.errors(include_url=False, include_context=False):
         where = ".".join(str(step) for step in fault["loc"]) or "manifest"

@@ -1,21 +1,25 @@
-"""Checks of graph and tokenizer files before onnxruntime and SentencePiece open them, with protobuf's own parser.
+"""Checks of a bundle's files before anything opens them.
 
-A graph may keep nothing outside its file and have only operators that exports use; a SentencePiece model may have only
-UTF-8 pieces and the published rules for characters. onnxruntime and SentencePiece parse with protobuf too, so a reader
-of our own could see another file than they do; this one cannot. protobuf bounds the depth of nested messages.
+A file lies in the bundle's folder and has the size and checksum that the manifest states. Graph and tokenizer files are
+parsed with protobuf, before onnxruntime and SentencePiece open them: a graph may keep nothing outside its file and have
+only operators that exports use; a SentencePiece model may have only UTF-8 pieces and the published rules for
+characters. onnxruntime and SentencePiece parse with protobuf too, so a reader of our own could see another file than
+they do; this one cannot. protobuf bounds the depth of nested messages.
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 from sentencepiece import sentencepiece_model_pb2
 
-from app.errors import BundleFormatError, BundleGraphError
+from app.bundle.manifest import FileEntry
+from app.errors import BundleFileError, BundleFormatError, BundleGraphError
 
 # What exports use beside ONNX's own operators: see training/export/quantize.py and row_encoder.py.
 _MICROSOFT: Final = frozenset(("DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"))
@@ -64,6 +68,37 @@ _TABLES: Final = {
     "nmt_nfkc": "1e2c7b43d3ee9755ceaa2ac335e253d8703604e0249ee1e81156c92b46423844",
     "nmt_nfkc_cf": "2c03512e62f9ed965ec90d85314211b63b5b8aa0395311ea2147eec9ff738907",
 }
+
+
+def locate_file(folder: Path, name: str) -> Path:
+    """The path of a file of a bundle.
+
+    Raises:
+        BundleFileError: the file is missing, is no plain file, or is a link out of the folder.
+    """
+    path = folder / name
+    if not path.exists():
+        raise BundleFileError(f"{path}: missing")
+    if path.resolve().parent != folder.resolve():
+        raise BundleFileError(f"{path}: leads outside the bundle, to {path.resolve()}")
+    if not path.is_file():
+        raise BundleFileError(f"{path}: is not a plain file")
+    return path
+
+
+def check_file(path: Path, entry: FileEntry) -> None:
+    """Compare a file with its entry in the manifest.
+
+    Raises:
+        BundleFileError: size or checksum differ.
+    """
+    size = path.stat().st_size
+    if size != entry.bytes:
+        raise BundleFileError(f"{path}: has {size} bytes, the manifest says {entry.bytes}")
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != entry.sha256:
+        raise BundleFileError(f"{path}: its sha256 is {digest}, the manifest says {entry.sha256}")
 
 
 def check_graph_file(content: bytes, name: str) -> None:

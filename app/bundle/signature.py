@@ -42,7 +42,7 @@ class TensorSpec(BaseModel):
 
 
 class GraphSignature(BaseModel):
-    """The inputs and outputs of one graph; their order says nothing."""
+    """The inputs and outputs of one graph, in any order."""
 
     model_config = STRICT
 
@@ -61,7 +61,9 @@ class GraphSignature(BaseModel):
 class StateSpec(BaseModel):
     """How a decoder state moves.
 
-    ``hypothesis``: every hypothesis has its own, a beam reorders it. ``source``: all hypotheses of a sequence share it.
+    Attributes:
+        moves: ``hypothesis`` if every hypothesis has its own, which a beam reorders; ``source`` if all hypotheses of a
+            sequence share it.
     """
 
     model_config = STRICT
@@ -93,6 +95,7 @@ class Signature(BaseModel):
 
     @property
     def state_names(self) -> tuple[str, ...]:
+        """All states, in the manifest's order."""
         return tuple(state.name for state in self.states)
 
     @property
@@ -187,16 +190,17 @@ class FoundGraph(BaseModel):
 
 
 def check_signature(expected: GraphSignature, found: FoundGraph, vocabulary_size: int, file: str) -> None:
-    """Compare what the manifest promises with what a graph file declares.
+    """Compare what the manifest states with what a graph file declares.
 
-    A fixed axis must have that very size, a named axis must be open; names of open axes are the converter's own and
+    A fixed axis must have the same size, a named axis must be open. The names of open axes are the converter's own and
     are not compared.
 
-    :raises BundleSignatureError: names the file, the tensor and both values.
+    Raises:
+        BundleSignatureError: names the file, the tensor and both values.
     """
     _compare(file, "input", expected.inputs, found.inputs)
     _compare(file, "output", expected.outputs, found.outputs)
-    # The scores are the best k alone, so no axis shows the vocabulary: the export writes it into the file's metadata.
+    # The scores are those of the best k alone, so no axis has the vocabulary's size: the export writes it as metadata.
     if found.vocabulary_size != vocabulary_size:
         raise BundleSignatureError(
             f"{file}: its metadata says {VOCABULARY_METADATA_KEY} = {found.vocabulary_size}, "

@@ -1,4 +1,4 @@
-"""A bundle's folder on disk: load it with every check that needs no graph runtime, save it whole or not at all.
+"""A bundle's folder on disk: loading it with every check that needs no graph runtime, and saving it atomically.
 
 A bundle has one writer at a time and any number of readers. Beside ``models/en-fr`` a writer uses two names that
 readers skip: ``models/.en-fr.new-*`` while it writes, and ``models/.en-fr.old`` while it replaces.
@@ -27,8 +27,10 @@ from app.bundle.manifest import (
     check_file_name,
     parse_manifest,
 )
+from app.bundle.safety import check_file, locate_file
 from app.bundle.tokenizers import TaggedTokenizer, Tokenizer, load_tokenizer
 from app.errors import BundleFileError, BundleFormatError
+from app.settings import MAX_BUNDLE_FILE_BYTES
 
 _LOG: Final = logging.getLogger(__name__)
 _AT_FDCWD: Final = -100
@@ -36,8 +38,7 @@ _RENAME_EXCHANGE: Final = 2
 
 MAX_MANIFEST_BYTES: Final = 1024 * 1024
 MAX_FILES: Final = 64
-# Of a file of a bundle, where nobody says otherwise; the shipped ones have 6 MB at most.
-MAX_FILE_BYTES: Final = 512 * 1024 * 1024
+# The default limit of a bundle's file; the shipped ones have 6 MB at most.
 
 Contents = Mapping[str, bytes | Path]
 Verify = Callable[[Path], None]
@@ -45,10 +46,11 @@ Verify = Callable[[Path], None]
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A loaded bundle: its files are there, unchanged, and fit one another. The graphs are not opened yet.
+    """A loaded bundle: its files exist, are unchanged, and fit one another. The graphs are not opened yet.
 
-    ``version`` is the sha256 of its ``manifest.json``, which holds those of all other files: bundles of one version are
-    the same to the last byte.
+    Attributes:
+        version: the sha256 of its ``manifest.json``, which holds those of all other files: bundles of one version are
+            equal to the last byte.
     """
 
     folder: Path
@@ -57,10 +59,14 @@ class Bundle:
     version: str
 
     def between(self, source: str | None = None, target: str | None = None) -> "Bundle":
-        """The same bundle for one of its pairs of languages: its source is read as that language, and tagged for the
-        target; None for its main ones.
+        """The same bundle for one of its pairs of languages, whose tag its tokenizer writes.
 
-        :raises BundleFormatError: it has no such source or target.
+        Args:
+            source: a source; None for the main one.
+            target: a target; None for the main one.
+
+        Raises:
+            BundleFormatError: it has no such source or target.
         """
         manifest = self.manifest
         if source not in (None, *manifest.sources):
@@ -74,32 +80,38 @@ class Bundle:
 
     @property
     def encoder_path(self) -> Path:
+        """The file of the encoder."""
         return self.folder / ENCODER_FILE
 
     @property
     def decoder_step_path(self) -> Path:
+        """The file of the decoder step."""
         return self.folder / DECODER_STEP_FILE
 
 
-def load_bundle(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> Bundle:
+def load_bundle(folder: Path, max_file_bytes: int = MAX_BUNDLE_FILE_BYTES) -> Bundle:
     """Read and check a bundle.
 
-    :param max_file_bytes: of each file but the manifest, which has a limit of its own.
-    :raises BundleFormatError: the manifest or the tokenizer cannot be used.
-    :raises BundleFileError: a file is missing, unexpected, changed, too large, or outside the folder; or there are too
-        many.
+    Args:
+        folder: of the bundle.
+        max_file_bytes: of each file but the manifest, which has a limit of its own.
+
+    Raises:
+        BundleFormatError: the manifest or the tokenizer cannot be used.
+        BundleFileError: a file is missing, unexpected, changed, too large, or outside the folder; or there are too
+            many.
     """
     recover(folder)
     if not folder.is_dir():
         raise BundleFileError(f"{folder}: no such folder")
-    path = _inside(folder, MANIFEST_FILE)
+    path = locate_file(folder, MANIFEST_FILE)
     content = _content_of_manifest(path)
     manifest = parse_manifest(content, path)
     if not manifest.files:
         raise BundleFormatError(f"{path}: files is empty, so nothing can be checked")
     if len(manifest.files) > MAX_FILES:
         raise BundleFileError(f"{path}: lists {len(manifest.files)} files, at most {MAX_FILES} are allowed")
-    # One more than are allowed is enough to know.
+    # Listing one file more than are allowed is enough.
     present = {entry.name for entry in islice(folder.iterdir(), MAX_FILES + 2)} - {MANIFEST_FILE}
     unexpected = sorted(present - manifest.files.keys())
     if unexpected:
@@ -107,7 +119,7 @@ def load_bundle(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> Bundle:
     for name, entry in manifest.files.items():
         if entry.bytes > max_file_bytes:
             raise BundleFileError(f"{folder / name}: has {entry.bytes} bytes, the limit is {max_file_bytes}")
-        _check_file(_inside(folder, name), entry)
+        check_file(locate_file(folder, name), entry)
     tokenizer = _tokenizer(folder, manifest)
     if tokenizer.vocabulary_size != manifest.tokenizer.vocabulary_size:
         raise BundleFormatError(
@@ -118,18 +130,19 @@ def load_bundle(folder: Path, max_file_bytes: int = MAX_FILE_BYTES) -> Bundle:
 
 
 def _tokenizer(folder: Path, manifest: Manifest) -> Tokenizer:
-    """The bundle's tokenizer; where the model has several targets, it asks for the manifest's."""
+    """The bundle's tokenizer; where the model has several targets, it tags sources for the manifest's target."""
     tokenizer = load_tokenizer(folder / manifest.tokenizer.file, manifest.tokenizer.kind)
     tag_id = manifest.source_tags.get(manifest.target)
     return tokenizer if tag_id is None else TaggedTokenizer(tokenizer, tag_id)
 
 
 def check_unchanged(bundle: Bundle) -> None:
-    """After all of a bundle was read: what was read is of one version. A writer replaces a bundle as a whole.
+    """Check, after all of a bundle was read, that all was of one version: a writer replaces a bundle as a whole.
 
-    :raises BundleFileError: it was replaced meanwhile.
+    Raises:
+        BundleFileError: it was replaced meanwhile.
     """
-    content = _content_of_manifest(_inside(bundle.folder, MANIFEST_FILE))
+    content = _content_of_manifest(locate_file(bundle.folder, MANIFEST_FILE))
     if hashlib.sha256(content).hexdigest() != bundle.version:
         raise BundleFileError(f"{bundle.folder}: was replaced while it was being read")
 
@@ -144,19 +157,24 @@ def find_bundles(models: Path) -> list[Path]:
 
 
 def save_bundle(folder: Path, manifest: Manifest, contents: Contents, verify: Verify) -> Manifest:
-    """Write a whole bundle, or leave what was there untouched.
+    """Write a whole bundle, or leave what was there unchanged.
 
-    The files go to a folder beside it, are flushed to disk, loaded again and shown to ``verify`` (open the graphs
-    there, translate something; raise to refuse), and only then take the place of ``folder`` in one rename.
+    The files are written to a folder beside it, flushed to disk, loaded again and passed to ``verify``. Only then does
+    one rename replace ``folder``.
 
-    :param manifest: its ``files`` are ignored and computed here.
-    :param contents: by file name, the bytes or a file to copy; everything but ``manifest.json``.
-    :returns: the manifest as written.
+    Args:
+        folder: of the bundle.
+        manifest: its ``files`` are ignored and computed here.
+        contents: by file name, the bytes or a file to copy; everything but ``manifest.json``.
+        verify: is called with the new folder (to open the graphs and translate a text); an exception refuses it.
+
+    Returns:
+        The manifest as written.
     """
     folder = folder.resolve()  # behind a link, it is the folder that is replaced, not the link
     recover(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # What a killed writer left. The new bundle is already in place, where there still is one put aside.
+    # Remains of a killed writer. Where an old bundle is still aside, the new one has already replaced it.
     for stale in (*folder.parent.glob(f".{folder.name}.new-*"), _aside(folder)):
         shutil.rmtree(stale, ignore_errors=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
@@ -177,39 +195,27 @@ def save_bundle(folder: Path, manifest: Manifest, contents: Contents, verify: Ve
 def update_bundle(folder: Path, manifest: Manifest, contents: Contents, verify: Verify) -> Manifest:
     """Save an existing bundle again with another manifest (say, with quality) and with files added or replaced.
 
-    As atomic as ``save_bundle``, whose parameters these are; files of the bundle that ``contents`` does not name stay.
+    Parameters and guarantees are those of ``save_bundle``; files that ``contents`` does not name stay.
     """
     kept = load_bundle(folder).manifest.files
     return save_bundle(folder, manifest, {**{name: folder / name for name in kept}, **contents}, verify)
 
 
 def recover(folder: Path) -> None:
-    """Finish what a writer killed in the middle of replacing left undone (only where folders cannot be exchanged)."""
+    """Restore the old bundle if a writer was killed between its two renames (where folders cannot be exchanged)."""
     old = _aside(folder)
     if not old.is_dir():
         return
     if folder.exists():
-        # Both are whole: the new one was already in place. The old one is only rubbish, and a reader may not delete it.
+        # Both are complete, and the old one is obsolete; only a writer may delete it.
         return
     try:
         old.rename(folder)
     except FileNotFoundError:
-        return  # another reader was faster
+        return  # another reader did it first
     except OSError as error:
         raise BundleFileError(f"{folder}: was being replaced; rename {old} to it by hand ({error})") from error
     _LOG.warning("%s: a writer was stopped while it replaced this bundle; the old one is back in place", folder)
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """The path of a file of the bundle, refused when it is missing, no plain file, or a link out of the folder."""
-    path = folder / name
-    if not path.exists():
-        raise BundleFileError(f"{path}: missing")
-    if path.resolve().parent != folder.resolve():
-        raise BundleFileError(f"{path}: leads outside the bundle, to {path.resolve()}")
-    if not path.is_file():
-        raise BundleFileError(f"{path}: is not a plain file")
-    return path
 
 
 def _content_of_manifest(path: Path) -> bytes:
@@ -218,16 +224,6 @@ def _content_of_manifest(path: Path) -> bytes:
     if len(content) > MAX_MANIFEST_BYTES:
         raise BundleFileError(f"{path}: has {path.stat().st_size} bytes, the limit is {MAX_MANIFEST_BYTES}")
     return content
-
-
-def _check_file(path: Path, entry: FileEntry) -> None:
-    size = path.stat().st_size
-    if size != entry.bytes:
-        raise BundleFileError(f"{path}: has {size} bytes, the manifest says {entry.bytes}")
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != entry.sha256:
-        raise BundleFileError(f"{path}: its sha256 is {digest}, the manifest says {entry.sha256}")
 
 
 def _write(folder: Path, name: str, content: bytes | Path) -> FileEntry:
@@ -249,11 +245,11 @@ def _write(folder: Path, name: str, content: bytes | Path) -> FileEntry:
 
 
 def _replace(folder: Path, fresh: Path) -> None:
-    """Put ``fresh`` in the place of ``folder``; afterwards ``fresh`` may hold the old bundle, to be removed."""
+    """Replace ``folder`` by ``fresh``; afterwards ``fresh`` may hold the old bundle, to be removed."""
     if not folder.exists():
         fresh.rename(folder)
     elif not _exchange(folder, fresh):
-        # Two renames, so for a moment there is no bundle; ``recover`` puts the old one back if killed in between.
+        # Two renames, so for a moment there is no bundle; ``recover`` restores the old one after a kill in between.
         old = _aside(folder)
         folder.rename(old)
         try:
@@ -266,7 +262,7 @@ def _replace(folder: Path, fresh: Path) -> None:
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Swap two folders in one step of the file system; False where the system or the file system cannot."""
+    """Swap two folders atomically; False where the operating system or the file system cannot."""
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -286,7 +282,7 @@ def _aside(folder: Path) -> Path:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Flush the names in a folder to disk: after a power cut a renamed file is otherwise not surely there."""
+    """Flush the names in a folder to disk: a rename may otherwise be lost in a power cut."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

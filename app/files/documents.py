@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Final, ParamSpec, TypeVar
 
-from starlette.concurrency import run_in_threadpool
+from anyio.to_thread import run_sync
 
-from app.access.quota import CharacterQuota
-from app.api.errors import SENTENCE_FOR_500, sentence_of
-from app.errors import EngineOverloaded, PasserelleError, QuotaExceeded
+from app.access.admission import CharacterQuota
+from app.errors import (
+    INTERNAL_ERROR_SENTENCE,
+    EngineOverloaded,
+    PasserelleError,
+    QuotaExceeded,
+    sentence_for_caller,
+)
 from app.files.document_store import SIGN_SECONDS, Entry, Ledger, Order
 from app.files.queue import FileDesk, FileJob
 from app.files.result_store import Shelf
@@ -51,14 +56,14 @@ class Documents:
         """
         with ExitStack() as stack:
             stack.enter_context(self._desk.place())
-            await run_in_threadpool(self._shelf.check_room, len(job.content))
-            document_id, key = await run_in_threadpool(self._ledger.add, _order(job))
+            await run_sync(self._shelf.check_room, len(job.content))
+            document_id, key = await run_sync(self._ledger.add, _order(job))
             self._start(document_id, job, stack.pop_all())
             return document_id, key
 
     async def find(self, document_id: str, key: str) -> Entry | None:
         """None where there is none with this key."""
-        entry = await run_in_threadpool(self._ledger.find, document_id, key)
+        entry = await run_sync(self._ledger.find, document_id, key)
         job = self._jobs.get(document_id)
         if entry is None or job is None or entry.status in ("done", "error") or job.began is None:
             return entry
@@ -66,13 +71,13 @@ class Documents:
 
     async def take(self, entry: Entry, shelf_key: str) -> bytes | None:
         """Its translation, once; the document is not known any more."""
-        content = await run_in_threadpool(self._shelf.take, shelf_key, entry.name)
-        await run_in_threadpool(self._ledger.forget, entry.document_id)
+        content = await run_sync(self._shelf.take, shelf_key, entry.name)
+        await run_sync(self._ledger.forget, entry.document_id)
         return content
 
     async def expire(self) -> None:
         """Forget those that ended long ago."""
-        await run_in_threadpool(self._ledger.expire)
+        await run_sync(self._ledger.expire)
 
     async def watch(self) -> None:
         """Until it is cancelled: give signs of life, and look for documents that others left behind."""
@@ -80,7 +85,7 @@ class Documents:
             try:
                 for document_id, job in list(self._jobs.items()):
                     began = job.began is not None
-                    await run_in_threadpool(self._ledger.sign, document_id, began, job.seconds_remaining)
+                    await run_sync(self._ledger.sign, document_id, began, job.seconds_remaining)
                 while self._is_shared and await self._take_over():
                     pass
             except Exception:  # such as a disk that is full for a moment
@@ -99,7 +104,7 @@ class Documents:
                 stack.enter_context(self._desk.place())
             except EngineOverloaded:
                 return False
-            found = await run_in_threadpool(self._ledger.take_over, SENTENCE_FOR_500)
+            found = await run_sync(self._ledger.take_over, INTERNAL_ERROR_SENTENCE)
             if found is None:
                 return False
             document_id, order = found
@@ -118,7 +123,7 @@ class Documents:
             try:
                 error = await self._attempt(document_id, job)
                 if error:
-                    await run_in_threadpool(self._ledger.failed, document_id, error)
+                    await run_sync(self._ledger.failed, document_id, error)
             except asyncio.CancelledError:
                 await _whatever_comes(self._ledger.release, document_id)
                 raise
@@ -132,17 +137,17 @@ class Documents:
         """:returns: why it failed; empty if it is done."""
         try:
             content = await self._desk.translate(job)
-            shelf_key = await run_in_threadpool(self._shelf.put, content, job.name)
-            if not await run_in_threadpool(self._ledger.done, document_id, shelf_key, job.characters):
-                await run_in_threadpool(self._shelf.take, shelf_key, job.name)  # another process was faster
+            shelf_key = await run_sync(self._shelf.put, content, job.name)
+            if not await run_sync(self._ledger.done, document_id, shelf_key, job.characters):
+                await run_sync(self._shelf.take, shelf_key, job.name)  # another process was faster
             return ""
         except QuotaExceeded:
             return QUOTA_SPENT
         except PasserelleError as error:
-            return sentence_of(error)
+            return sentence_for_caller(error)
         except Exception:
             _LOG.exception("a document could not be translated")
-            return SENTENCE_FOR_500
+            return INTERNAL_ERROR_SENTENCE
 
     def _job(self, order: Order) -> FileJob:
         quotas = tuple(quota for quota in self._quotas() if quota.name in order.quotas)

@@ -9,14 +9,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final, ParamSpec, TypeVar
 
-from app.access.quota import CharacterQuota
+from app.access.admission import CharacterQuota
 from app.errors import DeadlineExceeded, EngineOverloaded
 from app.files.batches import PassageTranslator
 from app.files.document import Document
 from app.files.formats.registry import read_document
-from app.serving.detection import detect_among
-from app.serving.in_flight import Presence
+from app.serving.container import detect_languages
 from app.serving.registry import Registry
+from app.serving.reload import InFlight
 from app.settings import Settings
 from app.text.glossary_terms import Terms
 from app.text.languages import LanguageDetector
@@ -61,9 +61,9 @@ class FileJob:
 class FileDesk:
     """Belongs to the event loop's thread."""
 
-    def __init__(self, settings: Settings, registry: Registry, detector: LanguageDetector, presence: Presence) -> None:
+    def __init__(self, settings: Settings, registry: Registry, detector: LanguageDetector, in_flight: InFlight) -> None:
         self._settings = settings
-        self._presence = presence
+        self._in_flight = in_flight
         self._registry = registry
         self._detector = detector
         self._count = 0
@@ -101,7 +101,7 @@ class FileDesk:
         """
         try:
             async with self._turns:
-                with self._presence.here():  # also where no request waits for it
+                with self._in_flight.track():  # also where no request waits for it
                     return await self._translated(job)
         finally:
             job.cancelled.set()  # nobody waits for its thread any more, if it is still there
@@ -121,7 +121,7 @@ class FileDesk:
         """The passages, translated; as they are where they are in the target language already."""
         source = job.source
         if source is None and document.passages:
-            detections = await detect_among(self._registry, self._detector, [_sample(document)], job.target)
+            detections = await detect_languages(self._registry, self._detector, [_sample(document)], job.target)
             source = detections[0].language
         if source is None or source == job.target:
             return [passage.text for passage in document.passages]

@@ -1,8 +1,8 @@
-"""Finished translations of segments, kept for whoever asks the same again: so many bytes, the least recently used go.
+"""A cache of finished segments, bounded in bytes; it evicts the least recently used.
 
-What is kept is what the engine answered to token ids and search options, not what a request was answered: format, tags,
-placeholders, glossary, alternatives and alignment all end in those two, so that nothing of a request can be forgotten
-in a key; a sentence is found whatever text it stands in; and all dialects, files and editors share what is kept.
+It holds the engine's answers to token ids and search options, not the answers to requests. Format, tags, placeholders,
+glossary, alternatives and alignment all end in those two, so a key cannot omit a part of a request; a sentence is found
+whichever text contains it; and all dialects, files and editors share the entries.
 """
 
 import pickle
@@ -16,7 +16,7 @@ from cachetools import LRUCache
 
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions
 
-# Of one entry beside its value: the key, the objects' heads, and its places in three tables. Measured: 260 to 340.
+# Of one entry beside its value: the key, the object headers, and its entries in three tables. Measured: 260 to 340.
 _ENTRY_BYTES: Final = 400
 _CUT: Final = (FinishReason.DEADLINE, FinishReason.CANCELLED)
 
@@ -24,9 +24,12 @@ Key = bytes
 
 
 def key_of(version: str, source_ids: Sequence[int], options: SearchOptions) -> Key | None:
-    """What was asked of which bundle; None where the answer is not the same each time, or depends on a function.
+    """The key of a segment; None where the answer differs each time, or depends on a function.
 
-    Every option is in it, those of the future too; and no text can be read out of it.
+    Args:
+        version: of the bundle.
+        source_ids: of the segment.
+        options: all of them are part of the key, also those added later; no text can be read out of it.
     """
     if options.temperature or options.allowed is not None:
         return None
@@ -34,14 +37,14 @@ def key_of(version: str, source_ids: Sequence[int], options: SearchOptions) -> K
 
 
 class Cache:
-    """Any thread may ask. Survives the bundles: their versions are in the keys."""
+    """Any thread may use it. It outlives the bundles, whose versions are part of the keys."""
 
     def __init__(self, max_bytes: int) -> None:
         self._kept: LRUCache[Key, bytes] = LRUCache(max_bytes, getsizeof=lambda value: len(value) + _ENTRY_BYTES)
         self._lock = Lock()
 
     def find(self, key: Key) -> list[Hypothesis] | None:
-        """As the engine answered, without its timing."""
+        """The engine's answer without its timing, or None."""
         with self._lock:
             value = self._kept.get(key)
         if value is None:
@@ -52,10 +55,10 @@ class Cache:
         ]
 
     def keep(self, key: Key, hypotheses: Sequence[Hypothesis]) -> None:
-        """Unless something of it was cut by a deadline, or it is too large."""
+        """Keep an answer, unless a part of it was cut by a deadline, or it is too large."""
         if not is_whole(hypotheses):
             return
-        # Plain tuples, and never read from anywhere but here.
+        # Plain tuples, which only this class unpickles.
         plain = [
             (one.token_ids, one.score, one.token_scores, one.finish_reason.value, one.alignment) for one in hypotheses
         ]
@@ -66,6 +69,7 @@ class Cache:
 
     @property
     def bytes(self) -> int:
+        """The size of all entries."""
         with self._lock:
             return int(self._kept.currsize)
 
@@ -75,10 +79,10 @@ class Cache:
 
 
 def is_whole(hypotheses: Sequence[Hypothesis]) -> bool:
-    """Nothing of it was cut by a deadline: whoever asks the same gets the same."""
+    """True if no deadline cut it, so that the same segment gets the same answer again."""
     return all(one.finish_reason not in _CUT for one in hypotheses)
 
 
-def without_timing(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
-    """For whoever did not have it decoded."""
+def drop_timing(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """The answer for a caller that shares it: the timing is that of another request."""
     return [replace(one, timing=None) for one in hypotheses]

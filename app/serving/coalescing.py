@@ -1,4 +1,4 @@
-"""An engine that is asked the same only once: what is finished comes from the cache, what is on its way is shared."""
+"""An engine that decodes the same segment only once: finished answers come from the cache, running ones are shared."""
 
 import threading
 import time
@@ -11,14 +11,14 @@ from functools import partial
 from app.engine.loop import Engine
 from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
 from app.errors import PasserelleError, RequestCancelled
-from app.serving.cache import Cache, Key, is_whole, key_of, without_timing
+from app.serving.cache import Cache, Key, drop_timing, is_whole, key_of
 
-Found = Future[list[Hypothesis]]
+Answer = Future[list[Hypothesis]]
 
 
 @dataclass(eq=False, slots=True)
 class _Caller:
-    """One who wants a segment; ``flight`` is the one waited for."""
+    """One submission of a segment; ``flight`` is the flight that it waits for."""
 
     key: Key | None
     source_ids: Sequence[int]
@@ -34,40 +34,46 @@ class _Caller:
 
 @dataclass(eq=False, slots=True)
 class _Flight:
-    """A segment in the engine, asked for as ``leader`` asked; all ``callers`` wait for it, each with a future.
+    """A segment in the engine, submitted with the options of ``leader``; all ``callers`` wait for it, by their futures.
 
-    At its end it lets go of all futures: what held itself would hold an engine that was replaced.
+    At its end it drops all futures: a flight that referred to itself would keep a replaced engine alive.
     """
 
     leader: _Caller
-    callers: dict[Found, _Caller] = field(default_factory=dict)
-    future: Found | None = None
+    callers: dict[Answer, _Caller] = field(default_factory=dict)
+    future: Answer | None = None
 
-    def takes(self, caller: _Caller) -> bool:
-        """Not one whose deadline comes before, nor one that should not wait behind bulk work."""
+    def accepts(self, caller: _Caller) -> bool:
+        """False for a caller whose deadline is earlier, and for one that should not wait behind bulk work."""
         mine, its = self.leader.deadline, caller.deadline
         in_time = its is None or (mine is not None and its >= mine)
         return in_time and not (self.leader.priority is Priority.BULK and caller.priority is Priority.INTERACTIVE)
 
-    def board(self, caller: _Caller, future: Found) -> None:
+    def join(self, caller: _Caller, future: Answer) -> None:
         caller.flight = self
         self.callers[future] = caller
 
-    def tell(self, settled: tuple[int, ...]) -> None:
+    def report(self, settled: tuple[int, ...]) -> None:
         for caller in tuple(self.callers.values()):
             if caller.listener is not None:
                 caller.listener(settled)
 
 
 class CachedEngine:
-    """As the engine, for those who submit. ``hits``, ``misses`` and ``waits`` count segments.
+    """Accepts what ``Engine.submit_many`` accepts, and coalesces equal segments.
 
-    Who waits for what somebody else asked for neither is cancelled nor fails with that one: then it is asked for anew,
-    for each who is left, as if there were no cache. Who listens to a flight whose leader does not hears only its end.
+    A caller that waits for another's segment is neither cancelled nor fails with that one: then its segment is
+    submitted anew, for each caller that is left, as if there were no cache. A listener on a flight whose leader has
+    none is not called before the end.
+
+    Attributes:
+        hits: segments found in the cache.
+        misses: segments submitted to the engine.
+        waits: segments that joined another caller's.
     """
 
     def __init__(self, engine: Engine, cache: Cache, version: str) -> None:
-        """:param version: of the bundle."""
+        """``version`` is the bundle's, and part of every key."""
         self._engine = engine
         self._cache = cache
         self._version = version
@@ -78,6 +84,7 @@ class CachedEngine:
         self.waits = 0
 
     def answer_late(self) -> None:
+        """As ``Engine.answer_late``."""
         self._engine.answer_late()
 
     def submit_many(
@@ -87,40 +94,44 @@ class CachedEngine:
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
         listeners: Sequence[Listener | None] | None = None,
-    ) -> list[Found]:
-        """As ``Engine.submit_many``. What is known or on its way needs no room in the queue."""
-        if len(sources) > self._engine.limits.max_request_sequences:  # is refused, also where all of it is known
+    ) -> list[Answer]:
+        """As ``Engine.submit_many``. Segments in the cache or in flight need no room in the queue."""
+        if len(sources) > self._engine.limits.max_request_sequences:  # refused, also if the cache holds all of it
             return self._engine.submit_many(sources, options, deadline, priority, listeners)
         chosen = options if options is not None else SearchOptions()
         each = [chosen] * len(sources) if isinstance(chosen, SearchOptions) else chosen
-        hears = listeners if listeners is not None else [None] * len(sources)
-        futures: list[Found] = []
-        unknown: list[tuple[_Caller, Found]] = []
-        for source_ids, search, listener in zip(sources, each, hears, strict=True):
+        each_listener = listeners if listeners is not None else [None] * len(sources)
+        futures: list[Answer] = []
+        missing: list[tuple[_Caller, Answer]] = []
+        for source_ids, search, listener in zip(sources, each, each_listener, strict=True):
             futures.append(Future())
             key = key_of(self._version, source_ids, search)
             found = self._cache.find(key) if key is not None else None
             if found is not None:
                 futures[-1].set_result(found)
             else:
-                unknown.append((_Caller(key, source_ids, search, deadline, priority, listener), futures[-1]))
-        begun = self._board(unknown)
+                missing.append((_Caller(key, source_ids, search, deadline, priority, listener), futures[-1]))
+        started = self._join_flights(missing)
         with self._lock:
-            self.hits += len(sources) - len(unknown)
-        for flight, ahead in begun:
-            ahead.add_done_callback(partial(self._land, flight))
-        for caller, future in unknown:
+            self.hits += len(sources) - len(missing)
+        for flight, ahead in started:
+            ahead.add_done_callback(partial(self._finish, flight))
+        for caller, future in missing:
             future.add_done_callback(partial(self._leave, caller))
         return futures
 
-    def _board(self, callers: list[tuple[_Caller, Found]]) -> list[tuple[_Flight, Found]]:
-        """All on their way, or none. Returns the flights that are new."""
+    def _join_flights(self, callers: list[tuple[_Caller, Answer]]) -> list[tuple[_Flight, Answer]]:
+        """Let all callers join a flight, or none.
+
+        Returns:
+            The flights that are new, with the engine's futures.
+        """
         with self._lock:
-            joining: list[tuple[_Flight, _Caller, Found]] = []
-            leading: list[tuple[_Caller, Found]] = []
+            joining: list[tuple[_Flight, _Caller, Answer]] = []
+            leading: list[tuple[_Caller, Answer]] = []
             for caller, future in callers:
                 flight = self._flights.get(caller.key) if caller.key is not None else None
-                if flight is not None and flight.takes(caller):
+                if flight is not None and flight.accepts(caller):
                     joining.append((flight, caller, future))
                 else:
                     leading.append((caller, future))
@@ -128,16 +139,16 @@ class CachedEngine:
             aheads = self._submit(flights)  # may be refused; until here nothing has changed
             for flight, (caller, future), ahead in zip(flights, leading, aheads, strict=True):
                 flight.future = ahead
-                flight.board(caller, future)
+                flight.join(caller, future)
                 if caller.key is not None:
                     self._flights.setdefault(caller.key, flight)
                     self.misses += 1
             for flight, caller, future in joining:
-                flight.board(caller, future)
+                flight.join(caller, future)
             self.waits += len(joining)
             return list(zip(flights, aheads, strict=True))
 
-    def _submit(self, flights: list[_Flight]) -> list[Found]:
+    def _submit(self, flights: list[_Flight]) -> list[Answer]:
         if not flights:
             return []
         leaders = [flight.leader for flight in flights]
@@ -146,11 +157,11 @@ class CachedEngine:
             [leader.options for leader in leaders],
             leaders[0].deadline,
             leaders[0].priority,
-            [flight.tell if flight.leader.listener is not None else None for flight in flights],
+            [flight.report if flight.leader.listener is not None else None for flight in flights],
         )
 
-    def _land(self, flight: _Flight, ahead: Found) -> None:
-        """Runs where the engine ends a sequence, on its thread most often."""
+    def _finish(self, flight: _Flight, ahead: Answer) -> None:
+        """Resolve the callers of a flight. Runs where the engine ends a sequence, on its thread most often."""
         with self._lock:
             self._forget(flight)
             callers, flight.callers, flight.future = flight.callers, {}, None
@@ -160,19 +171,19 @@ class CachedEngine:
             self._cache.keep(flight.leader.key, found)
         for future, caller in callers.items():
             is_leader = caller is flight.leader
-            with suppress(InvalidStateError):  # it left in this moment
+            with suppress(InvalidStateError):  # the caller cancelled it at this moment
                 if error is not None and is_leader:
                     future.set_exception(error)
                 elif error is None and (is_leader or is_whole(found) or caller.is_late()):
-                    future.set_result(found if is_leader else without_timing(found))
+                    future.set_result(found if is_leader else drop_timing(found))
                 else:
-                    self._begin_alone(caller, future)
+                    self._submit_alone(caller, future)
 
-    def _begin_alone(self, caller: _Caller, future: Found) -> None:
-        """Each by itself: if their segment makes a step fail, all fail at once and not one after the other."""
+    def _submit_alone(self, caller: _Caller, future: Answer) -> None:
+        """A flight of its own for each caller: if their segment fails a step, all fail at once and not one by one."""
         flight = _Flight(caller)
         with self._lock:
-            flight.board(caller, future)
+            flight.join(caller, future)
         try:
             (ahead,) = self._submit([flight])
         except PasserelleError as error:
@@ -183,12 +194,12 @@ class CachedEngine:
         with self._lock:
             flight.future = ahead
             has_left = not flight.callers
-        ahead.add_done_callback(partial(self._land, flight))
+        ahead.add_done_callback(partial(self._finish, flight))
         if has_left:
             ahead.cancel()
 
-    def _leave(self, caller: _Caller, future: Found) -> None:
-        """A caller's future is done; if it was cancelled, its rows are freed unless somebody else waits for them."""
+    def _leave(self, caller: _Caller, future: Answer) -> None:
+        """A caller's future is done; if it was cancelled, its rows are freed unless other callers wait for them."""
         with self._lock:
             flight, caller.flight = caller.flight, None
             if flight is None or flight.callers.pop(future, None) is None or flight.callers:
@@ -199,7 +210,7 @@ class CachedEngine:
             ahead.cancel()
 
     def _forget(self, flight: _Flight) -> None:
-        """Nobody joins it any more. The caller holds the lock."""
+        """Let no further caller join. The caller of this method holds the lock."""
         key = flight.leader.key
         if key is not None and self._flights.get(key) is flight:
             del self._flights[key]

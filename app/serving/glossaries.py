@@ -1,4 +1,4 @@
-"""Glossaries: terms with the translation that somebody wants for each, kept in an SQLite file."""
+"""Glossaries: terms with the translation that a client wants for each, stored in an SQLite file."""
 
 import csv
 import io
@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
 from app.errors import InvalidGlossary, LimitExceeded, StorageError
+from app.text.glossary_terms import Terms
 
 _LOG: Final = logging.getLogger(__name__)
 EntriesFormat = Literal["tsv", "csv"]
@@ -33,13 +35,15 @@ CREATE TABLE IF NOT EXISTS entry (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
+    """A term and its translation."""
+
     source: str
     target: str
 
 
 @dataclass(frozen=True, slots=True)
 class GlossaryInfo:
-    """A glossary without its entries. ``created`` is in UTC."""
+    """The properties of a glossary, without its entries; ``created`` is in UTC."""
 
     id: str
     name: str
@@ -52,9 +56,12 @@ class GlossaryInfo:
 class GlossaryStore:
     """The glossaries of a service, in one file that several processes may share.
 
-    The file is made by the first glossary. Each call opens it anew and is one transaction: what was acknowledged is on
-    disk. Calls wait for the disk, so they belong on a thread that may. All of them raise ``StorageError`` where the
-    disk is full or another process keeps the file for too long; then nothing has changed.
+    The first glossary creates the file. Each call opens it anew and is one transaction: what was acknowledged is on
+    disk. Calls wait for the disk, so they belong on a worker thread.
+
+    Raises:
+        StorageError: from every method, where the disk is full or another process locks the file for too long; then
+            nothing has changed.
     """
 
     def __init__(self, path: Path, max_glossaries: int) -> None:
@@ -62,13 +69,14 @@ class GlossaryStore:
         self._max_glossaries = max_glossaries
 
     def create(self, name: str, source: str, target: str, entries: Sequence[Entry]) -> GlossaryInfo:
-        """Keep a new glossary.
+        """Store a new glossary.
 
-        :raises LimitExceeded: there are as many as may be.
+        Raises:
+            LimitExceeded: the store holds ``max_glossaries`` already.
         """
         info = GlossaryInfo(str(uuid.uuid4()), name, source, target, datetime.now(UTC), len(entries))
-        with self._opened() as database:
-            database.execute("BEGIN IMMEDIATE")  # so that nobody else counts at the same time
+        with self._transaction() as database:
+            database.execute("BEGIN IMMEDIATE")  # so that no other process counts at the same time
             (count,) = database.execute("SELECT count(*) FROM glossary").fetchone()
             if count >= self._max_glossaries:
                 raise LimitExceeded("max_glossaries", self._max_glossaries, count + 1)
@@ -77,7 +85,7 @@ class GlossaryStore:
             )
             database.executemany(
                 "INSERT INTO entry VALUES (?, ?, ?, ?)",
-                ((info.id, place, entry.source, entry.target) for place, entry in enumerate(entries)),
+                ((info.id, index, entry.source, entry.target) for index, entry in enumerate(entries)),
             )
         return info
 
@@ -86,30 +94,31 @@ class GlossaryStore:
         return self._infos("")
 
     def find(self, glossary_id: str) -> GlossaryInfo | None:
+        """The glossary with this id, or None."""
         found = self._infos("WHERE glossary.id = ?", glossary_id)
         return found[0] if found else None
 
     def entries(self, glossary_id: str) -> tuple[Entry, ...]:
-        """In the order in which they were given; none of a glossary that is not there."""
+        """The entries of a glossary in their order; none if there is no such glossary."""
         if not self._path.exists():
             return ()
-        with self._opened() as database:
+        with self._transaction() as database:
             rows = database.execute(
                 "SELECT source, target FROM entry WHERE glossary_id = ? ORDER BY place", (glossary_id,)
             ).fetchall()
         return tuple(Entry(source, target) for source, target in rows)
 
     def delete(self, glossary_id: str) -> bool:
-        """Whether there was one."""
+        """Delete a glossary; returns whether there was one."""
         if not self._path.exists():
             return False
-        with self._opened() as database:
+        with self._transaction() as database:
             return database.execute("DELETE FROM glossary WHERE id = ?", (glossary_id,)).rowcount > 0
 
     def _infos(self, where: str, *values: str) -> list[GlossaryInfo]:
         if not self._path.exists():
             return []
-        with self._opened() as database:
+        with self._transaction() as database:
             rows = database.execute(
                 "SELECT glossary.id, name, glossary.source, glossary.target, created, count(place) FROM glossary "
                 f"LEFT JOIN entry ON entry.glossary_id = glossary.id {where} GROUP BY glossary.id "
@@ -122,12 +131,12 @@ class GlossaryStore:
         ]
 
     @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        """One transaction; undone if the block fails."""
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction, rolled back if the block raises."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as database:
-                # Each time: who made the file may have been killed before the tables were in it.
+                # Each time: the process that created the file may have been killed before it created the tables.
                 database.executescript(_SCHEMA)
                 database.execute("PRAGMA foreign_keys = ON")
                 with database:
@@ -139,23 +148,25 @@ class GlossaryStore:
 
 
 def read_entries(text: str, entries_format: EntriesFormat, max_entries: int) -> tuple[Entry, ...]:
-    """Entries as a client sends them, a line each: term, separator, translation. Empty lines are passed over.
+    """Parse the entries that a client sends, one a line: term, separator, translation. Empty lines are skipped.
 
-    :raises InvalidGlossary: no entries, one without a translation, one too long, or a term that stands twice.
-    :raises LimitExceeded: more than ``max_entries``.
+    Raises:
+        InvalidGlossary: there are no entries, one has no translation or is too long, or a term occurs twice.
+        LimitExceeded: there are more than ``max_entries``.
     """
     entries: dict[str, Entry] = {}
     for index, cells in enumerate(_rows(text, entries_format)):
         separator = "tab" if entries_format == "tsv" else "comma"
         if len(cells) < 2:
             raise InvalidGlossary(f"Key with the index {index} (starting at position 0) misses {separator} separator")
-        # A CSV line may name the two languages behind.
+        # A CSV line may name the two languages in further columns.
         if len(cells) > (2 if entries_format == "tsv" else 4):
             raise InvalidGlossary(f"Entry with the index {index} has {len(cells)} columns, it must have 2")
         entry = Entry(cells[0].strip(), cells[1].strip())
         check_entry(entry, index)
         if entry.source in entries:
-            raise InvalidGlossary(f"Key with the index {index} duplicates key with the index {_place(entries, entry)}")
+            first = list(entries).index(entry.source)
+            raise InvalidGlossary(f"Key with the index {index} duplicates key with the index {first}")
         entries[entry.source] = entry
         if len(entries) > max_entries:
             raise LimitExceeded("max_glossary_entries", max_entries, len(entries))
@@ -164,8 +175,8 @@ def read_entries(text: str, entries_format: EntriesFormat, max_entries: int) -> 
     return tuple(entries.values())
 
 
-def written_entries(entries: Sequence[Entry]) -> str:
-    """Tab-separated, a line each."""
+def format_entries(entries: Sequence[Entry]) -> str:
+    """The entries as tab-separated lines."""
     return "\n".join(f"{entry.source}\t{entry.target}" for entry in entries)
 
 
@@ -180,12 +191,12 @@ def _rows(text: str, entries_format: EntriesFormat) -> Iterator[list[str]]:
     yield from (line.rstrip("\r").split("\t") for line in text.split("\n") if line.strip("\r "))
 
 
-def _place(entries: dict[str, Entry], entry: Entry) -> int:
-    return list(entries).index(entry.source)
-
-
 def check_entry(entry: Entry, index: int) -> None:
-    """:raises InvalidGlossary: a side is empty, too long, or has what cannot be printed."""
+    """Check one entry.
+
+    Raises:
+        InvalidGlossary: a side is empty, too long, or has a character that cannot be printed.
+    """
     for what, term in (("Key", entry.source), ("Value", entry.target)):
         if not term:
             raise InvalidGlossary(f"{what} with the index {index} is empty")
@@ -194,3 +205,9 @@ def check_entry(entry: Entry, index: int) -> None:
             raise InvalidGlossary(f"{what} with the index {index} has {size} bytes, the limit is {MAX_TERM_BYTES}")
         if any(not character.isprintable() for character in term):
             raise InvalidGlossary(f"{what} with the index {index} has a character that cannot be printed")
+
+
+@lru_cache(maxsize=64)
+def compile_terms(entries: tuple[Entry, ...]) -> Terms:
+    """Compile the terms of a glossary. A stored glossary never changes, so its terms are compiled once."""
+    return Terms({entry.source: entry.target for entry in entries})

@@ -1,43 +1,77 @@
-"""A translation request on its way: its texts in groups of one language, their segments in the engines."""
+"""Translation jobs: the texts of a request, grouped by source language, in the queues of the engines."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
-from starlette.concurrency import run_in_threadpool
+from anyio.to_thread import run_sync
 
-from app.api.libretranslate.included import timing_of
-from app.api.libretranslate.translation_request import Asked
-from app.api.observability.spans import current_span
-from app.api.service import Service
-from app.engine.sequence import FinishReason, Listener
+from app.engine.sequence import FinishReason, Listener, Priority, Timing
 from app.errors import DeadlineExceeded
+from app.serving.container import Serving
 from app.serving.registry import ServedBundle
 from app.translation.assembly import Translation
 from app.translation.pending import Pending
 from app.translation.translator import Plan, TranslationOptions
 
-# Splitting and tokenising so many characters takes less time than another thread takes to answer.
+# Segmenting and tokenising this many characters takes less time than handing them to another thread.
 _SHORT_CHARACTERS: Final = 1000
 _Given = ParamSpec("_Given")
 _Found = TypeVar("_Found")
-# For a number of segments, who listens to each.
-Listen = Callable[[int], list[Listener]]
+# Makes the listeners of the segments of one group, given their number.
+ListenerFactory = Callable[[int], list[Listener]]
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationRequest:
+    """A checked request, independent of the dialect that it came in.
+
+    Attributes:
+        texts: The texts.
+        source: Their language; None if it is to be detected for each text.
+        target: The language wanted.
+        options: What the translator is told.
+        priority: The queue of the engine.
+    """
+
+    texts: tuple[str, ...]
+    source: str | None
+    target: str
+    options: TranslationOptions = field(default_factory=TranslationOptions)
+    priority: Priority = Priority.INTERACTIVE
+
+    @property
+    def characters(self) -> int:
+        return sum(map(len, self.texts))
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The texts of a request that are in one language, by their place in the request."""
+    """The texts of a request that are in one language; ``indices`` are their numbers in the request."""
 
     served: ServedBundle
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
     plan: Plan
     pending: Pending
 
 
 @dataclass(frozen=True, slots=True)
+class JobTiming:
+    """The longest wait, encoding and decoding of a segment in seconds, and the steps of all segments."""
+
+    queue_seconds: float
+    encode_seconds: float
+    decode_seconds: float
+    steps: int
+    mean_batch_rows: float
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """A text that is in no group is in the target language already, and comes back as it is."""
+    """A request whose segments are queued. A text that is in no group is in the target language already and comes back
+    as it is.
+    """
 
     texts: tuple[str, ...]
     groups: tuple[Group, ...]
@@ -47,95 +81,105 @@ class Job:
     def pendings(self) -> list[Pending]:
         return [group.pending for group in self.groups]
 
+    @property
+    def segment_count(self) -> int:
+        return sum(len(group.plan.segments) for group in self.groups)
+
     def cancel(self) -> None:
+        """Free the rows of the job in the engines."""
         for group in self.groups:
             group.pending.cancel()
 
     async def translations(self) -> list[Translation]:
-        """Of every text, once all pendings are done."""
+        """Put together the translation of every text, after all pendings are done."""
         translations = [Translation(text, (), ()) for text in self.texts]
         for group in self.groups:
-            finished = await on_a_thread_if_long(
-                self.characters, group.served.translator.finish, group.plan, group.pending
-            )
-            for place, translation in zip(group.places, finished, strict=True):
-                translations[place] = translation
-        span = current_span()
-        if span is not None:
-            segments = sum(len(group.plan.segments) for group in self.groups)
-            times = timing_of(translations, 0.0)
-            del times["total_seconds"]  # the span's own
-            span.note({"characters": self.characters, "segments": segments} | times)
+            finish = group.served.translator.finish
+            finished = await run_off_loop_if_long(self.characters, finish, group.plan, group.pending)
+            for index, translation in zip(group.indices, finished, strict=True):
+                translations[index] = translation
         return translations
 
 
-async def begin(
-    service: Service, asked: Asked, sources: Sequence[str], deadline: float, listen: Sequence[Listen] = ()
+async def start_job(
+    serving: Serving,
+    request: TranslationRequest,
+    sources: Sequence[str],
+    deadline: float,
+    listeners: Sequence[ListenerFactory] = (),
 ) -> Job:
     """Queue every segment of every text, or none.
 
-    :param sources: of each text, its language.
-    :param listen: of each language in their order, who listens; empty if nobody does.
+    Args:
+        serving: Finds the bundles, and counts the characters.
+        request: What to translate.
+        sources: The language of each text.
+        deadline: A ``time.monotonic`` time.
+        listeners: For each source language, in alphabetical order, what listens to its segments; empty for none.
+
+    Raises:
+        UnsupportedLanguage: No bundle translates one of the languages.
+        InvalidRequest: An option cannot be honoured.
+        EngineError: The engine does not take the segments.
     """
-    options = _options(asked)
-    characters = sum(map(len, asked.texts))
-    languages = sorted(set(sources) - {asked.target})
+    characters = request.characters
+    languages = sorted(set(sources) - {request.target})
     prepared = []
     for language in languages:
-        served = service.registry.find(language, asked.target)
-        places = tuple(place for place, of_place in enumerate(sources) if of_place == language)
-        texts = [asked.texts[place] for place in places]
-        prepared.append(
-            (served, places, await on_a_thread_if_long(characters, served.translator.prepare, texts, options))
-        )
+        served = serving.registry.find(language, request.target)
+        indices = tuple(index for index, of_text in enumerate(sources) if of_text == language)
+        texts = [request.texts[index] for index in indices]
+        prepare = served.translator.prepare
+        prepared.append((served, indices, await run_off_loop_if_long(characters, prepare, texts, request.options)))
     groups: list[Group] = []
     try:
-        for number, (served, places, plan) in enumerate(prepared):
-            listeners = listen[number](len(plan.segments)) if listen else None
-            pending = served.translator.submit(plan, deadline, asked.priority, listeners)
-            groups.append(Group(served, places, plan, pending))
-            service.traffic.characters[languages[number], asked.target] += sum(len(asked.texts[one]) for one in places)
+        for number, (served, indices, plan) in enumerate(prepared):
+            of_group = listeners[number](len(plan.segments)) if listeners else None
+            pending = served.translator.submit(plan, deadline, request.priority, of_group)
+            groups.append(Group(served, indices, plan, pending))
+            queued = sum(len(request.texts[index]) for index in indices)
+            serving.queued_characters[languages[number], request.target] += queued
     except Exception:
         for group in groups:
             group.pending.cancel()
         raise
-    return Job(asked.texts, tuple(groups), characters)
+    return Job(request.texts, tuple(groups), characters)
 
 
 def cut_reasons(translations: Sequence[Translation]) -> set[FinishReason]:
-    """Why something was cut; said in a header, which changes no body.
+    """Collect why translations are cut.
 
-    :raises DeadlineExceeded: nothing at all was begun, so there is no answer to give.
+    Raises:
+        DeadlineExceeded: The decoding of no segment started, so there is no answer to give.
     """
     segments = [segment for translation in translations for segment in translation.segments]
     reasons = {segment.finish_reason for segment in segments} - {FinishReason.STOP}
     if FinishReason.DEADLINE in reasons and all(segment.is_source for segment in segments):
-        raise DeadlineExceeded("no segment was begun")
+        raise DeadlineExceeded("the decoding of no segment started")
     return reasons
 
 
-async def on_a_thread_if_long(
+def measure_timing(translations: Sequence[Translation]) -> JobTiming:
+    """Summarise where the time of a job went."""
+    # A segment that stands in several texts was translated once.
+    found = (segment.timing for translation in translations for segment in translation.segments)
+    timings: list[Timing] = list({id(timing): timing for timing in found if timing is not None}.values())
+    steps = sum(timing.steps for timing in timings)
+    return JobTiming(
+        queue_seconds=max((timing.queue_seconds for timing in timings), default=0.0),
+        encode_seconds=max((timing.encode_seconds for timing in timings), default=0.0),
+        decode_seconds=max((timing.decode_seconds for timing in timings), default=0.0),
+        steps=steps,
+        mean_batch_rows=sum(timing.step_rows for timing in timings) / steps if steps else 0.0,
+    )
+
+
+async def run_off_loop_if_long(
     characters: int, work: Callable[_Given, _Found], *args: _Given.args, **kwargs: _Given.kwargs
 ) -> _Found:
-    """Long work must not keep the event loop from everybody else; short work is done before a thread is found."""
+    """Run long work on a thread, so that it does not block the event loop; run short work at once, which takes less
+    time than finding a thread.
+    """
     if characters <= _SHORT_CHARACTERS:
         return work(*args, **kwargs)
-    return await run_in_threadpool(work, *args, **kwargs)
-
-
-def _options(asked: Asked) -> TranslationOptions:
-    return TranslationOptions(
-        beam_size=asked.beam_size,
-        alternatives=asked.alternatives,
-        text_format=asked.text_format,
-        tags=asked.tags,
-        splitting=asked.splitting,
-        keeps_form=asked.keeps_form,
-        terms=asked.terms,
-        alignment="alignment" in asked.include,
-        target_prefix=asked.target_prefix,
-        no_repeat_ngram=asked.no_repeat_ngram,
-        temperature=asked.temperature,
-        top_k=asked.top_k,
-        seed=asked.seed,
-    )
+    return await run_sync(partial(work, *args, **kwargs))

@@ -1,12 +1,9 @@
-"""The bundles being served: loading them, again while they serve, their health, and which one translates what.
-
-Knows no HTTP.
-"""
+"""The bundles being served: loading and reloading them, their health, and which one translates a pair of languages."""
 
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Final, Literal
@@ -16,7 +13,16 @@ from app.engine.loop import Engine
 from app.errors import BundleError, BundleFileError, ConfigurationError, EngineStopped, UnsupportedLanguage
 from app.server.resources import ThreadShare, divide, usable_cpus
 from app.serving.cache import Cache
-from app.serving.served_bundle import OpenedGraphs, OpenGraphs, Pair, ServedBundle, open_onnx_graphs, pairs_of, serve
+from app.serving.served_bundle import (
+    OpenedGraphs,
+    OpenGraphs,
+    Pair,
+    ServedBundle,
+    Snapshot,
+    check_pairs,
+    open_onnx_graphs,
+    serve,
+)
 from app.settings import Settings
 from app.text.languages import language_name
 from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder, split_patterns
@@ -31,7 +37,11 @@ Outcome = Literal["loaded", "unchanged", "removed", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class FolderReport:
-    """What a reload did with one folder; ``problem`` says why it was refused."""
+    """What a reload did with one folder.
+
+    Attributes:
+        problem: why it was refused.
+    """
 
     folder: str
     outcome: Outcome
@@ -40,60 +50,52 @@ class FolderReport:
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """``retired``: engines that nobody finds any more. Those who found them before may still ask them."""
+    """What a reload did.
+
+    Attributes:
+        folders: what it did with each.
+        retired: the engines that were replaced. Requests from before the swap may still use them.
+    """
 
     folders: tuple[FolderReport, ...]
     retired: tuple[Engine, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What is served at one moment: replaced as a whole, never changed.
-
-    ``served`` by (source, target); ``failed``: the reason by folder name; ``problem``: why nothing is served.
-    """
-
-    served: Mapping[Pair, ServedBundle] = field(default_factory=dict)
-    failed: Mapping[str, str] = field(default_factory=dict)
-    problem: str | None = None
-
-    @property
-    def engines(self) -> list[Engine]:
-        """Each once, also where it serves several pairs."""
-        return list({id(entry.engine): entry.engine for entry in self.served.values()}.values())
-
-    def of_folder(self, name: str) -> dict[Pair, ServedBundle]:
-        return {pair: entry for pair, entry in self.served.items() if entry.bundle.folder.name == name}
-
-
 class Registry:
-    """Finds the bundle for a pair of languages. Any thread may ask, also while one reloads."""
+    """Finds the bundle for a pair of languages. Any thread may use it, also while another reloads.
+
+    Attributes:
+        settings: of the process.
+        cache: of finished segments, for all bundles.
+    """
 
     def __init__(
         self,
         settings: Settings,
         open_graphs: OpenGraphs,
         share: ThreadShare,
-        standing: Standing,
+        snapshot: Snapshot,
         cache: Cache | None = None,
         finder: PlaceholderFinder = BUILT_IN,
     ) -> None:
-        """:param finder: of what no translation may change."""
+        """``share`` is each bundle's part of the threads; ``finder`` finds what no translation may change."""
         self.settings = settings
         self._finder = finder
         self.cache = cache
         self._open_graphs = open_graphs
-        # Of every bundle, also of those that come later: a running engine cannot change its threads.
+        # For bundles that are loaded later too: a running engine cannot change its threads.
         self._share = share
-        self._now = standing
-        self._changing = Lock()
+        self._snapshot = snapshot
+        self._reloading = Lock()
         self._is_stopped = False
 
     @classmethod
     def load(cls, settings: Settings, open_graphs: OpenGraphs = open_onnx_graphs) -> "Registry":
-        """Load every bundle of ``settings.models_dir``. One that cannot be used does not keep the others from serving.
+        """Load every bundle of ``settings.models_dir``. One that cannot be used does not prevent the others from
+        serving.
 
-        :raises ConfigurationError: a setting cannot be honoured on this machine.
+        Raises:
+            ConfigurationError: a setting cannot be honoured on this machine.
         """
         finder = PlaceholderFinder(split_patterns(settings.placeholder_patterns))
         folders, problem = [], None
@@ -107,54 +109,59 @@ class Registry:
         failed: dict[str, str] = {}
         for folder in folders:
             try:
-                bundle = _fitting(load_bundle(folder, settings.max_bundle_file_bytes), served)
+                bundle = check_pairs(load_bundle(folder, settings.max_bundle_file_bytes), served)
                 served |= serve(bundle, settings, open_graphs, share, cache, finder)
             except (BundleError, OSError) as error:
                 failed[folder.name] = str(error)
                 _LOG.error("bundle %s cannot be used and is left out: %s", folder, error)
-        standing = _standing(served, failed, settings.models_dir, problem)
-        return cls(settings, open_graphs, share, standing, cache, finder)
+        snapshot = _take_snapshot(served, failed, settings.models_dir, problem)
+        return cls(settings, open_graphs, share, snapshot, cache, finder)
 
     def start(self) -> None:
-        for engine in self._now.engines:
+        """Start every engine."""
+        for engine in self._snapshot.engines:
             engine.start()
 
     def warm_up(self) -> None:
-        """Warm up every bundle that is not ready; those that are ready are left alone."""
-        for entry in self._now.served.values():
+        """Warm up every bundle that is not ready."""
+        for entry in self._snapshot.served.values():
             if entry.why_not_ready(self.settings.stall_seconds) is not None:
                 entry.warm_up(self.settings.warm_up_timeout_seconds)
 
     def reload(self, before_swap: Callable[[Iterable[str]], None] = lambda _: None) -> Reloaded:
-        """Look at ``settings.models_dir`` again, while everybody goes on.
+        """Read ``settings.models_dir`` again, while all bundles serve.
 
-        A bundle that is new or has another manifest is loaded beside those that run, and translates something; one
-        that cannot is refused, and what was served in its place stays. Then all change at once. The engines that were
-        replaced go on until the caller stops them. Blocks; of several calls each waits for those before.
+        A bundle that is new or has another manifest is loaded beside those that run, and translates a text; one that
+        cannot is refused, and what was served instead of it stays. Then one swap replaces them all. The engines that
+        were replaced run on until the caller stops them. The method blocks; several calls run one after the other.
 
-        :param before_swap: told of all languages that will be served.
-        :raises BundleFileError, OSError: the folder itself cannot be read; nothing has changed.
-        :raises EngineStopped: ``stop`` came first; nothing has changed.
+        Args:
+            before_swap: is called with all languages that will be served.
+
+        Raises:
+            BundleFileError: the folder itself cannot be read; nothing has changed.
+            OSError: as ``BundleFileError``.
+            EngineStopped: ``stop`` was called first; nothing has changed.
         """
-        with self._changing:
-            old = self._now
+        with self._reloading:
+            old = self._snapshot
             folders = find_bundles(self.settings.models_dir)
             names = {folder.name for folder in folders}
             served = {pair: entry for pair, entry in old.served.items() if entry.bundle.folder.name in names}
             gone = sorted({entry.bundle.folder.name for entry in old.served.values()} - names)
             reports = [FolderReport(name, "removed") for name in gone]
             for folder in folders:
-                reports.append(self._again(folder, old, served))
+                reports.append(self._reload_folder(folder, old, served))
             failed = {one.folder: one.problem for one in reports if one.problem is not None}
-            new = _standing(served, failed, self.settings.models_dir)
+            new = _take_snapshot(served, failed, self.settings.models_dir)
             try:
-                before_swap(_languages(new))
+                before_swap(new.languages)
                 if self._is_stopped:
                     raise EngineStopped("the service is being stopped")
             except BaseException:
                 _stop([engine for engine in new.engines if engine not in old.engines], drain=False)
                 raise
-            self._now = new
+            self._snapshot = new
             for report in reports:
                 _log(report)
             retired = [engine for engine in old.engines if engine not in new.engines]
@@ -163,46 +170,50 @@ class Registry:
     def stop(self) -> None:
         """Stop all engines within the same short time.
 
-        By then the server has finished every request or given it up, after at most ``shutdown_seconds``; only a graph
+        By then the server has finished or abandoned every request, after at most ``shutdown_seconds``; only a graph
         that hangs is still waited for.
         """
         self._is_stopped = True
-        _stop(self._now.engines, drain=True)
+        _stop(self._snapshot.engines, drain=True)
 
     @property
     def served(self) -> Mapping[Pair, ServedBundle]:
-        """By source and target: those of this moment."""
-        return self._now.served
+        """The bundles that are served now, by source and target."""
+        return self._snapshot.served
 
     @property
     def failed(self) -> Mapping[str, str]:
         """Why a folder could not be loaded, by its name."""
-        return self._now.failed
+        return self._snapshot.failed
 
     @property
     def problem(self) -> str | None:
         """Why nothing is served."""
-        return self._now.problem
+        return self._snapshot.problem
 
     @property
     def sources(self) -> list[str]:
+        """Every language that is a source."""
         return sorted({source for source, _ in self.served})
 
     @property
     def languages(self) -> list[str]:
         """Every language that is a source or a target."""
-        return _languages(self._now)
+        return self._snapshot.languages
 
     def targets_of(self, source: str) -> list[str]:
+        """The targets that a source is translated into."""
         return sorted(target for served_source, target in self.served if served_source == source)
 
     def sources_of(self, target: str) -> list[str]:
+        """The sources that are translated into a target."""
         return sorted(source for source, served_target in self.served if served_target == target)
 
     def find(self, source: str, target: str) -> ServedBundle:
         """The bundle for a pair of languages.
 
-        :raises UnsupportedLanguage: no bundle translates this pair.
+        Raises:
+            UnsupportedLanguage: no bundle translates this pair.
         """
         entry = self.served.get((source, target))
         if entry is None:
@@ -213,28 +224,28 @@ class Registry:
         return entry
 
     def why_not_ready(self) -> str | None:
-        """None when every bundle that could be loaded works, and there is one."""
-        now = self._now
-        if now.problem is not None:
-            return now.problem
-        for entry in now.served.values():
+        """The reason, or None if every bundle that could be loaded works, and there is one."""
+        snapshot = self._snapshot
+        if snapshot.problem is not None:
+            return snapshot.problem
+        for entry in snapshot.served.values():
             reason = entry.why_not_ready(self.settings.stall_seconds)
             if reason is not None:
                 return f"{entry.bundle.manifest.name}: {reason}"
         return None
 
-    def _again(self, folder: Path, old: Standing, served: dict[Pair, ServedBundle]) -> FolderReport:
+    def _reload_folder(self, folder: Path, old: Snapshot, served: dict[Pair, ServedBundle]) -> FolderReport:
         """Load a folder into ``served`` if it is new or changed and can be used."""
         before = old.of_folder(folder.name)
         others = {pair: entry for pair, entry in served.items() if pair not in before}
         try:
-            bundle = _fitting(load_bundle(folder, self.settings.max_bundle_file_bytes), others)
+            bundle = check_pairs(load_bundle(folder, self.settings.max_bundle_file_bytes), others)
             if any(entry.bundle.version == bundle.version for entry in before.values()):
                 return FolderReport(folder.name, "unchanged")
             fresh = self._warm(bundle)
         except (BundleError, ConfigurationError, OSError) as error:
             problem = str(error)
-        except Exception as error:  # whatever a bad bundle does, those that work go on
+        except Exception as error:  # whatever a bad bundle raises, the others serve on
             _LOG.exception("bundle %s", folder)
             problem = f"{type(error).__name__}: {error}"
         else:
@@ -247,7 +258,7 @@ class Registry:
         )
 
     def _warm(self, bundle: Bundle) -> dict[Pair, ServedBundle]:
-        """Serving already, but nobody finds it yet."""
+        """Open a bundle, start its engine and let it translate a text, before any request can find it."""
         fresh = serve(bundle, self.settings, self._open_graphs, self._share, self.cache, self._finder)
         engine = next(iter(fresh.values())).engine
         engine.start()
@@ -259,30 +270,14 @@ class Registry:
         return fresh
 
 
-def _fitting(bundle: Bundle, others: Mapping[Pair, ServedBundle]) -> Bundle:
-    """The bundle.
-
-    :raises BundleFileError: another one translates the same.
-    """
-    for pair in pairs_of(bundle).keys() & others.keys():
-        raise BundleFileError(
-            f"{bundle.folder}: translates {pair[0]} to {pair[1]}, as {others[pair].bundle.folder} does already"
-        )
-    return bundle
-
-
-def _standing(
+def _take_snapshot(
     served: Mapping[Pair, ServedBundle], failed: Mapping[str, str], models: Path, problem: str | None = None
-) -> Standing:
+) -> Snapshot:
     if served:
-        return Standing(served, failed)
+        return Snapshot(served, failed)
     problem = problem or f"no usable bundle in {models}"
     _LOG.error("nothing to serve: %s", problem)
-    return Standing(served, failed, problem)
-
-
-def _languages(standing: Standing) -> list[str]:
-    return sorted({language for pair in standing.served for language in pair})
+    return Snapshot(served, failed, problem)
 
 
 def _stop(engines: Iterable[Engine], drain: bool) -> None:

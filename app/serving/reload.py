@@ -1,9 +1,10 @@
-"""Bundles and keys are read again while the service goes on. Asked for over HTTP, and by SIGHUP."""
+"""Reloads bundles and keys while the service runs, on a request over HTTP or on SIGHUP."""
 
 import asyncio
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from typing import Any, Final, Literal, TypeVar
 from app.access.keys import KeyRing
 from app.engine.loop import Engine
 from app.errors import BundleFileError, ConfigurationError
-from app.serving.in_flight import Presence
 from app.serving.registry import FolderReport, Registry
 from app.settings import Settings
 from app.text.languages import LanguageDetector
@@ -21,12 +21,20 @@ from app.translation.pending import GRACE_SECONDS
 
 _LOG: Final = logging.getLogger(__name__)
 _STOP_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 0.05
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadReport:
-    """``problem``: why ``MODELS_DIR`` could not be read at all. ``keys_problem``: why the keys stay as they were."""
+    """What a reload did.
+
+    Attributes:
+        folders: what it did with each folder.
+        keys: what it did with the API keys.
+        keys_problem: why the keys stay as they were.
+        problem: why ``MODELS_DIR`` could not be read at all.
+    """
 
     folders: tuple[FolderReport, ...]
     keys: Literal["loaded", "unchanged", "refused"]
@@ -35,28 +43,55 @@ class ReloadReport:
 
     @property
     def is_refused(self) -> bool:
-        """Something was."""
+        """True if anything was refused."""
         problems = (self.problem, self.keys_problem, *(one.problem for one in self.folders))
         return any(problem is not None for problem in problems)
 
 
+class InFlight:
+    """Tracks in-flight requests, so that a replaced engine is stopped only after they finish.
+
+    Only the event loop's thread uses it.
+    """
+
+    def __init__(self) -> None:
+        self._tracked: set[object] = set()
+
+    @contextmanager
+    def track(self) -> Iterator[None]:
+        """Count one request until the block ends."""
+        request = object()
+        self._tracked.add(request)
+        try:
+            yield
+        finally:
+            self._tracked.discard(request)
+
+    async def wait_until_left(self, timeout_seconds: float) -> None:
+        """Wait until all requests that are in flight now have finished; later ones are not waited for."""
+        waited_for = set(self._tracked)
+        end = time.monotonic() + timeout_seconds
+        while not waited_for.isdisjoint(self._tracked) and time.monotonic() < end:
+            await asyncio.sleep(_POLL_SECONDS)
+
+
 class Reloader:
-    """Belongs to the event loop's thread."""
+    """Reloads one after the other. Only the event loop's thread uses it."""
 
     def __init__(
         self,
         settings: Settings,
         registry: Registry,
         detector: LanguageDetector,
-        presence: Presence,
+        in_flight: InFlight,
         keys: KeyRing,
         new_keys: Callable[[KeyRing], None],
     ) -> None:
-        """:param keys: those that are known; ``new_keys`` is told of others."""
+        """``keys`` are the current ones; ``new_keys`` is called with others."""
         self._settings = settings
         self._registry = registry
         self._detector = detector
-        self._presence = presence
+        self._in_flight = in_flight
         self._keys = keys
         self._new_keys = new_keys
         self._turns = asyncio.Lock()
@@ -64,26 +99,27 @@ class Reloader:
         self._retired: set[Engine] = set()
 
     async def reload(self) -> ReloadReport:
-        """One after the other. What cannot be used is refused, and what was there before stays.
+        """Reload. What cannot be used is refused, and what was served before stays.
 
-        Once begun it goes on, also if the caller is cancelled: what it replaces must be stopped.
+        A reload that has started goes on if the caller is cancelled, because it must stop the engines that it replaces.
 
-        :raises EngineStopped: the service is being stopped.
+        Raises:
+            EngineStopped: the service is being stopped.
         """
-        return await asyncio.shield(self._begun(self._reload()))
+        return await asyncio.shield(self._start(self._reload()))
 
-    async def reload_whenever(self, asked: asyncio.Event) -> None:
-        """Reload each time that the event is set; what is asked meanwhile is one reload more. Never ends."""
+    async def reload_whenever(self, requested: asyncio.Event) -> None:
+        """Reload each time that the event is set; all requests during a reload are one more reload. Never ends."""
         while True:
-            await asked.wait()
-            asked.clear()
+            await requested.wait()
+            requested.clear()
             try:
                 await self.reload()
             except Exception:
                 _LOG.exception("reload")
 
     async def close(self) -> None:
-        """Nobody is there any more who could hold a retired engine."""
+        """Stop the retired engines: no request is left that could use one."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -94,14 +130,14 @@ class Reloader:
         async with self._turns:
             keys, keys_problem = await self._read_keys()
             try:
-                # The detector learns before the swap, so that no request finds a language that it does not know.
+                # The detector loads new languages before the swap, so that it can detect every language that is served.
                 found = await asyncio.to_thread(self._registry.reload, self._detector.add)
             except (BundleFileError, OSError) as error:
                 problem = f"MODELS_DIR cannot be used: {error}"
                 _LOG.error("reload: %s", problem)
                 return ReloadReport((), keys, keys_problem, problem)
             if found.retired:
-                self._begun(self._retire(found.retired))
+                self._start(self._retire(found.retired))
             if len(self._registry.sources) > 1:  # as at the start
                 await asyncio.to_thread(self._detector.load)
             return ReloadReport(found.folders, keys, keys_problem)
@@ -119,20 +155,20 @@ class Reloader:
         _LOG.info("reload: there are %d API keys now", len(keys.keys))
         return "loaded", None
 
-    def _begun(self, work: Coroutine[Any, Any, _Result]) -> "asyncio.Task[_Result]":
+    def _start(self, work: Coroutine[Any, Any, _Result]) -> "asyncio.Task[_Result]":
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def _retire(self, engines: tuple[Engine, ...]) -> None:
-        """Stop engines once nobody can ask them any more: whoever began before they were replaced may have found them.
+        """Stop engines once no request can use them: requests from before the swap may have found them.
 
-        After the longest deadline there is, none of those can be served any more, however long they stay.
+        After the longest deadline, none of those requests can be answered any more, however long they stay.
         """
         self._retired.update(engines)
         longest = max(self._settings.request_timeout_seconds, self._settings.file_timeout_seconds)
-        await self._presence.until_left(longest + GRACE_SECONDS)
+        await self._in_flight.wait_until_left(longest + GRACE_SECONDS)
         for engine in engines:
             await asyncio.to_thread(engine.stop, True, _STOP_SECONDS)
             self._retired.discard(engine)
@@ -142,17 +178,21 @@ class Reloader:
 @contextmanager
 def hangups() -> Iterator[asyncio.Event]:
     """An event that SIGHUP sets while the block lasts, where this is the main thread and the system has the signal."""
-    asked, loop = asyncio.Event(), asyncio.get_running_loop()
+    requested, loop = asyncio.Event(), asyncio.get_running_loop()
     possible = hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread()
     if possible:
-        loop.add_signal_handler(signal.SIGHUP, asked.set)
+        loop.add_signal_handler(signal.SIGHUP, requested.set)
     try:
-        yield asked
+        yield requested
     finally:
         if possible:
             loop.remove_signal_handler(signal.SIGHUP)
 
 
 def read_keys(settings: Settings) -> KeyRing:
-    """:raises ConfigurationError: they cannot be used."""
+    """The API keys of the settings.
+
+    Raises:
+        ConfigurationError: they cannot be used.
+    """
     return KeyRing.read(Path(settings.api_keys_file) if settings.api_keys_file else None, settings.api_keys)

@@ -1,9 +1,9 @@
-"""One bundle being served: its engine, all that asks it, and whether it works. Knows no HTTP."""
+"""Bundles being served: the engine of each, what uses it, and whether it works; and all of them at one moment."""
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from app.bundle.store import Bundle, check_unchanged
@@ -12,7 +12,7 @@ from app.engine.loop import Engine, EngineLimits
 from app.engine.model import Graphs
 from app.engine.sequence import FinishReason
 from app.engine.sessions import OnnxGraphs
-from app.errors import DeadlineExceeded, PasserelleError
+from app.errors import BundleFileError, DeadlineExceeded, PasserelleError
 from app.server.resources import ThreadShare
 from app.serving.cache import Cache
 from app.serving.coalescing import CachedEngine
@@ -25,12 +25,12 @@ from app.translation.word_choices import Chooser
 _LOG: Final = logging.getLogger(__name__)
 _WARM_UP_TEXT: Final = "Hello."
 
-# Source and target, in small letters.
+# Source and target, in lower case.
 Pair = tuple[str, str]
 
 
 class OpenedGraphs(NamedTuple):
-    """``provider`` is where the graphs really run."""
+    """Graphs, and the provider on which they run."""
 
     graphs: Graphs
     provider: str
@@ -40,7 +40,7 @@ OpenGraphs = Callable[[Bundle, Settings, ThreadShare], OpenedGraphs]
 
 
 def open_onnx_graphs(bundle: Bundle, settings: Settings, share: ThreadShare) -> OpenedGraphs:
-    """The real graphs, as the settings say."""
+    """Open the graphs in onnxruntime, as the settings say."""
     graphs = OnnxGraphs(
         bundle,
         provider=settings.provider,
@@ -53,9 +53,13 @@ def open_onnx_graphs(bundle: Bundle, settings: Settings, share: ThreadShare) -> 
 
 @dataclass(slots=True)
 class ServedBundle:
-    """A bundle with its engine and all that asks it. ``failure`` is why its last warm-up did not work.
+    """A bundle with its engine and all that uses it.
 
-    ``cached`` stands between the engine and those who ask, if there is a cache; ``prober`` asks the engine itself.
+    Attributes:
+        provider: where the graphs run.
+        prober: translates without the cache, for the warm-up.
+        cached: submits to the engine for translator, completer and chooser, if there is a cache.
+        failure: why the last warm-up failed.
     """
 
     bundle: Bundle
@@ -70,7 +74,7 @@ class ServedBundle:
     failure: str | None = "not warmed up yet"
 
     def why_not_ready(self, stall_seconds: float) -> str | None:
-        """None when it is ready."""
+        """The reason, or None if it is ready."""
         if not self.is_warm:
             return self.failure
         status = self.engine.status()
@@ -81,8 +85,8 @@ class ServedBundle:
         return None
 
     def warm_up(self, timeout_seconds: float) -> None:
-        """Translate something. Never raises: what went wrong is kept in ``failure``."""
-        began = time.monotonic()
+        """Translate a text. Never raises; ``failure`` holds what went wrong."""
+        started = time.monotonic()
         try:
             (translation,) = self.prober.translate([_WARM_UP_TEXT], timeout_seconds=timeout_seconds)
             if FinishReason.DEADLINE in translation.cut_reasons:
@@ -96,17 +100,30 @@ class ServedBundle:
                 "%s: ready on %s after a warm-up of %.2f s",
                 self.bundle.folder,
                 self.provider,
-                time.monotonic() - began,
+                time.monotonic() - started,
             )
         self.is_warm, self.failure = True, None
 
 
 def pairs_of(bundle: Bundle) -> dict[Pair, Pair]:
-    """What a bundle translates, with each pair as the manifest writes it."""
+    """The pairs of languages that a bundle translates, and each as the manifest writes it."""
     manifest = bundle.manifest
     return {
         (source.lower(), target.lower()): (source, target) for source in manifest.sources for target in manifest.targets
     }
+
+
+def check_pairs(bundle: Bundle, others: Mapping[Pair, ServedBundle]) -> Bundle:
+    """The bundle.
+
+    Raises:
+        BundleFileError: another bundle translates one of its pairs.
+    """
+    for pair in pairs_of(bundle).keys() & others.keys():
+        raise BundleFileError(
+            f"{bundle.folder}: translates {pair[0]} to {pair[1]}, as {others[pair].bundle.folder} does already"
+        )
+    return bundle
 
 
 def serve(
@@ -117,10 +134,19 @@ def serve(
     cache: Cache | None = None,
     finder: PlaceholderFinder = BUILT_IN,
 ) -> dict[Pair, ServedBundle]:
-    """A bundle with an engine that is not started yet, for each of its pairs: their rows share its batch.
+    """Open a bundle with one engine, not started yet, for all its pairs: their rows share a batch.
 
-    :raises BundleError: the graphs cannot be used, or the bundle was replaced meanwhile.
-    :raises ConfigurationError: a setting cannot be honoured on this machine.
+    Args:
+        bundle: to serve.
+        settings: limits of the engine.
+        open_graphs: opens the bundle's graphs.
+        share: threads of the bundle.
+        cache: of finished segments.
+        finder: of placeholders.
+
+    Raises:
+        BundleError: the graphs cannot be used, or the bundle was replaced meanwhile.
+        ConfigurationError: a setting cannot be honoured on this machine.
     """
     manifest = bundle.manifest
     opened = open_graphs(bundle, settings, share)
@@ -131,21 +157,21 @@ def serve(
         max_request_sequences=settings.max_segments,
     )
     engine = open_engine(bundle, opened.graphs, limits)
-    # All pairs share it: the tag that asks for a target is among the ids of the source, and no source has one.
+    # All pairs share it: the tag of the target is among the ids of the source, and no source text contains a tag.
     cached = CachedEngine(engine, cache, bundle.version) if cache is not None else None
     served = {}
     for pair, languages in pairs_of(bundle).items():
-        asked = bundle.between(*languages)
+        for_pair = bundle.between(*languages)
         submitter = cached or engine
-        translator = Translator(asked, submitter, finder)
+        translator = Translator(for_pair, submitter, finder)
         served[pair] = ServedBundle(
-            asked,
+            for_pair,
             engine,
             translator,
-            Completer(asked, submitter, translator),
-            Chooser(asked, submitter),
+            Completer(for_pair, submitter, translator),
+            Chooser(for_pair, submitter),
             opened.provider,
-            Translator(asked, engine),
+            Translator(for_pair, engine),
             cached,
         )
         _LOG.info(
@@ -158,3 +184,32 @@ def serve(
         )
     check_unchanged(bundle)
     return served
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is served at one moment; immutable. A reload replaces it as a whole.
+
+    Attributes:
+        served: by source and target.
+        failed: why a folder could not be loaded, by its name.
+        problem: why nothing is served.
+    """
+
+    served: Mapping[Pair, ServedBundle] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
+
+    @property
+    def engines(self) -> list[Engine]:
+        """Each once, also where it serves several pairs."""
+        return list({id(entry.engine): entry.engine for entry in self.served.values()}.values())
+
+    @property
+    def languages(self) -> list[str]:
+        """Every language that is a source or a target."""
+        return sorted({language for pair in self.served for language in pair})
+
+    def of_folder(self, name: str) -> dict[Pair, ServedBundle]:
+        """The entries of one folder."""
+        return {pair: entry for pair, entry in self.served.items() if entry.bundle.folder.name == name}

@@ -58,10 +58,10 @@ def main() -> None:
     config = load_config(options.config)
     tokenizer = load_run_tokenizer(config, options.run)
     model = load_best_model(config, options.run, tokenizer.vocabulary_size)
-    facts = DecodingModel.of(load_bundle(options.run / "float32").manifest)
+    decoding = DecodingModel.of(load_bundle(options.run / "float32").manifest)
     dev = TokenPairs.load(options.run / "dev.npz")
-    sources = [source for source, _ in spread_pairs(dev, options.sentences, facts.max_source_tokens)]
-    caps = [facts.target_cap(len(source)) for source in sources]
+    sources = [source for source, _ in spread_pairs(dev, options.sentences, decoding.max_source_tokens)]
+    caps = [decoding.target_cap(len(source)) for source in sources]
 
     encode, step = with_function(model)
     loop(encode, step, sources[:1], caps[:1])

@@ -105,17 +105,17 @@ def report(config: RunConfig, run: Path, options: argparse.Namespace) -> None:
     tokenizer = load_run_tokenizer(config, run)
     model = load_best_model(config, run, tokenizer.vocabulary_size)
     engines = {precision: started_engine(run / precision) for precision in ("float32", "int8")}
-    facts = DecodingModel.of(load_bundle(run / "float32").manifest)
+    decoding = DecodingModel.of(load_bundle(run / "float32").manifest)
     dev = TokenPairs.load(run / "dev.npz")
-    sources = [source for source, _ in spread_pairs(dev, max(options.batch), facts.max_source_tokens)]
-    caps = [min(options.target_tokens, facts.target_cap(len(source))) for source in sources]
+    sources = [source for source, _ in spread_pairs(dev, max(options.batch), decoding.max_source_tokens)]
+    caps = [min(options.target_tokens, decoding.target_cap(len(source))) for source in sources]
     compiled, predicting = with_function(model), with_predict(model)
     try:
         expected = [loop(*compiled, [source], [cap])[0] for source, cap in zip(sources, caps, strict=True)]
         if through_engine(engines["float32"], sources, caps) != expected:
             raise SystemExit("the engine does not write what the Keras loop writes")
         print(
-            f"{facts.vocabulary_size:,} tokens, {len(sources)} sentences: "
+            f"{decoding.vocabulary_size:,} tokens, {len(sources)} sentences: "
             "the float32 engine writes what the Keras loop writes, token by token"
         )
         for batch in options.batch:

@@ -5,8 +5,6 @@ mixed up with another shows as wrong text. ``HashMachine`` gives pseudo-random s
 and every token so far. Both work with whole numbers only, so a row gives the very same bits alone and in any batch.
 """
 
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -31,6 +29,7 @@ from app.bundle.signature import GraphSignature, Signature, StateSpec, TensorSpe
 from app.bundle.store import Bundle, load_bundle, save_bundle
 from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID, UNK_ID, CharacterTokenizer
 from app.engine.model import Arrays, DecodingModel, Encoded, Stepped
+from tests.support.hooks import Hooks
 
 ALPHABET: Final = (
     "\n\t"
@@ -74,8 +73,10 @@ def english_to_french_tokenizer() -> CharacterTokenizer:
     return CharacterTokenizer(ALPHABET)
 
 
-def facts_of(vocabulary_size: int, states: tuple[StateSpec, ...], max_target_tokens: int = MAX_SOURCE) -> DecodingModel:
-    """Facts with a length ratio that never cuts before ``max_target_tokens`` in a test of ordinary length."""
+def decoding_model(
+    vocabulary_size: int, states: tuple[StateSpec, ...], max_target_tokens: int = MAX_SOURCE
+) -> DecodingModel:
+    """A model with a length ratio that never cuts before ``max_target_tokens`` in a test of ordinary length."""
     return DecodingModel(
         states=states,
         vocabulary_size=vocabulary_size,
@@ -87,45 +88,6 @@ def facts_of(vocabulary_size: int, states: tuple[StateSpec, ...], max_target_tok
         length_ratio_mean=1.0,
         length_ratio_deviation=0.25,
     )
-
-
-class Hooks:
-    """Makes graphs late or faulty, and remembers what they were asked.
-
-    ``fail_steps``: numbers of the decode steps (from 0) that raise. ``fail_next``: raised once, by the next step.
-    ``fail_encode``: raised by every encode while set. ``delay_seconds``: every step sleeps so long. ``gate``: every
-    step waits until this event is set. ``step_rows``, ``step_best_k``, ``encode_shapes``: what the calls asked for.
-    """
-
-    def __init__(self) -> None:
-        self.fail_steps: set[int] = set()
-        self.fail_next: Exception | None = None
-        self.fail_encode: Exception | None = None
-        self.delay_seconds = 0.0
-        self.gate: threading.Event | None = None
-        self.step_rows: list[int] = []
-        self.step_best_k: list[int] = []
-        self.encode_shapes: list[tuple[int, int]] = []
-
-    def on_encode(self, source_ids: NDArray[np.int32]) -> None:
-        rows, source = source_ids.shape
-        self.encode_shapes.append((rows, source))
-        if self.fail_encode is not None:
-            raise self.fail_encode
-
-    def on_step(self, rows: int, best_k: int) -> None:
-        number = len(self.step_rows)
-        self.step_rows.append(rows)
-        self.step_best_k.append(best_k)
-        if self.gate is not None:
-            self.gate.wait()
-        if self.delay_seconds:
-            time.sleep(self.delay_seconds)
-        if self.fail_next is not None:
-            error, self.fail_next = self.fail_next, None
-            raise error
-        if number in self.fail_steps:
-            raise RuntimeError(f"step {number} was told to fail")
 
 
 class TextMachine:
@@ -148,11 +110,11 @@ class TextMachine:
                     self._map[token_id] = upper[0]
 
     @property
-    def facts(self) -> DecodingModel:
+    def model(self) -> DecodingModel:
         states: tuple[StateSpec, ...] = (StateSpec(name="state_position", moves="hypothesis"),)
         if not self.has_memory:
             states += (StateSpec(name="state_text", moves="source"), StateSpec(name="state_length", moves="source"))
-        return facts_of(self.tokenizer.vocabulary_size, states)
+        return decoding_model(self.tokenizer.vocabulary_size, states)
 
     def encode(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> Encoded:
         self.hooks.on_encode(source_ids)
@@ -214,9 +176,9 @@ class HashMachine:
         self._table = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
 
     @property
-    def facts(self) -> DecodingModel:
+    def model(self) -> DecodingModel:
         states = (StateSpec(name="state_hash", moves="hypothesis"), StateSpec(name="state_salt", moves="source"))
-        return replace(facts_of(self.vocabulary_size, states), max_target_tokens=24)
+        return replace(decoding_model(self.vocabulary_size, states), max_target_tokens=24)
 
     def encode(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> Encoded:
         self.hooks.on_encode(source_ids)
@@ -262,7 +224,7 @@ def fake_manifest(
 ) -> Manifest:
     """A manifest that fits ``TextMachine`` and its character tokenizer; ``files`` is empty.
 
-    :param tags: by target, the character that stands before a source as its tag.
+    ``tags``: by target, the character that precedes a source as its tag.
     """
     return Manifest(
         name=f"fake-{source}-{target}",

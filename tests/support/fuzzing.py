@@ -20,7 +20,7 @@ from app.bundle.store import load_bundle
 from app.bundle.tokenizers import Tokenizer, WordTokenizer, load_tokenizer
 from app.errors import BundleError, BundleFormatError, PasserelleError
 from app.files.formats.registry import read_document
-from app.serving.glossaries import EntriesFormat, read_entries, written_entries
+from app.serving.glossaries import EntriesFormat, format_entries, read_entries
 from app.translation.translator import TranslationOptions, Translator
 from tests.support.fakes import fake_bundle, fake_contents, fake_manifest
 from tests.support.file_samples import SAMPLES, upper
@@ -263,7 +263,7 @@ class Fuzz:
         lines = [f"word {place}{separator}mot {place}" for place in range(random.randrange(6))]
         content = mutated(random, "\n".join(lines).encode()) if random.random() < 0.7 else random_text(random).encode()
         found = read_entries(content.decode("utf-8", "ignore"), entries_format, 5)
-        assert read_entries(written_entries(found), "tsv", 5) == found
+        assert read_entries(format_entries(found), "tsv", 5) == found
 
     def _file(self, name: str) -> Callable[[int], None]:
         others = tuple(data for other, data in SAMPLES.items() if not other.endswith(_ZIPPED))

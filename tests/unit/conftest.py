@@ -15,7 +15,7 @@ def start() -> Iterator[Start]:
     engines: list[Engine] = []
 
     def begin(graphs: TextMachine | HashMachine, limits: EngineLimits | None = None) -> Engine:
-        engine = Engine(graphs, graphs.facts, limits)
+        engine = Engine(graphs, graphs.model, limits)
         engine.start()
         engines.append(engine)
         return engine

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from sacrebleu.metrics.chrf import CHRF
 
-from app.bulk.lines import LineSink
-from app.bulk.model import running
-from app.bulk.progress import progress
+from app.bulk.files import LineSink
+from app.bulk.run import open_translator, show_progress
 from app.bundle.store import Bundle, load_bundle
 from app.engine.sequence import Priority
 from app.errors import PasserelleError
@@ -75,13 +74,13 @@ def distil(bundles: Sequence[Path], data: Path, output: Path, settings: DistilSe
         pairs = _read(data, settings, manifest.source, manifest.target)
         with LineSink(output, _work(loaded, data, settings, beam), settings.anew) as sink, ExitStack() as engines:
             sets = [
-                [engines.enter_context(running(bundle, f"distil-{number}")) for bundle in loaded]
+                [engines.enter_context(open_translator(bundle, f"distil-{number}")) for bundle in loaded]
                 for number in range(settings.engines or usable_cpus())
             ]
             for _ in islice(pairs, sink.lines):
                 pass
             counts = Counter[str]()
-            with progress(_count(data, settings), sink.lines) as wrote:
+            with show_progress(_count(data, settings), sink.lines) as wrote:
                 for chunk, chosen in _translated(sets, pairs, options, settings):
                     sink.write([f"{source}\t{text}" for (source, _), text in zip(chunk, chosen, strict=True)])
                     counts["translated"] += sum(map(bool, chosen))

@@ -1,1 +1,1 @@
-"""DeepL's dialect: its routes and the models of their requests and answers."""
+"""DeepL's dialect: its endpoints and the models of their requests and answers."""

@@ -1,75 +1,191 @@
-"""/v2/document: upload a file, ask how far it is, and fetch its translation once."""
+"""/v2/document in DeepL's dialect: upload a file, request its status, and fetch its translation once."""
 
 import math
-from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 from fastapi import APIRouter, Request, Security
+from pydantic import Field
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
-from app.api.access import key_of, quota_of
-from app.api.body import Fields
-from app.api.deepl.document_schemas import (
-    BUSY,
-    NOT_DONE,
-    NOT_FOUND,
-    RESULT_RESPONSES,
-    STATUS_BODY,
-    STATUS_PARAMETERS,
-    STATUS_RESPONSES,
-    UPLOAD_BODY,
-    UPLOAD_DESCRIPTION,
-    UPLOAD_RESPONSES,
+from app.api.call import ApiCall
+from app.api.deepl.errors import (
+    COMMON_RESPONSES,
+    DEEPL_KEY,
+    QUOTA_EXCEEDED,
+    QUOTA_STATUS,
+    DeepLRefusal,
+    error_entry,
 )
-from app.api.deepl.errors import QUOTA_EXCEEDED, QUOTA_STATUS, DeepLRefusal
-from app.api.deepl.glossaries import named_terms
-from app.api.deepl.key import DEEPL_KEY, in_time_with_key
-from app.api.deepl.translation_request import parse_document
-from app.api.direct import DirectRoute
-from app.api.fields import string
-from app.api.responses import JsonResponse
-from app.api.service import Service
-from app.api.timeout import RequestTimeout
-from app.api.upload import Upload, file_response, in_time_with_file
-from app.errors import EngineOverloaded, EngineStopped
+from app.api.deepl.glossaries import load_terms
+from app.api.deepl.models import DocumentFields, DocumentKeyFields
+from app.api.deepl.request import DocumentRequest, parse_document
+from app.api.responses import BINARY_SCHEMA, DirectRoute, JsonResponse, json_answer, schema_of
+from app.api.upload import Upload, file_response
+from app.errors import EngineOverloaded
 from app.files.document_store import Entry
-from app.files.formats.registry import suffix_of
+from app.files.formats.registry import SUFFIXES, suffix_of
 from app.files.queue import FileJob
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])
 
 
+class UploadedDocument(TypedDict):
+    document_id: str
+    document_key: str
+
+
+class DocumentStatus(TypedDict):
+    document_id: str
+    status: Literal["queued", "translating", "done", "error"]
+    seconds_remaining: NotRequired[Annotated[int, Field(ge=0, description="An estimate.")]]
+    billed_characters: NotRequired[Annotated[int, Field(ge=0)]]
+    error_message: NotRequired[str]
+
+
+_NOT_FOUND: Final = "Document not found"
+_NOT_DONE: Final = "Document translation is not done"
+_BUSY: Final = "Too many documents"
+
+_UPLOAD_DESCRIPTION: Final = f"""\
+Reads {", ".join(f"`{suffix}`" for suffix in SUFFIXES)}, by how the name ends; a document comes back in the format in
+which it was sent. It is translated in the background, behind single texts. The answer has what is needed to ask for it;
+the translation is deleted when it is fetched, or after `PASSERELLE_FILE_KEEP_SECONDS`.
+
+Characters count against the quota, without tags; if fewer are left, the document ends with the status `error`.
+"""
+_ID: Final = "8B1C0E3AA6E14F1C9C1D2E4B7A5F6D10"
+_KEY: Final = "0CB0054F1C132C1625B392EADDA41CB754A742822F6877173029A6C487E7F60A"
+
+_UPLOAD_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": schema_of(DocumentFields),
+            "example": {"file": "Good morning!", "target_lang": "FR", "source_lang": "EN"},
+        }
+    },
+}
+_UPLOAD_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: json_answer(
+        "It is in line.",
+        schema_of(UploadedDocument),
+        {"document_id": _ID, "document_key": _KEY},
+    ),
+    400: error_entry(
+        "A field is missing or not supported.",
+        "Parameter 'file' not specified",
+        ("Value for 'target_lang' not supported.", "ZZ is not among those served: EN, FR"),
+        "Invalid request: file format not supported",
+    ),
+    **COMMON_RESPONSES,
+    408: error_entry("The document arrived too slowly.", "The file did not arrive within file_timeout_seconds (600)"),
+    413: error_entry("It is too large.", "The file (11000000 bytes) exceeds max_file_bytes (10485760)"),
+    429: error_entry("Come back later.", f"{_BUSY}: 8 files are translated or wait, max_files is 8"),
+    QUOTA_STATUS: error_entry("No character is left.", (QUOTA_EXCEEDED, "deepl_character_limit (500000) is reached")),
+    503: error_entry("Nothing can be translated now.", "Nothing can be translated: no usable bundle in models"),
+}
+
+_STATUS_PARAMETERS: Final[list[dict[str, Any]]] = [
+    {"name": "document_id", "in": "path", "required": True, "schema": {"type": "string"}, "example": _ID}
+]
+_STATUS_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        kind: {"schema": schema_of(DocumentKeyFields), "example": {"document_key": _KEY}}
+        for kind in ("application/json", "application/x-www-form-urlencoded")
+    },
+}
+_MALFORMED: Final = error_entry("The body cannot be read.", "Invalid JSON format")
+_UNKNOWN: Final = error_entry("No such document with this key, or it was fetched or deleted.", _NOT_FOUND)
+_STATUS_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "How far it is.",
+        "content": {
+            "application/json": {
+                "schema": schema_of(DocumentStatus),
+                "examples": {
+                    "translating": {"value": {"document_id": _ID, "status": "translating", "seconds_remaining": 20}},
+                    "done": {"value": {"document_id": _ID, "status": "done", "billed_characters": 1337}},
+                    "error": {"value": {"document_id": _ID, "status": "error", "error_message": QUOTA_EXCEEDED}},
+                },
+            }
+        },
+    },
+    400: _MALFORMED,
+    404: _UNKNOWN,
+    **COMMON_RESPONSES,
+}
+_RESULT_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The document.", "content": {"application/octet-stream": {"schema": BINARY_SCHEMA}}},
+    400: _MALFORMED,
+    404: _UNKNOWN,
+    **COMMON_RESPONSES,
+    503: error_entry("It is not done yet, or it failed.", _NOT_DONE, (_NOT_DONE, QUOTA_EXCEEDED)),
+}
+
+
 @router.post(
     "/v2/document",
     summary="Upload a document to be translated",
-    description=UPLOAD_DESCRIPTION,
-    openapi_extra={"requestBody": UPLOAD_BODY},
-    responses=UPLOAD_RESPONSES,
+    description=_UPLOAD_DESCRIPTION,
+    openapi_extra={"requestBody": _UPLOAD_BODY},
+    responses=_UPLOAD_RESPONSES,
     response_model=None,
 )
 async def upload(request: Request) -> Response:
-    return await in_time_with_file(request, _upload)
+    call = await ApiCall.open_with_file(request, needs_key=True)
+    call.check_served()
+    parsed = parse_document(call.fields, call.serving.registry)
+    terms = await load_terms(call.serving, parsed.glossary_id, parsed.source, parsed.target)
+    name, content = _check_file(parsed, call.upload)
+    quotas = (call.serving.deepl_quota, call.quota)
+    for quota in quotas:
+        if quota.limit and quota.count >= quota.limit:
+            raise DeepLRefusal(QUOTA_EXCEEDED, f"{quota.name} ({quota.limit}) is reached", QUOTA_STATUS)
+    job = FileJob(name, content, parsed.source, parsed.target, call.timeout.seconds, quotas, terms)
+    try:
+        document_id, key = await call.files.documents.begin(job)
+    except EngineOverloaded as error:
+        raise EngineOverloaded(f"{_BUSY}: {error}", error.retry_after_seconds) from None
+    return JsonResponse(UploadedDocument(document_id=document_id, document_key=key))
 
 
 @router.post(
     "/v2/document/{document_id}",
     summary="How far a document is",
-    openapi_extra={"parameters": STATUS_PARAMETERS, "requestBody": STATUS_BODY},
-    responses=STATUS_RESPONSES,
+    openapi_extra={"parameters": _STATUS_PARAMETERS, "requestBody": _STATUS_BODY},
+    responses=_STATUS_RESPONSES,
     response_model=None,
 )
 async def status(request: Request) -> Response:
-    return await _with_entry(request, _status)
+    entry = await _find_entry(await ApiCall.open(request, needs_key=True))
+    body: DocumentStatus = {"document_id": entry.document_id, "status": entry.status}
+    if entry.status == "translating" and entry.seconds_remaining is not None:
+        body["seconds_remaining"] = math.ceil(entry.seconds_remaining)
+    if entry.status == "done":
+        body["billed_characters"] = entry.characters
+    if entry.status == "error":
+        body["error_message"] = entry.error
+    return JsonResponse(body)
 
 
 @router.post(
     "/v2/document/{document_id}/result",
     summary="Fetch a translated document, once",
-    openapi_extra={"parameters": STATUS_PARAMETERS, "requestBody": STATUS_BODY},
-    responses=RESULT_RESPONSES,
+    openapi_extra={"parameters": _STATUS_PARAMETERS, "requestBody": _STATUS_BODY},
+    responses=_RESULT_RESPONSES,
     response_model=None,
 )
 async def result(request: Request) -> Response:
-    return await _with_entry(request, _result)
+    call = await ApiCall.open(request, needs_key=True)
+    entry = await _find_entry(call)
+    if entry.shelf_key is None:
+        raise DeepLRefusal(_NOT_DONE, entry.error, status=503)
+    content = await call.files.documents.take(entry, entry.shelf_key)  # one of two concurrent requests gets it
+    if content is None:
+        raise DeepLRefusal(_NOT_FOUND, status=404)
+    return file_response(content, entry.name)
 
 
 for _path, _endpoint in (("", status), ("/result", result)):
@@ -82,61 +198,23 @@ for _path, _endpoint in (("", status), ("/result", result)):
     )
 
 
-async def _upload(
-    request: Request, service: Service, fields: Fields, file: Upload | None, timeout: RequestTimeout
-) -> Response:
-    if not key_of(request, fields):
-        return Response(status_code=403)
-    if not service.registry.served:
-        raise EngineStopped(f"Nothing can be translated: {service.registry.problem}")
-    source, target, glossary_id = parse_document(fields, service.registry)
-    terms = await named_terms(service, glossary_id, source, target)
+def _check_file(parsed: DocumentRequest, file: Upload | None) -> tuple[str, bytes]:
+    """Return the name and the content of a document in a format that is read."""
     if file is None:
         raise DeepLRefusal("Parameter 'file' not specified")
-    name = string(fields, "filename").strip().rpartition("/")[2][-100:] or file.name
-    wanted = string(fields, "output_format").strip().lower().removeprefix(".")
-    if wanted and f".{wanted}" != suffix_of(name):
+    name = parsed.filename.strip().rpartition("/")[2][-100:] or file.name
+    output_format = parsed.output_format.strip().lower().removeprefix(".")
+    if output_format and f".{output_format}" != suffix_of(name):
         raise DeepLRefusal(
             "Value for 'output_format' not supported.", "a document comes back in the format in which it was sent"
         )
     suffix_of(name)
-    for quota in (service.quota, quota_of(request)):
-        if quota.limit and quota.count >= quota.limit:
-            raise DeepLRefusal(QUOTA_EXCEEDED, f"{quota.name} ({quota.limit}) is reached", QUOTA_STATUS)
-    try:
-        quotas = (service.quota, quota_of(request))
-        job = FileJob(name, file.content, source, target, timeout.seconds, quotas, terms)
-        document_id, key = await service.documents.begin(job)
-    except EngineOverloaded as error:
-        raise EngineOverloaded(f"{BUSY}: {error}", error.retry_after_seconds) from None
-    return JsonResponse({"document_id": document_id, "document_key": key})
+    return name, file.content
 
 
-async def _with_entry(request: Request, answer: Callable[[Service, Entry], Awaitable[Response]]) -> Response:
-    async def found(request: Request, service: Service, fields: Fields, _: RequestTimeout) -> Response:
-        entry = await service.documents.find(str(request.path_params["document_id"]), string(fields, "document_key"))
-        if entry is None:
-            raise DeepLRefusal(NOT_FOUND, status=404)
-        return await answer(service, entry)
-
-    return await in_time_with_key(request, found)
-
-
-async def _status(_: Service, entry: Entry) -> Response:
-    body: dict[str, object] = {"document_id": entry.document_id, "status": entry.status}
-    if entry.status == "translating" and entry.seconds_remaining is not None:
-        body["seconds_remaining"] = math.ceil(entry.seconds_remaining)
-    if entry.status == "done":
-        body["billed_characters"] = entry.characters
-    if entry.status == "error":
-        body["error_message"] = entry.error
-    return JsonResponse(body)
-
-
-async def _result(service: Service, entry: Entry) -> Response:
-    if entry.shelf_key is None:
-        raise DeepLRefusal(NOT_DONE, entry.error, status=503)
-    content = await service.documents.take(entry, entry.shelf_key)  # of two requests one gets it
-    if content is None:
-        raise DeepLRefusal(NOT_FOUND, status=404)
-    return file_response(content, entry.name)
+async def _find_entry(call: ApiCall) -> Entry:
+    key = DocumentKeyFields.read(call.fields).document_key
+    entry = await call.files.documents.find(str(call.request.path_params["document_id"]), key)
+    if entry is None:
+        raise DeepLRefusal(_NOT_FOUND, status=404)
+    return entry

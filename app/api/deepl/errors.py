@@ -1,8 +1,9 @@
-"""What DeepL's clients are told when something is refused: sentences they know, with more for people beside."""
+"""Errors in DeepL's dialect: the sentences that its clients expect, with detail for people, and the scheme of keys."""
 
 from typing import Any, Final
 
 from fastapi import Request
+from fastapi.security import APIKeyHeader
 from starlette.responses import Response
 
 from app.api.responses import error_response
@@ -13,10 +14,18 @@ GLOSSARY_WITHOUT_SOURCE: Final = "Use of a glossary requires the source_lang par
 GLOSSARY_NOT_FOUND: Final = "Glossary not found"
 TYPE_INVALID: Final = "Parameter 'type' is invalid. 'source' and 'target' are valid values."
 QUOTA_STATUS: Final = 456
+# For the OpenAPI page alone: the endpoints of this dialect read the key of their requests themselves.
+DEEPL_KEY: Final = APIKeyHeader(
+    name="Authorization",
+    scheme_name="DeepLKey",
+    description="`DeepL-Auth-Key` and a key; any does, such as `DeepL-Auth-Key any`, where the service has no keys. "
+    "`Bearer` and a key does as well, and so does the field `auth_key`.",
+    auto_error=False,
+)
 
 
 class DeepLRefusal(Exception):
-    """A request in DeepL's dialect that is refused; a matter of this dialect alone, so not in ``app.errors``."""
+    """A request in DeepL's dialect is refused. Concerns this dialect alone, so it is not in ``app.errors``."""
 
     def __init__(self, message: str, detail: str = "", status: int = 400) -> None:
         super().__init__(message)
@@ -26,12 +35,12 @@ class DeepLRefusal(Exception):
 
 
 def not_supported(name: str, detail: str = "") -> DeepLRefusal:
-    """The value of a field is none of those that are known."""
+    """Make the error of a field whose value is not one of those allowed."""
     return DeepLRefusal(f"Value for '{name}' not supported.", detail)
 
 
 async def on_deepl_refusal(request: Request, error: Exception) -> Response:
-    """The handler of ``DeepLRefusal``."""
+    """Answer a ``DeepLRefusal``."""
     assert isinstance(error, DeepLRefusal)
     return error_response(request.scope, error.status, error.message, detail=error.detail)
 
@@ -47,9 +56,11 @@ _SCHEMA: Final[dict[str, Any]] = {
 
 
 def error_entry(description: str, *examples: str | tuple[str, str]) -> dict[str, Any]:
-    """The description of one error status.
+    """Describe one error status.
 
-    :param examples: sentences, or pairs of a sentence and its detail.
+    Args:
+        description: When it is answered.
+        examples: Sentences, or pairs of a sentence and its detail.
     """
     shown = {}
     for number, example in enumerate(examples, start=1):
@@ -59,7 +70,7 @@ def error_entry(description: str, *examples: str | tuple[str, str]) -> dict[str,
     return {"description": description, "content": {"application/json": {"schema": _SCHEMA, "examples": shown}}}
 
 
-# Of every endpoint of this dialect.
+# The errors of every endpoint of this dialect.
 COMMON_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     403: {"description": "No key was given, or there is no such key. The body is empty."},
     408: error_entry("The body arrived too slowly.", "The body did not arrive within request_timeout_seconds (30)"),
@@ -72,7 +83,7 @@ COMMON_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "Bodies of 267999232 bytes are being read, and 2000000 more exceed max_bodies_mib (256); come back later",
     ),
 }
-# Of those that read or write what is kept.
+# The errors of endpoints that read or write stored glossaries.
 STORAGE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     503: error_entry(
         "The disk is full, or the file is in use for too long; come back later.",

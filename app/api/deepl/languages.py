@@ -1,19 +1,17 @@
-"""GET /v2/languages and /v2/glossary-language-pairs, and languages by the codes that DeepL's clients use."""
+"""GET /v2/languages, /v2/glossary-language-pairs and /v2/usage, and the language codes that DeepL's clients use."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Annotated, Any, Final, NotRequired
 
 from fastapi import APIRouter, Request, Security
+from pydantic import Field
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
-from app.api.body import Fields
-from app.api.deepl.errors import COMMON_RESPONSES, TYPE_INVALID, DeepLRefusal, error_entry
-from app.api.deepl.key import DEEPL_KEY, in_time_with_key
-from app.api.direct import DirectRoute
-from app.api.fields import string
-from app.api.responses import JsonResponse
-from app.api.service import Service
-from app.api.timeout import RequestTimeout
+from app.api.call import ApiCall
+from app.api.deepl.errors import COMMON_RESPONSES, DEEPL_KEY, TYPE_INVALID, DeepLRefusal, error_entry
+from app.api.deepl.models import LanguageFields
+from app.api.responses import DirectRoute, JsonResponse, json_answer, schema_of
 from app.text.languages import language_name
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])
@@ -23,25 +21,37 @@ _REGIONAL: Final = {
     "en": {"EN-GB": "English (British)", "EN-US": "English (American)"},
     "pt": {"PT-BR": "Portuguese (Brazilian)", "PT-PT": "Portuguese (European)"},
 }
-# Names under which a language is taken but not listed.
+# Codes that are accepted for a language but not listed.
 _OTHER_NAMES: Final = {"ES-419": "es", "NB": "no", "ZH-HANS": "zh"}
 _BASES: Final = _OTHER_NAMES | {name: base for base, names in _REGIONAL.items() for name in names}
 
-_LANGUAGE: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["language", "name"],
-    "properties": {
-        "language": {"type": "string"},
-        "name": {"type": "string"},
-        "supports_formality": {"type": "boolean", "description": "Of targets alone; never true."},
-    },
-}
+
+class NamedLanguage(TypedDict):
+    language: str
+    name: str
+    supports_formality: NotRequired[Annotated[bool, Field(description="Of targets alone; never true.")]]
+
+
+class LanguagePair(TypedDict):
+    source_lang: str
+    target_lang: str
+
+
+class LanguagePairs(TypedDict):
+    supported_languages: list[LanguagePair]
+
+
+class Usage(TypedDict, total=False):
+    character_count: Annotated[int, Field(ge=0)]
+    character_limit: Annotated[int, Field(ge=0)]
+
+
 _LANGUAGES_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The languages.",
         "content": {
             "application/json": {
-                "schema": {"type": "array", "items": _LANGUAGE},
+                "schema": schema_of(list[NamedLanguage]),
                 "examples": {
                     "sources": {"value": [{"language": "EN", "name": "English"}]},
                     "targets": {
@@ -58,25 +68,23 @@ _LANGUAGES_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     **COMMON_RESPONSES,
 }
 _PAIRS_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: json_answer(
+        "Every pair that is served.",
+        schema_of(LanguagePairs),
+        {"supported_languages": [{"source_lang": "en", "target_lang": "fr"}]},
+    ),
+    **COMMON_RESPONSES,
+}
+_USAGE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "Every pair that is served.",
+        "description": "Both numbers, or none where there is no limit.",
         "content": {
             "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["supported_languages"],
-                    "properties": {
-                        "supported_languages": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "required": ["source_lang", "target_lang"],
-                                "properties": {"source_lang": {"type": "string"}, "target_lang": {"type": "string"}},
-                            },
-                        }
-                    },
+                "schema": schema_of(Usage),
+                "examples": {
+                    "a limit": {"value": {"character_count": 95, "character_limit": 20000000}},
+                    "no limit": {"value": {}},
                 },
-                "example": {"supported_languages": [{"source_lang": "en", "target_lang": "fr"}]},
             }
         },
     },
@@ -85,18 +93,18 @@ _PAIRS_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def deepl_code(code: str) -> str:
-    """As DeepL's clients read the code of a source."""
+    """Write the code of a source as DeepL's clients read it."""
     return code.upper()
 
 
 def served_code(code: str, served: Iterable[str]) -> str | None:
-    """The served language that DeepL's clients mean with a code, in any case; None if it is not served."""
-    known = set(served)
+    """Find the served language that DeepL's clients mean by a code, in any case; None if it is not served."""
+    codes = set(served)
     wanted = code.strip()
-    if wanted.lower() in known:
+    if wanted.lower() in codes:
         return wanted.lower()
     base = _BASES.get(wanted.upper())
-    return base if base in known else None
+    return base if base in codes else None
 
 
 @router.get(
@@ -109,7 +117,7 @@ def served_code(code: str, served: Iterable[str]) -> str | None:
                 "name": "type",
                 "in": "query",
                 "required": False,
-                "schema": {"type": "string", "enum": ["source", "target"], "default": "source"},
+                "schema": schema_of(LanguageFields)["properties"]["type"],
                 "example": "target",
             }
         ]
@@ -118,7 +126,21 @@ def served_code(code: str, served: Iterable[str]) -> str | None:
     response_model=None,
 )
 async def languages(request: Request) -> Response:
-    return await in_time_with_key(request, _languages)
+    call = await ApiCall.open(request, needs_key=True)
+    kind = LanguageFields.read(call.fields).type.strip().lower() or "source"
+    registry = call.serving.registry
+    if kind == "source":
+        sources = [NamedLanguage(language=deepl_code(code), name=language_name(code)) for code in registry.sources]
+        return JsonResponse(sources)
+    if kind != "target":
+        raise DeepLRefusal(TYPE_INVALID)
+    names: dict[str, str] = {}
+    for code in sorted({target for _, target in registry.served}):
+        names |= _REGIONAL.get(code, {deepl_code(code): language_name(code)})
+    targets = [
+        NamedLanguage(language=code, name=name, supports_formality=False) for code, name in sorted(names.items())
+    ]
+    return JsonResponse(targets)
 
 
 @router.get(
@@ -128,29 +150,26 @@ async def languages(request: Request) -> Response:
     response_model=None,
 )
 async def glossary_language_pairs(request: Request) -> Response:
-    return await in_time_with_key(request, _pairs)
+    call = await ApiCall.open(request, needs_key=True)
+    served = sorted(call.serving.registry.served)
+    pairs = [LanguagePair(source_lang=source, target_lang=target) for source, target in served]
+    return JsonResponse(LanguagePairs(supported_languages=pairs))
 
 
-router.add_api_route("/v2/languages", languages, methods=["POST"], include_in_schema=False, response_model=None)
+@router.get(
+    "/v2/usage",
+    summary="Characters translated, and how many may be",
+    description="Counted since the service was started, for `/v2/translate` and `/v2/document`, up to "
+    "`PASSERELLE_DEEPL_CHARACTER_LIMIT`; for a key with a quota of its own, that of the key.",
+    responses=_USAGE_RESPONSES,
+    response_model=None,
+)
+async def usage(request: Request) -> Response:
+    call = await ApiCall.open(request, needs_key=True)
+    quota = call.quota if call.quota.limit else call.serving.deepl_quota
+    # A client takes the absence of both for "no limit", and one alone for a mistake.
+    return JsonResponse(Usage(character_count=quota.count, character_limit=quota.limit) if quota.limit else Usage())
 
 
-async def _languages(_: Request, service: Service, fields: Fields, __: RequestTimeout) -> Response:
-    kind = string(fields, "type").strip().lower() or "source"
-    if kind == "source":
-        sources = [{"language": deepl_code(code), "name": language_name(code)} for code in service.registry.sources]
-        return JsonResponse(sources)
-    if kind != "target":
-        raise DeepLRefusal(TYPE_INVALID)
-    names: dict[str, str] = {}
-    for code in sorted({target for _, target in service.registry.served}):
-        names |= _REGIONAL.get(code, {deepl_code(code): language_name(code)})
-    return JsonResponse(
-        [{"language": code, "name": name, "supports_formality": False} for code, name in sorted(names.items())]
-    )
-
-
-async def _pairs(_: Request, service: Service, __: Fields, ___: RequestTimeout) -> Response:
-    served = sorted(service.registry.served)
-    return JsonResponse(
-        {"supported_languages": [{"source_lang": source, "target_lang": target} for source, target in served]}
-    )
+for _path, _endpoint in (("/v2/languages", languages), ("/v2/usage", usage)):
+    router.add_api_route(_path, _endpoint, methods=["POST"], include_in_schema=False, response_model=None)

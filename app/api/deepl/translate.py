@@ -1,79 +1,178 @@
-"""POST /v2/translate as DeepL's clients speak it."""
+"""POST /v2/translate in DeepL's dialect."""
 
 from dataclasses import replace
+from typing import Annotated, Any, Final, NotRequired
 
 from fastapi import APIRouter, Request, Security
+from pydantic import Field
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
-from app.api.access import quota_of
-from app.api.body import Fields
-from app.api.deepl.errors import QUOTA_EXCEEDED, QUOTA_STATUS, DeepLRefusal
-from app.api.deepl.glossaries import named_terms
-from app.api.deepl.key import DEEPL_KEY, in_time_with_key
+from app.api.call import ApiCall
+from app.api.deepl.errors import (
+    COMMON_RESPONSES,
+    DEEPL_KEY,
+    GLOSSARY_NOT_FOUND,
+    GLOSSARY_WITHOUT_SOURCE,
+    QUOTA_EXCEEDED,
+    QUOTA_STATUS,
+    TEXT_MISSING,
+    DeepLRefusal,
+    error_entry,
+)
+from app.api.deepl.glossaries import load_terms
 from app.api.deepl.languages import deepl_code
-from app.api.deepl.schemas import TRANSLATE_BODY, TRANSLATE_DESCRIPTION, TRANSLATE_RESPONSES
-from app.api.deepl.translation_request import DeepLAsked, parse_deepl
-from app.api.direct import DirectRoute
-from app.api.glossary_terms import unplaced_header
-from app.api.libretranslate.descriptions import FINISH_REASON_HEADER, TRANSLATE_PARAMETERS
-from app.api.responses import JsonResponse
-from app.api.service import Service
-from app.api.timeout import RequestTimeout
-from app.api.waiting import wait_for
-from app.errors import EngineStopped, QuotaExceeded
-from app.serving.detection import detect
-from app.serving.jobs import begin, cut_reasons
+from app.api.deepl.models import TranslateFields
+from app.api.deepl.request import DeepLRequest, parse_translation
+from app.api.libretranslate.answers import FINISH_REASON_ENTRY, TIMEOUT_PARAMETER
+from app.api.responses import (
+    RETRY_AFTER_HEADER,
+    DirectRoute,
+    JsonResponse,
+    request_body,
+    schema_of,
+    translation_headers,
+)
+from app.errors import QuotaExceeded
+from app.serving.container import detect_languages
+from app.serving.jobs import start_job
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])
+
+_DESCRIPTION: Final = """\
+JSON, a form (with `text` or `text[]` repeated), or the query string, also by GET. Codes are read in any case. Texts
+come back in their order. Known fields with unknown values are refused; unknown fields are ignored, and so is `context`.
+No target has forms of politeness, so `more` and `less` are refused; `prefer_more` and `prefer_less` change nothing.
+
+White space, line breaks, tags and attributes come back, every one of them. A tag within a sentence does not cut it: it
+goes where the words went that it stood at.
+"""
+_TEXTS: Final[dict[str, Any]] = {"text": ["Good morning!", "See you tomorrow."], "target_lang": "FR"}
+_EXAMPLES: Final[dict[str, object]] = {
+    "texts": {**_TEXTS, "source_lang": "EN"},
+    "any language": _TEXTS,
+    "html": {"text": ["<p>Good <b>morning</b>!</p>"], "target_lang": "FR", "tag_handling": "html"},
+    "xml": {
+        "text": ['Good morning, <x id="1"></x>!'],
+        "source_lang": "EN",
+        "target_lang": "FR",
+        "tag_handling": "xml",
+        "ignore_tags": ["x"],
+    },
+}
+_BODY: Final = request_body(schema_of(TranslateFields), _EXAMPLES, {"text": "Good morning!", "target_lang": "FR"})
+
+
+class TranslatedText(TypedDict):
+    detected_source_language: Annotated[str, Field(description="The `source_lang` given, or what was detected.")]
+    text: str
+    billed_characters: Annotated[int, Field(ge=0)]
+    model_type_used: NotRequired[Annotated[str, Field(description="Only if a `model_type` was given.")]]
+
+
+class TranslatedTexts(TypedDict):
+    """The answer of POST /v2/translate."""
+
+    translations: list[TranslatedText]
+
+
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The translations.",
+        "headers": {
+            **FINISH_REASON_ENTRY,
+            "X-Trace-ID": {
+                "description": "A number of this answer, on every answer; the log has it beside failures.",
+                "schema": {"type": "string"},
+                "example": "3f0c9f3b1d5e4a7c8b2a6d9e0f1c2b3a",
+            },
+        },
+        "content": {
+            "application/json": {
+                "schema": schema_of(TranslatedTexts),
+                "examples": {
+                    "texts": {
+                        "value": {
+                            "translations": [
+                                {"detected_source_language": "EN", "text": "Bonjour !", "billed_characters": 13},
+                                {"detected_source_language": "EN", "text": "À demain.", "billed_characters": 17},
+                            ]
+                        }
+                    }
+                },
+            }
+        },
+    },
+    400: error_entry(
+        "A field is missing, malformed, or has a value that is not served.",
+        TEXT_MISSING,
+        ("Value for 'target_lang' not supported.", "ZZ is not among those served: EN, FR"),
+        "Target language 'FR' doesn't support formality.",
+        GLOSSARY_WITHOUT_SOURCE,
+        GLOSSARY_NOT_FOUND,
+    ),
+    **COMMON_RESPONSES,
+    429: {
+        **error_entry("Too many segments wait; come back later.", "256 sequences wait, the limit is 256"),
+        "headers": RETRY_AFTER_HEADER,
+    },
+    QUOTA_STATUS: error_entry(
+        "The characters are used up.",
+        (
+            QUOTA_EXCEEDED,
+            "990 characters are counted, and 13 more exceed deepl_character_limit (1000)",
+        ),
+    ),
+    503: error_entry("Nothing can be translated now.", "Nothing can be translated: no usable bundle in models"),
+    504: error_entry(
+        "The deadline passed before anything was translated.",
+        "Nothing was translated within request_timeout_seconds (30); send less at once",
+    ),
+}
 
 
 @router.post(
     "/v2/translate",
     summary="Translate texts",
-    description=TRANSLATE_DESCRIPTION,
-    openapi_extra={"parameters": TRANSLATE_PARAMETERS, "requestBody": TRANSLATE_BODY},
-    responses=TRANSLATE_RESPONSES,
+    description=_DESCRIPTION,
+    openapi_extra={"parameters": TIMEOUT_PARAMETER, "requestBody": _BODY},
+    responses=_RESPONSES,
     response_model=None,
 )
 async def translate(request: Request) -> Response:
-    return await in_time_with_key(request, _answer)
+    call = await ApiCall.open(request, needs_key=True)
+    call.check_served()
+    parsed = parse_translation(call.fields, call.settings, call.serving.registry)
+    characters = parsed.translation.characters
+    try:
+        with call.serving.deepl_quota.counted(characters), call.quota.counted(characters):
+            return await _translate(call, parsed)
+    except QuotaExceeded as error:
+        raise DeepLRefusal(QUOTA_EXCEEDED, str(error), QUOTA_STATUS) from None
 
 
 router.add_api_route("/v2/translate", translate, methods=["GET"], include_in_schema=False, response_model=None)
 
 
-async def _answer(request: Request, service: Service, fields: Fields, timeout: RequestTimeout) -> Response:
-    if not service.registry.served:
-        raise EngineStopped(f"Nothing can be translated: {service.registry.problem}")
-    asked = parse_deepl(fields, service.settings, service.registry)
-    characters = sum(map(len, asked.asked.texts))
-    try:
-        with service.quota.counted(characters), quota_of(request).counted(characters):
-            return await _translated(request, service, asked, timeout)
-    except QuotaExceeded as error:
-        raise DeepLRefusal(QUOTA_EXCEEDED, str(error), QUOTA_STATUS) from None
-
-
-async def _translated(request: Request, service: Service, deepl: DeepLAsked, timeout: RequestTimeout) -> Response:
-    terms = await named_terms(service, deepl.glossary_id, deepl.asked.source, deepl.asked.target)
-    asked = replace(deepl.asked, terms=terms)
-    detections = await detect(service, asked.texts, asked.target) if asked.source is None else []
-    sources = [detection.language for detection in detections] or [asked.source or ""] * len(asked.texts)
-    job = await begin(service, asked, sources, timeout.deadline)
-    await wait_for(request, job.pendings, timeout.deadline)
-    translations = await job.translations()
-    reasons = cut_reasons(translations)
-    used = {"model_type_used": deepl.model_type} if deepl.model_type else {}
-    body = {
-        "translations": [
-            {
-                "detected_source_language": deepl_code(source),
-                "text": translation.text,
-                "billed_characters": len(text),  # the official client fails without it
-                **used,
-            }
-            for source, text, translation in zip(sources, asked.texts, translations, strict=True)
-        ]
-    }
-    headers = {FINISH_REASON_HEADER: ", ".join(sorted(reasons))} if reasons else {}
-    return JsonResponse(body, headers=headers | unplaced_header(translations))
+async def _translate(call: ApiCall, parsed: DeepLRequest) -> Response:
+    serving, wanted = call.serving, parsed.translation
+    terms = await load_terms(serving, parsed.glossary_id, wanted.source, wanted.target)
+    wanted = replace(wanted, options=replace(wanted.options, terms=terms))
+    if wanted.source is None:
+        detections = await detect_languages(serving.registry, serving.detector, wanted.texts, wanted.target)
+        sources = [detection.language for detection in detections]
+    else:
+        sources = [wanted.source] * len(wanted.texts)
+    job = await start_job(serving, wanted, sources, call.timeout.deadline)
+    translations, reasons = await call.finish(job)
+    body: TranslatedTexts = {"translations": []}
+    for source, text, translation in zip(sources, wanted.texts, translations, strict=True):
+        translated: TranslatedText = {
+            "detected_source_language": deepl_code(source),
+            "text": translation.text,
+            "billed_characters": len(text),  # the official client fails without it
+        }
+        if parsed.model_type:
+            translated["model_type_used"] = parsed.model_type
+        body["translations"].append(translated)
+    return JsonResponse(body, headers=translation_headers(translations, reasons))

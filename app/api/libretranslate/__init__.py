@@ -1,1 +1,1 @@
-"""LibreTranslate's dialect: its routes and the models of their requests and answers."""
+"""LibreTranslate's dialect: its endpoints and the models of their requests and answers."""

@@ -1,12 +1,61 @@
-"""GET /languages: what can be translated into what."""
+"""What clients of LibreTranslate use before they translate: POST /detect, GET /languages, GET /frontend/settings."""
 
+from collections.abc import Iterable
+from typing import Annotated, Any, Final
+
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
-from app.api.service import service_of
-from app.text.languages import language_name
+from app.api.call import ApiCall, service_of
+from app.api.libretranslate.answers import (
+    ERROR_RESPONSES,
+    TIMEOUT_PARAMETER,
+    DetectedLanguage,
+    describe_detection,
+    error_entry,
+)
+from app.api.libretranslate.models import DetectFields
+from app.api.libretranslate.request import parse_detection
+from app.api.responses import DirectRoute, JsonResponse, error_response, request_body, schema_of
+from app.files.formats.registry import SUFFIXES
+from app.text.languages import Detection, language_name
 
-router = APIRouter(tags=["LibreTranslate"])
+router = APIRouter(tags=["LibreTranslate"], route_class=DirectRoute)
+
+# How long LibreTranslate's page waits after a key was pressed before it sends a request.
+_FRONTEND_TIMEOUT_MILLISECONDS: Final = 500
+_NO_SUGGESTIONS: Final = "Suggestions are disabled on this server."
+_DESCRIPTION: Final = """\
+Answers with the languages that the text may be in, likeliest first, out of those that are served; what has no
+letters has a confidence of 0. Confidences are whole numbers. A list of texts gives a list of such answers.
+"""
+_TEXT: Final = {"q": "Where is the station?"}
+_TEXTS: Final = {"q": ["Where is the station?", "Où est la gare ?"]}
+_Ranked = Annotated[list[DetectedLanguage], Field(min_length=1)]
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The possible languages.",
+        "content": {
+            "application/json": {
+                "schema": schema_of(_Ranked | list[_Ranked]),
+                "examples": {
+                    "one text": {"value": [{"confidence": 98, "language": "en"}, {"confidence": 2, "language": "fr"}]},
+                    "a list": {
+                        "value": [[{"confidence": 100, "language": "en"}], [{"confidence": 100, "language": "fr"}]]
+                    },
+                },
+            }
+        },
+    },
+    400: error_entry(
+        "The text is missing, malformed or over a limit.",
+        "Invalid request: missing q parameter",
+        "Invalid request: request (50001) exceeds text limit (50000)",
+    ),
+    **{status: ERROR_RESPONSES[status] for status in (403, 408, 413, 415, 429, 500, 503)},
+}
 
 
 class Language(BaseModel):
@@ -21,10 +70,118 @@ class Language(BaseModel):
     targets: list[str]
 
 
-@router.get("/languages", summary="Languages served, and what each can be translated into")
-async def languages(request: Request) -> list[Language]:
-    registry = service_of(request).registry
-    return [
+class NamedLanguage(BaseModel):
+    code: str
+    name: str
+
+
+class FirstLanguages(BaseModel):
+    """What a page offers at first. ``target`` is empty while nothing is served."""
+
+    source: NamedLanguage
+    target: NamedLanguage
+
+
+class FrontendSettings(BaseModel):
+    """``charLimit``: characters of all texts of one request together. ``frontendTimeout`` is in milliseconds."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "apiKeys": False,
+                    "charLimit": 50000,
+                    "filesTranslation": True,
+                    "frontendTimeout": 500,
+                    "keyRequired": False,
+                    "language": {
+                        "source": {"code": "auto", "name": "Auto Detect"},
+                        "target": {"code": "fr", "name": "French"},
+                    },
+                    "suggestions": False,
+                    "supportedFilesFormat": list(SUFFIXES),
+                }
+            ]
+        }
+    )
+
+    apiKeys: bool
+    charLimit: int
+    filesTranslation: bool
+    frontendTimeout: int
+    keyRequired: bool
+    language: FirstLanguages
+    suggestions: bool
+    supportedFilesFormat: list[str]
+
+
+@router.post(
+    "/detect",
+    summary="Detect the language of a text",
+    description=_DESCRIPTION,
+    openapi_extra={
+        "parameters": TIMEOUT_PARAMETER,
+        "requestBody": request_body(schema_of(DetectFields), {"one text": _TEXT, "a list": _TEXTS}, _TEXT),
+    },
+    responses=_RESPONSES,
+    response_model=None,
+)
+async def detect(request: Request) -> Response:
+    call = await ApiCall.open(request)
+    texts, is_list = parse_detection(call.fields, call.settings)
+    serving = call.serving
+    call.check_served()
+    languages = serving.registry.languages
+    ranked = await run_sync(lambda: [serving.detector.rank(text, languages) for text in texts])
+    found = [[describe_detection(detection) for detection in _possible(detections)] for detections in ranked]
+    return JsonResponse(found if is_list else found[0])
+
+
+@router.get(
+    "/languages", summary="Languages served, and what each can be translated into", response_model=list[Language]
+)
+async def languages(request: Request) -> Response:
+    registry = service_of(request).serving.registry
+    found = [
         Language(code=code, name=language_name(code), targets=sorted({code, *registry.targets_of(code)}))
         for code in registry.languages
     ]
+    return JsonResponse([language.model_dump() for language in found])
+
+
+@router.get("/frontend/settings", summary="What a page for this service needs to know", response_model=FrontendSettings)
+async def frontend_settings(request: Request) -> Response:
+    serving = service_of(request).serving
+    targets = sorted(target for _, target in serving.registry.served)
+    target = targets[0] if targets else ""
+    found = FrontendSettings(
+        apiKeys=serving.admission.has_keys,
+        charLimit=serving.settings.max_characters,
+        filesTranslation=True,
+        frontendTimeout=_FRONTEND_TIMEOUT_MILLISECONDS,
+        keyRequired=serving.admission.requires_key,
+        language=FirstLanguages(
+            source=NamedLanguage(code="auto", name="Auto Detect"),
+            target=NamedLanguage(code=target, name=language_name(target)),
+        ),
+        suggestions=False,
+        supportedFilesFormat=list(SUFFIXES),
+    )
+    return JsonResponse(found.model_dump())
+
+
+@router.post(
+    "/suggest",
+    summary="Suggest a better translation (never accepted here)",
+    status_code=403,
+    responses={403: error_entry("Nothing is collected from those who translate.", _NO_SUGGESTIONS)},
+    response_model=None,
+)
+async def suggest(request: Request) -> Response:
+    return error_response(request.scope, 403, _NO_SUGGESTIONS)
+
+
+def _possible(detections: Iterable[Detection]) -> list[Detection]:
+    """Leave out languages without a share, but never the first: clients read it."""
+    first, *others = detections
+    return [first, *(detection for detection in others if detection.confidence > 0)]

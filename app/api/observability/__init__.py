@@ -1,1 +1,1 @@
-"""What operators watch: metrics, spans and the access log."""
+"""What operators watch: metrics, spans, and the ids of requests."""

@@ -1,37 +1,69 @@
-"""GET /metrics: the numbers of the service as Prometheus reads them. They are put together when somebody asks."""
+"""GET /metrics: the numbers of the service as Prometheus reads them, collected for each request."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
-from app.api.observability.traffic import Traffic
-from app.api.service import service_of
-from app.engine.metrics import Histogram
-from app.serving.registry import Registry, ServedBundle
+from app.api.call import key_of, service_of
+from app.api.responses import speaks_deepl
+from app.engine.metrics import SECONDS, Histogram
+from app.serving.container import Serving
+from app.serving.registry import ServedBundle
 
 router = APIRouter(tags=["operation"])
 
 _PREFIX: Final = "passerelle_"
 _BUNDLE: Final = ("bundle",)
+_OTHER: Final = "other"
+
+
+class Traffic:
+    """Counts the requests over HTTP. Used by the event loop's thread alone, so it needs no lock.
+
+    A route is named by its template, and all paths without a route share one name, so callers cannot make new names.
+
+    Attributes:
+        requests: The number of answers by route, dialect and status.
+        seconds: The time from the first byte to the end of the answer, by route.
+        in_progress: The requests that are being answered.
+    """
+
+    def __init__(self) -> None:
+        self.requests: Counter[tuple[str, str, int]] = Counter()
+        self.seconds: dict[str, Histogram] = {}
+        self.in_progress = 0
+
+    def count_answer(self, scope: Scope, status: int | None, seconds: float) -> None:
+        """Count a request; ``status`` is None if there was no answer, which is counted as 0."""
+        route = scope.get("route")
+        path = _OTHER if route is None else route.path
+        self.requests[path, _dialect(scope), status or 0] += 1
+        histogram = self.seconds.get(path)
+        if histogram is None:
+            histogram = self.seconds[path] = Histogram(SECONDS)
+        histogram.add(seconds)
 
 
 class ServiceCollector(Collector):
-    """Reads what the event loop and the engines count, from whatever thread: a number may be a step old, never wrong.
+    """Reads what the event loop and the engines count, from any thread: a number may be a step old, but is never wrong.
 
     No label holds an address, a key or a text, and callers cannot make new values of a label.
     """
 
-    def __init__(self, traffic: Traffic, registry: Registry) -> None:
+    def __init__(self, traffic: Traffic, serving: Serving) -> None:
         self._traffic = traffic
-        self._registry = registry
+        self._serving = serving
+        self._registry = serving.registry
 
     def collect(self) -> Iterator[Metric]:
         yield from self._of_http()
@@ -56,7 +88,7 @@ class ServiceCollector(Collector):
         )
         yield GaugeMetricFamily(_PREFIX + "requests_in_progress", "Requests being answered.", value=traffic.in_progress)
         characters = _counter("characters", "Characters put into a queue to be translated.", ("source", "target"))
-        for pair, count in traffic.characters.copy().items():
+        for pair, count in self._serving.queued_characters.copy().items():
             characters.add_metric(pair, count)
         yield characters
 
@@ -76,7 +108,7 @@ class ServiceCollector(Collector):
         cache = self._registry.cache
         if cache is None:
             return
-        asked = _counter(
+        segments = _counter(
             "cache_segments",
             "Segments by where their translation came from: hit: the cache; wait: another request's, which was being "
             "decoded; miss: their own.",
@@ -85,8 +117,8 @@ class ServiceCollector(Collector):
         for folder, entry in bundles.items():
             if (cached := entry.cached) is not None:
                 for outcome, count in (("hit", cached.hits), ("wait", cached.waits), ("miss", cached.misses)):
-                    asked.add_metric((folder, outcome), count)
-        yield asked
+                    segments.add_metric((folder, outcome), count)
+        yield segments
         yield GaugeMetricFamily(_PREFIX + "cache_bytes", "What the cache holds.", value=cache.bytes)
         yield GaugeMetricFamily(_PREFIX + "cache_entries", "Segments in the cache.", value=len(cache))
 
@@ -155,19 +187,27 @@ def _histogram(name: str, documentation: str, label: str, found: dict[str, Histo
     family = HistogramMetricFamily(_PREFIX + name, documentation, labels=(label,))
     for value, histogram in found.items():
         buckets, count = [], 0
-        for bound, here in zip((*histogram.bounds, "+Inf"), histogram.counts.copy(), strict=True):
-            count += here
+        for bound, in_bucket in zip((*histogram.bounds, "+Inf"), histogram.counts.copy(), strict=True):
+            count += in_bucket
             buckets.append((str(bound), float(count)))
         family.add_metric((value,), buckets, histogram.total)
     return family
 
 
-def prometheus_registry(traffic: Traffic, registry: Registry) -> CollectorRegistry:
-    """One of its own for each application, with its numbers and those of the process; nothing is shared."""
-    found = CollectorRegistry()
-    found.register(ServiceCollector(traffic, registry))
-    ProcessCollector(registry=found)
-    return found
+def _dialect(scope: Scope) -> str:
+    """Return the group that the route has on the page of the API, in lower case."""
+    tags = getattr(scope.get("route"), "tags", None)
+    if tags:
+        return str(tags[0]).lower()
+    return "deepl" if speaks_deepl(scope) else _OTHER
+
+
+def prometheus_registry(traffic: Traffic, serving: Serving) -> CollectorRegistry:
+    """Make a registry with the numbers of one application and of the process; applications share none."""
+    registry = CollectorRegistry()
+    registry.register(ServiceCollector(traffic, serving))
+    ProcessCollector(registry=registry)
+    return registry
 
 
 @router.get(
@@ -180,10 +220,11 @@ def prometheus_registry(traffic: Traffic, registry: Registry) -> CollectorRegist
 )
 async def metrics(request: Request) -> Response:
     service = service_of(request)
-    if service.settings.metrics == "off":
+    serving = service.serving
+    if serving.settings.metrics == "off":
         raise HTTPException(404)
-    if service.settings.metrics == "key":
-        service.access.check(request)
+    if serving.settings.metrics == "key":
+        serving.admission.check(key_of(request, {}))
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    body = await run_in_threadpool(encode, service.prometheus)
+    body = await run_sync(encode, service.prometheus)
     return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})

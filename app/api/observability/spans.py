@@ -1,14 +1,16 @@
-"""Spans for OpenTelemetry, one for each request.
+"""The names of a request in logs and answers, and its span for OpenTelemetry.
 
-Off unless its standard variables ask for them and the extra ``otel`` is installed. No span holds a text, a key, an
-address, a query string or a path with what somebody chose.
+Spans are off unless OpenTelemetry's standard variables request them and the extra ``otel`` is installed. No span holds
+a text, a key, an address, a query string or a path with values of the caller.
 """
 
 import logging
 import os
+import re
+import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -18,15 +20,45 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _LOG: Final = logging.getLogger(__name__)
+REQUEST_ID_HEADER: Final = "X-Request-ID"
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
+# W3C Trace Context, section 3.2; later versions may append fields.
+_TRACEPARENT: Final = re.compile(
+    rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
 _SCOPE: Final = "passerelle"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-# Of the request that is being answered, where spans are made.
+# The span of the request that is being answered, if spans are on.
 _CURRENT: Final[ContextVar["RequestSpan | None"]] = ContextVar("span", default=None)
 
 
+class RequestNames(NamedTuple):
+    """The id of a request, and the id of the trace that it belongs to: 32 hexadecimal digits."""
+
+    request_id: str
+    trace_id: str
+
+
+def names_of(scope: Scope, span_trace_id: str = "") -> RequestNames:
+    """Read the names that the request brings, where they are well formed; make new ones otherwise.
+
+    Args:
+        scope: The ASGI scope of the request.
+        span_trace_id: The trace of the request's span, if it has one; it includes what the request brings.
+    """
+    request_id = trace_id = ""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            request_id = value.decode()
+        elif name == b"traceparent":
+            trace_id = _trace_id(value)
+    trace_id = span_trace_id or trace_id or uuid.uuid4().hex
+    return RequestNames(request_id or trace_id, trace_id)
+
+
 class RequestSpan:
-    """The span of one request, from ``Spans.begin`` on."""
+    """The span of one request, started by ``Spans.begin``."""
 
     def __init__(self, span: "Span", method: str) -> None:
         self._span = span
@@ -38,17 +70,17 @@ class RequestSpan:
         """32 hexadecimal digits."""
         return f"{self._span.get_span_context().trace_id:032x}"
 
-    def note(self, numbers: Mapping[str, float]) -> None:
-        """Say more of the request, under names of the service's own."""
+    def record(self, numbers: Mapping[str, float]) -> None:
+        """Add attributes to the span, under names of the service's own."""
         self._span.set_attributes({f"{_SCOPE}.{name}": value for name, value in numbers.items()})
 
     def end(self, scope: Scope, status: int | None) -> None:
-        """:param status: None where there was no answer."""
+        """End the span; ``status`` is None if there was no answer."""
         from opentelemetry.trace import StatusCode
 
         _CURRENT.reset(self._token)
         route = scope.get("route")
-        if route is not None:  # the template; what is none is not named
+        if route is not None:  # the template; a path without a route is not named
             self._span.update_name(f"{self._method} {route.path}")
             self._span.set_attribute("http.route", route.path)
         if status is not None:
@@ -60,27 +92,29 @@ class RequestSpan:
 
 
 class Spans:
-    """Makes spans once it has a provider; ``begin`` is None before, and costs nothing."""
+    """Makes spans when it has a provider; otherwise ``begin`` returns None and costs nothing."""
 
     def __init__(self, provider: "TracerProvider | None" = None) -> None:
         self._provider = provider
         self._tracer = None if provider is None else provider.get_tracer(_SCOPE)
 
     def start(self, version: str) -> None:
-        """Look into the environment; what cannot be done as it says is logged, and the service goes on without spans.
+        """Read the environment. What it requests and cannot be done is logged, and the service runs without spans.
 
-        :param version: of the service.
+        Args:
+            version: The version of the service.
         """
         if self._provider is None:
             self._provider = _provider_of_environment(version)
             self._tracer = None if self._provider is None else self._provider.get_tracer(_SCOPE)
 
     def stop(self) -> None:
-        """Send what is left. Waits for the network, so it belongs on a thread."""
+        """Send the remaining spans. This waits for the network, so it belongs on a thread."""
         if self._provider is not None:
             self._provider.shutdown()
 
     def begin(self, scope: Scope) -> RequestSpan | None:
+        """Start the span of a request; None if spans are off."""
         if self._tracer is None:
             return None
         from opentelemetry.trace import SpanKind
@@ -99,14 +133,14 @@ class Spans:
 
 
 def current_span() -> RequestSpan | None:
-    """That of the request that is being answered; None where none is made."""
+    """Return the span of the request that is being answered; None if spans are off."""
     return _CURRENT.get()
 
 
 def _provider_of_environment(version: str, environment: Mapping[str, str] = os.environ) -> "TracerProvider | None":
     exporter = environment.get("OTEL_TRACES_EXPORTER", "").strip().lower()
-    asked = exporter or any(environment.get(name) for name in _ENDPOINTS)
-    if not asked or exporter == "none" or environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    requested = exporter or any(environment.get(name) for name in _ENDPOINTS)
+    if not requested or exporter == "none" or environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return None
     protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     if exporter not in ("", "otlp") or protocol not in (None, "", "http/protobuf"):
@@ -121,9 +155,16 @@ def _provider_of_environment(version: str, environment: Mapping[str, str] = os.e
     except ImportError:
         _LOG.error("no spans are made: OpenTelemetry is asked for, but not installed; pip install '.[otel]'")
         return None
-    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before these.
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence over these.
     named = {"service.name": environment.get("OTEL_SERVICE_NAME") or "passerelle", "service.version": version}
     provider = TracerProvider(resource=Resource.create(named))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     _LOG.info("a span of each request goes to OpenTelemetry")
     return provider
+
+
+def _trace_id(traceparent: bytes) -> str:
+    found = _TRACEPARENT.fullmatch(traceparent)
+    if found is None or (found.group(1) == b"00" and found.group(3) is not None):
+        return ""
+    return found.group(2).decode()

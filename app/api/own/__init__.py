@@ -1,1 +1,1 @@
-"""Passerelle's own routes: completion, health, administration, the pages."""
+"""Passerelle's own endpoints: completion, health, administration, the pages."""

@@ -1,83 +1,73 @@
-"""POST /complete: how a translation that somebody is typing may go on."""
+"""POST /complete: ways to complete a translation while it is being typed."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final, NotRequired
 
 from fastapi import APIRouter, Request
+from pydantic import Field
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
-from app.api.access import quota_of
-from app.api.body import Fields
-from app.api.direct import DirectRoute
-from app.api.libretranslate.descriptions import FINISH_REASON_HEADER, TRANSLATE_PARAMETERS, TRANSLATE_RESPONSES
-from app.api.libretranslate.included_schemas import FINISH_REASON_SCHEMA
-from app.api.libretranslate.request_schemas import COMPLETE_BODY
-from app.api.libretranslate.translation_request import AskedCompletion, parse_completion
-from app.api.responses import JsonResponse
-from app.api.service import Service
-from app.api.timeout import RequestTimeout, in_time
-from app.api.waiting import wait_for
+from app.api.call import ApiCall
+from app.api.libretranslate.answers import (
+    ERROR_RESPONSES,
+    FINISH_REASON_ENTRY,
+    TIMEOUT_PARAMETER,
+    DetectedLanguage,
+    describe_detection,
+)
+from app.api.libretranslate.models import CompleteFields
+from app.api.libretranslate.request import CompletionRequest, parse_completion
+from app.api.responses import DirectRoute, JsonResponse, finish_reason_header, request_body, schema_of
 from app.engine.sequence import FinishReason
-from app.errors import EngineStopped
-from app.serving.detection import detect, detected_of
-from app.serving.jobs import on_a_thread_if_long
+from app.serving.container import detect_languages
+from app.serving.jobs import run_off_loop_if_long
 from app.translation.completion import Completion
 
 router = APIRouter(tags=["Passerelle"], route_class=DirectRoute)
 
 _DESCRIPTION: Final = """\
-For an editor in which somebody writes a translation: the likeliest ways on from what is typed, each to the end of the
-sentence. What is typed may end within a word; every completion begins with it, to the letter. So many sentences as are
+For an editor in which a translation is typed: the likeliest ways on from what is typed, each to the end of the
+sentence. What is typed may end within a word; every completion begins with it, to the letter. As many sentences as are
 typed whole are taken to be done. Encodings, deadline and errors are those of `POST /translate`.
 """
+
+
+class CompletedText(TypedDict):
+    text: Annotated[str, Field(description="Begins with what is typed; nothing more where that is whole.")]
+    score: Annotated[float, Field(description="Log probabilities of the sentence being typed, normalised by length.")]
+    finish_reason: Annotated[FinishReason, Field(description="`stop`: it is whole; anything else says why it was cut.")]
+
+
+class Completed(TypedDict):
+    """The answer of POST /complete."""
+
+    completions: Annotated[list[CompletedText], Field(description="Different texts, likeliest first.")]
+    detectedLanguage: NotRequired[DetectedLanguage]
+
+
+_EXAMPLE: Final = {"q": "Good morning!", "source": "en", "target": "fr", "target_prefix": "Bon"}
+_EXAMPLES: Final[dict[str, object]] = {
+    "within a word": _EXAMPLE,
+    "nothing typed yet": {"q": "Good morning!", "source": "auto", "target": "fr", "n": 2},
+}
+_ANSWER: Final = {
+    "completions": [
+        {"text": "Bonjour !", "score": -0.31, "finish_reason": "stop"},
+        {"text": "Bon matin !", "score": -1.2, "finish_reason": "stop"},
+    ]
+}
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    **TRANSLATE_RESPONSES,
     200: {
         "description": "The completions.",
-        "headers": {FINISH_REASON_HEADER: TRANSLATE_RESPONSES[200]["headers"][FINISH_REASON_HEADER]},
+        "headers": FINISH_REASON_ENTRY,
         "content": {
             "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["completions"],
-                    "properties": {
-                        "completions": {
-                            "type": "array",
-                            "description": "Different texts, likeliest first.",
-                            "items": {
-                                "type": "object",
-                                "required": ["text", "score", "finish_reason"],
-                                "properties": {
-                                    "text": {
-                                        "type": "string",
-                                        "description": "Begins with what is typed; nothing more where that is whole.",
-                                    },
-                                    "score": {
-                                        "type": "number",
-                                        "description": "Log probabilities of the sentence being typed, normalised by "
-                                        "length.",
-                                    },
-                                    "finish_reason": FINISH_REASON_SCHEMA,
-                                },
-                            },
-                        },
-                        "detectedLanguage": TRANSLATE_RESPONSES[200]["content"]["application/json"]["schema"][
-                            "properties"
-                        ]["detectedLanguage"]["anyOf"][0],
-                    },
-                },
-                "examples": {
-                    "within a word": {
-                        "value": {
-                            "completions": [
-                                {"text": "Bonjour !", "score": -0.31, "finish_reason": "stop"},
-                                {"text": "Bon matin !", "score": -1.2, "finish_reason": "stop"},
-                            ]
-                        }
-                    }
-                },
+                "schema": schema_of(Completed),
+                "examples": {"within a word": {"value": _ANSWER}},
             }
         },
     },
+    **ERROR_RESPONSES,
 }
 
 
@@ -85,44 +75,40 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     "/complete",
     summary="Complete a translation that is being typed",
     description=_DESCRIPTION,
-    openapi_extra={"parameters": TRANSLATE_PARAMETERS, "requestBody": COMPLETE_BODY},
+    openapi_extra={
+        "parameters": TIMEOUT_PARAMETER,
+        "requestBody": request_body(schema_of(CompleteFields), _EXAMPLES, _EXAMPLE),
+    },
     responses=_RESPONSES,
     response_model=None,
 )
 async def complete(request: Request) -> Response:
-    return await in_time(request, _answer)
-
-
-async def _answer(request: Request, service: Service, fields: Fields, timeout: RequestTimeout) -> Response:
-    asked = parse_completion(fields, service.settings, service.registry)
-    if not service.registry.served:
-        raise EngineStopped(f"Nothing can be translated: {service.registry.problem}")
-    body: dict[str, object] = {}
-    source = asked.source
+    call = await ApiCall.open(request)
+    serving = call.serving
+    wanted = parse_completion(call.fields, call.settings, serving.registry)
+    call.check_served()
+    source, detection = wanted.source, None
     if source is None:
-        (detection,) = await detect(service, [asked.text], asked.target)
+        (detection,) = await detect_languages(serving.registry, serving.detector, [wanted.text], wanted.target)
         source = detection.language
-        body["detectedLanguage"] = detected_of(detection)
-    with quota_of(request).counted(len(asked.text)):
-        found = await _completions(request, service, asked, source, timeout.deadline)
-    reasons = {completion.finish_reason for completion in found} - {FinishReason.STOP}
+    with call.quota.counted(len(wanted.text)):
+        completions = await _complete(call, wanted, source)
+    reasons = {completion.finish_reason for completion in completions} - {FinishReason.STOP}
+    body: dict[str, object] = {"detectedLanguage": describe_detection(detection)} if detection else {}
     body["completions"] = [
-        {"text": one.text, "score": one.score, "finish_reason": one.finish_reason.value} for one in found
+        CompletedText(text=one.text, score=one.score, finish_reason=one.finish_reason) for one in completions
     ]
-    return JsonResponse(body, headers={FINISH_REASON_HEADER: ", ".join(sorted(reasons))} if reasons else None)
+    return JsonResponse(body, headers=finish_reason_header(reasons))
 
 
-async def _completions(
-    request: Request, service: Service, asked: AskedCompletion, source: str, deadline: float
-) -> list[Completion]:
-    if source == asked.target:  # the translation is the text
-        is_begun = asked.text.startswith(asked.typed)
-        return [Completion(asked.text, 0.0, FinishReason.STOP)] if is_begun else []
-    completer = service.registry.find(source, asked.target).completer
-    rows = min(2 * asked.count, service.settings.max_beam_size)
-    characters = len(asked.text) + len(asked.typed)
-    draft = await on_a_thread_if_long(characters, completer.prepare, asked.text, asked.typed, asked.count, rows)
-    pending = completer.submit(draft, deadline, asked.priority)
-    service.traffic.characters[source, asked.target] += len(asked.text)
-    await wait_for(request, [pending], deadline)
+async def _complete(call: ApiCall, wanted: CompletionRequest, source: str) -> list[Completion]:
+    text, typed = wanted.text, wanted.typed
+    if source == wanted.target:  # the translation is the text itself
+        return [Completion(text, 0.0, FinishReason.STOP)] if text.startswith(typed) else []
+    completer = call.serving.registry.find(source, wanted.target).completer
+    rows = min(2 * wanted.count, call.settings.max_beam_size)
+    draft = await run_off_loop_if_long(len(text) + len(typed), completer.prepare, text, typed, wanted.count, rows)
+    pending = completer.submit(draft, call.timeout.deadline, wanted.priority)
+    call.serving.queued_characters[source, wanted.target] += len(text)
+    await call.wait_for(pending)
     return completer.finish(draft, pending)

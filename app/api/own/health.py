@@ -1,16 +1,26 @@
-"""GET /health: the process answers. GET /ready: it also translates; with detail for the operator."""
+"""Endpoints for the operator.
 
-from typing import Literal
+GET /health: the process answers. GET /ready: it also translates, with detail. POST /admin/reload: read bundles and keys
+again; this path exists only if an admin key is set.
+"""
 
-from fastapi import APIRouter, Request
+from typing import Any, Final, Literal
+
+from fastapi import APIRouter, Request, Security
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from app.api.call import address_of, key_of, service_of
+from app.api.libretranslate.answers import error_entry
 from app.api.responses import JsonResponse
-from app.api.service import service_of
+from app.errors import KeyMissing, KeyUnknown
 from app.serving.registry import Registry, ServedBundle
+from app.serving.reload import ReloadReport
 
 router = APIRouter(tags=["operation"])
+_BEARER: Final = HTTPBearer(auto_error=False, scheme_name="admin key", description="The admin key.")
+admin_router = APIRouter(tags=["operation"], dependencies=[Security(_BEARER)])
 
 
 class Health(BaseModel):
@@ -81,16 +91,60 @@ async def health() -> Health:
     responses={503: {"description": "Not ready; `problem` says why.", "model": Readiness}},
 )
 async def ready(request: Request) -> Response:
-    report = readiness(service_of(request).registry, is_leaving=request.app.state.is_leaving)
+    report = readiness(service_of(request).serving.registry, is_leaving=request.app.state.is_leaving)
     return JsonResponse(report.model_dump(mode="json"), status_code=200 if report.status == "ready" else 503)
 
 
-# Load balancers ask with HEAD; the server leaves out the body.
+# Load balancers send HEAD; the server leaves out the body.
 router.add_api_route("/health", health, methods=["HEAD"], include_in_schema=False)
 router.add_api_route("/ready", ready, methods=["HEAD"], include_in_schema=False, response_model=None)
 
 
+class FolderOutcome(BaseModel):
+    """``problem`` says why it was refused; what was served from that folder before still is."""
+
+    folder: str
+    outcome: Literal["loaded", "unchanged", "removed", "refused"]
+    problem: str | None
+
+
+class Reload(BaseModel):
+    """``problem``: the folder of the bundles cannot be read at all. ``keys_problem``: the keys stay as they were."""
+
+    bundles: list[FolderOutcome]
+    keys: Literal["loaded", "unchanged", "refused"]
+    keys_problem: str | None
+    problem: str | None
+
+
+_RELOAD_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    403: error_entry("No admin key, or a wrong one.", "Invalid API key"),
+    409: {"description": "Done, but something was refused; `problem` says why.", "model": Reload},
+    429: error_entry("Too many attempts from this address.", "Slowdown: 60 per 1 minute"),
+}
+
+
+@admin_router.post(
+    "/admin/reload",
+    summary="Read the bundles and the API keys again",
+    description="Bundles that are new or changed are loaded beside those that run, translate something, and replace "
+    "them all at once; those that are gone are dropped. No request fails meanwhile.",
+    response_model=Reload,
+    responses=_RELOAD_RESPONSES,
+)
+async def reload(request: Request) -> Response:
+    serving = service_of(request).serving
+    key = key_of(request, {})
+    if not serving.admission.is_admin(key):
+        await serving.admission.count_admin_attempt(address_of(request))
+        raise KeyUnknown("Invalid API key") if key else KeyMissing("This needs the admin key")
+    report = await serving.reloader.reload()
+    body = _reload_answer(report).model_dump(mode="json")
+    return JsonResponse(body, status_code=409 if report.is_refused else 200)
+
+
 def readiness(registry: Registry, is_leaving: bool = False) -> Readiness:
+    """Report on every bundle; a service that is being stopped is not ready."""
     problem = "the service is being stopped" if is_leaving else registry.why_not_ready()
     return Readiness(
         status="ready" if problem is None else "not ready",
@@ -127,4 +181,13 @@ def _bundle_report(entry: ServedBundle, stall_seconds: float) -> BundleReport:
             last_step_seconds=status.last_step_seconds,
             step_age_seconds=status.step_age_seconds,
         ),
+    )
+
+
+def _reload_answer(report: ReloadReport) -> Reload:
+    return Reload(
+        bundles=[FolderOutcome(folder=one.folder, outcome=one.outcome, problem=one.problem) for one in report.folders],
+        keys=report.keys,
+        keys_problem=report.keys_problem,
+        problem=report.problem,
     )

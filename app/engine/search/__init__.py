@@ -15,8 +15,8 @@ __all__ = ["Search", "start_search"]
 class Search(Protocol):
     """The search of one running sequence.
 
-    A search reads only the candidates of its own rows, and no more of them than it asked for. So its outcome does not
-    depend on the other rows of the batch.
+    A search reads only the candidates of its own rows, and no more of them than ``candidates`` says. So its outcome
+    does not depend on the other rows of the batch.
 
     Attributes:
         rows: the rows of the batch that belong to the sequence; the batch changes them where it moves rows.

@@ -27,7 +27,7 @@ Candidate = tuple[int, int, float]
 
 @dataclass(frozen=True, slots=True)
 class Beam:
-    """All hypotheses of a sequence between two steps. It never changes in place.
+    """All hypotheses of a sequence between two steps; immutable.
 
     Attributes:
         live: at most ``beam_size`` hypotheses of one length, best first.

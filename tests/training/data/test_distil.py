@@ -32,7 +32,7 @@ def bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Three bundles: two write their source in capitals, one copies it; a second-best token is far less likely."""
 
     @contextmanager
-    def running(bundle: Bundle, name: str) -> Iterator[Translator]:
+    def open_translator(bundle: Bundle, name: str) -> Iterator[Translator]:
         machine: Machine = "copy" if bundle.folder.parent.name == "copy" else "upper"
         engine = Engine(text_machine(bundle, machine), DecodingModel.of(bundle.manifest, bundle.tokenizer), name=name)
         engine.start()
@@ -41,7 +41,7 @@ def bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         finally:
             engine.stop(drain=False)
 
-    monkeypatch.setattr(distillation, "running", running)
+    monkeypatch.setattr(distillation, "open_translator", open_translator)
     return [fake_bundle(tmp_path / name, "en", "fr").folder for name in ("upper", "copy", "upper-too")]
 
 

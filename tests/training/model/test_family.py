@@ -207,11 +207,11 @@ def _check_signature(folder: Path, system: System) -> None:
 def _check_answers(config: RunConfig, run: Path, folder: Path, pairs: list[Pair]) -> None:
     """Greedy and beam through the engine, all together, against the reference one by one."""
     bundle = load_bundle(folder)
-    facts = DecodingModel.of(bundle.manifest)
+    decoding = DecodingModel.of(bundle.manifest)
     ids, prefixes = [source for source, _ in pairs], [begun(pair) for pair in pairs]
     assert len(set(zip(map(tuple, ids), prefixes, strict=True))) > 4
     reference = ReferenceDecoder(load_best_model(config, run, bundle.tokenizer.vocabulary_size))
-    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), facts)
+    engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), decoding)
     engine.start()
     try:
         greedy = engine.submit_many(ids, [SearchOptions(prefix=prefix, loop_guard=False) for prefix in prefixes])
@@ -219,11 +219,11 @@ def _check_answers(config: RunConfig, run: Path, folder: Path, pairs: list[Pair]
             ids[:4], [SearchOptions(beam_size=3, prefix=prefix, loop_guard=False) for prefix in prefixes[:4]]
         )
         for source, prefix, future in zip(ids, prefixes, greedy, strict=True):
-            cap = facts.target_cap(len(source), prefix_tokens=len(prefix))
+            cap = decoding.target_cap(len(source), prefix_tokens=len(prefix))
             expected = reference.greedy(source, cap, prefix)
             assert future.result(30)[0].token_ids == expected.token_ids
         for source, prefix, future in zip(ids[:4], prefixes[:4], beam, strict=True):
-            cap = facts.target_cap(len(source), prefix_tokens=len(prefix))
+            cap = decoding.target_cap(len(source), prefix_tokens=len(prefix))
             widest = reference.beam(source, cap, 3, 1.0, prefix)
             assert future.result(30)[0].token_ids == widest.token_ids
     finally:

@@ -56,8 +56,8 @@ def test_every_task_is_learned_exported_and_served(tmp_path: Path) -> None:
         assert len(scored.translations) == scored.quality[0].segments
 
     reference = ReferenceDecoder(load_best_model(config, run, bundle.tokenizer.vocabulary_size))
-    facts = DecodingModel.of(bundle.manifest)
-    engine = Engine(OnnxGraphs(load_bundle(folders["float32"]), provider="cpu", threads=1), facts)
+    decoding = DecodingModel.of(bundle.manifest)
+    engine = Engine(OnnxGraphs(load_bundle(folders["float32"]), provider="cpu", threads=1), decoding)
     engine.start()
     try:
         answers = []
@@ -67,7 +67,7 @@ def test_every_task_is_learned_exported_and_served(tmp_path: Path) -> None:
             assert {source[0] for source in sources} == {bundle.manifest.source_tags[target]}
             found = [future.result(30)[0] for future in engine.submit_many(sources, SearchOptions())]
             for source, hypothesis in zip(sources, found, strict=True):
-                assert hypothesis.token_ids == reference.greedy(source, facts.target_cap(len(source))).token_ids
+                assert hypothesis.token_ids == reference.greedy(source, decoding.target_cap(len(source))).token_ids
             answers.append([asked.tokenizer.decode(hypothesis.token_ids) for hypothesis in found])
             assert [found.text for found in Translator(asked, engine).translate(["abc"])]
         assert answers[0] != answers[1]

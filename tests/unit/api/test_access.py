@@ -12,7 +12,7 @@ import pytest
 from fastapi import Request
 
 from app.access.keys import ApiKey, digest_of
-from app.api.access import address_of
+from app.api.call import address_of
 from app.errors import ConfigurationError
 from app.main import create_app
 from app.settings import Settings
@@ -41,8 +41,8 @@ def service(models: Path) -> Iterator[RunningService]:
 
 
 def test_without_a_key(service: RunningService) -> None:
-    for asked in ({}, {"api_key": None}, {"api_key": ""}, {"api_key": "  "}, {"api_key": 5}):
-        answer = service.client.post("/translate", json={**HELLO, **asked})
+    for fields in ({}, {"api_key": None}, {"api_key": ""}, {"api_key": "  "}, {"api_key": 5}):
+        answer = service.client.post("/translate", json={**HELLO, **fields})
         assert (answer.status_code, answer.json()) == (400, MISSING)
     for path in ("/detect", "/complete"):
         assert service.client.post(path, json=HELLO).json() == MISSING
@@ -51,7 +51,7 @@ def test_without_a_key(service: RunningService) -> None:
         assert (answer.status_code, answer.content) == (403, b"")
 
 
-@pytest.mark.parametrize("wrong", ["any", "key of nobody", KEYS.split()[1], digest_of("key of plain").hex(), "é\ud800"])
+@pytest.mark.parametrize("wrong", ["any", "unknown key", KEYS.split()[1], digest_of("key of plain").hex(), "é\ud800"])
 def test_with_a_wrong_key(service: RunningService, wrong: str) -> None:
     sent = wrong.encode("ascii", "backslashreplace").decode()
     for answer in (
@@ -86,7 +86,7 @@ def test_a_key_in_the_body(service: RunningService) -> None:
     assert service.client.post("/v2/translate", data={**DEEPL, "auth_key": "key of plain"}).status_code == 200
 
 
-def test_what_asks_nobody_for_a_key(service: RunningService) -> None:
+def test_what_needs_no_key(service: RunningService) -> None:
     for path in ("/", "/docs", "/openapi.json", "/languages", "/frontend/settings", "/health", "/ready"):
         assert service.client.get(path).status_code == 200, path
     settings = service.client.get("/frontend/settings").json()
@@ -95,16 +95,16 @@ def test_what_asks_nobody_for_a_key(service: RunningService) -> None:
 
 
 def test_the_quota_of_a_key(service: RunningService) -> None:
-    asked = {**HELLO, "api_key": "key of small"}
-    assert service.client.post("/translate", json={**asked, "target": "zz"}).status_code == 400  # counts nothing
-    assert service.client.post("/translate", json={**asked, "q": ["Hello", "you"]}).status_code == 200
-    answer = service.client.post("/translate", json=asked)
+    fields = {**HELLO, "api_key": "key of small"}
+    assert service.client.post("/translate", json={**fields, "target": "zz"}).status_code == 400  # counts nothing
+    assert service.client.post("/translate", json={**fields, "q": ["Hello", "you"]}).status_code == 200
+    answer = service.client.post("/translate", json=fields)
     assert answer.status_code == 403
     assert answer.json()["error"] == "8 characters are counted, and 5 more exceed characters of small (12)"
-    assert service.client.post("/complete", json={**asked, "target_prefix": "H"}).status_code == 403
-    stream = service.client.post("/translate", json={**asked, "q": "four", "stream": True})
+    assert service.client.post("/complete", json={**fields, "target_prefix": "H"}).status_code == 403
+    stream = service.client.post("/translate", json={**fields, "q": "four", "stream": True})
     assert "event: done" in stream.text
-    assert service.client.post("/translate", json={**asked, "q": "x"}).status_code == 403
+    assert service.client.post("/translate", json={**fields, "q": "x"}).status_code == 403
     assert service.client.post("/translate", json={**HELLO, "api_key": "key of plain"}).status_code == 200
 
 
@@ -170,7 +170,7 @@ def test_the_rate_of_an_address_at_two_replicas(models: Path, tmp_path: Path) ->
             statuses = [replica.client.post("/translate", json=HELLO).status_code for replica in replicas]
             assert statuses[:3] == [200] * 3
             assert 429 in statuses[3:6]
-            server.stop()  # nobody is turned away for that
+            server.stop()  # no caller is refused for that
             assert one.client.post("/translate", json=HELLO).status_code == 200
     finally:
         server.stop()
@@ -190,7 +190,7 @@ def test_a_rate_storage_that_there_is_not_keeps_it_from_starting(models: Path) -
 def test_a_key_is_shown_nowhere(service: RunningService, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     answers: list[httpx.Response] = []
-    for key in ("key of plain", "key of nobody"):
+    for key in ("key of plain", "unknown key"):
         answers.append(service.client.post("/translate", params={"api_key": key}, json=HELLO))
         answers.append(service.client.get("/v2/nothing", params={"auth_key": key}))
     answers.append(service.client.get("/metrics", params={"api_key": "key of plain"}))

@@ -35,7 +35,7 @@ def held_bytes(service: RunningService) -> int:
 
 
 def half_sent(service: RunningService, path: str, announced: bool, headers: str = "") -> socket.socket:
-    """A request that has begun; as its length is not said, what there is of it has come."""
+    """A request that has started; its length is not announced, and a part of its body has arrived."""
     client = socket.create_connection(service.address, PATIENCE)
     kind = f"Content-Length: {HALF_BYTES}" if announced else "Transfer-Encoding: chunked"
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}{kind}\r\n\r\n"

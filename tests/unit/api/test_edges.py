@@ -73,7 +73,7 @@ WHOLE: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module", params=["open", "with keys"])
 def service(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp("edges")
-    keys = "" if request.param == "open" else str(ApiKey("somebody", digest_of("a key")))
+    keys = "" if request.param == "open" else str(ApiKey("caller", digest_of("a key")))
     models = fake_models(folder / "models", ("en", "fr"))
     with running_service(Settings(models_dir=models, data_dir=folder / "data", api_keys=keys)) as running:
         yield running

@@ -117,15 +117,15 @@ def test_broken_json(service: RunningService, content: bytes, said: str) -> None
     assert error_of(answer, 400).startswith(said)
 
 
-@pytest.mark.parametrize("place", ["q", "list", "source", "format"])
-def test_unpaired_surrogates(service: RunningService, place: str) -> None:
+@pytest.mark.parametrize("field", ["q", "list", "source", "format"])
+def test_unpaired_surrogates(service: RunningService, field: str) -> None:
     fields: dict[str, Any] = {"q": "Hello", "source": "en", "target": "fr"}
-    fields |= {"q": ["a", "b\ud83d"]} if place == "list" else {place: "b\ud83d"}
+    fields |= {"q": ["a", "b\ud83d"]} if field == "list" else {field: "b\ud83d"}
     answer = service.client.post(
         "/translate", content=json.dumps(fields).encode(), headers={"Content-Type": "application/json"}
     )
     message = error_of(answer, 400)
-    if place in ("q", "list"):
+    if field in ("q", "list"):
         assert "unpaired surrogate (U+D83D) at character 1" in message
 
 

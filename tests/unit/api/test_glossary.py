@@ -34,7 +34,7 @@ def ask(service: RunningService, status: int = 200, **fields: Any) -> Any:
 def test_terms_in_the_request(service: RunningService) -> None:
     found = ask(service, q=["I like cottage cheese.", "cottage cheese", "Cottage cheese!", "none"], glossary=CHEESE)
     assert found == {"translatedText": ["I LIKE faisselle.", "faisselle", "Faisselle!", "NONE"]}
-    # Asked again without, it is what it was: nothing of the terms stays.
+    # Without the glossary the translation is what it was: no term stays.
     assert ask(service, q="I like cottage cheese.")["translatedText"] == "I LIKE COTTAGE CHEESE."
 
 
@@ -70,7 +70,7 @@ def test_what_cannot_be_used(service: RunningService, glossary: object, message:
 
 
 def test_a_term_without_a_place_is_named(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The model writes nothing at all of what it read, so nobody knows where the term belongs."""
+    """The model copies nothing of its source, so the offset of the term is unknown."""
     graphs = service.graphs.opened["en-fr"]
     monkeypatch.setattr(graphs, "machine", "reverse")
     answer = service.client.post(

@@ -1,4 +1,4 @@
-"""Whatever the description of the API lets somebody send, and what it does not: answers are as it says, never a 5xx."""
+"""Requests that the description of the API allows, and others: answers are as it says, never a 5xx."""
 
 import os
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app.api.timeout import TIMEOUT_HEADER
+from app.api.call import TIMEOUT_HEADER
 from app.main import create_app
 from app.settings import Settings
 from tests.support.service import RunningService, fake_models, running_service

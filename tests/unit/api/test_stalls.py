@@ -47,7 +47,7 @@ def test_what_is_there_at_the_deadline_is_told_while_the_step_still_hangs(start:
     until(lambda: len(machine.hooks.step_rows) == 5)
     in_time = send(engine, "in time")
     engine.answer_late()
-    assert not cut.done()  # nobody is late yet
+    assert not cut.done()  # no request is late yet
     until(lambda: time.monotonic() > deadline)
     engine.answer_late()
     assert whole.result(0)[0].finish_reason is FinishReason.STOP

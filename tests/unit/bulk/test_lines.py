@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bulk.__main__ import main
-from app.bulk.lines import LineSink, count_lines, read_lines
+from app.bulk.files import LineSink, count_lines, read_lines
 from app.bulk.run import translate_lines
 from app.bundle.store import Bundle, load_bundle
 from app.engine.loop import Engine, EngineLimits
@@ -68,7 +68,7 @@ def test_lines_are_read_as_they_were_written_however_often_it_is_stopped(
             count = data.draw(st.integers(1, len(lines) - written))
             sink.write(lines[written : written + count])
             written += count
-        # What a kill leaves behind what is known to be whole.
+        # What a kill leaves behind the checkpoint.
         with path.with_name(name + ".part").open("ab") as part:
             part.write(data.draw(st.binary(max_size=5)))
     with LineSink(path, "work") as sink:
@@ -79,7 +79,7 @@ def test_lines_are_read_as_they_were_written_however_often_it_is_stopped(
     assert [file.name for file in path.parent.iterdir()] == [name]
 
 
-def test_every_line_is_translated_in_its_place(tmp_path: Path) -> None:
+def test_every_line_is_translated_in_its_order(tmp_path: Path) -> None:
     lines = [f"line {number} " + "x" * (number % 37) for number in range(400)] + ["", "  ", "1,5", "\tend\r"]
     told: list[int] = []
     with translators(tmp_path) as found, LineSink(tmp_path / "out.txt", "work") as sink:
@@ -164,7 +164,7 @@ def test_patterns_of_placeholders_are_kept_and_other_ones_are_other_work(
     def graphs(bundle: Bundle, **_: object) -> TextMachine:
         return text_machine(bundle, "upper")
 
-    monkeypatch.setattr("app.bulk.model.OnnxGraphs", graphs)
+    monkeypatch.setattr("app.bulk.run.OnnxGraphs", graphs)
     monkeypatch.chdir(tmp_path)
     fake_bundle(tmp_path / "models", "en", "fr")
     (tmp_path / "in.txt").write_text("look at acme-12 now\n" * 3)

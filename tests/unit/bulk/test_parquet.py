@@ -1,4 +1,4 @@
-"""Parquet: every row in its place with its other columns, through kills, nulls and empty texts as they were."""
+"""Parquet: every row in its order with its other columns, through kills, nulls and empty texts as they were."""
 
 import os
 import random
@@ -52,7 +52,7 @@ def test_rows_are_read_as_they_were_written_however_often_it_is_stopped(
             count = data.draw(st.integers(1, len(texts) - written))
             sink.write(texts[written : written + count])
             written += count
-        # What a kill leaves: bytes behind what is known to be whole, and a file that was not joined to its end.
+        # What a kill leaves: bytes behind the checkpoint, and a file that was not joined to its end.
         with path.with_name("out.parquet.part").open("ab") as part:
             part.write(data.draw(st.binary(max_size=5)))
         path.with_name("out.parquet.part.joined").write_bytes(b"PAR1")
@@ -146,12 +146,12 @@ def test_what_is_wrong_is_one_line(
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 and no more")
     broken = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff"))
     pq.write_table(pa.table({"text": broken}), tmp_path / "bytes.parquet")
-    monkeypatch.setattr("app.bulk.model.OnnxGraphs", lambda *_, **__: _NoGraphs())
+    monkeypatch.setattr("app.bulk.run.OnnxGraphs", lambda *_, **__: _NoGraphs())
     assert message in error_of([*arguments, "--source", "en", "--target", "fr"], tmp_path, capsys, monkeypatch)
 
 
 class _NoGraphs:
-    """Of an engine that starts and is asked for nothing."""
+    """Of an engine that starts and translates nothing."""
 
     def encode(self, *_: Any) -> Any:
         raise AssertionError

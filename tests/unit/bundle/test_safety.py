@@ -155,7 +155,7 @@ CONTENT = encoder_content()
 @given(st.lists(st.tuples(st.integers(0, len(CONTENT) - 1), st.binary(min_size=1, max_size=8)), max_size=6))
 def test_damage_is_refused_or_harmless_and_never_a_crash(harms: list[tuple[int, bytes]]) -> None:
     content = bytearray(CONTENT)
-    for place, written in harms:
-        content[place : place + len(written)] = written
+    for offset, written in harms:
+        content[offset : offset + len(written)] = written
     with suppress(BundleGraphError):
         check_graph_file(bytes(content), "encoder.onnx")

@@ -74,7 +74,7 @@ def test_pieces_know_every_character(pieces_tokenizer: SentencePieceTokenizer, t
     ids = pieces_tokenizer.encode(text)
     assert UNK_ID not in ids
     assert all(0 <= token_id < pieces_tokenizer.vocabulary_size for token_id in ids)
-    # The first space is SentencePiece's own mark for the beginning of a word.
+    # The first space is SentencePiece's own sign of the beginning of a word.
     assert pieces_tokenizer.decode(ids).lstrip(" ") == normalise_typography(text).lstrip(" ")
 
 

@@ -1,4 +1,4 @@
-"""Batching never changes an answer: whoever joins or leaves, every sequence gets what it would get alone."""
+"""Batching never changes an answer: whichever sequences join or leave, each gets what it would get alone."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -49,10 +49,10 @@ def seven_then_odd(token_ids: tuple[int, ...]) -> frozenset[int] | None:
 
 
 @st.composite
-def arrivals(draw: st.DrawFn, facts: DecodingModel) -> list[tuple[int, Sequence]]:
+def arrivals(draw: st.DrawFn, model: DecodingModel) -> list[tuple[int, Sequence]]:
     found = []
     for _ in range(draw(st.integers(1, 8))):
-        ids = (*draw(st.lists(st.integers(4, facts.vocabulary_size - 1), max_size=40)), facts.eos_id)
+        ids = (*draw(st.lists(st.integers(4, model.vocabulary_size - 1), max_size=40)), model.eos_id)
         beam_size = draw(st.integers(1, 4))
         branching = draw(st.booleans())
         drawn = beam_size == 1 and not branching and draw(st.booleans())
@@ -64,7 +64,7 @@ def arrivals(draw: st.DrawFn, facts: DecodingModel) -> list[tuple[int, Sequence]
             no_repeat_ngram=0 if branching else draw(st.sampled_from([0, 0, 1, 2])),
             branching=branching,
             allowed=draw(st.sampled_from([None, seven_then_odd])) if branching else None,
-            prefix=tuple(draw(st.lists(st.integers(4, facts.vocabulary_size - 1), max_size=2))),
+            prefix=tuple(draw(st.lists(st.integers(4, model.vocabulary_size - 1), max_size=2))),
             temperature=draw(st.sampled_from([0.5, 2.0])) if drawn else 0.0,
             top_k=draw(st.integers(1, 12)),
             seed=draw(st.integers(0, 3)),
@@ -76,16 +76,16 @@ def arrivals(draw: st.DrawFn, facts: DecodingModel) -> list[tuple[int, Sequence]
 HASH_MACHINE = HashMachine(vocabulary_size=9, seed=3)
 
 
-@given(arrivals(HASH_MACHINE.facts))
+@given(arrivals(HASH_MACHINE.model))
 @settings(max_examples=80, deadline=None)
 def test_a_sequence_in_any_company_is_as_alone(arriving: list[tuple[int, Sequence]]) -> None:
-    facts = HASH_MACHINE.facts
-    together = run_together(HASH_MACHINE, facts, arriving)
-    assert together == [run_alone(HASH_MACHINE, facts, sequence) for _, sequence in arriving]
+    model = HASH_MACHINE.model
+    together = run_together(HASH_MACHINE, model, arriving)
+    assert together == [run_alone(HASH_MACHINE, model, sequence) for _, sequence in arriving]
 
 
 class LookingMachine(HashMachine):
-    """Looks at a place of the source that depends on every token so far: a row mixed up looks elsewhere."""
+    """Attends to a source token that depends on every token so far: a row mixed up attends to another."""
 
     def decode_step(
         self,
@@ -96,39 +96,39 @@ class LookingMachine(HashMachine):
         best_k: int,
     ) -> Stepped:
         stepped = super().decode_step(token_ids, states, memory, source_lengths, best_k)
-        places = stepped.next_states["state_hash"][:, 0].astype(np.int64) % source_lengths
-        attention = np.arange(memory["memory"].shape[1]) == places[:, None]
+        offsets = stepped.next_states["state_hash"][:, 0].astype(np.int64) % source_lengths
+        attention = np.arange(memory["memory"].shape[1]) == offsets[:, None]
         return stepped._replace(attention=attention.astype(np.float32))
 
 
 LOOKING_MACHINE = LookingMachine(vocabulary_size=9, seed=3)
 
 
-def places_alone(sequence: Sequence, token_ids: tuple[int, ...]) -> tuple[int, ...]:
-    """Where the machine looks while the given tokens are forced, one row and nothing else."""
-    facts, lengths = LOOKING_MACHINE.facts, np.array([sequence.source_tokens], np.int32)
+def offsets_alone(sequence: Sequence, token_ids: tuple[int, ...]) -> tuple[int, ...]:
+    """The source tokens that the machine attends to while the given tokens are forced, in a single row."""
+    model, lengths = LOOKING_MACHINE.model, np.array([sequence.source_tokens], np.int32)
     memory, states = LOOKING_MACHINE.encode(np.array([sequence.source_ids], np.int32), lengths)
-    places, last = [], facts.bos_id
+    offsets, last = [], model.bos_id
     for token_id in token_ids:
         stepped = LOOKING_MACHINE.decode_step(np.array([last], np.int32), states, memory, lengths, 1)
         assert stepped.attention is not None
         states = {**states, **stepped.next_states}
-        places.append(most_attended(stepped.attention, 0, sequence.source_tokens))
+        offsets.append(most_attended(stepped.attention, 0, sequence.source_tokens))
         last = token_id
-    return tuple(places)
+    return tuple(offsets)
 
 
-@given(arrivals(LOOKING_MACHINE.facts))
+@given(arrivals(LOOKING_MACHINE.model))
 @settings(max_examples=60, deadline=None)
 def test_attention_follows_its_hypothesis(arriving: list[tuple[int, Sequence]]) -> None:
-    outcomes = run_together(LOOKING_MACHINE, LOOKING_MACHINE.facts, arriving)
+    outcomes = run_together(LOOKING_MACHINE, LOOKING_MACHINE.model, arriving)
     for (_, sequence), outcome in zip(arriving, outcomes, strict=True):
         assert isinstance(outcome, list)
         for hypothesis in outcome:
             if not sequence.options.align:
                 assert hypothesis.alignment is None
             else:
-                assert hypothesis.alignment == places_alone(sequence, hypothesis.token_ids)
+                assert hypothesis.alignment == offsets_alone(sequence, hypothesis.token_ids)
 
 
 @pytest.mark.parametrize("memory", [True, False])
@@ -194,7 +194,7 @@ def test_similar_lengths_are_encoded_together(start: Start) -> None:
     assert machine.hooks.encode_shapes == [(3, 16), (2, 224)]
 
 
-def test_those_who_wait_are_encoded_with_a_lone_newcomer(start: Start) -> None:
+def test_waiting_sequences_are_encoded_with_a_lone_newcomer(start: Start) -> None:
     machine = held_machine()
     engine = start(machine, EngineLimits(max_rows=1))
     texts = ["first", "second", "t" * 300, "fourth", "fifth", "sixth", "seventh"]
@@ -209,9 +209,9 @@ def test_those_who_wait_are_encoded_with_a_lone_newcomer(start: Start) -> None:
     assert engine._prefetch._encoded == {}
 
 
-def test_nobody_is_encoded_before_its_turn_where_nothing_is_won_by_it() -> None:
+def test_no_sequence_is_encoded_before_its_turn_where_that_saves_nothing() -> None:
     machine = TextMachine(TOKENIZER)
-    engine = Engine(machine, replace(machine.facts, encoder_rows="one"), EngineLimits(max_rows=1))
+    engine = Engine(machine, replace(machine.model, encoder_rows="one"), EngineLimits(max_rows=1))
     engine.start()
     futures = engine.submit_many([TOKENIZER.encode_source(text) for text in ("one", "two", "three")])
     assert [text_of(future) for future in futures] == ["one", "two", "three"]
@@ -231,10 +231,10 @@ def test_an_output_at_the_cap_says_so(start: Start) -> None:
 
 
 def test_the_cap_grows_with_the_source_and_never_exceeds_the_models() -> None:
-    facts = TextMachine(TOKENIZER).facts
-    caps = [facts.target_cap(tokens) for tokens in range(1, facts.max_source_tokens + 1)]
+    model = TextMachine(TOKENIZER).model
+    caps = [model.target_cap(tokens) for tokens in range(1, model.max_source_tokens + 1)]
     assert caps == sorted(caps)
     assert caps[0] == 12
-    assert caps[-1] == facts.max_target_tokens
-    assert facts.target_cap(5, 3) == 3
-    assert facts.target_cap(5, 10_000) == facts.target_cap(5)
+    assert caps[-1] == model.max_target_tokens
+    assert model.target_cap(5, 3) == 3
+    assert model.target_cap(5, 10_000) == model.target_cap(5)

@@ -1,4 +1,4 @@
-"""The engine as others see it: what it refuses, and that no future ever hangs."""
+"""The engine's interface: what it refuses, and that no future ever hangs."""
 
 import time
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ def test_a_full_queue(start: Start) -> None:
 # ---- Leaving early ----
 
 
-def test_cancelling_frees_rows_and_places(start: Start) -> None:
+def test_cancelling_frees_rows_and_slots(start: Start) -> None:
     machine = held_machine()
     engine = start(machine, EngineLimits(max_rows=2))
     running = engine.submit_many([TOKENIZER.encode_source("a" * 400), TOKENIZER.encode_source("b" * 400)])
@@ -123,7 +123,7 @@ def test_deadlines_running_waiting_and_past(start: Start) -> None:
 # ---- Failing steps ----
 
 
-def test_a_failing_step_fails_everybody_at_once_and_the_engine_lives_on(start: Start) -> None:
+def test_a_failing_step_fails_every_sequence_at_once_and_the_engine_lives_on(start: Start) -> None:
     machine = held_machine()
     engine = start(machine, EngineLimits(max_rows=2))
     futures = engine.submit_many([TOKENIZER.encode_source("a" * 50)] * 5)
@@ -195,7 +195,7 @@ def test_nothing_but_the_step_can_end_the_thread(start: Start) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_even_a_dying_thread_leaves_nobody_waiting(start: Start) -> None:
+def test_even_a_dying_thread_leaves_no_future_waiting(start: Start) -> None:
     machine = TextMachine(TOKENIZER)
     machine.hooks.fail_next = SystemExit()  # type: ignore[assignment]
     engine = start(machine)
@@ -213,7 +213,7 @@ def test_even_a_dying_thread_leaves_nobody_waiting(start: Start) -> None:
 
 
 def test_not_started_and_stopped() -> None:
-    engine = Engine(TextMachine(TOKENIZER), TextMachine(TOKENIZER).facts, name="en-fr")
+    engine = Engine(TextMachine(TOKENIZER), TextMachine(TOKENIZER).model, name="en-fr")
     assert not engine.status().healthy
     with pytest.raises(EngineStopped, match="en-fr is not running"):
         send(engine, "a")
@@ -229,7 +229,7 @@ def test_not_started_and_stopped() -> None:
 
 
 def test_stop_before_start() -> None:
-    engine = Engine(TextMachine(TOKENIZER), TextMachine(TOKENIZER).facts)
+    engine = Engine(TextMachine(TOKENIZER), TextMachine(TOKENIZER).model)
     engine.stop()
     with pytest.raises(EngineStopped):
         engine.start()

@@ -133,7 +133,7 @@ WORDS = TokenWords(WRITTEN)
         ([12, 5, 5, 5, 5], set()),  # zeros
         ([12, 12], set()),
         ([12, 6, 12, 6, 12], {6, 7}),
-        ([15, 16, 15, 16], {6, 7}),  # behind a third mark a token without a space
+        ([15, 16, 15, 16], {6, 7}),  # behind the third punctuation a token without a space
         ([15, 16, 15, 16, 15], {6, 7, 16}),
         ([13, 14, 13, 14], set()),  # letters of one word
     ],
@@ -177,8 +177,8 @@ class Stuck(HashMachine):
         self._table[:, :2] = -60.0
 
     @property
-    def facts(self) -> DecodingModel:
-        return replace(super().facts, words=WORDS, max_target_tokens=40)
+    def model(self) -> DecodingModel:
+        return replace(super().model, words=WORDS, max_target_tokens=40)
 
 
 @settings(max_examples=100, deadline=None)
@@ -191,9 +191,9 @@ def test_no_phrase_stands_three_times_whatever_the_model_wants(seed: int, beam: 
     for hypotheses in alone:
         assert not says_thrice(hypotheses[0].token_ids)
     # Together they are what they are alone.
-    batch = Batch(machine, machine.facts)
+    batch = Batch(machine, machine.model)
     sequences = [Sequence(source, options, 40, None) for source in sources]
-    batch.join(sequences, encode_sources(machine, machine.facts.pad_id, sequences))
+    batch.join(sequences, encode_sources(machine, machine.model.pad_id, sequences))
     found: dict[Sequence, object] = {}
     while len(found) < len(sequences):
         for ended in batch.advance(batch.decode_step()):

@@ -56,8 +56,10 @@ def test_interactive_goes_first_and_bulk_gets_a_share() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(Priority)), st.integers(1, 6)), max_size=12), st.integers(1, 5))
-def test_nobody_starves(arriving: list[tuple[Priority, int]], rows: int) -> None:
-    """Whoever waits gets in after at most so many others as the shares say, though new ones come all the time."""
+def test_no_sequence_starves(arriving: list[tuple[Priority, int]], rows: int) -> None:
+    """Each waiting sequence is admitted after at most as many others as the shares allow, though new ones come all the
+    time.
+    """
     scheduler = Scheduler(limits(rows=rows, waiting=1000))
     for priority, count in arriving:
         scheduler.enqueue([sequence(priority=priority) for _ in range(count)], 1.0)
@@ -86,7 +88,7 @@ def test_a_long_bulk_queue_refuses_no_interactive_request() -> None:
     assert scheduler.waiting_before(Priority.BULK) == scheduler.waiting_count == 51
 
 
-def test_rows_are_hypotheses_and_nobody_overtakes() -> None:
+def test_rows_are_hypotheses_and_no_sequence_overtakes() -> None:
     scheduler = Scheduler(limits(rows=4))
     wide, wider, narrow = sequence(beam_size=3), sequence(beam_size=2), sequence()
     for one in (wide, wider, narrow):
@@ -172,7 +174,7 @@ def test_deadlines_are_noticed_once() -> None:
 
 
 @given(st.lists(st.integers(1, 300), max_size=40), st.integers(1, 2000))
-def test_buckets_hold_everybody_once_with_little_padding(lengths: list[int], max_padded: int) -> None:
+def test_buckets_hold_each_once_with_little_padding(lengths: list[int], max_padded: int) -> None:
     newcomers = [sequence(length) for length in lengths]
     buckets = bucket(newcomers, max_padded)
     assert sorted(map(id, (one for group in buckets for one in group))) == sorted(map(id, newcomers))
@@ -184,7 +186,7 @@ def test_buckets_hold_everybody_once_with_little_padding(lengths: list[int], max
         assert len(group) == 1 or len(group) * max(sizes) <= max_padded
 
 
-def test_who_is_next() -> None:
+def test_upcoming() -> None:
     scheduler = Scheduler(limits(rows=1, waiting=9))
     one, other = [sequence() for _ in range(4)], [sequence() for _ in range(2)]
     bulk = [sequence(priority=Priority.BULK)]

@@ -106,10 +106,10 @@ def test_an_encoder_with_scales_of_the_call_gets_one_row_without_padding(
 @pytest.mark.parametrize("beam_size", [1, 4])
 def test_translations_alone_and_together(tmp_path: Path, beam_size: int, encoder_rows: EncoderRows) -> None:
     bundle = onnx_bundle(tmp_path / "en-fr", encoder_content(encoder_rows=encoder_rows), encoder_rows=encoder_rows)
-    graphs, facts = OnnxGraphs(bundle, provider="cpu"), DecodingModel.of(bundle.manifest)
+    graphs, model = OnnxGraphs(bundle, provider="cpu"), DecodingModel.of(bundle.manifest)
     options = SearchOptions(beam_size=beam_size, hypotheses=beam_size, max_target_tokens=20)
     sources = random_sources(24, 40, seed=9)
-    engine = Engine(graphs, facts, EngineLimits(max_rows=32))
+    engine = Engine(graphs, model, EngineLimits(max_rows=32))
     engine.start()
     together = [future.result(30) for future in engine.submit_many(sources, options)]
     alone = [engine.submit(source, options).result(30) for source in sources]
@@ -119,8 +119,8 @@ def test_translations_alone_and_together(tmp_path: Path, beam_size: int, encoder
 
 
 def test_all_kinds_of_search_side_by_side(graphs: Graphs, tmp_path: Path) -> None:
-    """Greedy, beam, drawn, prefixed, blocked and aligned rows: each as alone; what was told is never taken back."""
-    facts = DecodingModel.of(onnx_bundle(tmp_path / "en-fr").manifest)
+    """Greedy, beam, drawn, prefixed, blocked and aligned rows: each as alone; what was reported is never taken back."""
+    model = DecodingModel.of(onnx_bundle(tmp_path / "en-fr").manifest)
     random = np.random.default_rng(3)
     options = []
     for number in range(30):
@@ -138,16 +138,16 @@ def test_all_kinds_of_search_side_by_side(graphs: Graphs, tmp_path: Path) -> Non
             )
         )
     sources = random_sources(30, 40, seed=9)
-    told: list[list[tuple[int, ...]]] = [[] for _ in sources]
-    engine = Engine(graphs, facts, EngineLimits(max_rows=32))
+    reports: list[list[tuple[int, ...]]] = [[] for _ in sources]
+    engine = Engine(graphs, model, EngineLimits(max_rows=32))
     engine.start()
-    futures = engine.submit_many(sources, options, listeners=[heard.append for heard in told])
+    futures = engine.submit_many(sources, options, listeners=[reported.append for reported in reports])
     together = [future.result(30) for future in futures]
     alone = [engine.submit(source, its).result(30) for source, its in zip(sources, options, strict=True)]
     engine.stop()
     assert together == alone
-    for heard, (best, *_) in zip(told, together, strict=True):
-        assert not heard or best.token_ids[: len(heard[-1])] == heard[-1]
+    for reported, (best, *_) in zip(reports, together, strict=True):
+        assert not reported or best.token_ids[: len(reported[-1])] == reported[-1]
 
 
 def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
@@ -248,13 +248,13 @@ def test_states_and_memory_stay_on_the_device(
 
 def test_translations_with_bound_states(tmp_path: Path, graphs: Graphs, cuda: list[tuple[int, ...]]) -> None:
     bundle = onnx_bundle(tmp_path / "en-fr")
-    facts, sources = DecodingModel.of(bundle.manifest), random_sources(24, 40, seed=9)
+    model, sources = DecodingModel.of(bundle.manifest), random_sources(24, 40, seed=9)
     options = [
         SearchOptions(beam_size=size, hypotheses=size, max_target_tokens=20, align=True) for size in (1, 3, 4) * 8
     ]
     found = []
     for one in (graphs, OnnxGraphs(bundle, provider="cuda")):
-        engine = Engine(one, facts, EngineLimits(max_rows=16))
+        engine = Engine(one, model, EngineLimits(max_rows=16))
         engine.start()
         found.append([future.result(30) for future in engine.submit_many(sources, options)])
         engine.stop()

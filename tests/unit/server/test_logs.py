@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.observability.trace import names_of
+from app.api.observability.spans import names_of
 from app.server.logs import REQUEST_ID, JsonFormatter, TextFormatter
 from app.settings import Settings
 from tests.support.engines import until

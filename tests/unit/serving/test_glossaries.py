@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidGlossary, LimitExceeded
-from app.serving.glossaries import Entry, GlossaryStore, read_entries, written_entries
+from app.serving.glossaries import Entry, GlossaryStore, format_entries, read_entries
 
 TERMS = st.text(st.characters(categories=("L", "N", "P", "S"), include_characters=" "), min_size=1, max_size=30).filter(
     lambda term: term == term.strip() and term.isprintable()
@@ -25,8 +25,8 @@ ENTRIES = st.dictionaries(TERMS, TERMS, min_size=1, max_size=8).map(
 
 @given(ENTRIES)
 def test_what_is_written_reads_the_same(entries: tuple[Entry, ...]) -> None:
-    assert read_entries(written_entries(entries), "tsv", 100) == entries
-    assert read_entries(written_entries(entries).replace("\n", "\r\n") + "\r\n\r\n", "tsv", 100) == entries
+    assert read_entries(format_entries(entries), "tsv", 100) == entries
+    assert read_entries(format_entries(entries).replace("\n", "\r\n") + "\r\n\r\n", "tsv", 100) == entries
 
 
 def test_csv_has_quotes_and_may_name_the_languages() -> None:

@@ -3,7 +3,6 @@
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,37 +10,25 @@ from typing import Any
 import pytest
 
 from app.access.keys import ApiKey, digest_of
-from app.api.service import Service
+from app.api.call import Service
 from app.bundle.store import Bundle, save_bundle
-from app.errors import BundleSignatureError
 from app.server.resources import ThreadShare
+from app.serving.container import Serving
 from app.serving.registry import OpenedGraphs
 from app.settings import Settings
 from tests.support.engines import until
 from tests.support.fakes import Machine, fake_bundle, fake_contents, fake_manifest
-from tests.support.service import FakeGraphs, RunningService, fake_models, running_service
+from tests.support.service import FakeGraphs, RunningService, running_service
+from tests.unit.serving.conftest import ADMIN, ADMIN_HASH
 
 HELLO = {"q": "Hello", "source": "en", "target": "fr"}
-ADMIN = {"Authorization": "Bearer the admin's key"}
-ADMIN_HASH = f"sha256:{digest_of(ADMIN['Authorization'].removeprefix('Bearer ')).hex()}"
 OLD, NEW = "HELLO", "olleH"
 
 
-@pytest.fixture
-def models(tmp_path: Path) -> Path:
-    return fake_models(tmp_path / "models", ("en", "fr"))
-
-
-@pytest.fixture
-def service(models: Path) -> Iterator[RunningService]:
-    with running_service(Settings(models_dir=models, admin_key_hash=ADMIN_HASH)) as running:
-        yield running
-
-
-def insides(running: RunningService) -> Service:
+def insides(running: RunningService) -> Serving:
     found = running.server.config.app.state.service  # type: ignore[union-attr]
     assert isinstance(found, Service)
-    return found
+    return found.serving
 
 
 def save_anew(models: Path, name: str, source: str = "en", target: str = "fr") -> Path:
@@ -201,84 +188,6 @@ def test_a_renamed_folder_serves_on(service: RunningService, models: Path) -> No
     assert answer_of(service) == OLD
 
 
-def test_what_is_served_already_is_not_taken_over(service: RunningService, models: Path) -> None:
-    save_bundle(models / "an-intruder", fake_manifest("en", "fr"), fake_contents(), verify=lambda _: None)
-    report = reload(service, 409)
-    assert outcomes(report) == {"an-intruder": "refused", "en-fr": "unchanged"}
-    assert "translates en to fr, as" in report["bundles"][0]["problem"]
-
-
-def truncated(folder: Path) -> None:
-    content = (folder / "encoder.onnx").read_bytes()
-    (folder / "encoder.onnx").write_bytes(content[:-1])
-
-
-def removed(folder: Path) -> None:
-    (folder / "decoder_step.onnx").unlink()
-
-
-def changed(folder: Path) -> None:
-    save_anew(folder.parent, "second")
-    truncated(folder)
-
-
-def no_manifest(folder: Path) -> None:
-    (folder / "manifest.json").write_text("{")
-
-
-@pytest.mark.parametrize("harm", [truncated, removed, changed, no_manifest])
-def test_harm_on_disk_disturbs_nobody_and_is_refused(
-    service: RunningService, models: Path, harm: Callable[[Path], None]
-) -> None:
-    harm(models / "en-fr")
-    assert answer_of(service) == OLD
-    report = reload(service, 409)
-    assert outcomes(report) == {"en-fr": "refused"}
-    assert "what was loaded before is still served" in report["bundles"][0]["problem"]
-    assert answer_of(service) == OLD
-    ready = service.client.get("/ready")
-    assert ready.status_code == 200
-    assert [failed["folder"] for failed in ready.json()["failed"]] == ["en-fr"]
-    save_anew(models, "whole again")
-    assert outcomes(reload(service)) == {"en-fr": "loaded"}
-    assert service.client.get("/ready").json()["failed"] == []
-
-
-class FaultyGraphs(FakeGraphs):
-    """Opens nothing, or what fails at its first step, as it is told."""
-
-    fault = "none"
-
-    def __call__(self, bundle: Bundle, settings: Settings, share: ThreadShare) -> OpenedGraphs:
-        if self.fault == "no graph":
-            raise BundleSignatureError("encoder.onnx: is no graph")
-        if self.fault == "unforeseen":
-            raise ZeroDivisionError("whatever")
-        opened = super().__call__(bundle, settings, share)
-        if self.fault == "fails":
-            self.opened[bundle.folder.name].hooks.fail_encode = RuntimeError("no memory left")
-        return opened
-
-
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [("no graph", "is no graph"), ("unforeseen", "ZeroDivisionError"), ("fails", "no memory left")],
-)
-def test_a_bundle_that_does_not_work_is_refused(models: Path, fault: str, said: str) -> None:
-    graphs = FaultyGraphs()
-    with running_service(Settings(models_dir=models, admin_key_hash=ADMIN_HASH), graphs) as running:
-        graphs.fault = fault
-        save_anew(models, "bad")
-        for _ in range(2):
-            report = reload(running, 409)
-            assert outcomes(report) == {"en-fr": "refused"}
-            assert said in report["bundles"][0]["problem"]
-        assert answer_of(running) == OLD
-        until(lambda: engine_threads("bad") == 0)
-        graphs.fault = "none"
-        assert outcomes(reload(running)) == {"en-fr": "loaded"}
-
-
 def test_without_the_models_folder_everything_goes_on(service: RunningService, models: Path) -> None:
     models.rename(models.parent / "away")
     report = reload(service, 409)
@@ -311,10 +220,10 @@ def test_reloads_at_the_same_time_come_one_after_the_other(service: RunningServi
 def test_a_key_is_withdrawn_without_a_restart(models: Path, tmp_path: Path) -> None:
     file = tmp_path / "keys.txt"
 
-    def known(*names: str) -> None:
+    def write_keys(*names: str) -> None:
         file.write_text("".join(f"{ApiKey(name, digest_of(name), characters=100)}\n" for name in names))
 
-    known("one", "two")
+    write_keys("one", "two")
     settings = Settings(models_dir=models, admin_key_hash=ADMIN_HASH, api_keys_file=str(file))
     with running_service(settings) as running:
 
@@ -323,11 +232,11 @@ def test_a_key_is_withdrawn_without_a_restart(models: Path, tmp_path: Path) -> N
 
         assert (status("one"), status("two"), status("three")) == (200, 200, 403)
         assert reload(running)["keys"] == "unchanged"
-        known("two", "three")
+        write_keys("two", "three")
         assert reload(running)["keys"] == "loaded"
         assert (status("one"), status("three")) == (403, 200)
         assert status("two") == 403, "the quota was given anew"
-        file.write_text("# nobody\n")
+        file.write_text("# no key\n")
         report = reload(running, 409)
         assert report["keys"] == "refused"
         assert "there is no key in it" in report["keys_problem"]

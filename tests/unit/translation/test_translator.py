@@ -80,8 +80,8 @@ def test_a_segment_longer_than_the_model_may_see_is_split_and_not_cut(translator
 
 
 def test_a_translation_that_hits_the_cap_says_so(bundle: Bundle) -> None:
-    facts = replace(DecodingModel.of(bundle.manifest), max_target_tokens=3)
-    engine = Engine(text_machine(bundle, "copy"), facts)
+    model = replace(DecodingModel.of(bundle.manifest), max_target_tokens=3)
+    engine = Engine(text_machine(bundle, "copy"), model)
     engine.start()
     try:
         translation = Translator(bundle, engine).translate(["Hello you. \n Bye."])[0]
@@ -208,7 +208,7 @@ def test_at_the_deadline_everything_comes_back_as_far_as_it_is(bundle: Bundle, b
     machine.hooks.delay_seconds = 0.01
     engine = Engine(machine, DecodingModel.of(bundle.manifest), EngineLimits(max_rows=2 * beam_size))
     engine.start()
-    text = f"Yes.\n{'b' * 300}\nNever begun."
+    text = f"Yes.\n{'b' * 300}\nNever started."
     try:
         options = TranslationOptions(beam_size=beam_size)
         # Two sentences have rows at once; the first ends and the third waits for its row until the deadline.
@@ -221,7 +221,7 @@ def test_at_the_deadline_everything_comes_back_as_far_as_it_is(bundle: Bundle, b
     assert lines[1] == "YES."
     assert 0 < len(lines[2]) < 300
     assert set(lines[2]) == {"B"}
-    assert lines[3] == "Never begun."
+    assert lines[3] == "Never started."
     assert [(segment.finish_reason.value, segment.is_source) for segment in pending.segments] == [
         ("deadline", False),
         ("stop", False),

@@ -63,9 +63,9 @@ def test_requests_by_route_dialect_and_status(service: RunningService) -> None:
     service.client.get("/page/main.js")
     service.client.get("/health")
     watched.look()
-    asked = {"route": "/translate", "dialect": "libretranslate"}
-    assert watched.added("requests_total", **asked, status="200") == 3
-    assert watched.added("requests_total", **asked, status="400") == 1
+    labels = {"route": "/translate", "dialect": "libretranslate"}
+    assert watched.added("requests_total", **labels, status="200") == 3
+    assert watched.added("requests_total", **labels, status="400") == 1
     assert watched.added("requests_total", route="/v2/translate", dialect="deepl", status="403") == 1
     assert watched.added("requests_total", route="/page/{name}", dialect="other", status="200") == 1
     assert watched.added("requests_total", route="/health", dialect="operation", status="200") == 1
@@ -105,8 +105,8 @@ def test_what_the_engines_do(service: RunningService) -> None:
 
 def test_characters_to_be_completed_are_counted(service: RunningService) -> None:
     watched = Watched(service)
-    asked = {**HELLO, "q": "Hey", "target_prefix": "H", "n": 1}
-    assert service.client.post("/complete", json=asked).status_code == 200
+    fields = {**HELLO, "q": "Hey", "target_prefix": "H", "n": 1}
+    assert service.client.post("/complete", json=fields).status_code == 200
     watched.look()
     assert watched.added("characters_total", source="en", target="fr") == 3
 

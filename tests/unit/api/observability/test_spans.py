@@ -1,4 +1,4 @@
-"""Spans for OpenTelemetry: one for each request, in the trace it brings, and nothing in it that somebody wrote."""
+"""Spans for OpenTelemetry: one for each request, in the trace that it brings, without values of the caller."""
 
 import json
 import subprocess
@@ -127,7 +127,7 @@ def test_what_failed_is_an_error_without_its_words(
     def broken(*_: object) -> None:
         raise RuntimeError("Secretword")
 
-    monkeypatch.setattr("app.api.libretranslate.translate.parse_asked", broken)
+    monkeypatch.setattr("app.api.libretranslate.translate.parse_translation", broken)
     assert client.post("/translate", json=HELLO).status_code == 500
     span = only(exporter)
     assert span.status.status_code.name == "ERROR"
@@ -151,9 +151,9 @@ exporter = InMemorySpanExporter()
 provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(exporter))
 trace.set_tracer_provider(provider)
-asked = {{"text": "Hello", "target_lang": "FR", "auth_key": "k"}}
+fields = {{"text": "Hello", "target_lang": "FR", "auth_key": "k"}}
 with running_service(Settings(models_dir=Path({str(models)!r}))) as service:
-    assert service.client.get("/v2/translate", params=asked).status_code == 200
+    assert service.client.get("/v2/translate", params=fields).status_code == 200
 print(len(exporter.get_finished_spans()))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)

@@ -106,8 +106,8 @@ def test_a_browser_keeps_what_has_not_changed(service: RunningService, path: str
     whole = service.client.get(path)
     assert whole.headers["cache-control"] == "no-cache"  # ask each time, with the tag
     tag = whole.headers["etag"]
-    for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
-        answer = service.client.get(path, headers={"If-None-Match": known})
+    for cached in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        answer = service.client.get(path, headers={"If-None-Match": cached})
         assert answer.status_code == 304
         assert answer.content == b""
         assert answer.headers["etag"] == tag
@@ -161,10 +161,10 @@ def test_labels_are_those_that_the_page_uses() -> None:
     )
     used |= {f"error_{kind}" for kind in kinds} | {"error_busy_long"}
     used |= set(re.findall(r"label\([^)\"]*\? \"(\w+)\" :", programs))
-    known = set(labels()["en"])
-    assert used <= known, used - known
+    labelled = set(labels()["en"])
+    assert used <= labelled, used - labelled
     mentioned = set(re.findall(r"\"(\w+)\"", programs))
-    assert known <= used | mentioned, known - used - mentioned
+    assert labelled <= used | mentioned, labelled - used - mentioned
 
 
 def test_english_in_the_page_is_what_the_labels_say() -> None:
@@ -178,7 +178,7 @@ def test_english_in_the_page_is_what_the_labels_say() -> None:
 
 def luminance(colour: str) -> float:
     """Relative luminance of #rrggbb (WCAG 2.2)."""
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

@@ -15,9 +15,7 @@ from app.engine.model import Graphs, Stepped
 from app.engine.prefetch import encode_sources
 from app.engine.search import Search, start_search
 from app.engine.search.beam import Beam, BeamSearch, keep_best
-from app.engine.search.greedy import derive_seed, draw
 from app.engine.sequence import (
-    MAX_SEED,
     FinishReason,
     Hypothesis,
     LiveHypothesis,
@@ -26,7 +24,6 @@ from app.engine.sequence import (
     normalise_score,
 )
 from app.engine.states import Step
-from app.errors import InvalidRequest
 from tests.support.fakes import HashMachine
 
 SOURCE = (5, 4, 3, 2)
@@ -35,9 +32,9 @@ SOURCE = (5, 4, 3, 2)
 def decode(
     machine: HashMachine, options: SearchOptions, cap: int, source: tuple[int, ...] = SOURCE
 ) -> list[Hypothesis]:
-    batch = Batch(machine, machine.facts)
+    batch = Batch(machine, machine.model)
     sequence = Sequence(source, options, cap, None)
-    batch.join([sequence], encode_sources(machine, machine.facts.pad_id, [sequence]))
+    batch.join([sequence], encode_sources(machine, machine.model.pad_id, [sequence]))
     while True:
         ended = batch.advance(batch.decode_step())
         if ended:
@@ -53,7 +50,7 @@ def exhaustive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def search_of(options: SearchOptions, cap: int = 10, vocabulary_size: int = 12) -> Search:
     """The search of a sequence that holds the first rows, without attention."""
-    model = HashMachine(vocabulary_size).facts
+    model = HashMachine(vocabulary_size).model
     return start_search(Sequence(SOURCE, options, cap, None), list(range(options.beam_size)), model, False)
 
 
@@ -83,7 +80,7 @@ def token_scores(graphs: Graphs, tokens: tuple[int, ...]) -> tuple[float, ...]:
     assert isinstance(graphs, HashMachine)
     lengths = np.array([len(SOURCE)], np.int32)
     memory, states = graphs.encode(np.array([SOURCE], np.int32), lengths)
-    scores, last = [], graphs.facts.bos_id
+    scores, last = [], graphs.model.bos_id
     for token in tokens:
         stepped = graphs.decode_step(np.array([last], np.int32), states, memory, lengths, graphs.vocabulary_size)
         states = {**states, **stepped.next_states}
@@ -151,8 +148,8 @@ def test_a_beam_of_one_is_greedy(seed: int, cap: int) -> None:
     greedy = decode(machine, options, cap)
     lengths = np.array([len(SOURCE)], np.int32)
     memory, states = machine.encode(np.array([SOURCE], np.int32), lengths)
-    beam = BeamSearch(Sequence(SOURCE, options, cap, None), [0], machine.facts, has_attention=False)
-    last, found = np.array([machine.facts.bos_id], np.int32), None
+    beam = BeamSearch(Sequence(SOURCE, options, cap, None), [0], machine.model, has_attention=False)
+    last, found = np.array([machine.model.bos_id], np.int32), None
     while found is None:
         stepped = machine.decode_step(last, states, memory, lengths, 2)
         states = {**states, **stepped.next_states}
@@ -236,34 +233,6 @@ def test_the_beginning_of_its_own_answer_changes_nothing(seed: int, beam_size: i
         assert decode(machine, forced, 12)[0].token_ids == free.token_ids
 
 
-def test_draws_follow_the_probabilities() -> None:
-    scores = np.log(np.array([0.5, 0.3, 0.2]))
-    counts = np.bincount(
-        [draw(scores, SearchOptions(temperature=1.0, top_k=3, seed=seed), 0) for seed in range(4000)], minlength=3
-    )
-    assert np.allclose(counts / 4000, [0.5, 0.3, 0.2], atol=0.03)
-    cold = SearchOptions(temperature=0.01, seed=1)
-    assert {draw(scores, cold, position) for position in range(50)} == {0}
-    two = [draw(scores, SearchOptions(temperature=9.0, top_k=2, seed=1), position) for position in range(50)]
-    assert set(two) == {0, 1}
-
-
-@given(st.integers(0, 30), st.integers(0, 5))
-@settings(max_examples=40, deadline=None)
-def test_a_seed_draws_the_same(seed: int, drawing: int) -> None:
-    machine = HashMachine(seed=seed)
-    options = SearchOptions(temperature=1.5, top_k=6, seed=drawing)
-    (found,) = decode(machine, options, 12)
-    assert decode(machine, options, 12) == [found]
-    ended = (EOS_ID,) if found.finish_reason is FinishReason.STOP else ()
-    assert found.token_scores == token_scores(machine, (*found.token_ids, *ended))
-
-
-def test_a_beam_never_draws() -> None:
-    with pytest.raises(InvalidRequest, match=r"temperature is 1\.0 and beam_size 2"):
-        SearchOptions(beam_size=2, temperature=1.0)
-
-
 def test_forbidden_tokens_and_no_numbers_are_never_taken() -> None:
     options = SearchOptions(beam_size=2)
     ids = np.array([[5, 6, 7, 8]])
@@ -295,33 +264,3 @@ def test_how_many_candidates_a_search_needs() -> None:
     assert [candidates(SearchOptions(beam_size=size)) for size in (1, 2, 5)] == [1, 4, 10]
     assert candidates(SearchOptions(beam_size=5), 7) == 7
     assert candidates(SearchOptions(no_repeat_ngram=3)) == 56
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("beam_size", 0),
-        ("hypotheses", 0),
-        ("hypotheses", 2),
-        ("length_penalty", -0.1),
-        ("length_penalty", math.nan),
-        ("no_repeat_ngram", -1),
-        ("no_repeat_ngram", 17),
-    ],
-)
-def test_options_name_what_is_wrong(name: str, value: float) -> None:
-    with pytest.raises(InvalidRequest, match=f"{name} is {value}"):
-        SearchOptions(**{name: value})  # type: ignore[arg-type]
-
-
-def test_a_cap_below_one_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="max_target_tokens is 0"):
-        SearchOptions(max_target_tokens=0)
-
-
-@given(st.integers(0, MAX_SEED), st.integers(1, 1000))
-def test_derived_seeds(seed: int, number: int) -> None:
-    found = derive_seed(seed, number)
-    assert found == derive_seed(seed, number)
-    assert 0 <= found <= MAX_SEED
-    assert len({found, seed, derive_seed(seed, number + 1), derive_seed(seed ^ 1, number)}) == 4

@@ -1,4 +1,4 @@
-"""Other ways on from one place, against plain decoding and by their invariants."""
+"""Branching search, against plain decoding and by its invariants."""
 
 import pytest
 from hypothesis import given, settings
@@ -15,9 +15,9 @@ SOURCE, CAP = (5, 4, 3, 2), 12
 
 
 def decode(machine: HashMachine, options: SearchOptions) -> list[Hypothesis]:
-    batch = Batch(machine, machine.facts)
+    batch = Batch(machine, machine.model)
     sequence = Sequence(SOURCE, options, CAP, None)
-    batch.join([sequence], encode_sources(machine, machine.facts.pad_id, [sequence]))
+    batch.join([sequence], encode_sources(machine, machine.model.pad_id, [sequence]))
     while True:
         ended = batch.advance(batch.decode_step())
         if ended:

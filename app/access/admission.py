@@ -1,0 +1,162 @@
+"""Admission of a request: its key, the rate of its caller, and the characters that its key may still translate."""
+
+import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from app.access.keys import KeyRing, admin_digest, digest_of
+from app.access.rate import RateLimiter
+from app.errors import KeyMissing, KeyUnknown, QuotaExceeded
+from app.settings import Settings
+
+_ADMIN_ATTEMPTS_PER_MINUTE: Final = 60
+
+
+class CharacterQuota:
+    """Counts translated characters in memory, so from the start of the process on. Used by the event loop's thread
+    alone.
+
+    Attributes:
+        limit: The characters that may be translated; 0 is no limit.
+        name: How messages call the quota.
+        count: The characters counted so far.
+    """
+
+    def __init__(self, limit: int, name: str = "deepl_character_limit") -> None:
+        self.limit = limit
+        self.name = name
+        self.count = 0
+
+    @contextmanager
+    def counted(self, characters: int) -> Iterator[None]:
+        """Count characters, unless the block raises: text that was not translated is not counted.
+
+        Args:
+            characters: The number of characters that the block translates.
+
+        Raises:
+            QuotaExceeded: Fewer characters than these are left; none of them is counted.
+        """
+        # The characters are taken before the work starts, so that concurrent requests do not share what is left.
+        if self.limit and self.count + characters > self.limit:
+            raise QuotaExceeded(
+                self.name,
+                self.limit,
+                self.count + characters,
+                f"{self.count} characters are counted, and {characters} more exceed {self.name} ({self.limit})",
+            )
+        self.count += characters
+        try:
+            yield
+        except BaseException:
+            self.count -= characters
+            raise
+
+
+class Admission:
+    """Admits or refuses requests. Without keys every request is admitted, whatever key it brings, and only the rate of
+    its address is limited.
+
+    Attributes:
+        has_keys: Whether the service has keys.
+    """
+
+    def __init__(self, keys: KeyRing, settings: Settings) -> None:
+        """Set up admission with the keys of the start.
+
+        Args:
+            keys: The keys of callers.
+            settings: The limits, and the hash of the admin key.
+
+        Raises:
+            ConfigurationError: The storage of rates, or the admin key, cannot be used.
+        """
+        self._settings = settings
+        self._rate = RateLimiter(settings.rate_storage)
+        self._admin = admin_digest(settings.admin_key_hash)
+        self._no_quota = CharacterQuota(0)
+        self._quotas: dict[str, CharacterQuota] = {}
+        self.use(keys)
+
+    def use(self, keys: KeyRing) -> None:
+        """Replace the keys. The count of a key name is kept as long as a key has that name."""
+        quotas = {key.name: CharacterQuota(key.characters, f"characters of {key.name}") for key in keys.keys}
+        for name in quotas.keys() & self._quotas.keys():
+            quotas[name] = self._quotas[name]
+            quotas[name].limit = next(key.characters for key in keys.keys if key.name == name)
+        self._keys, self._quotas, self.has_keys = keys, quotas, bool(keys)
+
+    @property
+    def keys(self) -> KeyRing:
+        return self._keys
+
+    @property
+    def quotas(self) -> tuple[CharacterQuota, ...]:
+        """The quotas of the keys."""
+        return tuple(self._quotas.values())
+
+    @property
+    def requires_key(self) -> bool:
+        return self.has_keys and self._settings.api_key_required
+
+    async def admit(self, key: str, address: str) -> CharacterQuota:
+        """Admit a request and count it in the rate of its key, or of its address.
+
+        Args:
+            key: The key that the request brings; empty if it brings none.
+            address: The network address of the caller.
+
+        Returns:
+            The quota of the key; one without a limit if the request has no key.
+
+        Raises:
+            KeyMissing: The service requires a key and the request brings none.
+            KeyUnknown: The service has keys, and this is none of them.
+            RateExceeded: Too many requests came; this one is not counted.
+        """
+        found = self._keys.find(key) if key and self.has_keys else None
+        if found is not None:
+            per_minute = found.requests_per_minute or self._settings.key_requests_per_minute
+            await self._take_rate(f"key {found.name}", per_minute)
+            return self._quotas[found.name]
+        # The rate is taken before the key is refused, so that guessing keys is limited as well.
+        await self._take_rate(f"address {address}", self._settings.requests_per_minute)
+        self._refuse(key)
+        return self._no_quota
+
+    def check(self, key: str) -> None:
+        """Check a key without counting the request, for answers that cost nothing.
+
+        Raises:
+            KeyMissing: As ``admit``.
+            KeyUnknown: As ``admit``.
+        """
+        if self._keys.find(key) is None:
+            self._refuse(key)
+
+    def is_admin(self, key: str) -> bool:
+        """Compare a key with the admin key, in the same time whatever the key is."""
+        return self._admin is not None and hmac.compare_digest(self._admin, digest_of(key))
+
+    async def count_admin_attempt(self, address: str) -> None:
+        """Count a wrong admin key.
+
+        Raises:
+            RateExceeded: Too many wrong keys came from this address.
+        """
+        await self._rate.take(f"admin {address}", _ADMIN_ATTEMPTS_PER_MINUTE)
+
+    async def close(self) -> None:
+        """Close the connections to the storage of rates."""
+        await self._rate.close()
+
+    async def _take_rate(self, caller: str, per_minute: int) -> None:
+        if per_minute:  # 0 is no limit
+            await self._rate.take(caller, per_minute)
+
+    def _refuse(self, key: str) -> None:
+        if key and self.has_keys:
+            raise KeyUnknown("Invalid API key")
+        if self.requires_key:
+            raise KeyMissing("Please contact the server operator to get an API key")

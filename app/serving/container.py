@@ -1,0 +1,120 @@
+"""The service without HTTP and files: settings, bundles, detection, admission, glossaries, reloading."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from anyio.to_thread import run_sync
+
+from app.access.admission import Admission, CharacterQuota
+from app.errors import ConfigurationError
+from app.serving.glossaries import GlossaryStore
+from app.serving.registry import OpenGraphs, Registry
+from app.serving.reload import InFlight, Reloader, read_keys
+from app.settings import Settings
+from app.text.languages import Detection, LanguageDetector
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the handlers of requests share.
+
+    Attributes:
+        settings: The settings of the process.
+        registry: The bundles that are served.
+        detector: Detects languages among those of the bundles.
+        admission: Admits requests by key and rate.
+        deepl_quota: The characters of DeepL's dialect, of all keys together.
+        glossaries: The stored glossaries.
+        reloader: Reads bundles and keys again.
+        in_flight: The requests and files that may hold an engine.
+        queued_characters: The characters put into the queue of an engine, by source and target language.
+    """
+
+    settings: Settings
+    registry: Registry
+    detector: LanguageDetector
+    admission: Admission
+    deepl_quota: CharacterQuota
+    glossaries: GlossaryStore
+    reloader: Reloader
+    in_flight: InFlight
+    queued_characters: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @classmethod
+    async def load(cls, settings: Settings, open_graphs: OpenGraphs, in_flight: InFlight) -> "Serving":
+        """Load keys and bundles. No engine runs before ``start``.
+
+        Args:
+            settings: The settings of the process.
+            open_graphs: Opens the graphs of a bundle.
+            in_flight: Counts the requests; a replaced engine stops after those that may hold it.
+
+        Raises:
+            ConfigurationError: A setting cannot be honoured on this machine.
+        """
+        try:
+            admission = Admission(read_keys(settings), settings)
+            registry = await run_sync(Registry.load, settings, open_graphs)
+        except ConfigurationError as error:
+            _LOG.error("cannot start: %s", error)
+            raise
+        # Targets are included: a text may be in the target language, and /detect knows each language served.
+        detector = LanguageDetector(registry.languages)
+        if len(registry.sources) > 1:  # otherwise only /detect needs the model of the detector
+            await run_sync(detector.load)
+        return cls(
+            settings=settings,
+            registry=registry,
+            detector=detector,
+            admission=admission,
+            deepl_quota=CharacterQuota(settings.deepl_character_limit),
+            glossaries=GlossaryStore(settings.data_dir / "glossaries.sqlite3", settings.max_glossaries),
+            reloader=Reloader(settings, registry, detector, in_flight, admission.keys, admission.use),
+            in_flight=in_flight,
+        )
+
+    async def start(self) -> None:
+        """Start the engines and run each graph once, so that the first request does not pay for its first run."""
+        self.registry.start()
+        await run_sync(self.registry.warm_up)
+
+    async def probe(self) -> None:
+        """Warm up each bundle that does not work, again and again, so that readiness returns by itself."""
+        while True:
+            await asyncio.sleep(self.settings.probe_seconds)
+            try:
+                await run_sync(self.registry.warm_up)
+            except Exception:
+                _LOG.exception("the readiness probe failed")
+
+    async def close(self) -> None:
+        """Stop the engines, also those that a reload replaced."""
+        await self.admission.close()
+        await self.reloader.close()
+        await run_sync(self.registry.stop)
+
+
+async def detect_languages(
+    registry: Registry, detector: LanguageDetector, texts: Sequence[str], target: str
+) -> list[Detection]:
+    """Detect the language of each text.
+
+    Args:
+        registry: Limits the languages: only those that can be translated to ``target``, and ``target`` itself.
+        detector: Ranks the languages; its work runs on a thread.
+        texts: The texts.
+        target: The language wanted.
+
+    Returns:
+        The likeliest language of each text.
+    """
+    possible = set(registry.sources_of(target))
+    if target in registry.sources:
+        possible.add(target)
+    return await run_sync(lambda: [detector.rank(text, possible)[0] for text in texts])
