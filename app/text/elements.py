@@ -15,12 +15,12 @@ import regex
 
 from app.text.markup import Kind, Token, tokenize_markup, unescape
 from app.text.placeholder_patterns import PlaceholderFinder
-from app.text.tag_roles import TagRole, TagRules, tags_with
+from app.text.tag_roles import TagRole, TagRules, select_tags
 
-_BLOCK: Final = tags_with(TagRole.BLOCK)
-_KEPT: Final = tags_with(TagRole.KEPT)
-_INVISIBLE: Final = tags_with(TagRole.INVISIBLE)
-_APART: Final = tags_with(TagRole.APART)
+_BLOCK: Final = select_tags(TagRole.BLOCK)
+_KEPT: Final = select_tags(TagRole.KEPT)
+_INVISIBLE: Final = select_tags(TagRole.INVISIBLE)
+_APART: Final = select_tags(TagRole.APART)
 _MAX_TOKENS_OF_NAME: Final = 12
 _UNTRANSLATED: Final = regex.compile(
     r"\stranslate\s*=\s*[\"']?no[\"'\s/>]|\sclass\s*=\s*(?:\"[^\"]*(?<=[\"\s])notranslate[\"\s]"
@@ -72,7 +72,7 @@ def assign_roles(document: str, rules: TagRules, is_xml: bool, finder: Placehold
         The items in order. Joined, they are the document.
     """
     reader = _Reader(document, list(tokenize_markup(document, is_xml)), rules, is_xml, finder)
-    return reader.items()
+    return reader.read_items()
 
 
 class _Reader:
@@ -92,7 +92,7 @@ class _Reader:
             blocks = _find_outline(document, tokens, self._partners)
         self._blocks = (blocks | rules.splitting) - rules.joining
 
-    def items(self) -> list[Item]:
+    def read_items(self) -> list[Item]:
         items: list[Item] = []
         number = 0
         while number < len(self._tokens):

@@ -35,7 +35,7 @@ class Terms:
         if self._pattern is not None:
             yield from (found.span() for found in self._pattern.finditer(text))
 
-    def translation(self, term: str) -> str | None:
+    def translate(self, term: str) -> str | None:
         """Returns the translation of a term as it is written in a text, None if it is no term."""
         return self._translations.get(term)
 

@@ -91,7 +91,7 @@ class Flow:
     tags: tuple[InlineTag, ...] = ()
     elements: Mapping[str, str] = field(default_factory=dict)
 
-    def tags_within(self, start: int, end: int) -> tuple[InlineTag, ...]:
+    def find_tags(self, start: int, end: int) -> tuple[InlineTag, ...]:
         """Returns the tags between the characters of a part of the text, not at its edges."""
         first = bisect_right(self.tags, start, key=lambda tag: tag.offset)
         return self.tags[first : bisect_left(self.tags, end, lo=first, key=lambda tag: tag.offset)]
@@ -129,14 +129,14 @@ def extract_flows(
         is_boundary = item.role is Role.BOUNDARY or (item.role is Role.WORD and not collected.can_keep(rules.masking))
         if is_boundary:
             if collected.text:
-                yield collected.flow()
+                yield collected.build_flow()
             collected = _Collector(document, text_format != "text", splitting or "lines")
         elif item.role is Role.TEXT:
             collected.add_text(item.start, item.end)
         else:
             collected.add_markup(item)
     if collected.text:
-        yield collected.flow()
+        yield collected.build_flow()
 
 
 class _Collector:
@@ -154,7 +154,7 @@ class _Collector:
         self._elements: dict[str, str] = {}
         self._is_behind_emoji = False
 
-    def flow(self) -> Flow:
+    def build_flow(self) -> Flow:
         return Flow(
             text="".join(self.text),
             starts=self._starts,

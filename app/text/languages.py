@@ -34,7 +34,7 @@ _CHECKED: Final = frozenset(
 
 
 @cache
-def _cldr_names() -> Mapping[str, str]:
+def _load_names() -> Mapping[str, str]:
     names: Mapping[str, str] = Locale("en").languages
     return names
 
@@ -49,11 +49,11 @@ def language_name(code: str) -> str:
         CLDR's name but for a few; the code itself where CLDR has none.
     """
     lower = code.lower()
-    return _OTHER_NAMES.get(lower) or _cldr_names().get(lower, code)
+    return _OTHER_NAMES.get(lower) or _load_names().get(lower, code)
 
 
 @cache
-def _letters_of(language: str) -> "regex.Pattern[str] | None":
+def _compile_letters(language: str) -> "regex.Pattern[str] | None":
     if language not in _CHECKED:
         return None
     likely: str = get_global("likely_subtags")[language]  # "fr" -> "fr_Latn_FR"
@@ -70,7 +70,7 @@ def is_legible(text: str, language: str) -> bool:
         text: Any text.
         language: Its code; of a language whose script is not checked, every text is legible.
     """
-    letters = _letters_of(language.split("-")[0].lower())
+    letters = _compile_letters(language.split("-")[0].lower())
     return letters is None or letters.search(text) is not None
 
 

@@ -8,15 +8,15 @@ from typing import Final
 
 import regex
 
-from app.text.tag_roles import TagRole, tags_with
+from app.text.tag_roles import TagRole, select_tags
 
 # Possessive, so that a "<" that opens nothing is given up after one attempt. Outside quotes a second "<" ends the
 # attempt: a tag that was cut off does not swallow the next one.
 _TAG: Final = regex.compile(
     r"<(?P<slash>/?)(?P<name>[A-Za-z_][^\s<>/\"'\p{Cc}]*+)(?:[^<>\"']|\"[^\"]*+\"|'[^']*+')*+>", regex.DOTALL
 )
-_RAW: Final = tags_with(TagRole.RAW)
-_VOID: Final = tags_with(TagRole.VOID)
+_RAW: Final = select_tags(TagRole.RAW)
+_VOID: Final = select_tags(TagRole.VOID)
 
 # What html.unescape replaces; possessive for the same reason.
 _REFERENCE: Final = regex.compile(r"&(?:#[0-9]++;?|#[xX][0-9a-fA-F]++;?|[^\t\n\f <&#;]{1,32}+;?)")

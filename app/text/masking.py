@@ -1,7 +1,7 @@
 """Masking: keeps from the model what no translation may change: format fields, tags, addresses, versions, terms.
 
 A small model that never saw ``{name}`` in training breaks it into tokens and writes something else. It reads an
-ordinary word in its place instead, a *stand-in*, which models copy; ``app.translation.unmasking`` restores the
+ordinary word instead, a *stand-in*, which models copy; ``app.translation.unmasking`` restores the
 placeholder. Until a segment is masked, each placeholder is hidden behind one private-use character, so that no cut
 divides it.
 """
@@ -64,12 +64,12 @@ class TextRules:
 
     def translate_term(self, placeholder: str) -> str | None:
         """Returns a term's translation, None for any other placeholder."""
-        return None if self.terms is None else self.terms.translation(placeholder)
+        return None if self.terms is None else self.terms.translate(placeholder)
 
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """A word that the model reads in place of a placeholder.
+    """A word that the model reads instead of a placeholder.
 
     Attributes:
         start: Offset of the word in what the model reads.
@@ -106,17 +106,17 @@ class Masked:
     rules: TextRules
     in_capitals: bool = False
 
-    def word_of(self, stand_in: StandIn) -> str:
+    def get_word(self, stand_in: StandIn) -> str:
         """Returns the word itself."""
         return self.read[stand_in.start : stand_in.end]
 
     def mask_prefix(self, text: str) -> str:
         """Replaces placeholders by their stand-ins in the given beginning of a translation of this segment."""
         for stand_in in self.stand_ins:
-            text = text.replace(stand_in.written, self.word_of(stand_in), 1)
+            text = text.replace(stand_in.written, self.get_word(stand_in), 1)
         return text
 
-    def source_offsets(self) -> tuple[int, ...]:
+    def map_offsets(self) -> tuple[int, ...]:
         """Returns the offset in ``source`` of each character of ``read``, and last the length of ``source``.
 
         The characters of a stand-in have the offset at which its placeholder begins.

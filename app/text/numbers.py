@@ -127,7 +127,7 @@ def _have_same_order(before: list[_Number], after: list[_Number], missing: list[
 
 
 def _is_explained(missing: _Number, new: _Number, source: str, target: str, languages: tuple[str, str]) -> bool:
-    """Tells whether a correct translation may have the new number in place of the missing one."""
+    """Tells whether a correct translation may have the new number instead of the missing one."""
     if missing.value.endswith(new.value) or new.value.endswith(missing.value):  # a decade, a year in short
         return len(missing.value) > 2 and len(new.value) > 1
     if missing.value.isdigit() and new.value.isdigit() and (_CLOCK.search(source) or _CLOCK.search(target)):

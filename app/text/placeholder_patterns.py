@@ -13,8 +13,8 @@ import regex
 from app.errors import ConfigurationError
 
 # Each of these stands for one placeholder while a text is split into segments, so that no cut divides it.
-NAME_CHARACTER: Final = "\ue000"  # a name may be read in its place
-COUNT_CHARACTER: Final = "\ue001"  # only a number may be read in its place
+NAME_CHARACTER: Final = "\ue000"  # a name may stand in for it
+COUNT_CHARACTER: Final = "\ue001"  # only a number may stand in for it
 TERM_CHARACTER: Final = "\ue002"  # a glossary's term, which must be translated, unlike the others
 PLACEHOLDER_CHARACTERS: Final = frozenset((NAME_CHARACTER, COUNT_CHARACTER, TERM_CHARACTER))
 # Those from here on stand for elements that are kept from the model, such as <code>: characters of a plane for private

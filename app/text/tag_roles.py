@@ -34,7 +34,7 @@ class TagRole(Flag):
     EPUB_BREAK = auto()  # ends a paragraph and is not translated
 
 
-def _table() -> dict[str, TagRole]:
+def _build_table() -> dict[str, TagRole]:
     role = TagRole
     groups = (
         (role.BLOCK | role.PAGE_CUT,
@@ -66,10 +66,10 @@ def _table() -> dict[str, TagRole]:
     return {name: roles for roles, names in groups for name in names.split()}
 
 
-_ROLES: Final = _table()
+_ROLES: Final = _build_table()
 
 
-def tags_with(role: TagRole) -> frozenset[str]:
+def select_tags(role: TagRole) -> frozenset[str]:
     """Returns the names, in small letters, of all HTML tags that have a role."""
     return frozenset(name for name, roles in _ROLES.items() if role in roles)
 

@@ -131,7 +131,8 @@ class Part:
         if translated.text == translated.source and self.markup.raw is not None:
             return self.markup.raw
         return "".join(
-            self._write_characters(text) if replaced is None else text for text, replaced in self._chunks(translated)
+            self._write_characters(text) if replaced is None else text
+            for text, replaced in self._split_chunks(translated)
         )
 
     def map_offsets(self, translated: TranslatedSegment, start: int) -> OffsetMap:
@@ -141,7 +142,7 @@ class Part:
         if self.markup is not None and self.markup.raw is not None and translated.text == translated.source:
             return self.offsets.shift(start - self.offsets.starts[0])
         starts, ends = [], []
-        for text, replaced in self._chunks(translated):
+        for text, replaced in self._split_chunks(translated):
             if replaced is None:
                 lengths = [len(self._write_characters(character)) for character in text]
             elif replaced > 0:  # the first character that the insertion replaces stands for all of it
@@ -155,16 +156,16 @@ class Part:
                 ends.append(start)
         return OffsetMap(starts, ends)
 
-    def _chunks(self, translated: TranslatedSegment) -> Iterator[tuple[str, int | None]]:
+    def _split_chunks(self, translated: TranslatedSegment) -> Iterator[tuple[str, int | None]]:
         """Yields stretches of a translation, and between them each insertion with how many characters it replaces."""
         done = 0
-        for insertion in self._insertions(translated):
+        for insertion in self._project_tags(translated):
             yield translated.text[done : insertion.start], None
             yield insertion.written, insertion.end - max(insertion.start, done)
             done = max(done, insertion.end)
         yield translated.text[done:], None
 
-    def _insertions(self, translated: TranslatedSegment) -> list[Insertion]:
+    def _project_tags(self, translated: TranslatedSegment) -> list[Insertion]:
         if self.markup is None or not self.markup.tags:
             return []
         return project_tags(
@@ -214,7 +215,7 @@ def build_parts(
             kept = document[start:before]
             parts.append(Part(kept=escape_open_tag(kept) if flow.is_markup else kept))
         raw = document[before:behind]
-        tags = tuple(replace(tag, offset=tag.offset - first) for tag in flow.tags_within(first, end))
+        tags = tuple(replace(tag, offset=tag.offset - first) for tag in flow.find_tags(first, end))
         markup = None
         if raw != piece.text or flow.is_markup:
             is_safe = not flow.is_markup or raw == escape_open_tag(raw)

@@ -186,7 +186,7 @@ class Completer:
         """
         found = {completion.text: completion for completion in draft.ready}
         is_late = False
-        for hypotheses in pending.hypotheses():
+        for hypotheses in pending.collect_hypotheses():
             for hypothesis in hypotheses:
                 completion = self._complete(draft, hypothesis)
                 if completion is not None:

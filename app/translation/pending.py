@@ -66,11 +66,11 @@ class Pending:
         for future in self._futures:
             future.cancel()
 
-    def hypotheses(self) -> list[list[Hypothesis]]:
+    def collect_hypotheses(self) -> list[list[Hypothesis]]:
         """Returns the hypotheses of every segment; only after ``done`` has a result."""
         return [future.result(timeout=0) for future in self._futures]
 
-    def outcome(self, number: int) -> list[Hypothesis] | None:
+    def get_outcome(self, number: int) -> list[Hypothesis] | None:
         """Returns the hypotheses of one segment, None where there are none (yet)."""
         future = self._futures[number]
         if not future.done() or future.cancelled() or future.exception() is not None:

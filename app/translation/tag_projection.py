@@ -254,21 +254,21 @@ class _Writer:
             self._gap, self._is_behind_space = gap, False
         self._is_behind_space = self._is_behind_space or behind_space
 
-    def _edges(self) -> tuple[int, int]:
+    def _find_edges(self) -> tuple[int, int]:
         """Returns where the white space of the gap begins and ends."""
         start = self._units[self._gap - 1].end if self._gap else 0
         end = self._units[self._gap].start if self._gap < len(self._units) else len(self._target)
         return start, max(start, end)
 
     def _insert(self, written: str) -> Insertion:
-        offset = self._edges()[self._is_behind_space]
+        offset = self._find_edges()[self._is_behind_space]
         return Insertion(offset, offset, written)
 
     def _write_point(self, node: _Node, tag: InlineTag) -> Insertion:
         """Inserts a point with as much white space around it as it had."""
         before, behind = tag.spaces
         self._go_to(node.first, behind_space=tag.kind is TagKind.LEAD)
-        start, end = self._edges()
+        start, end = self._find_edges()
         is_at_word = self._gap < len(self._units) and self._units[self._gap].is_word
         written = tag.written
         if start == end:

@@ -113,7 +113,7 @@ class Translator:
         for part in plan.texts[index][whole.count :]:
             text = part.kept
             if part.segment is not None:
-                outcome = pending.outcome(part.segment)
+                outcome = pending.get_outcome(part.segment)
                 segment = plan.segments[part.segment]
                 if outcome is None and (plan.masked[part.segment] is not None or part.needs_whole(segment)):
                     return whole.text
@@ -131,7 +131,7 @@ class Translator:
 
     def finish(self, plan: Plan, pending: Pending) -> list[Translation]:
         """Returns the texts translated; only after ``pending.done`` has a result."""
-        found = pending.hypotheses()
+        found = pending.collect_hypotheses()
         count = len(plan.segments)
         ranked = [self._rank(plan, number, *found[number::count]) for number in range(count)]
         return [assemble(parts, ranked, plan.alternatives, plan.is_aligned) for parts in plan.texts]

@@ -64,7 +64,7 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
     missing: list[StandIn] = []
     is_faithful = True
     for stand_in in masked.stand_ins:
-        found = _find_word(masked.word_of(stand_in), text)
+        found = _find_word(masked.get_word(stand_in), text)
         if not found:
             missing.append(stand_in)
             continue
@@ -107,7 +107,7 @@ def unmask(masked: Masked, translated: TranslatedSegment, restored: Restored) ->
     if alignment is not None:
         tokens = _restore_tokens(translated.tokens, alignment.target_ranges, restored)
         translated = replace(translated, tokens=tokens)
-        offsets = masked.source_offsets()
+        offsets = masked.map_offsets()
         alignment = SegmentAlignment(
             source_ranges=tuple((offsets[start], offsets[end]) for start, end in alignment.source_ranges),
             target_ranges=restored.map_ranges(alignment.target_ranges),

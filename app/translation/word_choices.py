@@ -98,7 +98,7 @@ class Chooser:
             character = len(translated.text)
         prefix_length, token_start = self._find_token(translated, character)
         start = token_start + _count_spaces(translated.text[token_start:])
-        behind = start + len(_first_word(translated.text[start:]))
+        behind = start + len(_get_first_word(translated.text[start:]))
         segment_end = offsets.ends[-1] if offsets.ends else position
         return ChoiceRequest(
             source_ids=plan.sources[part.segment],
@@ -130,11 +130,11 @@ class Chooser:
         ends = [end - lead for _, end in self._tokenizer.decode_ranges(translated.token_ids)]
         number = bisect_right(ends, character)
         start = max(0, ends[number - 1]) if number else 0
-        while number and (ends[number - 1] > start or self._within_character(translated.token_ids[:number])):
+        while number and (ends[number - 1] > start or self._ends_within_character(translated.token_ids[:number])):
             number -= 1
         return number, min(start, max(0, ends[number - 1]) if number else 0)
 
-    def _within_character(self, token_ids: Sequence[int]) -> bool:
+    def _ends_within_character(self, token_ids: Sequence[int]) -> bool:
         """Tells whether tokens end with bytes of a character that the next token may complete."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         decoder.decode(b"".join(self._written[token_id] for token_id in token_ids))
@@ -149,7 +149,7 @@ class Chooser:
 
     def finish(self, request: ChoiceRequest, pending: Pending) -> Choices:
         """Returns the words; only after ``pending.done`` has a result."""
-        (hypotheses,) = pending.hypotheses()
+        (hypotheses,) = pending.collect_hypotheses()
         first = len(request.options.prefix)
         found: dict[str, Choice] = {}
         continued = [hypothesis for hypothesis in hypotheses if len(hypothesis.token_scores) > first]
@@ -160,7 +160,7 @@ class Chooser:
 
     def _read(self, request: ChoiceRequest, hypothesis: Hypothesis, score: float) -> Choice:
         translated, whole = self._detokenizer.detokenize(request.source, hypothesis), request.translation.text
-        word = _first_word(translated.text[len(request.before) :].lstrip())
+        word = _get_first_word(translated.text[len(request.before) :].lstrip())
         written = request.part.write(translated)
         changed = whole[: request.segment_start] + written + whole[request.segment_end :]
         return Choice(word, score, changed, hypothesis.finish_reason)
@@ -190,7 +190,7 @@ def _find_segment(parts: Sequence[Part], translation: Translation, offset: int) 
     return found
 
 
-def _first_word(text: str) -> str:
+def _get_first_word(text: str) -> str:
     return text.split(maxsplit=1)[0] if text.strip() else ""
 
 

@@ -1,10 +1,10 @@
-"""What markup costs: the processor time of sentences with inline tags over that of the same sentences without.
+"""Measures what markup costs: the processor time of sentences with inline tags over that of the same without.
 
     python -m tests.benchmarks.markup [BUNDLE] [--sentences FILE] [--documents 10000]
 
-Each sentence is translated by itself and as HTML with two elements, one within the other, and a third beside them; then
-all together in one request. Everything counts: splitting, the graphs, the search, putting the tags back. Before that,
-so many random documents go through a model that writes anything, and must come back with every tag.
+Each sentence is translated by itself and as HTML with two nested elements and a third beside them; then all together in
+one request. Everything counts: splitting, the graphs, the search, tag projection. Before that, random documents go
+through a model that writes anything, and must come back with every tag.
 """
 
 import argparse
@@ -35,8 +35,8 @@ SENTENCES = (
 )
 
 
-def tagged(sentence: str) -> str:
-    """``one two <a href="/x">three <b>four</b> five</a> six <i>seven</i>``"""
+def tag_sentence(sentence: str) -> str:
+    """Returns ``one two <a href="/x">three <b>four</b> five</a> six <i>seven</i>`` for seven words."""
     words = sentence.split(" ")
     words[2] = f'<a href="/x">{words[2]}'
     words[3] = f"<b>{words[3]}</b>"
@@ -46,14 +46,14 @@ def tagged(sentence: str) -> str:
 
 
 def seconds(translator: Translator, requests: Sequence[Sequence[str]], options: TranslationOptions) -> float:
-    """Processor time of this process, all threads."""
+    """Returns the processor time of all threads of this process."""
     began = time.process_time()
     for texts in requests:
         translator.translate(texts, options)
     return time.process_time() - began
 
 
-def lose_nothing(count: int) -> None:
+def check_tags(count: int) -> None:
     with TemporaryDirectory() as folder:
         translator = Translator(fake_bundle(Path(folder)), Hostile(6))
         began = time.perf_counter()
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
-    lose_nothing(chosen.documents)
+    check_tags(chosen.documents)
     lines = chosen.sentences.read_text(encoding="utf-8").splitlines() if chosen.sentences else SENTENCES
     sentences = [line for line in lines if len(line.split(" ")) > 4]
     bundle = load_bundle(chosen.bundle)
@@ -80,9 +80,9 @@ def main() -> None:
             ("one by one", lambda texts: [[text] for text in texts]),
             ("together", lambda texts: [texts]),
         ):
-            as_text, as_html = split(sentences), split([tagged(sentence) for sentence in sentences])
+            as_text, as_html = split(sentences), split([tag_sentence(sentence) for sentence in sentences])
             seconds(translator, as_html, tagged_options)
-            # In turns, and the least of each: what else the machine does falls on both, or is left out.
+            # In turns, and the least of each, so that other work of the machine affects both or neither.
             pairs = [
                 (seconds(translator, as_text, plain), seconds(translator, as_html, tagged_options))
                 for _ in range(chosen.rounds)

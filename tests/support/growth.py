@@ -1,4 +1,4 @@
-"""How work grows with its input, whatever else the machine does."""
+"""Checks that work grows no faster than its input, on a busy machine too."""
 
 import time
 from collections.abc import Callable
@@ -9,12 +9,17 @@ _ATTEMPTS: Final = 5
 
 
 def assert_no_faster_than_length(work: Callable[[str], object], text: str) -> None:
-    """Eight times the text must be far from 64 times the work, which is what quadratic work would be.
+    """Checks that eight times the text takes far less than 64 times the work, which quadratic work would take.
 
-    Counted is the processor's time of this thread: what other programs do is not in it. One attempt of several has to
-    do, for what is slow by nature is slow in each.
+    The check counts the processor time of this thread, so that other programs do not count. One attempt of several is
+    enough, because quadratic work is slow in each.
 
-    :param text: repeated eight times for the longer one.
+    Args:
+        work: What is measured.
+        text: Its input, which is repeated eight times for the longer one.
+
+    Raises:
+        AssertionError: The work grew faster in every attempt.
     """
     growths = []
     for _ in range(_ATTEMPTS):

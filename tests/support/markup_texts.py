@@ -1,4 +1,4 @@
-"""Documents with markup, trees as people write them and soup, and what is true of their translations."""
+"""Documents with markup, well-formed trees and tag soup, and what must be true of their translations."""
 
 from collections import Counter
 from random import Random
@@ -70,7 +70,7 @@ SOUPS = st.lists(st.tuples(st.sampled_from(WORDS + KEPT + SOUP), st.sampled_from
 
 
 def random_tree(random: Random, depth: int = 4) -> str:
-    """As ``TREES``, and quicker."""
+    """Returns a document as ``TREES`` has them, faster than hypothesis."""
     parts = []
     for _ in range(random.randrange(1, 6)):
         if depth and random.random() < 0.4:
@@ -83,13 +83,13 @@ def random_tree(random: Random, depth: int = 4) -> str:
 
 
 def random_soup(random: Random) -> str:
-    """As ``SOUPS``, and quicker."""
+    """Returns a document as ``SOUPS`` has them, faster than hypothesis."""
     words = random.choices(WORDS + KEPT + SOUP, k=random.randrange(20))
     return _joined([(word, random.choice(SPACES)) for word in words])
 
 
 def markup_in(document: str, is_xml: bool = False) -> "Counter[str]":
-    """Every tag, comment and the like, and how often it stands there."""
+    """Counts every tag, comment and the like."""
     tokens = tokenize_markup(document, is_xml)
     return Counter(document[token.start : token.end] for token in tokens if token.kind is not Kind.TEXT)
 
@@ -105,6 +105,7 @@ def is_well_nested(document: str, is_xml: bool = False) -> bool:
 
 
 def check(document: str, translation: Translation, is_xml: bool = False) -> None:
+    """Checks that a translation has the document's tags, nested as they were, and ranges within its text."""
     for answer in (translation.text, *translation.alternatives):
         assert markup_in(answer, is_xml) == markup_in(document, is_xml), answer
         if is_well_nested(document, is_xml):
@@ -117,7 +118,7 @@ def check(document: str, translation: Translation, is_xml: bool = False) -> None
 
 
 def check_tree(document: str, translation: Translation) -> None:
-    """Where no tag is broken, what is kept and the emoji can be looked for as well."""
+    """Checks a tree, in which no tag is broken, so that kept elements and emoji can be counted as well."""
     check(document, translation)
     for answer in (translation.text, *translation.alternatives):
         kept = (*KEPT, "{name}", "😀", "👍🏽")
@@ -127,7 +128,7 @@ def check_tree(document: str, translation: Translation) -> None:
 
 
 def check_many(translator: Translator, count: int) -> None:
-    """So many trees and soups, the same every time."""
+    """Checks ``count`` documents, half of them trees and half soup, the same every time."""
     random = Random(6)
     for _ in range(count // 100):
         trees = [random_tree(random) for _ in range(50)]

@@ -71,11 +71,11 @@ _WORDS = [
     "42",
     ":",
 ]
-# Anything next to anything, also where it makes something else than either.
+# Anything next to anything, also where two together make a third.
 TEXTS = st.lists(
     st.one_of(st.sampled_from(PLACEHOLDERS), st.sampled_from(_WORDS), st.text(max_size=2)), max_size=14
 ).map("".join)
-# Words and placeholders in turn, as people write them.
+# Words and placeholders between spaces.
 SENTENCES = st.lists(
     st.one_of(st.sampled_from(PLACEHOLDERS), st.sampled_from(["one", "Two", "is", "37", "Tom", "and", "STOP"])),
     max_size=9,

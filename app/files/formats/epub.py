@@ -25,7 +25,7 @@ from app.files.formats.xml_paragraph import (
     scopes_of,
 )
 from app.files.formats.xml_part import XmlPart, name_of
-from app.text.tag_roles import TagRole, tags_with
+from app.text.tag_roles import TagRole, select_tags
 
 _CONTAINER: Final = "META-INF/container.xml"
 _PAGE: Final = "application/xhtml+xml"
@@ -33,10 +33,10 @@ _CONTENTS: Final = "application/x-dtbncx+xml"
 _XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 _EPUB_TYPE: Final = "{http://www.idpf.org/2007/ops}type"
 _SPACES: Final = re.compile(r"[ \t\r\n]+")
-_INLINE: Final = tags_with(TagRole.EPUB_INLINE)
-_WORDS: Final = tags_with(TagRole.EPUB_WORD)
-_POINTS: Final = tags_with(TagRole.EPUB_POINT) | {""}  # a comment has no name
-_BREAKS: Final = tags_with(TagRole.EPUB_BREAK)
+_INLINE: Final = select_tags(TagRole.EPUB_INLINE)
+_WORDS: Final = select_tags(TagRole.EPUB_WORD)
+_POINTS: Final = select_tags(TagRole.EPUB_POINT) | {""}  # a comment has no name
+_BREAKS: Final = select_tags(TagRole.EPUB_BREAK)
 
 
 class _Codec:

@@ -6,13 +6,13 @@ from typing import Final
 from app.files.document import Document, Passage, pieces_document
 from app.files.encoding import decode
 from app.files.formats.html_parser import PageParser
-from app.text.tag_roles import TagRole, tags_with
+from app.text.tag_roles import TagRole, select_tags
 
 # Also the least that a part has; a block is never cut.
 PART_CHARACTERS: Final = 10_000
-_BLOCKS: Final = tags_with(TagRole.PAGE_CUT)
-_KEPT: Final = tags_with(TagRole.PAGE_KEPT)
-_VOID: Final = tags_with(TagRole.PAGE_VOID)
+_BLOCKS: Final = select_tags(TagRole.PAGE_CUT)
+_KEPT: Final = select_tags(TagRole.PAGE_KEPT)
+_VOID: Final = select_tags(TagRole.PAGE_VOID)
 
 
 def read_html(data: bytes) -> Document:

@@ -15,12 +15,12 @@ from markdown_it.token import Token
 
 from app.files.fragment import Close, Fragment, Open, Piece, Point, without_empty
 from app.text.segmentation import needs_translation
-from app.text.tag_roles import TagRole, tags_with
+from app.text.tag_roles import TagRole, select_tags
 
 # Footnotes, boxes to tick and attributes, which plain Markdown takes for words.
 _EXTENSION: Final = re.compile(r"\[\^[^\]\s]{1,100}\]:?|\A\[[ xX]\](?=\s)|\{[#.:][^{}]{0,200}\}|\[TOC\]|\A\[![A-Z]+\]")
 _TAG: Final = re.compile(r"<(/?)([A-Za-z][\w-]*)[^>]*?(/?)>\Z", re.DOTALL)
-_VOID: Final = tags_with(TagRole.MARKDOWN_VOID)
+_VOID: Final = select_tags(TagRole.MARKDOWN_VOID)
 _ACTIVE: Final = re.compile(
     r"\\(?=[!-/:-@\[-`{-~])|[`*]|<(?=[A-Za-z/!?])|(?<!\w)_|_(?!\w)|\](?=[(\[])|&(?=#?\w+;)|~(?=~)"
 )

@@ -1,4 +1,4 @@
-"""What of a document is cut into sentences, and what is taken out of them."""
+"""Which texts of a document are cut into sentences, and which tags are taken out of them."""
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ def flows(
 
 
 def texts(document: str, text_format: TextFormat = "html", rules: TagRules | None = None) -> list[str]:
-    """With what is kept from the model as it stands in the document."""
+    """Returns the texts with the kept elements as they stand in the document."""
     return [
         "".join(flow.elements.get(character, character) for character in flow.text).strip()
         for flow in flows(document, text_format, rules)

@@ -1,4 +1,4 @@
-"""What no translation may change is found, and nothing else is; it leaves and comes back without loss."""
+"""What no translation may change is found, and nothing else is; it is hidden and restored without loss."""
 
 from itertools import pairwise
 
@@ -90,8 +90,8 @@ def test_nothing_is_lost_and_no_cut_divides_a_placeholder(text: str, language: s
         assert len(set(words)) == len(words) == len(own)
         masked = mask(piece.text, part, own, rules)
         assert masked.read == mask_text(part, rules)
-        assert [masked.word_of(stand_in) for stand_in in masked.stand_ins] == words
-        offsets = masked.source_offsets()
+        assert [masked.get_word(stand_in) for stand_in in masked.stand_ins] == words
+        offsets = masked.map_offsets()
         assert len(offsets) == len(masked.read) + 1
         assert offsets[-1] == len(piece.text)
         assert all(one <= other for one, other in pairwise(offsets))

@@ -1,4 +1,4 @@
-"""Placeholders of one's own: a setting adds patterns, and what they match comes back as the built-in ones do."""
+"""Own placeholders: a setting adds patterns, and what they match comes back as built-in placeholders do."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -123,5 +123,5 @@ def test_the_setting_reaches_the_answer(service: RunningService) -> None:
 
 
 @pytest.mark.parametrize("unit", ["ACME-", "[[", "§ ", "press any "])
-def test_a_long_hostile_text_takes_no_longer(unit: str) -> None:
+def test_a_long_hostile_text_takes_linear_time(unit: str) -> None:
     assert_no_faster_than_length(FINDER.find_groups, unit * (6000 // len(unit)))

@@ -1,4 +1,4 @@
-"""Segmentation loses nothing, in any text; and it finds sentences where people see them."""
+"""Segmentation loses nothing of any text, and finds the sentences that readers see."""
 
 import pytest
 import regex
@@ -149,6 +149,6 @@ def test_other_faults_of_the_library_are_not_hidden(monkeypatch: pytest.MonkeyPa
         split("One. Two.", "en")
 
 
-def test_a_library_that_loses_something_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_of_the_library_that_loses_text_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sentencex.segment", lambda *_: ["One."])
     assert segments("One. Two.") == ["One. Two."]

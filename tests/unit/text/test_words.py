@@ -1,4 +1,4 @@
-"""Texts in capitals."""
+"""Texts in capitals, and their ordinary letters."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Completing what is typed, and other words at a place: both through the real engine."""
+"""Completing what is typed, and other words at an offset: both through the real engine."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ from tests.unit.translation.test_prefix_constraint import TYPED, WORDS
 
 @dataclass
 class Desk:
-    """Everything that asks one engine."""
+    """Everything that uses one engine."""
 
     engine: Engine
     translator: Translator
@@ -55,10 +55,10 @@ class Desk:
         pending = self.translator.submit(plan)
         pending.done.result(PATIENCE)
         (translation,) = self.translator.finish(plan, pending)
-        question = self.chooser.prepare(plan, translation, offset, count)
-        pending = self.chooser.submit(question)
+        request = self.chooser.prepare(plan, translation, offset, count)
+        pending = self.chooser.submit(request)
         pending.done.result(PATIENCE)
-        return translation.text, self.chooser.finish(question, pending)
+        return translation.text, self.chooser.finish(request, pending)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def upper(bundle: Bundle) -> Iterator[Desk]:
 
 @pytest.fixture(scope="module", params=[USUAL, CharacterTokenizer("abt ehé'."), WORDS], ids=lambda one: str(one.kind))
 def random_desk(request: pytest.FixtureRequest, bundle: Bundle) -> Iterator[Desk]:
-    """A model that writes nonsense, so that every token comes up."""
+    """Uses a model that writes nonsense, so that every token comes up."""
     tokenizer: Tokenizer = request.param
     machine = HashMachine(vocabulary_size=tokenizer.vocabulary_size, seed=4, end_bias=3.0)
     desk = Desk.at(replace(bundle, tokenizer=tokenizer), machine)
@@ -136,7 +136,7 @@ def test_typed_placeholders(random_desk: Desk, typed: str) -> None:
 
 @given(typed=st.text("aé. !?\n\t-,'«»", max_size=30))
 @settings(max_examples=40, deadline=None)
-def test_typed_line_breaks_and_marks(upper: Desk, typed: str) -> None:
+def test_typed_line_breaks_and_punctuation(upper: Desk, typed: str) -> None:
     assert all(one.text.startswith(typed) for one in upper.complete("Aé. B! C", typed))
 
 

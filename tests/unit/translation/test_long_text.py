@@ -25,8 +25,8 @@ def document(text_format: TextFormat) -> str:
         number = len(found)
         text = f"Sentence {number} says that nothing is lost. Another one, {number * 7}, follows it!"
         if text_format == "html":
-            marked = text.replace("nothing", "<b>nothing</b>")
-            text = f'<p id="{number}">{marked} <a href="/{number}">More &amp; so</a></p>'
+            bold = text.replace("nothing", "<b>nothing</b>")
+            text = f'<p id="{number}">{bold} <a href="/{number}">More &amp; so</a></p>'
         found.append(text + ("\r\n" if number % 3 else "\n\n\t- "))
         length += len(found[-1])
     return "".join(found)
@@ -96,7 +96,7 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
 
 
 def test_a_long_document_is_within_the_limits(service: RunningService) -> None:
-    # Each sentence is decoded once, however often it stands there: this is about the limits, not the engine.
+    # Each sentence is decoded once, however often it stands in the text: the test is about limits, not the engine.
     text = "Nothing is lost here. So many sentences!\n" * 2500
     answer = service.client.post("/translate", json={"q": text, "source": "en", "target": "fr"})
     assert answer.status_code == 200

@@ -1,4 +1,4 @@
-"""Input that no model learned from: the shipped bundle answers something sensible, and soon."""
+"""Input that no model learned from: the shipped bundle gives a sensible answer in bounded time."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Numbers that a model changed are put back, and others are left alone; the form of a sentence, where that is asked."""
+"""Numbers that a model changed are restored and others are not; the form of a sentence, where a request wants it."""
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,7 @@ def numbered(source: str, text: str, languages: tuple[str, str] = ("en", "fr")) 
         ("Ask {0} for 300.", "Demande 400 à {0}.", "Demande 300 à {0}."),
     ],
 )
-def test_a_number_that_was_changed_is_put_back(source: str, text: str, wanted: str) -> None:
+def test_a_number_that_was_changed_is_restored(source: str, text: str, wanted: str) -> None:
     assert numbered(source, text) == wanted
 
 

@@ -1,4 +1,4 @@
-"""Half typed words: whatever the tokens, they begin with what was typed, and no way leads nowhere."""
+"""Half-typed words: the tokens that are allowed begin with what was typed, and none leads to a dead end."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Tags come back through every model: one that copies, and one that writes anything."""
+"""Tags come back whatever the model writes: through one that copies, and one that writes anything."""
 
 import time
 from collections.abc import Iterator
@@ -48,8 +48,8 @@ def upper(bundle: Bundle) -> Iterator[Translator]:
     engine.stop(drain=False)
 
 
-def placed(document: str, target: str, *pairs: tuple[int, int], blind: bool = False) -> str:
-    """A translation of the only flow of a document; each pair is (target word, source word)."""
+def project(document: str, target: str, *pairs: tuple[int, int], blind: bool = False) -> str:
+    """Returns a translation of a document's only flow with its tags; each pair is (target word, source word)."""
     (flow,) = extract_flows(document, "html", TagRules(), None, RULES)
     alignment: SegmentAlignment | None = None if blind else by_words(flow.text, target, *pairs)
     found = target
@@ -61,50 +61,50 @@ def placed(document: str, target: str, *pairs: tuple[int, int], blind: bool = Fa
 
 def test_an_element_covers_the_words_that_come_from_its_words() -> None:
     pairs = ((0, 0), (1, 2), (2, 1))
-    assert placed("The <b>red</b> car", "La voiture rouge", *pairs) == "La voiture <b>rouge</b>"
-    assert placed("The <b>red</b> <i>car</i>", "La voiture rouge", *pairs) == "La <i>voiture</i> <b>rouge</b>"
-    assert placed("The <b>red </b>car", "La voiture rouge", *pairs) == "La voiture <b>rouge</b>"
-    assert placed("The <a><b>red</b> car</a> now", "La voiture rouge ici", *pairs, (3, 3)) == (
+    assert project("The <b>red</b> car", "La voiture rouge", *pairs) == "La voiture <b>rouge</b>"
+    assert project("The <b>red</b> <i>car</i>", "La voiture rouge", *pairs) == "La <i>voiture</i> <b>rouge</b>"
+    assert project("The <b>red </b>car", "La voiture rouge", *pairs) == "La voiture <b>rouge</b>"
+    assert project("The <a><b>red</b> car</a> now", "La voiture rouge ici", *pairs, (3, 3)) == (
         "La <a>voiture <b>rouge</b></a> ici"
     )
 
 
 def test_an_element_whose_words_are_torn_apart_covers_what_lies_between() -> None:
     pairs = ((0, 0), (1, 2), (2, 1), (3, 2))
-    assert placed("I am <b>not</b> old", "Je ne suis pas vieux", *pairs, (4, 3)) == "Je <b>ne suis pas</b> vieux"
+    assert project("I am <b>not</b> old", "Je ne suis pas vieux", *pairs, (4, 3)) == "Je <b>ne suis pas</b> vieux"
 
 
 def test_an_element_without_words_of_its_own_in_the_translation_gets_the_nearest() -> None:
-    assert placed("Do <b>you</b> know", "Sais vite cela", (0, 0), (1, 2), (2, 2)) == "Sais <b>vite</b> cela"
-    assert placed("I <b>do</b> <i>so</i> know", "Je", (0, 0)) in ("<b>Je</b><i></i>", "<b>Je</b> <i></i>")
+    assert project("Do <b>you</b> know", "Sais vite cela", (0, 0), (1, 2), (2, 2)) == "Sais <b>vite</b> cela"
+    assert project("I <b>do</b> <i>so</i> know", "Je", (0, 0)) in ("<b>Je</b><i></i>", "<b>Je</b> <i></i>")
 
 
 def test_a_part_of_a_word_takes_the_word() -> None:
-    assert placed("Now <u>s</u>ave it", "Garde cela vite", (0, 1), (1, 2), (2, 0)) == "<u>Garde</u> cela vite"
+    assert project("Now <u>s</u>ave it", "Garde cela vite", (0, 1), (1, 2), (2, 0)) == "<u>Garde</u> cela vite"
 
 
 def test_what_has_no_width_stays_behind_its_word_with_its_spaces() -> None:
     pairs = ((0, 0), (1, 1), (2, 2))
-    assert placed("See <img> the cat", "Voir le chat", *pairs) == "Voir <img> le chat"
-    assert placed("See<img> the cat", "Voir le chat", *pairs) == "Voir<img> le chat"
-    assert placed("See <img>the cat", "Voir le chat", *pairs) == "Voir <img>le chat"
-    assert placed("See the<wbr>se cats", "Voir ces chats", *pairs) == "Voir ces<wbr> chats"
-    assert placed("See <!-- x --> <img> the cat", "Voir le chat", *pairs) == "Voir <!-- x --> <img> le chat"
+    assert project("See <img> the cat", "Voir le chat", *pairs) == "Voir <img> le chat"
+    assert project("See<img> the cat", "Voir le chat", *pairs) == "Voir<img> le chat"
+    assert project("See <img>the cat", "Voir le chat", *pairs) == "Voir <img>le chat"
+    assert project("See the<wbr>se cats", "Voir ces chats", *pairs) == "Voir ces<wbr> chats"
+    assert project("See <!-- x --> <img> the cat", "Voir le chat", *pairs) == "Voir <!-- x --> <img> le chat"
 
 
 def test_without_attention_offsets_are_in_proportion() -> None:
-    assert placed("one <b>two</b> three", "un deux trois", blind=True) == "un <b>deux</b> trois"
+    assert project("one <b>two</b> three", "un deux trois", blind=True) == "un <b>deux</b> trois"
 
 
 def test_a_number_or_a_name_is_its_own_wherever_the_model_looked() -> None:
-    assert placed("See <b>38</b> cats", "Les 38 chats", (0, 0), (1, 0), (2, 2)) == "Les <b>38</b> chats"
-    assert placed("<b>See</b> Berlin", "Berlin, vois", (0, 0), (1, 0)) == "Berlin, <b>vois</b>"
+    assert project("See <b>38</b> cats", "Les 38 chats", (0, 0), (1, 0), (2, 2)) == "Les <b>38</b> chats"
+    assert project("<b>See</b> Berlin", "Berlin, vois", (0, 0), (1, 0)) == "Berlin, <b>vois</b>"
 
 
 def test_a_line_break_replaces_a_space() -> None:
     pairs = ((0, 0), (1, 1), (2, 2))
-    assert placed("one\n  two <b>three</b> four", "un deux trois", *pairs).startswith("un\n  deux")
-    assert placed("one\ntwo\nthree<wbr> four", "un", (0, 0)) == "un<wbr>\n\n"
+    assert project("one\n  two <b>three</b> four", "un deux trois", *pairs).startswith("un\n  deux")
+    assert project("one\ntwo\nthree<wbr> four", "un", (0, 0)) == "un<wbr>\n\n"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_many_documents_lose_nothing(bundle: Bundle) -> None:
     ["<b>a ", "<b>", "a <b></b>", "</b>a", "<code>", "<code>a</code> ", "<pre>", "<a href='", '<a "', "<!-- ",
      "<p>a<b>", "<x1><y>", "&amp;", "&#xF0000;", "a\n<i>b</i>", "😀 ", "<svg>", "<script>", "<![CDATA["],
 )  # fmt: skip
-def test_hostile_documents_take_no_long_time(bundle: Bundle, unit: str, text_format: TextFormat) -> None:
+def test_hostile_documents_are_read_in_time(bundle: Bundle, unit: str, text_format: TextFormat) -> None:
     document = unit * (20_000 // len(unit)) + "> z"
     began = time.process_time()
     options = TranslationOptions(text_format=text_format)
@@ -182,7 +182,7 @@ def test_hostile_documents_take_no_long_time(bundle: Bundle, unit: str, text_for
 
 @settings(max_examples=60, deadline=None)
 @given(TREES)
-def test_what_is_told_early_is_the_beginning_of_the_answer(copier: Translator, tree: str) -> None:
+def test_what_is_sent_early_is_the_beginning_of_the_answer(copier: Translator, tree: str) -> None:
     plan = copier.prepare([f"<p>Before <i>it</i>.</p>{tree}<p>Behind <b>it</b> all. It ends.</p>"], HTML)
     pending = copier.submit(plan)
     pending.done.result(20)

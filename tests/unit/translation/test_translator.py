@@ -208,7 +208,7 @@ def test_at_the_deadline_everything_comes_back_as_far_as_it_is(bundle: Bundle, b
     machine.hooks.delay_seconds = 0.01
     engine = Engine(machine, DecodingModel.of(bundle.manifest), EngineLimits(max_rows=2 * beam_size))
     engine.start()
-    text = f"Yes.\n{'b' * 300}\nNever begun."
+    text = f"Yes.\n{'b' * 300}\nNever started."
     try:
         options = TranslationOptions(beam_size=beam_size)
         # Two sentences have rows at once; the first ends and the third waits for its row until the deadline.
@@ -221,7 +221,7 @@ def test_at_the_deadline_everything_comes_back_as_far_as_it_is(bundle: Bundle, b
     assert lines[1] == "YES."
     assert 0 < len(lines[2]) < 300
     assert set(lines[2]) == {"B"}
-    assert lines[3] == "Never begun."
+    assert lines[3] == "Never started."
     assert [(segment.finish_reason.value, segment.is_source) for segment in pending.segments] == [
         ("deadline", False),
         ("stop", False),

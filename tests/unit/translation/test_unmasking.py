@@ -1,4 +1,4 @@
-"""Placeholders come back through every model: one that copies, one that reads backwards, one that writes anything."""
+"""Placeholders come back whatever the model writes: one copies, one reads backwards, one writes anything."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -97,7 +97,7 @@ def test_an_answer_that_spoils_an_address_keeps_it_apart() -> None:
 
 
 class Hostile:
-    """An engine whose model writes anything: what it read in disorder, halved, doubled, and things of its own."""
+    """An engine whose model writes anything: what it read in random order, halved or doubled, and words of its own."""
 
     _OWN = (*PLACEHOLDERS, "Tom", "37", "250", "word", "{", "%", "@", "/", ".", "<", "é", "", " ")
 
@@ -288,7 +288,7 @@ def test_a_prefix_stays_what_it_is(bundle: Bundle, text: str, seed: int, prefix:
 
 @settings(max_examples=60, deadline=None)
 @given(SENTENCES)
-def test_what_is_told_early_is_the_beginning_of_the_answer(copier: Translator, text: str) -> None:
+def test_what_is_sent_early_is_the_beginning_of_the_answer(copier: Translator, text: str) -> None:
     plan = copier.prepare([f"Before. {text}. Behind."])
     pending = copier.submit(plan)
     pending.done.result(20)
