@@ -31,7 +31,7 @@ from app.files.container import Files
 from app.server.environment import load_settings
 from app.serving.container import Serving
 from app.serving.registry import OpenGraphs, open_onnx_graphs
-from app.serving.reload import InFlight, hangups
+from app.serving.reload import InFlight, watch_hangups
 from app.settings import Settings
 
 if TYPE_CHECKING:  # only newer releases of FastAPI have it; older ones ignore the argument
@@ -151,7 +151,7 @@ def leave(app: object) -> None:
 def _lifespan(process: _Process) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with hangups() as reload_requests:
+        with watch_hangups() as reload_requests:
             serving = await Serving.load(process.settings, process.open_graphs, process.in_flight)
             process.spans.start(_version())
             parts = Files.build(serving)
@@ -160,7 +160,7 @@ def _lifespan(process: _Process) -> Callable[[FastAPI], AbstractAsyncContextMana
             await serving.start()  # the server accepts connections only after this
             tasks = [
                 asyncio.create_task(serving.probe()),
-                asyncio.create_task(serving.reloader.reload_whenever(reload_requests)),
+                asyncio.create_task(serving.reloader.reload_on(reload_requests)),
                 asyncio.create_task(parts.expire()),
                 asyncio.create_task(parts.documents.watch()),
             ]

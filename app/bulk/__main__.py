@@ -101,14 +101,14 @@ def _translate_here(job: _Job, sink: Sink, report: Callable[[int], None]) -> Non
 def _translate_on_cluster(job: _Job, sink: Sink, report: Callable[[int], None]) -> None:
     if find_spec("ray") is None:
         raise BulkError("--ray needs Ray, which is in the extra 'ray': pip install '.[ray]'")
-    from app.bulk.cluster import ClusterWork, Input, cluster, translate_on_cluster
+    from app.bulk.cluster import ClusterWork, Input, connect, translate_on_cluster
 
     arguments = job.arguments
     work = ClusterWork(
         arguments.models.absolute(), arguments.source, arguments.target, job.bundle.version, job.options, job.patterns
     )
     source = Input(arguments.input.absolute(), arguments.column, sink.lines, arguments.chunk_lines)
-    with cluster(arguments.ray) as cpus:
+    with connect(arguments.ray) as cpus:
         translate_on_cluster(work, source, sink, arguments.engines or cpus, report)
 
 

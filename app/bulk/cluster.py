@@ -69,7 +69,7 @@ class Input:
 
 
 @contextmanager
-def cluster(address: str) -> Iterator[int]:
+def connect(address: str) -> Iterator[int]:
     """Connect to a cluster until the block ends.
 
     Args:
@@ -199,7 +199,7 @@ class ChunkTranslator:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         number, texts = batch.column("number")[0].as_py(), batch.column("texts")[0].as_py()
-        return _table(number, Chunk.begin(self._translator, texts, self._options).translated())
+        return _table(number, Chunk.submit(self._translator, texts, self._options).wait())
 
 
 def _table(number: int, texts: Sequence[str | None]) -> pa.Table:

@@ -83,13 +83,13 @@ class Chunk:
     pending: Pending
 
     @classmethod
-    def begin(cls, translator: Translator, texts: Sequence[str | None], options: TranslationOptions) -> "Chunk":
+    def submit(cls, translator: Translator, texts: Sequence[str | None], options: TranslationOptions) -> "Chunk":
         """Submit lines to the engine of a translator."""
         plan = translator.prepare([text or "" for text in texts], options)
         return cls(translator, texts, plan, translator.submit(plan, priority=Priority.BULK))
 
-    def translated(self) -> list[str | None]:
-        """The translations, once they are there; None stays None."""
+    def wait(self) -> list[str | None]:
+        """Wait for the translations; None stays None."""
         self.pending.done.result()
         found = self.translator.finish(self.plan, self.pending)
         return [None if text is None else one.text for text, one in zip(self.texts, found, strict=True)]
@@ -119,7 +119,7 @@ def translate_lines(
     ahead: deque[Chunk] = deque()
     try:
         for translator, texts in zip(cycle(translators), split_chunks(lines, chunk_lines), strict=False):
-            ahead.append(Chunk.begin(translator, texts, options))
+            ahead.append(Chunk.submit(translator, texts, options))
             if len(ahead) >= _CHUNKS_AHEAD * len(translators):
                 _write(ahead.popleft(), sink, report)
         while ahead:
@@ -137,6 +137,6 @@ def split_chunks(lines: Iterable[str | None], size: int) -> Iterator[list[str | 
 
 
 def _write(chunk: Chunk, sink: Sink, report: Callable[[int], None]) -> None:
-    texts = chunk.translated()
+    texts = chunk.wait()
     sink.write(texts)
     report(len(texts))

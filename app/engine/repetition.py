@@ -47,7 +47,7 @@ class TokenWords:
         more = self.of[token_id]
         return text + (more[1:] if more[:1] == " " and text[-1:] == " " else more)
 
-    def closing(self, text: str) -> frozenset[int]:
+    def closing_tokens(self, text: str) -> frozenset[int]:
         """The tokens that, behind these words, would close the third occurrence of a phrase in a row. A phrase of
         numbers may: a million is written with six zeros.
         """
@@ -82,19 +82,19 @@ class LoopGuard:
         self._times: int | None = None
         self._is_repetitive: bool | None = None
 
-    def closing(self, text: str) -> frozenset[int]:
+    def closing_tokens(self, text: str) -> frozenset[int]:
         """The tokens that must not come next: with them a phrase would occur three times in a row, as none does in the
         source.
 
         Args:
             text: the words of the translation so far, at least of its end.
         """
-        found = _NOTHING if self.words is None else self.words.closing(text)
+        found = _NOTHING if self.words is None else self.words.closing_tokens(text)
         return _NOTHING if found and self._source_repeats() else found
 
-    def closing_after(self, token_ids: Sequence[int]) -> frozenset[int]:
-        """``closing`` of the words of tokens."""
-        return _NOTHING if self.words is None else self.closing(self.words.text(token_ids[-_REACH_CHARACTERS:]))
+    def closing_tokens_after(self, token_ids: Sequence[int]) -> frozenset[int]:
+        """``closing_tokens`` of the words of tokens."""
+        return _NOTHING if self.words is None else self.closing_tokens(self.words.text(token_ids[-_REACH_CHARACTERS:]))
 
     def _source_repeats(self) -> bool:
         if self._is_repetitive is None:
@@ -121,11 +121,11 @@ class LoopGuard:
     def _allowed_times(self) -> int:
         # Computed only where there may be a loop, which is rare.
         if self._times is None:
-            self._times = 2 * most_repeats(self._source_ids)
+            self._times = 2 * count_repeats(self._source_ids)
         return self._times
 
 
-def tokens_before_repeats(token_ids: Sequence[int]) -> int:
+def count_settled_tokens(token_ids: Sequence[int]) -> int:
     """How many tokens will stay, whatever follows: those that may turn out to be a repetition do not count."""
     repeating = 0
     for block in range(1, _LONGEST_BLOCK + 1):
@@ -136,7 +136,7 @@ def tokens_before_repeats(token_ids: Sequence[int]) -> int:
     return len(token_ids) - repeating
 
 
-def most_repeats(token_ids: Sequence[int]) -> int:
+def count_repeats(token_ids: Sequence[int]) -> int:
     """The most times that the same 1 to 4 tokens occur in a row; 1 if nothing repeats."""
     most = 1
     for block in range(1, _LONGEST_BLOCK + 1):
@@ -147,7 +147,7 @@ def most_repeats(token_ids: Sequence[int]) -> int:
     return most
 
 
-def blocked_tokens(token_ids: Sequence[int], size: int) -> set[int]:
+def find_blocked_tokens(token_ids: Sequence[int], size: int) -> set[int]:
     """The tokens that would make the last ``size`` tokens a repetition of earlier ones.
 
     Paulus et al. 2017, "A Deep Reinforced Model for Abstractive Summarization", section 2.5, there with size 3.

@@ -197,7 +197,7 @@ class Registry:
         return sorted({source for source, _ in self.served})
 
     @property
-    def languages(self) -> list[str]:
+    def languages(self) -> tuple[str, ...]:
         """Every language that is a source or a target."""
         return self._snapshot.languages
 

@@ -108,7 +108,7 @@ class Reloader:
         """
         return await asyncio.shield(self._start(self._reload()))
 
-    async def reload_whenever(self, requested: asyncio.Event) -> None:
+    async def reload_on(self, requested: asyncio.Event) -> None:
         """Reload each time that the event is set; all requests during a reload are one more reload. Never ends."""
         while True:
             await requested.wait()
@@ -176,7 +176,7 @@ class Reloader:
 
 
 @contextmanager
-def hangups() -> Iterator[asyncio.Event]:
+def watch_hangups() -> Iterator[asyncio.Event]:
     """An event that SIGHUP sets while the block lasts, where this is the main thread and the system has the signal."""
     requested, loop = asyncio.Event(), asyncio.get_running_loop()
     possible = hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread()

@@ -194,21 +194,22 @@ class Snapshot:
         served: by source and target.
         failed: why a folder could not be loaded, by its name.
         problem: why nothing is served.
+        languages: every language that is a source or a target.
     """
 
     served: Mapping[Pair, ServedBundle] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None
+    languages: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Every request reads the languages, so they are sorted once.
+        object.__setattr__(self, "languages", tuple(sorted({language for pair in self.served for language in pair})))
 
     @property
     def engines(self) -> list[Engine]:
         """Each once, also where it serves several pairs."""
         return list({id(entry.engine): entry.engine for entry in self.served.values()}.values())
-
-    @property
-    def languages(self) -> list[str]:
-        """Every language that is a source or a target."""
-        return sorted({language for pair in self.served for language in pair})
 
     def of_folder(self, name: str) -> dict[Pair, ServedBundle]:
         """The entries of one folder."""

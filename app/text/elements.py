@@ -93,6 +93,7 @@ class _Reader:
         self._blocks = (blocks | rules.splitting) - rules.joining
 
     def read_items(self) -> list[Item]:
+        """Returns the items of the whole document."""
         items: list[Item] = []
         number = 0
         while number < len(self._tokens):

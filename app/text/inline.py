@@ -155,6 +155,7 @@ class _Collector:
         self._is_behind_emoji = False
 
     def build_flow(self) -> Flow:
+        """Returns what was collected."""
         return Flow(
             text="".join(self.text),
             starts=self._starts,
@@ -170,6 +171,7 @@ class _Collector:
         return masking and len(self._elements) < MAX_ELEMENTS
 
     def add_markup(self, item: Item) -> None:
+        """Takes an item out of the text, or puts one character for an element that is kept from the model."""
         if item.role is Role.WORD:
             character = chr(FIRST_ELEMENT_CODE + len(self._elements))
             self._elements[character] = self._document[item.start : item.end]
@@ -184,6 +186,7 @@ class _Collector:
         self._tags.append(InlineTag(kind, len(self.text), start, document[start:end], partner, spaces))
 
     def add_text(self, start: int, end: int) -> None:
+        """Adds a text of the document, from offset ``start`` to ``end``, without its emoji and line breaks."""
         raw = self._document[start:end]
         text = unescape(raw) if self._is_markup else raw
         if self._is_markup and _ELEMENT_CHARACTER.search(text):

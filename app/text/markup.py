@@ -86,6 +86,7 @@ class _Lexer:
         self.last = document.rfind(">")  # nothing behind it can be markup, and a search there takes long
 
     def read_token(self, start: int) -> Token | None:
+        """Returns the token at the offset of a ``<``, None if that opens nothing."""
         document = self._document
         if document.startswith(("<!", "<?"), start):
             whole: Token | None = None

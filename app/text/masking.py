@@ -60,6 +60,7 @@ class TextRules:
 
     @property
     def source(self) -> str:
+        """The code of the source language."""
         return self.languages[0]
 
     def translate_term(self, placeholder: str) -> str | None:
@@ -85,6 +86,7 @@ class StandIn:
 
     @property
     def is_term(self) -> bool:
+        """Whether it stands for a term of a glossary."""
         return self.written != self.placeholder
 
 

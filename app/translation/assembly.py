@@ -114,6 +114,7 @@ class Part:
 
     @property
     def has_tags(self) -> bool:
+        """Whether tags stand within the segment."""
         return self.markup is not None and bool(self.markup.tags)
 
     def needs_whole(self, segment: str) -> bool:
@@ -185,6 +186,7 @@ class WholeParts:
     text: str = ""
 
     def add(self, text: str) -> None:
+        """Adds the text of the next part."""
         self.count += 1
         self.text += text
 

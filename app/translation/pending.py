@@ -28,7 +28,10 @@ class _Countdown:
             self.done.set_result(None)
 
     def count_down(self, future: "Future[list[Hypothesis]]") -> None:
-        # Runs on the engine's thread, or on the caller's after a cancellation, so it must neither work nor wait.
+        """Counts a future that is done, on the engine's thread or, after a cancellation, on the caller's.
+
+        It must neither work nor wait, because the engine stands still meanwhile.
+        """
         with self._lock:
             self._left -= 1
             is_last = self._left == 0

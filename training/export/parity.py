@@ -117,7 +117,7 @@ def _compare_tokens(
 def _is_forbidden(guard: LoopGuard, token_ids: tuple[int, ...], prefix_tokens: int) -> bool:
     """True if the guard changes an answer: it closes a loop, or says a phrase three times in a row."""
     return any(
-        token_ids[length - 1] in guard.closing_after(token_ids[: length - 1]) or guard.excess(token_ids[:length])
+        token_ids[length - 1] in guard.closing_tokens_after(token_ids[: length - 1]) or guard.excess(token_ids[:length])
         for length in range(prefix_tokens + 1, len(token_ids) + 1)
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.model import DecodingModel
-from app.engine.repetition import LoopGuard, blocked_tokens, tokens_before_repeats
+from app.engine.repetition import LoopGuard, count_settled_tokens, find_blocked_tokens
 from app.engine.sequence import FinishReason, Hypothesis, LiveHypothesis, Outcome, Sequence, normalise_score
 from app.engine.states import Step
 from app.errors import StepFailed
@@ -187,9 +187,9 @@ class BeamSearch:
         for row, hypothesis in enumerate(live):
             blocked: set[int] | frozenset[int] = frozenset()
             if self._guard is not None:
-                blocked = self._guard.closing_after(hypothesis.token_ids)
+                blocked = self._guard.closing_tokens_after(hypothesis.token_ids)
             if self._options.no_repeat_ngram:
-                repeated = blocked_tokens(hypothesis.token_ids, self._options.no_repeat_ngram)
+                repeated = find_blocked_tokens(hypothesis.token_ids, self._options.no_repeat_ngram)
                 blocked |= repeated - {self._model.eos_id}
             if blocked:
                 allowed[row, np.isin(score_ids[row, :count], list(blocked))] = -np.inf
@@ -213,7 +213,7 @@ class BeamSearch:
 
     def settled(self) -> tuple[int, ...]:
         """The tokens that all hypotheses which can still win have in common."""
-        live = [one.token_ids[: tokens_before_repeats(one.token_ids)] for one in self.beam.live]
+        live = [one.token_ids[: count_settled_tokens(one.token_ids)] for one in self.beam.live]
         ended = [hypothesis.token_ids for hypothesis in (*self.beam.kept, *self.beam.looped)]
         return common_prefix([*live, *ended])
 

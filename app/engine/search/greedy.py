@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.model import DecodingModel
-from app.engine.repetition import LoopGuard, tokens_before_repeats
+from app.engine.repetition import LoopGuard, count_settled_tokens
 from app.engine.search.beam import BeamSearch, Candidate, fail_without_numbers
 from app.engine.sequence import (
     MAX_SEED,
@@ -85,7 +85,7 @@ class GreedySearch:
         last = token_ids[-1]
         if guard.words is not None:
             self._text = guard.words.append(self._text, last)
-            self._closing = guard.closing(self._text)
+            self._closing = guard.closing_tokens(self._text)
         # Most tokens are none of the last four, so this costs next to nothing.
         if last not in token_ids[-5:-1]:
             return None
@@ -96,7 +96,7 @@ class GreedySearch:
 
     def settled(self) -> tuple[int, ...]:
         """All tokens but those at the end that may turn out to be a repetition."""
-        return tuple(self._token_ids[: tokens_before_repeats(self._token_ids)])
+        return tuple(self._token_ids[: count_settled_tokens(self._token_ids)])
 
     def cut(self, reason: FinishReason) -> list[Hypothesis]:
         """The tokens whose score and alignment are written too: the engine's thread may be writing the next one."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.engine.batch import Batch
 from app.engine.model import DecodingModel
 from app.engine.prefetch import encode_sources
-from app.engine.repetition import LoopGuard, TokenWords, blocked_tokens, most_repeats
+from app.engine.repetition import LoopGuard, TokenWords, count_repeats, find_blocked_tokens
 from app.engine.sequence import FinishReason, SearchOptions, Sequence
 from tests.support.engines import PATIENCE, TOKENIZER, Start
 from tests.support.fakes import HashMachine, TextMachine
@@ -53,14 +53,14 @@ def test_most_repeats_is_what_counting_gives(token_ids: list[int]) -> None:
             ):
                 times += 1
             found = max(found, times)
-    assert most_repeats(token_ids) == found
+    assert count_repeats(token_ids) == found
 
 
 @given(TOKENS, st.integers(1, 4))
 def test_blocked_tokens_are_those_that_would_repeat(token_ids: list[int], size: int) -> None:
     grams = [tuple(token_ids[start : start + size]) for start in range(len(token_ids) - size + 1)]
     expected = {token for token in range(4, 8) if tuple([*token_ids, token][-size:]) in grams}
-    assert blocked_tokens(token_ids, size) == expected
+    assert find_blocked_tokens(token_ids, size) == expected
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
@@ -139,10 +139,10 @@ WORDS = TokenWords(WRITTEN)
     ],
 )
 def test_what_would_stand_three_times_in_a_row(token_ids: list[int], closing: set[int]) -> None:
-    assert LoopGuard([6, 8, 9], WORDS).closing_after(token_ids) == closing
-    assert LoopGuard([6, 8, 9]).closing_after(token_ids) == set()
+    assert LoopGuard([6, 8, 9], WORDS).closing_tokens_after(token_ids) == closing
+    assert LoopGuard([6, 8, 9]).closing_tokens_after(token_ids) == set()
     # A source that says something three times may be followed.
-    assert LoopGuard([6, 11, 4, 9, 10, 11, 8], WORDS).closing_after(token_ids) == set()
+    assert LoopGuard([6, 11, 4, 9, 10, 11, 8], WORDS).closing_tokens_after(token_ids) == set()
 
 
 def says_thrice(token_ids: tuple[int, ...]) -> bool:
@@ -163,7 +163,7 @@ def test_what_is_passed_over_is_what_counting_finds(drawn: list[int]) -> None:
     for token_id in drawn:
         closes = says_thrice((*token_ids, token_id))
         # A word is not whole yet where it may go on: "vo" may become "voix".
-        assert (token_id in guard.closing_after(token_ids)) == closes
+        assert (token_id in guard.closing_tokens_after(token_ids)) == closes
         if not closes:
             token_ids.append(token_id)
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from app.text.inline import Flow, Splitting, TagKind, TextFormat, extract_flows
 from app.text.masking import TextRules
 from app.text.tag_roles import TagRules
+from tests.support.growth import assert_no_faster_than_length
 from tests.support.markup_texts import SOUPS, TREES
 
 
@@ -123,3 +124,11 @@ def test_offsets_are_in_order_and_in_the_document(
         opened = {tag.start: tag for tag in flow.tags if tag.kind is TagKind.OPEN}
         closed = [tag for tag in flow.tags if tag.kind is TagKind.CLOSE and tag.partner in opened]
         assert all(opened[tag.partner or 0].partner == tag.start for tag in closed)
+
+
+@pytest.mark.parametrize("text_format", ["html", "xml"])
+@pytest.mark.parametrize(
+    "unit", ["<b>a ", "</b>", "<b>", "<p>a<b>", "<b>{n}</b>", "&amp;", "a\n", "😀 ", "<code>x</code>"]
+)
+def test_work_grows_with_the_length_and_no_faster(unit: str, text_format: TextFormat) -> None:
+    assert_no_faster_than_length(lambda text: flows(text, text_format), unit * (8000 // len(unit)))

@@ -1,10 +1,10 @@
-"""Language detection among a few languages."""
+"""Language detection among a few languages, their names and their scripts."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.text.languages import Detection, LanguageDetector, language_name
+from app.text.languages import Detection, LanguageDetector, is_legible, language_name
 
 
 @pytest.fixture(scope="module")
@@ -49,5 +49,38 @@ def test_the_model_is_loaded_once_and_only_when_it_is_needed(monkeypatch: pytest
     assert late.load() is late.load()
 
 
-def test_names() -> None:
-    assert (language_name("fr"), language_name("PT-BR"), language_name("qq")) == ("French", "Portuguese (Brazil)", "qq")
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("fr", "French"),
+        ("nb", "Norwegian Bokmål"),
+        ("bn", "Bengali"),
+        ("PT-BR", "Portuguese (Brazil)"),
+        ("zh-Hant", "Chinese (traditional)"),
+        ("zh", "Chinese"),
+        ("qq", "qq"),
+        ("QQ-x", "QQ-x"),
+    ],
+)
+def test_names(code: str, name: str) -> None:
+    assert language_name(code) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "wanted"),
+    [
+        ("été", "fr", True),
+        ("été", "ru", False),
+        ("爱", "en", False),
+        ("爱", "zh-hant", True),
+        ("爱あア", "ja", True),
+        ("가", "ja", False),
+        ("가", "ko", True),
+        ("爱", "ko", True),
+        ("12 !", "en", False),
+        ("abc", "sr", True),  # written in two scripts
+        ("ꙮ", "no language", True),
+    ],
+)
+def test_legible(text: str, language: str, wanted: bool) -> None:
+    assert is_legible(text, language) is wanted

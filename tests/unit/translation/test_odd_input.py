@@ -11,7 +11,6 @@ from app.bundle.store import load_bundle
 from app.engine.loop import Engine
 from app.engine.model import DecodingModel
 from app.engine.sessions import OnnxGraphs
-from app.text.languages import is_legible
 from app.translation.translator import TranslationOptions, Translator
 
 ROOT = Path(__file__).parents[3]
@@ -87,11 +86,3 @@ def test_as_many_emoji_as_went_in(translator: Translator, text: str) -> None:
     (translation,) = translator.translate([text], TranslationOptions(beam_size=1))
     for emoji in EMOJI:
         assert translation.text.count(emoji) == text.count(emoji)
-
-
-def test_legible() -> None:
-    assert is_legible("été", "fr")
-    assert not is_legible("été", "ru")
-    assert not is_legible("爱", "en")
-    assert is_legible("爱", "zh-hant")
-    assert is_legible("ꙮ", "no language")
