@@ -108,7 +108,7 @@ def test_what_cannot_be_compared_is_named(compared: Path, tmp_path: Path, capsys
     (tmp_path / "page.md").write_text("no marks", encoding="utf-8")
     result = load_result(compared / "runs" / "plain")
     assert result is not None
-    with pytest.raises(ConfigError, match="the marks"):
+    with pytest.raises(ConfigError, match="the comments"):
         write_page([result], compared / "runs", tmp_path / "page.md")
     (tmp_path / "result.json").write_text("{}", encoding="utf-8")
     with pytest.raises(CorpusError, match="Field required"):

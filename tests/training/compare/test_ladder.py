@@ -65,7 +65,7 @@ def climbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 TOY = Ladder("toy", "Words backwards", 2.0, (System("foot", "the foot"), System("dot", "attention by the dot product")))
-FURTHER = Ladder("further", "Words backwards, further", 1.0, (System("foot", "the foot"),), begins="en-fr")
+FURTHER = Ladder("further", "Words backwards, further", 1.0, (System("foot", "the foot"),), start="en-fr")
 
 
 def climb_again(folder: Path, ladder: Ladder, budget_seconds: float, said: list[str], *names: str) -> None:

@@ -168,6 +168,6 @@ def test_the_command_writes_what_a_real_bundle_translates(
     assert [source for source, _ in lines] == chosen
     right = sum(text == source[::-1] for source, text in lines)
     assert right >= 45
-    assert f"{50 - right} of them other than the targets of pairs.tsv" in said
+    assert f"{50 - right} of them differ from the targets of pairs.tsv" in said
     assert main(command) == 1
     assert "is there already" in capsys.readouterr().err

@@ -106,12 +106,12 @@ def test_what_cannot_be_measured_or_written_is_named(
         dev_sets(folder / "data", "en", "de")
     page = tmp_path / "page.md"
     page.write_text("no marks", encoding="utf-8")
-    with pytest.raises(ConfigError, match="the marks"):
+    with pytest.raises(ConfigError, match="the comments"):
         write_page([result(folder, "longer")], page)
     # Before anything is measured.
     options = ["--data", str(folder / "data"), "--results", str(tmp_path / "results"), "--page", str(page)]
     assert main(["quality", str(bundle), *options]) == 1
-    assert "the marks" in capsys.readouterr().err
+    assert "the comments" in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
     broken = result_file(tmp_path, "en-fr", "en", "fr", "longer")
     broken.parent.mkdir()

@@ -37,9 +37,9 @@ def test_every_process_has_equally_many_rows_and_each_row_once(
     parts = []
     for process in range(processes):
         devices = Devices(count, processes, process)
-        even = devices.even(whole)
+        even = devices.pad(whole)
         assert even.target_tokens == whole.target_tokens
-        read, written = devices.own((even.source_ids, even.source_lengths, even.input_ids), even.target_ids)
+        read, written = devices.select_own((even.source_ids, even.source_lengths, even.input_ids), even.target_ids)
         assert len(written) % each == 0
         parts.append((*read, written))
     assert len({len(part[0]) for part in parts}) == 1

@@ -34,7 +34,7 @@ def test_what_is_missing_or_damaged_is_said(models: Path, tmp_path: Path) -> Non
     with pytest.raises(CheckpointError, match=r"nowhere\.training\.npz"):
         load_starting_point(tmp_path / "nowhere")
     np.savez(starting_point_of(tmp_path / "other"), config=np.zeros(3, np.uint8))
-    with pytest.raises(CheckpointError, match="not what export --install leaves"):
+    with pytest.raises(CheckpointError, match="not a file that export --install writes"):
         load_starting_point(tmp_path / "other")
 
 

@@ -11,7 +11,7 @@ from keras import ops
 
 from app.bundle.tokenizers import PAD_ID
 from tests.training.learn.test_train import assert_same, prepared, small, weights
-from training.learn.shortlist import shortlist
+from training.learn.shortlist import draw_shortlist
 from training.learn.train import Trainer
 from training.model.config import ModelConfig
 from training.model.layers import to_numpy
@@ -28,14 +28,14 @@ VOCABULARY = 40
 @settings(max_examples=80, deadline=None)
 def test_every_target_has_its_place_and_no_token_stands_twice(rows: list[list[int]], size: int, seed: int) -> None:
     targets = np.array(rows, np.int32)
-    listed = shortlist(targets, VOCABULARY, size, np.random.default_rng(seed))
+    listed = draw_shortlist(targets, VOCABULARY, size, np.random.default_rng(seed))
     written = set(targets.ravel().tolist()) | {PAD_ID}
     if listed is None:
         assert len(written) > size
         return
     assert len(listed.token_ids) == len(set(listed.token_ids.tolist())) == min(size, VOCABULARY)
-    np.testing.assert_array_equal(listed.token_ids[listed.places], targets)
-    np.testing.assert_array_equal(listed.places == PAD_ID, targets == PAD_ID)
+    np.testing.assert_array_equal(listed.token_ids[listed.indices], targets)
+    np.testing.assert_array_equal(listed.indices == PAD_ID, targets == PAD_ID)
     drawn = [token for token in listed.token_ids.tolist() if token not in written]
     # Those that were drawn stand for all that the batch does not write.
     assert np.exp(listed.offsets)[len(written) :].sum() == pytest.approx(
@@ -50,7 +50,7 @@ def test_on_average_the_denominator_is_that_of_the_whole_vocabulary() -> None:
     targets = np.array([[5, 6, PAD_ID]], np.int32)
     sums = []
     for seed in range(3000):
-        listed = shortlist(targets, VOCABULARY, 12, np.random.default_rng(seed))
+        listed = draw_shortlist(targets, VOCABULARY, 12, np.random.default_rng(seed))
         assert listed is not None
         sums.append(np.exp(scores[listed.token_ids] + listed.offsets).sum())
     assert np.mean(sums) == pytest.approx(np.exp(scores).sum(), rel=0.02)
@@ -73,10 +73,10 @@ def test_with_the_whole_vocabulary_listed_the_loss_is_the_same(tied: bool) -> No
     )
     targets = np.array([[4, 2], [5, PAD_ID]], np.int32)
     whole = model.compute_loss(read, ops.convert_to_tensor(targets), model(read))
-    listed = shortlist(targets, VOCABULARY, VOCABULARY, np.random.default_rng(1))
+    listed = draw_shortlist(targets, VOCABULARY, VOCABULARY, np.random.default_rng(1))
     assert listed is not None
     given = (*read, listed.token_ids, listed.offsets)
-    part = model.compute_loss(given, ops.convert_to_tensor(listed.places), model(given))
+    part = model.compute_loss(given, ops.convert_to_tensor(listed.indices), model(given))
     assert float(to_numpy(part)) == pytest.approx(float(to_numpy(whole)), rel=1e-5)
 
 

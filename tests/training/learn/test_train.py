@@ -21,8 +21,9 @@ from training.config import RunConfig, TrainingConfig
 from training.data.prepare import prepare
 from training.errors import CheckpointError, NotANumber
 from training.learn.checkpoint import load_checkpoint
+from training.learn.schedule import learning_rate
 from training.learn.tensorboard import ScalarLog
-from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer, learning_rate
+from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer
 
 STEPS = 24
 
@@ -121,7 +122,7 @@ def test_scalars_can_be_read_by_tensorboard(tmp_path: Path) -> None:
     for steps in (range(1, 3), range(3, 4)):  # a run that was stopped and goes on
         with ScalarLog(tmp_path) as log:
             for step in steps:
-                log.add(step, loss=1.0 / step, tokens_per_second=1000.0)
+                log.add(step, {"loss": 1.0 / step, "tokens_per_second": 1000.0})
     events = EventAccumulator(str(tmp_path))
     events.Reload()
     assert set(events.Tags()["scalars"]) == {"loss", "tokens_per_second"}

@@ -15,7 +15,7 @@ from training.export.export import export, install, install_starting_point
 from training.learn.checkpoint import read_weights
 from training.learn.starting_point import START_FILE, load_starting_point
 from training.learn.train import BEST_WEIGHTS_FILE, Trainer, build_model
-from training.learn.transfer import token_parents, transferred
+from training.learn.transfer import token_parents, transfer_weights
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_weights_of_tokens_are_exchanged_and_no_others() -> None:
         "m/output/kernel": generator.random((4, 6), np.float32),
         "m/readout/kernel": generator.random((6, 4), np.float32),
     }
-    found = transferred(weights, old, new)
+    found = transfer_weights(weights, old, new)
     assert found["m/readout/kernel"] is weights["m/readout/kernel"]
     table = weights["m/embedding/embeddings"]
     np.testing.assert_array_equal(found["m/embedding/embeddings"][[0, 1, 2, 3, 4, 6]], table[[0, 1, 2, 3, 5, 4]])

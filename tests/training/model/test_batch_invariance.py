@@ -14,7 +14,7 @@ from training.data.prepare import load_run_tokenizer, prepare
 from training.evaluate.accuracy import measure_accuracy
 from training.export.export import export
 from training.learn.train import Trainer
-from training.tasks.memory import ask
+from training.tasks.memory import build_question
 
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 
@@ -54,7 +54,7 @@ bucket_widths = [8]
     Trainer(config, run).fit()
     folders, _ = export(config, run)
     for folder in folders.values():
-        found = measure_accuracy(folder, [ask(pair) for pair in pairs])
+        found = measure_accuracy(folder, [build_question(pair) for pair in pairs])
         assert found.groups == {(3,): (2, 2)}
 
 
@@ -131,6 +131,7 @@ calibration_sentences = 8
     assert drawn("--count", "4", "--temperature", "1.0", "--prefix", "le ", "--seed", "2") == first[1:]
     assert len(set(drawn("--count", "3", "--temperature", "0"))) == 1
     assert main(["evaluate", str(path), *runs]) == 1
-    assert "small translates nothing: accuracy or sample shows what it can do" in capsys.readouterr().err
+    message = "small has no source to translate: use accuracy or sample instead of evaluate"
+    assert message in capsys.readouterr().err
     assert main(["sample", str(path), *runs, "--top-k", "0"]) == 1
     assert "small: top_k is 0, must be 1 to 1000" in capsys.readouterr().err

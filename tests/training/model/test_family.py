@@ -19,7 +19,7 @@ from training.config import RunConfig
 from training.data.config import TokenizerConfig
 from training.data.prepare import prepare
 from training.export.export import export, load_best_model
-from training.export.parity import Pair, begun, check_rows_alone
+from training.export.parity import Pair, check_rows_alone, forced_prefix
 from training.export.reference import ReferenceDecoder
 from training.learn.train import Trainer
 from training.model.config import ModelConfig
@@ -208,7 +208,7 @@ def _check_answers(config: RunConfig, run: Path, folder: Path, pairs: list[Pair]
     """Greedy and beam through the engine, all together, against the reference one by one."""
     bundle = load_bundle(folder)
     decoding = DecodingModel.of(bundle.manifest)
-    ids, prefixes = [source for source, _ in pairs], [begun(pair) for pair in pairs]
+    ids, prefixes = [source for source, _ in pairs], [forced_prefix(pair) for pair in pairs]
     assert len(set(zip(map(tuple, ids), prefixes, strict=True))) > 4
     reference = ReferenceDecoder(load_best_model(config, run, bundle.tokenizer.vocabulary_size))
     engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), decoding)
