@@ -1,4 +1,4 @@
-"""Noise changes sources only, little of them, and always the same; what is measured on stays as it is."""
+"""Noise makes small, repeatable changes to training sources, and leaves targets and dev sets unchanged."""
 
 import json
 import random
@@ -47,7 +47,7 @@ def test_targets_stay_and_the_same_seed_gives_the_same(pairs: list[Pair], seed: 
 
 @given(TEXTS, st.integers())
 @settings(deadline=None)
-def test_a_slip_swaps_two_letters_of_one_word(text: str, seed: int) -> None:
+def test_a_swap_changes_two_letters_of_one_word(text: str, seed: int) -> None:
     found = swap_letters(text, random.Random(seed))
     places = [place for place, (old, new) in enumerate(zip(text, found, strict=True)) if old != new]
     if places:
@@ -69,7 +69,7 @@ def test_without_accents_only_marks_are_gone(text: str) -> None:
     assert bare(remove_accents(text, random.Random())) == bare(text)
 
 
-def test_each_change_does_what_it_says() -> None:
+def test_each_change() -> None:
     none = random.Random()
     lower, restore_case, *_ = changes_for("en")
     assert lower("Is Tom IN Paris?", none) == "is tom in paris?"
@@ -83,7 +83,7 @@ def test_each_change_does_what_it_says() -> None:
     assert swap_letters("Tom went", random.Random(1)) in {"Tom wnet", "Tom wetn"}
 
 
-def test_all_changes_come_and_as_many_as_asked_for() -> None:
+def test_all_changes_occur_with_the_configured_share() -> None:
     pairs = [(f"Élodie mange la pomme de Tom à Paris, dit-{word}.", word) for word in map(str, range(4000))]
     found = noisy_pairs(pairs, 0.1, "fr", "1")
     assert 300 < len(found) < 500
@@ -96,7 +96,7 @@ def test_all_changes_come_and_as_many_as_asked_for() -> None:
     assert min(counts.values()) > 40
 
 
-def test_what_no_change_touches_is_passed_over() -> None:
+def test_texts_without_an_applicable_change_are_skipped() -> None:
     assert noisy_pairs([("1984", "1984"), ("...", "…")] * 50, 0.99, "en", "1") == []
 
 

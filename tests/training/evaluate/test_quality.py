@@ -1,4 +1,4 @@
-"""The page of what shipped bundles reach on dev sets."""
+"""The page with the quality of shipped bundles on dev sets."""
 
 import shutil
 from pathlib import Path
@@ -51,7 +51,7 @@ def result(folder: Path, name: str) -> SetResult:
     return found
 
 
-def test_the_page_holds_what_was_measured_on_dev_sets_alone(measured: tuple[Path, Path]) -> None:
+def test_the_page_holds_results_of_dev_sets_only(measured: tuple[Path, Path]) -> None:
     folder, bundle = measured
     page = (folder / "page.md").read_text(encoding="utf-8")
     assert page.startswith(f"before\n{BEGIN}\n")
@@ -74,7 +74,7 @@ def test_the_page_holds_what_was_measured_on_dev_sets_alone(measured: tuple[Path
     assert f"| en-fr | en to fr | longer | {point.score:.1f} ± {point.interval:.1f} (10) |  |" in page
 
 
-def test_what_is_measured_is_not_measured_again_unless_the_bundle_is_another(
+def test_sets_are_measured_again_only_for_a_changed_bundle(
     measured: tuple[Path, Path], tmp_path: Path
 ) -> None:
     folder, bundle = measured
@@ -90,7 +90,7 @@ def test_what_is_measured_is_not_measured_again_unless_the_bundle_is_another(
     assert measure_bundle(bundle, folder / "data", tmp_path / "results", said.append)[0].cut != 7
 
 
-def test_a_set_is_read_either_way_round(measured: tuple[Path, Path]) -> None:
+def test_a_set_is_used_in_both_directions(measured: tuple[Path, Path]) -> None:
     data = measured[0] / "data"
     there, back = dev_sets(data, "en", "fr")[0], dev_sets(data, "fr", "en")[0]
     assert (there.source, there.target) == ("en", "fr")
@@ -98,7 +98,7 @@ def test_a_set_is_read_either_way_round(measured: tuple[Path, Path]) -> None:
     assert [(right, left) for left, right in there.pairs] == back.pairs
 
 
-def test_what_cannot_be_measured_or_written_is_named(
+def test_errors_name_what_cannot_be_measured_or_written(
     measured: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, bundle = measured

@@ -1,4 +1,4 @@
-"""Batches shared out to several devices, and to several processes: the run of one device within rounding."""
+"""Batches divided among several devices or processes: the run equals that of one device within rounding."""
 
 import shutil
 import socket
@@ -51,7 +51,7 @@ def test_every_process_has_equally_many_rows_and_each_row_once(
         assert len(together) - rows < count
 
 
-def test_what_cannot_be_shared_out_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings_that_cannot_be_divided_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ConfigError, match=r"training\.shortlist is 9, must divide by the 2 devices"):
         Devices(2).check(TrainingConfig(shortlist=9))
     with pytest.raises(ConfigError, match=r"training\.budget_seconds is 60, and 3 processes would each"):

@@ -1,4 +1,4 @@
-"""A part of the vocabulary in the loss: every target is in it, and its sum stands for that of the whole."""
+"""The shortlist: it holds every target, and its expected sum equals that of the whole vocabulary."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ VOCABULARY = 40
     st.integers(0, 9),
 )
 @settings(max_examples=80, deadline=None)
-def test_every_target_has_its_place_and_no_token_stands_twice(rows: list[list[int]], size: int, seed: int) -> None:
+def test_every_target_has_its_index_and_no_token_occurs_twice(rows: list[list[int]], size: int, seed: int) -> None:
     targets = np.array(rows, np.int32)
     listed = draw_shortlist(targets, VOCABULARY, size, np.random.default_rng(seed))
     written = set(targets.ravel().tolist()) | {PAD_ID}
@@ -80,7 +80,7 @@ def test_with_the_whole_vocabulary_listed_the_loss_is_the_same(tied: bool) -> No
     assert float(to_numpy(part)) == pytest.approx(float(to_numpy(whole)), rel=1e-5)
 
 
-def test_a_run_with_a_shortlist_stops_and_goes_on_as_if_it_never_stopped(tmp_path: Path) -> None:
+def test_a_continued_run_with_a_shortlist_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     config = small(tmp_path, shortlist=14, shortlist_until=0.5)
     whole, broken = (prepared(tmp_path, config, name) for name in ("whole", "broken"))
     Trainer(config, whole).fit()

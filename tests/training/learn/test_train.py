@@ -1,4 +1,4 @@
-"""The loop: resume, seed, early stopping, not a number, memory."""
+"""The training loop: resumption, seeds, early stopping, losses that are no numbers, memory."""
 
 import itertools
 import os
@@ -71,7 +71,7 @@ def test_stopped_and_resumed_equals_never_stopped_and_a_seed_fixes_the_run(tmp_p
     assert any((array != weights(run)[name]).any() for name, array in weights(runs[0]).items() if "kernel" in name)
 
 
-def test_what_is_kept_is_the_average_of_the_last_weights_and_training_goes_on_with_its_own(tmp_path: Path) -> None:
+def test_the_average_of_the_last_weights_is_kept_and_training_continues_with_its_own(tmp_path: Path) -> None:
     settings = {"evaluate_every_steps": 1, "precision": "float32"}
     config = small(tmp_path, **settings, averaged_steps=3)
     plain = small(tmp_path, **settings)

@@ -1,4 +1,4 @@
-"""Weights carried over to another vocabulary."""
+"""Transfer of weights to another vocabulary."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def new() -> Tokenizer:
     return learn_tokenizer(texts, TokenizerConfig(vocabulary_size=320), seed=1, targets=("de", "es"))
 
 
-def test_a_token_takes_after_what_writes_it(old: Tokenizer, new: Tokenizer) -> None:
+def test_a_token_starts_from_the_tokens_that_write_it(old: Tokenizer, new: Tokenizer) -> None:
     parents = token_parents(old, new)
     assert len(parents) == new.vocabulary_size
     assert parents[: UNK_ID + 1] == [[0], [1], [2], [3]]
@@ -66,7 +66,7 @@ def test_weights_of_tokens_are_exchanged_and_no_others() -> None:
     np.testing.assert_array_equal(found["m/output/kernel"][:, 4], weights["m/output/kernel"][:, 5])
 
 
-def test_a_run_begins_with_a_bundle_of_another_vocabulary(tmp_path: Path) -> None:
+def test_a_run_starts_from_a_bundle_of_another_vocabulary(tmp_path: Path) -> None:
     config = write_task(tmp_path, pairs=400, max_steps=3)
     run = tmp_path / "runs" / config.name
     prepare(config, tmp_path, run)

@@ -1,4 +1,4 @@
-"""A decoder alone: it remembers, and it writes."""
+"""Models without an encoder: the memory task and text generation."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def derived(folder: Path, name: str, changes: str) -> Path:
 
 
 def test_the_two_sequences_of_the_demonstration_are_told_apart_at_their_end(tmp_path: Path) -> None:
-    """3 0 1 2 3 against 4 0 1 2 4: there is nothing unseen, so both are learned and asked."""
+    """3 0 1 2 3 against 4 0 1 2 4: both are trained on and tested, because there is no other sequence."""
     changes = """
 corpus.dev_fraction = 0.2
 [model]
@@ -74,7 +74,7 @@ def test_only_the_last_symbol_counts(tmp_path: Path) -> None:
     np.testing.assert_array_equal(batch.target_ids[batch.target_ids > 0], whole.target_ids[batch.target_ids > 0])
 
 
-def test_sentences_are_drawn_the_same_for_a_seed_and_begin_as_asked(
+def test_a_seed_repeats_sentences_and_they_start_with_the_prefix(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     changes = """

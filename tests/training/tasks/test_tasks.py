@@ -1,4 +1,4 @@
-"""Tasks made up here: right, repeatable, and led through the whole chain."""
+"""Synthetic tasks: right answers, repeatability, and a run from the corpus to the accuracy."""
 
 import contextlib
 import io
@@ -58,7 +58,7 @@ def printed_by(program: str) -> str:
 
 @given(st.integers(1, 5), st.integers(1, 5), st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None)
-def test_a_program_prints_what_its_target_says(length: int, nesting: int, generator: random.Random) -> None:
+def test_a_program_prints_its_target(length: int, nesting: int, generator: random.Random) -> None:
     program, printed = execute.compose(generator, length, nesting)
     assert printed_by(program) == printed
     question = execute.build_question((program, printed))
@@ -90,7 +90,7 @@ def test_more_programs_than_there_are_is_an_error() -> None:
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=3), st.integers(2, 12), st.booleans(), st.integers(0, 99))
 @settings(max_examples=60, deadline=None)
-def test_a_sequence_ends_as_it_began(lags: list[int], alphabet: int, counting: bool, seed: int) -> None:
+def test_a_sequence_ends_with_its_first_symbol(lags: list[int], alphabet: int, counting: bool, seed: int) -> None:
     most = sum(max(0, alphabet - lag) for lag in set(lags)) if counting else 2 ** min(lags)
     if most == 0:
         return
@@ -155,11 +155,11 @@ def test_a_task_from_its_made_corpus_to_its_accuracy(
     assert sum(group["asked"] for group in found["groups"]) == len(held_out)
     assert main(["accuracy", str(small), *runs, "--file", str(tmp_path / "other.tsv")]) == 0
     found = json.loads((tmp_path / "runs" / "small" / "accuracy.json").read_text(encoding="utf-8"))
-    asked = sum(group["asked"] for group in found["groups"])
+    total = sum(group["asked"] for group in found["groups"])
     lines = [
         set((tmp_path / place).read_text(encoding="utf-8").splitlines()) for place in ("other.tsv", f"tasks/{task}.tsv")
     ]
-    assert len(lines[0] - lines[1]) <= asked <= len(lines[0] - lines[1]) + len(held_out)
+    assert len(lines[0] - lines[1]) <= total <= len(lines[0] - lines[1]) + len(held_out)
     assert main(["accuracy", str(small), *runs, "--file", str(tmp_path / "tasks" / "none.tsv")]) == 1
     if name == "addition":  # a translation goes on from nothing
         assert main(["sample", str(small), *runs]) == 1
@@ -183,10 +183,10 @@ def test_accuracy_counts_whole_answers_by_length(trained_run: TrainedRun) -> Non
         (memory.memory([3, 0], 5, 1, 1), r"alphabet has 5 symbols and the lags are \[3, 0\], all must be 1 or more"),
     ],
 )
-def test_difficulties_that_there_are_not_are_refused(lines: Iterator[object], message: str) -> None:
+def test_impossible_difficulties_are_refused(lines: Iterator[object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         next(lines)
 
 
-def test_a_label_says_all_of_a_group() -> None:
+def test_labels_of_groups() -> None:
     assert [label(group) for group in ((7,), (2, 3))] == ["7", "2x3"]
