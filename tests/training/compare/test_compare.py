@@ -104,7 +104,9 @@ def test_another_budget_trains_again(compared: Path, tmp_path: Path) -> None:
     assert after.steps > before.steps
 
 
-def test_errors_name_what_cannot_be_compared(compared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_name_what_cannot_be_compared(
+    compared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["compare", "perceptron"]) == 1
     assert "no system perceptron; there are char-lstm, " in capsys.readouterr().err
     (tmp_path / "page.md").write_text("no marks", encoding="utf-8")

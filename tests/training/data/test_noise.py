@@ -62,7 +62,7 @@ def test_a_swap_changes_two_letters_of_one_word(text: str, seed: int) -> None:
 
 @given(TEXTS)
 @settings(deadline=None)
-def test_without_accents_only_marks_are_gone(text: str) -> None:
+def test_only_accents_are_removed(text: str) -> None:
     def bare(some: str) -> str:
         return "".join(one for one in unicodedata.normalize("NFD", some) if unicodedata.category(one) != "Mn")
 

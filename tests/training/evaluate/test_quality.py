@@ -76,9 +76,7 @@ def test_the_page_holds_results_of_dev_sets_only(measured: tuple[Path, Path]) ->
     assert f"| en-fr | en to fr | longer | {point.score:.1f} ± {point.interval:.1f} (10) |  |" in page
 
 
-def test_sets_are_measured_again_only_for_a_changed_bundle(
-    measured: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_sets_are_measured_again_only_for_a_changed_bundle(measured: tuple[Path, Path], tmp_path: Path) -> None:
     folder, bundle = measured
     shutil.copytree(folder / "results", tmp_path / "results")
     result_file(tmp_path / "results", "en-fr", "en", "fr", "longer").unlink()

@@ -40,7 +40,7 @@ def test_missing_and_damaged_files_are_named(models: Path, tmp_path: Path) -> No
         load_starting_point(tmp_path / "other")
 
 
-def test_it_learns_the_own_text_and_keeps_the_general(models: Path, tmp_path: Path) -> None:
+def test_it_learns_own_text_and_keeps_general_quality(models: Path, tmp_path: Path) -> None:
     """In the own text a word that begins with "a" gets a "j" at its end; all others are as they were."""
     own = [f"{word}\t{word[::-1]}j\n" for word in words(6000, seed=5) if word.startswith("a")]
     data = tmp_path / "own.tsv.gz"
@@ -61,9 +61,7 @@ def test_it_learns_the_own_text_and_keeps_the_general(models: Path, tmp_path: Pa
     assert kept <= {line.split("\t")[0] for line in own}
 
 
-def test_too_little_own_text_is_a_clear_error(
-    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_too_little_own_text_is_a_clear_error(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "own.tsv"
     data.write_text("abc\tcba\n", encoding="utf-8")
     arguments = ["finetune", "--from", str(models / "en-fr"), "--data", str(data), "--runs", str(tmp_path)]
