@@ -1,19 +1,23 @@
-"""Connections of clients: uvicorn's protocol with bounds that uvicorn leaves to a proxy.
+"""The HTTP server: uvicorn with bounded connections and a graceful shutdown.
 
-The service closes a connection when its headers are late or too long, when its client reads nothing of an answer, and
-when there are too many. Otherwise slow and vanished clients would hold sockets and memory forever.
+The server closes a connection when its headers are late or too long, when its client reads nothing of an answer, and
+when there are too many connections. Otherwise slow and vanished clients would hold sockets and memory forever; uvicorn
+leaves these bounds to a proxy.
 """
 
+import asyncio
 import json
 import re
 from asyncio import AbstractEventLoop, TimerHandle, Transport
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import FrameType
 from typing import Any, Final
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
+from uvicorn.server import Server, ServerState
 
 # Other servers allow 8 to 64 KiB; here the query may hold a text.
 MAX_HEADER_BYTES: Final = 64 * 1024
@@ -185,3 +189,34 @@ class Connection(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._linger_timer = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
+
+
+class LeavingServer(Server):
+    """A uvicorn server that continues to accept requests for a while after it is told to stop.
+
+    A load balancer may send a request before it learns that the server is about to stop; such a request is still
+    answered. A second signal stops the server at once.
+    """
+
+    def __init__(self, config: Config, drain_seconds: float, leave: Callable[[], None]) -> None:
+        """Make a server.
+
+        Args:
+            config: The configuration of uvicorn.
+            drain_seconds: How long the server continues after the first signal.
+            leave: Called at the first signal; from then on the service should report that it is not ready.
+        """
+        super().__init__(config)
+        self._drain_seconds = drain_seconds
+        self._leave = leave
+        self._is_leaving = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Handle a signal to stop. The server's own signal handlers call this."""
+        if self._is_leaving or not self._drain_seconds or not self.started:
+            super().handle_exit(sig, frame)
+            return
+        self._is_leaving = True
+        self._leave()
+        loop = asyncio.get_running_loop()  # the signal interrupts the thread of the event loop
+        loop.call_soon_threadsafe(loop.call_later, self._drain_seconds, super().handle_exit, sig, None)
