@@ -226,7 +226,7 @@ def _is_nested(pieces: Sequence[Piece]) -> bool:
 
 
 class PageParser(HTMLParser):
-    """Python's HTML parser, which reads ``<![`` without a known name behind it as a comment, as browsers do.
+    """Python's HTML parser, which reads ``<![`` as a comment unless a valid name follows, as browsers do.
 
     Python's own class raises ``AssertionError`` there.
     """

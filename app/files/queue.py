@@ -133,7 +133,7 @@ class FileQueue:
         job.characters = document.characters
         with ExitStack() as counted:
             for quota in job.quotas:
-                counted.enter_context(quota.counted(job.characters))
+                counted.enter_context(quota.reserve(job.characters))
             translations = await self._translate_passages(job, document, deadline)
             return await self._on_a_thread(document.write, iter(translations), job.target)
 

@@ -87,7 +87,9 @@ class FileDatabase:
                 database.commit()
         except (sqlite3.Error, OSError) as error:
             _LOG.error("files cannot be kept: %s", error)
-            reason = error.strerror if isinstance(error, OSError) else error  # which does not name the path
+            reason = (
+                error.strerror if isinstance(error, OSError) else error
+            )  # the text of an OSError would name the path
             raise StorageError(f"Files cannot be kept now: {reason}") from error
 
     def close(self) -> None:

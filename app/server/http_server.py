@@ -45,11 +45,11 @@ class ConnectionLimits:
 
 
 class _HeadersTooLong(Exception):
-    """Ends the parser from within one of its callbacks."""
+    """Raised by a callback of the parser to end it."""
 
 
 class Connection(HttpToolsProtocol):
-    """One connection. Its methods run on the event loop's thread."""
+    """One connection. The event loop's thread runs its methods."""
 
     def __init__(
         self,
@@ -60,9 +60,10 @@ class Connection(HttpToolsProtocol):
         *,
         limits: ConnectionLimits,
     ) -> None:
+        """Make a connection; uvicorn passes all arguments but ``limits``."""
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
-        self._header_bytes = 0  # of incomplete headers
+        self._header_bytes = 0  # received of incomplete headers
         self._is_in_body = False
         self._discarded_bytes: int | None = None  # received since the refusal; None before one
         self._header_timer: TimerHandle | None = None
@@ -70,6 +71,7 @@ class Connection(HttpToolsProtocol):
         self._linger_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Refuse the connection if there are too many, otherwise wait for the headers of a request."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # pause_writing is called as soon as a client stops reading
         count = self._limits.count
@@ -81,12 +83,14 @@ class Connection(HttpToolsProtocol):
             self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Cancel the timers."""
         for timer in (self._header_timer, self._send_timer, self._linger_timer, self.timeout_keep_alive_task):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Pass bytes to the parser and count those of incomplete headers; after a refusal bytes are discarded."""
         if self._discarded_bytes is not None:
             self._discarded_bytes += len(data)
             if self._discarded_bytes > _LINGER_BYTES:
@@ -107,6 +111,7 @@ class Connection(HttpToolsProtocol):
                 self._refuse_long_headers(self._header_bytes)
 
     def on_headers_complete(self) -> None:
+        """Check the size of the headers. The parser calls this."""
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > MAX_HEADER_BYTES:
             self._header_bytes = size
@@ -119,11 +124,12 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        """Note the end of a body. The parser calls this."""
         self._is_in_body = False
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Called by uvicorn when its parser ends with an error."""
+        """Refuse a request that is no HTTP. uvicorn calls this when its parser ends with an error."""
         if not self._is_idle:
             self.transport.close()  # a second answer within one that is being sent would be read as a part of it
         elif self._header_bytes > MAX_HEADER_BYTES:
@@ -132,17 +138,19 @@ class Connection(HttpToolsProtocol):
             self._refuse(400, "This is no HTTP request")
 
     def pause_writing(self) -> None:
+        """Watch whether the client still reads. The transport calls this when its buffer is not empty."""
         super().pause_writing()
         self._watch_reader()
 
     def resume_writing(self) -> None:
+        """End the watch. The transport calls this when its buffer is empty."""
         super().resume_writing()
         if self._send_timer is not None:
             self._send_timer.cancel()
 
     @property
     def _is_idle(self) -> bool:
-        """Whether no request is being answered."""
+        """Whether no request is in progress."""
         return self.cycle is None or self.cycle.response_complete
 
     def _await_headers(self) -> None:
@@ -174,7 +182,7 @@ class Connection(HttpToolsProtocol):
         self._refuse(431, f"The headers have {size} bytes or more, at most {MAX_HEADER_BYTES} are read")
 
     def _refuse(self, status: int, message: str, *headers: str) -> None:
-        """Answers without the application, and closes the connection."""
+        """Answer without the application, and close the connection."""
         content = json.dumps({"error": message}).encode()
         lines = [
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",

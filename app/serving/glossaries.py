@@ -43,7 +43,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class GlossaryInfo:
-    """The properties of a glossary, without its entries; ``created`` is in UTC."""
+    """The properties of a glossary without its entries.
+
+    Attributes:
+        id: Its id.
+        name: Its name.
+        source: The source language.
+        target: The target language.
+        created: When it was created, in UTC.
+        entry_count: The number of its entries.
+    """
 
     id: str
     name: str
@@ -60,11 +69,17 @@ class GlossaryStore:
     disk. Calls wait for the disk, so they belong on a worker thread.
 
     Raises:
-        StorageError: from every method, where the disk is full or another process locks the file for too long; then
+        StorageError: From every method, where the disk is full or another process locks the file for too long; then
             nothing has changed.
     """
 
     def __init__(self, path: Path, max_glossaries: int) -> None:
+        """Choose the file.
+
+        Args:
+            path: The SQLite file; it may not exist yet.
+            max_glossaries: Limit of the number of glossaries.
+        """
         self._path = path
         self._max_glossaries = max_glossaries
 
@@ -72,7 +87,7 @@ class GlossaryStore:
         """Store a new glossary.
 
         Raises:
-            LimitExceeded: the store holds ``max_glossaries`` already.
+            LimitExceeded: The store already holds ``max_glossaries``.
         """
         info = GlossaryInfo(str(uuid.uuid4()), name, source, target, datetime.now(UTC), len(entries))
         with self._transaction() as database:
@@ -89,17 +104,17 @@ class GlossaryStore:
             )
         return info
 
-    def all(self) -> list[GlossaryInfo]:
-        """Every glossary, oldest first."""
-        return self._infos("")
+    def list_all(self) -> list[GlossaryInfo]:
+        """Return every glossary, oldest first."""
+        return self._load_infos("")
 
     def find(self, glossary_id: str) -> GlossaryInfo | None:
-        """The glossary with this id, or None."""
-        found = self._infos("WHERE glossary.id = ?", glossary_id)
+        """Return the glossary with this id, or None."""
+        found = self._load_infos("WHERE glossary.id = ?", glossary_id)
         return found[0] if found else None
 
-    def entries(self, glossary_id: str) -> tuple[Entry, ...]:
-        """The entries of a glossary in their order; none if there is no such glossary."""
+    def load_entries(self, glossary_id: str) -> tuple[Entry, ...]:
+        """Return the entries of a glossary in their order; none if there is no such glossary."""
         if not self._path.exists():
             return ()
         with self._transaction() as database:
@@ -109,20 +124,20 @@ class GlossaryStore:
         return tuple(Entry(source, target) for source, target in rows)
 
     def delete(self, glossary_id: str) -> bool:
-        """Delete a glossary; returns whether there was one."""
+        """Delete a glossary; return whether there was one."""
         if not self._path.exists():
             return False
         with self._transaction() as database:
             return database.execute("DELETE FROM glossary WHERE id = ?", (glossary_id,)).rowcount > 0
 
-    def _infos(self, where: str, *values: str) -> list[GlossaryInfo]:
+    def _load_infos(self, where: str, *values: str) -> list[GlossaryInfo]:
         if not self._path.exists():
             return []
         with self._transaction() as database:
             rows = database.execute(
                 "SELECT glossary.id, name, glossary.source, glossary.target, created, count(place) FROM glossary "
                 f"LEFT JOIN entry ON entry.glossary_id = glossary.id {where} GROUP BY glossary.id "
-                "ORDER BY glossary.rowid",  # not by their times: clocks are set back
+                "ORDER BY glossary.rowid",  # a clock that was set back gives a later glossary an earlier time
                 values,
             ).fetchall()
         return [
@@ -132,7 +147,7 @@ class GlossaryStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction, rolled back if the block raises."""
+        """Open the file for one transaction, which is rolled back if the block raises."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as database:
@@ -143,7 +158,9 @@ class GlossaryStore:
                     yield database
         except (sqlite3.Error, OSError) as error:
             _LOG.error("%s: %s", self._path, error)
-            reason = error.strerror if isinstance(error, OSError) else error  # which does not name the path
+            reason = (
+                error.strerror if isinstance(error, OSError) else error
+            )  # the text of an OSError would name the path
             raise StorageError(f"The glossaries cannot be written or read now: {reason}") from error
 
 
@@ -151,8 +168,8 @@ def read_entries(text: str, entries_format: EntriesFormat, max_entries: int) -> 
     """Parse the entries that a client sends, one a line: term, separator, translation. Empty lines are skipped.
 
     Raises:
-        InvalidGlossary: there are no entries, one has no translation or is too long, or a term occurs twice.
-        LimitExceeded: there are more than ``max_entries``.
+        InvalidGlossary: There are no entries, one has no translation or is too long, or a term occurs twice.
+        LimitExceeded: There are more than ``max_entries``.
     """
     entries: dict[str, Entry] = {}
     for index, cells in enumerate(_rows(text, entries_format)):
@@ -176,7 +193,7 @@ def read_entries(text: str, entries_format: EntriesFormat, max_entries: int) -> 
 
 
 def format_entries(entries: Sequence[Entry]) -> str:
-    """The entries as tab-separated lines."""
+    """Format entries as tab-separated lines."""
     return "\n".join(f"{entry.source}\t{entry.target}" for entry in entries)
 
 
@@ -187,7 +204,7 @@ def _rows(text: str, entries_format: EntriesFormat) -> Iterator[list[str]]:
         except csv.Error as error:
             raise InvalidGlossary(f"Not readable as CSV: {error}") from None
         return
-    # Not splitlines: it would also cut at characters that no line of a file ends with.
+    # splitlines would also split at characters such as U+2028, which may be part of a term.
     yield from (line.rstrip("\r").split("\t") for line in text.split("\n") if line.strip("\r "))
 
 
@@ -195,7 +212,7 @@ def check_entry(entry: Entry, index: int) -> None:
     """Check one entry.
 
     Raises:
-        InvalidGlossary: a side is empty, too long, or has a character that cannot be printed.
+        InvalidGlossary: A side is empty, too long, or has a character that cannot be printed.
     """
     for what, term in (("Key", entry.source), ("Value", entry.target)):
         if not term:

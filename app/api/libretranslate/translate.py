@@ -163,7 +163,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 async def translate(request: Request) -> Response:
     call = await ApiCall.open(request)
     parsed = parse_translation(call.fields, call.settings, call.serving.registry)
-    with call.quota.counted(parsed.translation.characters):
+    with call.quota.reserve(parsed.translation.characters):
         return await _translate(call, parsed)
 
 
