@@ -56,7 +56,7 @@ class TrainingState:
 
 
 def save_checkpoint(path: Path, model: keras.Model, state: TrainingState) -> None:
-    """Writes everything a run needs to go on as if it had never stopped."""
+    """Writes everything that a run needs to continue exactly as without an interruption."""
     arrays = {name: to_numpy(variable) for name, variable in _variables(model).items()}
     arrays[_STATE] = np.frombuffer(json.dumps(asdict(state)).encode(), dtype=np.uint8)
     save_arrays(path, arrays)

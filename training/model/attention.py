@@ -8,7 +8,7 @@ from keras import ops
 
 from training.model.config import ModelConfig
 
-# Low enough that a softmax gives 0, yet finite: a row whose positions are all padding must not become NaN.
+# Low enough that a softmax gives 0, but finite: a row whose positions are all padding must not become NaN.
 MASKED_SCORE = -1e9
 
 

@@ -93,7 +93,7 @@ class RecurrentEncoder(keras.layers.Layer):
 class SelfAttentionEncoder(keras.layers.Layer):
     """Layers of self-attention over the embedded source (Vaswani et al. 2017, arXiv:1706.03762).
 
-    It has no last state: the mean over the source stands for it.
+    It has no last state; the mean over the source is used instead.
     """
 
     def __init__(self, config: ModelConfig, name: str) -> None:

@@ -47,7 +47,7 @@ def pool_over_source(kind: str, hidden: Any, mask: Any) -> Any:
     """
     visible = ops.expand_dims(mask, 2)
     if kind == "max":
-        # The outputs of a recurrent layer lie within ±1, of residual ones within some: far above this.
+        # A recurrent layer's outputs lie within ±1, those of residual layers within a few units: far above this value.
         return ops.max(ops.where(visible, hidden, ops.cast(-1e4, hidden.dtype)), axis=1)
     weights = ops.cast(mask, hidden.dtype)
     weights = weights / ops.sum(weights, axis=1, keepdims=True)
