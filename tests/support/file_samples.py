@@ -1,4 +1,4 @@
-"""Small files of every format that is translated, and translators that anybody can check."""
+"""Small files of every format, and translators whose results are easy to check."""
 
 import io
 import re
@@ -24,14 +24,14 @@ def identity(passage: Passage) -> str:
 
 
 def upper(passage: Passage) -> str:
-    """In capitals, except tags and code, as any translator of HTML leaves them."""
+    """Translate to capitals; tags and code are kept, as every translator of HTML keeps them."""
     if passage.text_format == "text":
         return passage.text.upper()
     return _TAG_OR_WORDS.sub(lambda found: found[1] or found[2].upper(), passage.text)
 
 
 def without_tags(passage: Passage) -> str:
-    """As a translator that loses every tag."""
+    """Translate to capitals without the tags."""
     return passage.words.upper()
 
 

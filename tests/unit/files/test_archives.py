@@ -176,8 +176,8 @@ def test_another_zip_file(name: str) -> None:
 def test_damaged_parts(name: str) -> None:
     entry = max(zipfile.ZipFile(io.BytesIO(SAMPLES[name])).infolist(), key=lambda one: one.compress_size)
     data = bytearray(SAMPLES[name])
-    place = entry.header_offset + 30 + len(entry.filename) + entry.compress_size // 2
-    data[place : place + 8] = b"\xff" * 8
+    offset = entry.header_offset + 30 + len(entry.filename) + entry.compress_size // 2
+    data[offset : offset + 8] = b"\xff" * 8
     with pytest.raises(UnusableFile):
         translated(name, bytes(data))
 

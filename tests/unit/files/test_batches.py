@@ -1,4 +1,4 @@
-"""Passages through a translator a few at a time: in order, in time, without filling the queue."""
+"""Passages are translated in batches: in order, within the deadline, without filling the queue."""
 
 import threading
 import time
@@ -107,7 +107,7 @@ def test_a_deadline(start: Start, tmp_path: Path) -> None:
         in_time(translator(tmp_path, engine), seconds=-1).translate(PASSAGES)
 
 
-def test_nobody_waits_any_more(start: Start, tmp_path: Path) -> None:
+def test_a_cancelled_file(start: Start, tmp_path: Path) -> None:
     machine = held_machine()
     engine = start(machine)
     cancelled = threading.Event()

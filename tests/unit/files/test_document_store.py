@@ -1,4 +1,4 @@
-"""Documents that several processes share: any knows all, and what one leaves behind another goes on with, once."""
+"""Documents that several processes share: each finds all of them, and takes over those of a stopped process, once."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -24,14 +24,14 @@ def clock() -> Clock:
 
 @pytest.fixture
 def stores(tmp_path: Path, clock: Clock) -> list[DocumentStore]:
-    """Of three processes."""
+    """The stores of three processes."""
     return [DocumentStore(FileDatabase(tmp_path), 60.0, clock) for _ in range(3)]
 
 
-def test_any_process_knows_all(stores: list[DocumentStore], tmp_path: Path, clock: Clock) -> None:
+def test_each_process_finds_all(stores: list[DocumentStore], tmp_path: Path, clock: Clock) -> None:
     first, second, _ = stores
     document_id, key = first.add(ORDER)
-    assert key.encode() not in on_disk(tmp_path), "who reads the disk must not be able to fetch documents"
+    assert key.encode() not in on_disk(tmp_path), "a copy of the disk must not give access to documents"
     for wrong in ("", key[:-1], key.lower(), "\ud800"):
         assert second.find(document_id, wrong) is None
     assert second.find(document_id[:-1], key) is None
@@ -67,10 +67,10 @@ def test_what_is_alive_is_left_alone(stores: list[DocumentStore], clock: Clock) 
 def test_what_was_left_behind_is_taken_over_whole(stores: list[DocumentStore], clock: Clock, seconds: float) -> None:
     first, second, third = stores
     document_id, key = first.add(ORDER)
-    clock.now += seconds  # a clock that was set back must not keep it for ever
+    clock.now += seconds  # a clock that was set back must not keep the document forever
     assert second.take_over("left") == (document_id, ORDER)
     assert third.take_over("left") is None
-    # The first was not dead, only slow: what it has by now is not wanted any more.
+    # The first process was slow and not stopped; its translation is discarded.
     first.send_heartbeat(document_id, True, 1.0)
     assert not first.record_result(document_id, "of the first", 10)
     assert second.record_result(document_id, "of the second", 10)
@@ -82,7 +82,7 @@ def test_what_was_left_behind_is_taken_over_whole(stores: list[DocumentStore], c
 def test_what_is_released_is_taken_at_once(stores: list[DocumentStore]) -> None:
     first, second, _ = stores
     document_id, _ = first.add(ORDER)
-    for _ in range(MAX_ATTEMPTS + 1):  # to be stopped is no failed attempt
+    for _ in range(MAX_ATTEMPTS + 1):  # a release is no failed attempt
         first.release(document_id)
         assert second.take_over("left") == (document_id, ORDER)
         second.release(document_id)

@@ -14,22 +14,24 @@ DOCUMENT = "word/document.xml"
 
 
 def paragraph(xml: str) -> bytes:
-    """The smallest Word file, with one paragraph."""
+    """Return the smallest Word file with one paragraph."""
     body = f'<w:document xmlns:w="{W}"><w:body><w:p>{xml}</w:p></w:body></w:document>'
     return with_part(SAMPLES["a.docx"], DOCUMENT, body.encode())
 
 
 def words_of(xml: str) -> list[str]:
-    """The passages of a paragraph, without that of the header."""
+    """Return the passages of a paragraph without that of the header."""
     *found, header = passages("a.docx", paragraph(xml))
     assert header == "In the header"
     return found
 
 
 def translated_paragraph(xml: str, wanted: dict[str, str]) -> str:
-    """The paragraph again, without the tags around it.
+    """Return the translated paragraph without its own tag.
 
-    :param wanted: by text of a passage its translation; others are put in capitals.
+    Args:
+        xml: The content of the paragraph.
+        wanted: Translations by the texts of passages; other passages are put in capitals.
     """
     document = read("a.docx", paragraph(xml))
     translations = [wanted.get(one.text, one.text.upper()) for one in document.passages]
@@ -66,16 +68,16 @@ def test_docx() -> None:
     assert [run.text for run in lost.paragraphs[1].runs] == ["PLAIN BOLD AND PLAIN AGAIN."]
 
 
-def test_a_word_file_with_a_field_a_link_and_marks() -> None:
+def test_a_word_file_with_a_field_a_link_and_bookmarks() -> None:
     link = '<w:hyperlink w:anchor="x"><w:r><w:t>a link</w:t></w:r></w:hyperlink>'
     begin, separate, end = (f'<w:r><w:fldChar w:fldCharType="{kind}"/></w:r>' for kind in ("begin", "separate", "end"))
     page = f"{begin}<w:r><w:instrText>PAGE</w:instrText></w:r>{separate}<w:r><w:t>7</w:t></w:r>{end}"
     note = '<w:r><w:footnoteReference w:id="2"/></w:r>'
-    marks = '<w:bookmarkStart w:id="1" w:name="m"/>', '<w:bookmarkEnd w:id="1"/>'
+    bookmarks = '<w:bookmarkStart w:id="1" w:name="m"/>', '<w:bookmarkEnd w:id="1"/>'
     xml = (
         '<w:pPr><w:jc w:val="center"/></w:pPr><w:r><w:t xml:space="preserve">See </w:t></w:r>'
-        f'{marks[0]}{link}<w:proofErr w:type="spellStart"/>{note}'
-        f'<w:r><w:t xml:space="preserve"> on page </w:t></w:r>{page}{marks[1]}<w:r><w:t>.</w:t></w:r>'
+        f'{bookmarks[0]}{link}<w:proofErr w:type="spellStart"/>{note}'
+        f'<w:r><w:t xml:space="preserve"> on page </w:t></w:r>{page}{bookmarks[1]}<w:r><w:t>.</w:t></w:r>'
     )
     (found,) = words_of(xml)
     assert re.sub(r"\d+", "N", found) == (

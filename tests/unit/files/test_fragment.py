@@ -1,4 +1,4 @@
-"""Tags of a file as tags of HTML, and back, whatever a translator does to them."""
+"""Tags of a file are written as HTML and restored, also if a translation changed them."""
 
 from html import escape
 
@@ -13,7 +13,7 @@ WORDS = st.text("ab é<>&;\n ", max_size=8)
 
 @st.composite
 def nested(draw: st.DrawFn) -> list[Piece]:
-    """Well nested pieces with a number for each tag."""
+    """Draw well nested pieces with a number for each tag."""
     numbers = iter(range(1000))
 
     def level(depth: int) -> list[Piece]:
@@ -87,7 +87,7 @@ def test_tags_may_move() -> None:
     assert fragment.restore(moved) == ["une maison ", OpenTag(0), "rouge", CloseTag(0), PointTag(1), " ici"]
 
 
-def test_a_lost_tag_costs_its_place_and_no_word() -> None:
+def test_a_lost_tag_moves_and_no_word_is_lost() -> None:
     fragment = Fragment(["a ", OpenTag(0), "red", CloseTag(0), " house"])
     assert fragment.restore("une maison rouge") == ["une maison rouge", OpenTag(0), CloseTag(0)]
     assert words(fragment.restore('une <span data-n="9">maison</span>')) == "une maison"

@@ -1,4 +1,4 @@
-"""Translated files on disk: fetched once, not for long, not too many, and nothing left behind."""
+"""Translated files on disk: each is fetched once, they expire, their size is bounded, and no file is left behind."""
 
 import re
 import sqlite3
@@ -13,7 +13,7 @@ from app.files.storage import FileDatabase, ResultStore, delete_abandoned
 
 
 class Clock:
-    """Stands still until it is told."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -163,7 +163,7 @@ time.sleep(60)
     database.close()
 
 
-def test_a_file_that_somebody_else_deleted_is_not_here(store: ResultStore, tmp_path: Path) -> None:
+def test_a_file_that_another_program_deleted_is_not_found(store: ResultStore, tmp_path: Path) -> None:
     key = store.put(b"hello", "a.txt")
     for path in tmp_path.rglob("*"):
         path.unlink()
