@@ -2,6 +2,7 @@
 
 import io
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -48,6 +49,21 @@ def translated(name: str, data: bytes, translate: Callable[[Passage], str] = upp
 
 def passages(name: str, data: bytes) -> list[str]:
     return [passage.text for passage in read(name, data).passages]
+
+
+def parts(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def with_part(data: bytes, name: str, content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for other, old in parts(data).items():
+            archive.writestr(other, content if other == name else old)
+        if name not in parts(data):
+            archive.writestr(name, content)
+    return buffer.getvalue()
 
 
 def _saved(save: Callable[[Any], object]) -> bytes:

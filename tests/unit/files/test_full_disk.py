@@ -120,7 +120,7 @@ def test_glossaries_whose_file_is_empty_or_in_use(tmp_path: Path, monkeypatch: p
     path = tmp_path / "glossaries.sqlite3"
     path.touch()
     store = GlossaryStore(path, 10)
-    assert store.all() == []
+    assert store.list_all() == []
     assert store.find("x") is None
     kept = store.create("one", "en", "fr", ENTRIES[:2])
     monkeypatch.setattr("app.serving.glossaries._BUSY_SECONDS", 0.1)
@@ -130,10 +130,10 @@ def test_glossaries_whose_file_is_empty_or_in_use(tmp_path: Path, monkeypatch: p
         store.create("two", "en", "fr", ENTRIES[:2])
     other.rollback()
     other.close()
-    assert store.all() == [kept]
+    assert store.list_all() == [kept]
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(StorageError, match="not a database"):
-        store.all()
+        store.list_all()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.server.connection import MAX_HEADER_BYTES
+from app.server.http_server import MAX_HEADER_BYTES
 from app.settings import Settings
 from tests.support.engines import PATIENCE, until
 from tests.support.service import RunningService, fake_models, running_service
