@@ -70,7 +70,7 @@ def run_systems(
 
 
 def with_budget(config: RunConfig, budget_seconds: float) -> RunConfig:
-    """The configuration with a budget of processor time instead of a number of steps."""
+    """Returns the configuration with a budget of processor time instead of a number of steps."""
     training = config.training.model_copy(update={"budget_seconds": budget_seconds, "max_steps": UNREACHED})
     return config.model_copy(update={"training": training})
 

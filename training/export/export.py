@@ -32,10 +32,11 @@ from training.export.graphs import OPSET, convert_decoder_step, convert_encoder
 from training.export.parity import Pair, Parity, check_parity, check_rows_alone, pad_sentences, spread_pairs
 from training.export.quantize import Array, quantize_products, quantize_weights_only
 from training.export.row_encoder import can_take_rows, quantize_for_rows
+from training.learn.build import build_model
 from training.learn.checkpoint import load_weights
 from training.learn.fingerprints import check_fingerprints, fingerprints_of, load_fingerprints
 from training.learn.starting_point import save_starting_point, starting_point_of
-from training.learn.train import BEST_WEIGHTS_FILE, build_model
+from training.learn.train import BEST_WEIGHTS_FILE
 from training.model.seq2seq import EncoderDecoder
 
 Graphs = tuple[onnx.ModelProto, onnx.ModelProto]

@@ -39,7 +39,7 @@ class TrainingState:
         best_step: The step at which it was measured.
         evaluations_without_gain: Evaluations since then.
         finished: Whether the run has reached its end.
-        history: One entry an evaluation: step, epoch, loss and dev loss.
+        history: One entry per evaluation: step, epoch, loss and dev loss.
     """
 
     step: int = 0
@@ -68,7 +68,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path, model: keras.Model, fingerprints: Fingerprints | None = None) -> TrainingState:
-    """Puts a checkpoint back into a built and compiled model.
+    """Loads a checkpoint into a built and compiled model.
 
     Args:
         path: The checkpoint.
@@ -89,7 +89,7 @@ def load_checkpoint(path: Path, model: keras.Model, fingerprints: Fingerprints |
 
 
 def read_state(path: Path) -> TrainingState:
-    """How far the run of a checkpoint is, without loading its model.
+    """Reads the state of a run from its checkpoint, without loading the model.
 
     Raises:
         CheckpointError: The file is missing or damaged.
@@ -111,7 +111,7 @@ def save_weights(path: Path, model: keras.Model, dtype: str = "float32") -> None
 
 
 def load_weights(path: Path, model: keras.Model) -> None:
-    """Puts saved weights into a built model.
+    """Loads saved weights into a built model.
 
     Raises:
         CheckpointError: The file is damaged or belongs to a model of another shape.
@@ -121,7 +121,7 @@ def load_weights(path: Path, model: keras.Model) -> None:
 
 
 def read_weights(path: Path) -> dict[str, Any]:
-    """Saved weights by name.
+    """Reads saved weights by name.
 
     Raises:
         CheckpointError: The file is missing or damaged.
@@ -130,7 +130,7 @@ def read_weights(path: Path) -> dict[str, Any]:
 
 
 def _variables(model: keras.Model) -> dict[str, Any]:
-    """Weights, seeds of dropout and the optimizer's own variables, by unique name."""
+    """Returns weights, seeds of dropout and the optimizer's variables by unique names."""
     variables = {f"model/{variable.path}": variable for variable in model.trainable_variables}
     # By index: the names of seeds count up over all models of a process.
     variables |= {f"seed/{index}": variable for index, variable in enumerate(_seeds(model))}
@@ -146,7 +146,7 @@ def _seeds(model: keras.Model) -> list[Any]:
 def _assign(path: Path, variables: dict[str, Any], arrays: dict[str, Any]) -> None:
     missing, unknown = sorted(variables.keys() - arrays.keys()), sorted(arrays.keys() - variables.keys())
     if missing or unknown:
-        raise CheckpointError(f"{path} is of another model: lacks {missing[:3]}, has {unknown[:3]} besides")
+        raise CheckpointError(f"{path} belongs to another model: it lacks {missing[:3]} and also has {unknown[:3]}")
     for name, variable in variables.items():
         if tuple(variable.shape) != arrays[name].shape:
             raise CheckpointError(f"{path}: {name} is {arrays[name].shape}, this model needs {tuple(variable.shape)}")

@@ -143,7 +143,7 @@ class AdditiveAttention(keras.layers.Layer):
 
 
 def build_attention(config: ModelConfig) -> Any | None:
-    """The attention that the configuration names; None for ``attention = "none"``."""
+    """Builds the attention that the configuration names; None for ``attention = "none"``."""
     if config.attention == "none":
         return None
     if config.attention == "dot":

@@ -113,7 +113,7 @@ class EncoderDecoder(keras.Model):
         return memories, self.bridge(source_lengths, encoded)
 
     def call(self, inputs: tuple[Any, ...], training: bool = False) -> Any:
-        """Logits ``[rows, target, vocabulary]`` of the token after each input token, and what they were made from.
+        """Returns the logits ``[rows, target, vocabulary]`` of the token after each input token, and their inputs.
 
         Outside training the decoder always reads the true tokens, so that losses can be compared. With a shortlist's
         ``token_ids`` and ``offsets`` as fourth and fifth input the logits are those of its tokens alone.
@@ -132,7 +132,7 @@ class EncoderDecoder(keras.Model):
     def step(
         self, token_ids: Any, states: Sequence[Any], memories: Mapping[str, Any], source_lengths: Any | None
     ) -> DecoderStep:
-        """One token further.
+        """Decodes one token further.
 
         Args:
             token_ids: ``int32 [rows]``.
@@ -183,7 +183,7 @@ class EncoderDecoder(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Mean cross-entropy in nats per target token, without padding, with label smoothing while training.
+        """Returns the mean cross-entropy in nats per target token, without padding, with label smoothing in training.
 
         Positions that are padding in ``y`` have weight zero; ``loss_on`` relies on it. With a shortlist ``y`` holds
         indices of the shortlist.
