@@ -14,14 +14,8 @@ from typing import Final
 import regex
 
 from app.text.glossary_terms import Terms
-from app.text.placeholder_patterns import (
-    BUILT_IN,
-    COUNT_CHARACTER,
-    NAME_CHARACTER,
-    PLACEHOLDER_CHARACTERS,
-    TERM_CHARACTER,
-    PlaceholderFinder,
-)
+from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
+from app.text.placeholder_patterns import COUNT_CHARACTER, NAME_CHARACTER, PLACEHOLDER_CHARACTERS, TERM_CHARACTER
 from app.text.segmentation import Piece
 from app.text.words import is_in_capitals, lower_capitals
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import regex
 
-from app.text.placeholder_patterns import PlaceholderFinder
+from app.text.placeholder_finder import PlaceholderFinder
 
 _SPACELESS: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _WORD_LETTER: Final = rf"[[\p{{L}}\p{{N}}]--[{_SPACELESS}]][\p{{M}}\u200C\u200D]*+"

@@ -16,7 +16,7 @@ from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
 from app.text.inline import TextFormat
 from app.text.markup import escape
 from app.text.masking import TextRules
-from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder
+from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
 from app.translation.assembly import TranslatedSegment, Translation, WholeParts, assemble
 from app.translation.detokenize import Detokenizer
 from app.translation.pending import GRACE_SECONDS, Pending

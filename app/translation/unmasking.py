@@ -15,7 +15,7 @@ import regex
 
 from app.bundle.tokenizers import Range
 from app.text.masking import Masked, StandIn
-from app.text.placeholder_patterns import PlaceholderFinder
+from app.text.placeholder_finder import PlaceholderFinder
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import TranslatedSegment
 

@@ -16,7 +16,7 @@ from app.engine.model import DecodingModel
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions
 from app.text.inline import extract_flows
 from app.text.masking import Masked, TextRules, hide_placeholders, mask
-from app.text.placeholder_patterns import BUILT_IN
+from app.text.placeholder_finder import BUILT_IN
 from app.text.tag_roles import NO_RULES
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import WholeParts

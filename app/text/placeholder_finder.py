@@ -1,0 +1,145 @@
+"""Finds what the table of kinds and the patterns of a setting keep, and what one model cannot read."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+import regex
+
+from app.errors import ConfigurationError
+from app.text.placeholder_patterns import KINDS, Treatment
+
+MAX_PATTERNS: Final = 100
+MAX_PATTERN_CHARACTERS: Final = 500
+_PROBE_SECONDS: Final = 0.5
+# Texts for which patterns with nested repetitions took exponential time.
+_PROBE_CHARACTERS: Final = 20_000
+_PROBES: Final = tuple(
+    unit * (_PROBE_CHARACTERS // len(unit)) + "\n" for unit in ("a", "0", " ", "A-", "{", "<a ", "a.", "_", "x1 ")
+)
+_CAPTURES: Final = "(?: ... ) in place of ( ... )"
+# Without any of these there is no placeholder, so that most texts need one fast search.
+_SIGN: Final = (
+    r"[`@<&{%#\\/\p{Co}\[|$_^~=+*\u2013\u2014]|:[\w/:]|[.](?:\p{L}|\d)|\p{L}-?\d|\d[:-]\d|\p{Ll}\p{Lu}|[\w-]-[A-Za-z]\b|--"
+    r"| -\p{L}\b|\d\p{L}|\(\)|\(['\"]|\d [\d-]| !\p{Ll}|\(\(|\d[<>≤≥≠≈±×÷−]|[≤≥≠≈±×÷−]"
+)
+# What touches a placeholder belongs to it ("{size}MB"), but no clitic does ("l'{thing}", "{owner}'s"); placeholders
+# with nothing between them that could be translated are one ("{first} {last}").
+_GLUED: Final = regex.compile(r"(?:[\p{Latin}\p{N}_]|[.](?=\p{Ll}|\p{N})){1,40}+")
+_GLUED_BEFORE: Final = regex.compile(r"(?r)[\p{Latin}\p{N}_]{1,40}")
+_BETWEEN: Final = frozenset(("", " ", "/", "-", "–", "_", "=", "|", " / ", " | "))
+
+
+class PlaceholderFinder:
+    """Finds placeholders by own patterns first, then by the table, then by what a model cannot read.
+
+    Args:
+        own: Regular expressions of the ``regex`` module, without capturing groups.
+        words: A pattern of words that are kept as they are, empty for none.
+
+    Raises:
+        ConfigurationError: A pattern cannot be used; the message names it and says why.
+    """
+
+    def __init__(self, own: Sequence[str] = (), words: str = "") -> None:
+        if len(own) > MAX_PATTERNS:
+            raise ConfigurationError(f"{len(own)} placeholder patterns, at most {MAX_PATTERNS} are possible")
+        for pattern in own:
+            _check(pattern)
+        self._own = tuple(own)
+        self._pattern = _compile(self._own, words)
+        self._sign = None if own else _compile_sign(words)
+
+    def with_words(self, words: str) -> "PlaceholderFinder":
+        """Returns a finder that also finds the words of a pattern, with the treatment ``WORD``."""
+        finder = PlaceholderFinder.__new__(PlaceholderFinder)
+        finder._own = self._own
+        finder._pattern = _compile(self._own, words)
+        finder._sign = None if self._own else _compile_sign(words)
+        return finder
+
+    def count(self, text: str) -> "Counter[str]":
+        """Counts how often each placeholder stands in a text."""
+        return Counter(text[start:end] for start, end in self.find(text))
+
+    def find(self, text: str) -> list[tuple[int, int]]:
+        """Returns the offsets of each placeholder's begin and end, in order."""
+        if self._sign is not None and not self._sign.search(text):
+            return []
+        return [found.span() for found in self._pattern.finditer(text) if found.end() > found.start()]
+
+    def find_treated(self, text: str) -> list[tuple[int, int, Treatment]]:
+        """Returns the same with how each placeholder is kept from the model."""
+        if self._sign is not None and not self._sign.search(text):
+            return []
+        return [
+            (*found.span(), Treatment(found.lastgroup or Treatment.SYNTAX))
+            for found in self._pattern.finditer(text)
+            if found.end() > found.start()
+        ]
+
+    def find_syntax(self, text: str) -> list[tuple[int, int]]:
+        """Returns the offsets of the placeholders that no translation has unless its source has them."""
+        return [(start, end) for start, end, treatment in self.find_treated(text) if treatment is Treatment.SYNTAX]
+
+    def find_groups(self, text: str) -> list[tuple[int, int]]:
+        """Returns the same with what touches each placeholder, and those with nothing between them as one."""
+        groups: list[tuple[int, int]] = []
+        for start, end in self.find(text):
+            if groups and (start <= groups[-1][1] or text[groups[-1][1] : start] in _BETWEEN):
+                start = groups.pop()[0]
+            elif before := _GLUED_BEFORE.match(text, groups[-1][1] if groups else 0, start):
+                start = before.start()
+            behind = _GLUED.match(text, end)
+            groups.append((start, behind.end() if behind else end))
+        return groups
+
+
+@lru_cache(maxsize=64)
+def _compile(own: tuple[str, ...], words: str) -> "regex.Pattern[str]":
+    """Compiles all patterns as one; the name of the group that matches is the treatment."""
+    kinds = [(Treatment.SYNTAX.value, pattern) for pattern in own]
+    kinds += [(kind.treatment.value, kind.pattern) for kind in KINDS]
+    if words:
+        kinds.append((Treatment.WORD.value, words))
+    return regex.compile("|".join(f"(?P<{treatment}>{pattern})" for treatment, pattern in kinds))
+
+
+@lru_cache(maxsize=64)
+def _compile_sign(words: str) -> "regex.Pattern[str]":
+    return regex.compile(f"{_SIGN}|{words}" if words else _SIGN)
+
+
+BUILT_IN: Final = PlaceholderFinder()
+
+
+def split_patterns(lines: str) -> tuple[str, ...]:
+    """Splits a setting into its patterns, one a line; empty lines are skipped."""
+    return tuple(line.strip() for line in lines.splitlines() if line.strip())
+
+
+def _check(pattern: str) -> None:
+    """Compiles a pattern and tries it on texts that are slow for careless ones."""
+    if len(pattern) > MAX_PATTERN_CHARACTERS:
+        raise ConfigurationError(
+            f"placeholder pattern {pattern[:40]!r}... has {len(pattern)} characters, at most {MAX_PATTERN_CHARACTERS} "
+            f"are possible"
+        )
+    try:
+        compiled = regex.compile(f"(?:{pattern})")
+    except regex.error as error:
+        raise ConfigurationError(f"placeholder pattern {pattern!r}: {error}") from error
+    if compiled.groups:
+        raise ConfigurationError(f"placeholder pattern {pattern!r} captures: write {_CAPTURES}")
+    if compiled.flags & ~regex.compile("").flags:
+        raise ConfigurationError(f"placeholder pattern {pattern!r} has flags that would change all patterns")
+    try:
+        found = [one.span() for probe in ("", *_PROBES) for one in compiled.finditer(probe, timeout=_PROBE_SECONDS)]
+    except TimeoutError:
+        raise ConfigurationError(
+            f"placeholder pattern {pattern!r} takes over {_PROBE_SECONDS} s for {_PROBE_CHARACTERS:,} characters: give "
+            f"every repetition an end, such as {{1,100}}, or make it possessive (*+)"
+        ) from None
+    if any(start == end for start, end in found):
+        raise ConfigurationError(f"placeholder pattern {pattern!r} matches an empty text")
