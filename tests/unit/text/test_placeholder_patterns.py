@@ -21,9 +21,9 @@ from tests.support.placeholder_texts import PLACEHOLDERS, TEXTS
 from tests.support.service import RunningService, fake_models, running_service
 from tests.unit.translation.test_unmasking import Hostile
 
-PATTERNS = (r"ACME [0-9]{1,6}", r"\[\[[^\[\]]{1,80}\]\]", r"(?i:press any key)", r"§ ?\d{1,4}")
+PATTERNS = (r"ACME [0-9]{1,6}", r"\[\[[^\[\]]{1,80}\]\]", r"(?i:press any key)", r"rule ?\d{1,4}")
 FINDER = PlaceholderFinder(PATTERNS)
-OWN = ["ACME 1", "ACME 123456", "[[Main Page|the main page]]", "Press any key", "§ 12"]
+OWN = ["ACME 1", "ACME 123456", "[[Main Page|the main page]]", "Press any key", "rule 12"]
 
 
 @pytest.mark.parametrize("placeholder", OWN)
@@ -122,6 +122,6 @@ def test_the_setting_reaches_the_answer(service: RunningService) -> None:
     assert "ACME 77" in streamed
 
 
-@pytest.mark.parametrize("unit", ["ACME ", "[[", "§ ", "press any "])
+@pytest.mark.parametrize("unit", ["ACME ", "[[", "rule ", "press any "])
 def test_a_long_hostile_text_takes_linear_time(unit: str) -> None:
     assert_no_faster_than_length(FINDER.find_groups, unit * (6000 // len(unit)))
