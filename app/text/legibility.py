@@ -38,6 +38,7 @@ _IGNORED: Final = r"\p{Default_Ignorable_Code_Point}"
 _HEADING_WORD: Final = regex.compile(r"\p{Lu}[\p{Ll}\p{M}'’]*+(?![\p{L}\p{N}_])")
 _HEADING_START: Final = regex.compile(r"\P{L}*+\p{Lu}[^\s\p{Co}]*+\s(?:\P{L}*+\p{Ll}{1,4}+\s)?\P{L}*+[\p{Lu}\p{Co}]")
 _WORD: Final = regex.compile(r"[\p{L}\p{N}\p{Co}][\p{L}\p{M}\p{N}\p{Co}'’_-]*+")
+_SENTENCE_END: Final = regex.compile(r"[.!?]")
 _SMALL_WORD_LETTERS: Final = 4  # "of", "the", "with" may begin with a small letter in a heading
 _MIN_HEADING_WORDS: Final = 3
 
@@ -59,7 +60,7 @@ class Legibility:
     def __init__(self, tokenizer: Tokenizer, source: str, target: str) -> None:
         self._readable = tokenizer.readable_characters()
         self._tokenizer = tokenizer
-        self._costs: dict[str, int] = {}
+        self._source = source.split("-")[0].lower()
         self.signs = _compile_signs(self._readable, source)
         self.words = "|".join(
             filter(None, (_describe_foreign(self._readable, source, target), _describe_letter(source)))
@@ -72,7 +73,7 @@ class Legibility:
     def lower_heading(self, text: str) -> str:
         """Writes a heading whose words all begin with capitals as a sentence.
 
-        A word is written small if the tokenizer has no fewer tokens for it with a capital, which names have.
+        A word is written small if that takes fewer tokens, or only one; names take fewer with a capital.
 
         Returns:
             A text of the same length; ``text`` itself if it is no such heading.
@@ -80,10 +81,12 @@ class Legibility:
         if not _HEADING_START.match(text):  # most texts
             return text
         words = list(_WORD.finditer(text))
-        if len(words) < _MIN_HEADING_WORDS:
+        if len(words) < _MIN_HEADING_WORDS or _SENTENCE_END.search(text, 0, len(text) - 1):
             return text
         headed = [word for word in words[1:] if _HEADING_WORD.fullmatch(word.group())]
-        small = [word for word in words[1:] if len(word.group()) > _SMALL_WORD_LETTERS and word.group()[0].islower()]
+        # English headings have small words ("of"); elsewhere a text with one is a sentence.
+        longest = _SMALL_WORD_LETTERS if self._source == "en" else 0
+        small = [word for word in words[1:] if len(word.group()) > longest and word.group()[0].islower()]
         if small or 2 * len(headed) < len(words) - 1 or len(headed) < 2:
             return text
         lowered = [word for word in headed if self._is_ordinary(word.group())]
@@ -96,7 +99,10 @@ class Legibility:
 
     def _is_ordinary(self, word: str) -> bool:
         small = word[0].lower() + word[1:]
-        return len(small) == len(word) and word != "I" and self._count_tokens(small) <= self._count_tokens(word)
+        if len(small) != len(word) or word == "I":
+            return False
+        count = self._count_tokens(small)
+        return count == 1 or count < self._count_tokens(word)
 
     def _count_tokens(self, word: str) -> int:
         return len(self._tokenizer.encode(word))

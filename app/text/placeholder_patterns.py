@@ -137,7 +137,8 @@ KINDS: Final = (
     Kind("letter in signs", _W, rf"[*_~]{{1,3}}\w[*_~]{{1,3}}|\[{_BB_NAME}\]\w\[/{_BB_NAME}\]"),
     Kind("bulletin tag", _P, rf"\[(?:/{_BB_NAME}|{_BB_NAME}(?:=[^\[\]\n\p{{Co}}]{{0,200}})?|\*)\]"),
     Kind("note", _P, r"\[\^?\d{1,4}(?:[,–-] ?(?:\d{1,4}|\*)){0,8}\]|\[\^\w{1,30}\]|\(\d{1,4}\)"),
-    Kind("letter of a list", _W, r"(?<!\w)\p{L}\)(?<!\([^()\n]{0,80})"),
+    Kind("optional ending", _P, r"(?<=\p{L})\(\p{Ll}{1,3}\)"),
+    Kind("list item", Treatment.STAMP, r"(?<!\w)(?:\p{L}|\d{1,3}|[ivx]{2,4})\)(?<!\([^()\n]{0,80})"),
     Kind("section", _W, r"[§№]{1,2}\s?\d[\d.]{0,20}(?<=\d)\p{L}?(?!\w)"),
     Kind("name in signs", _W, r"\[\[ ?[\w.:-]{1,60} ?\]\]|\(\(\w{1,60}\)\)|<<\w{1,60}>>|\|\w{1,60}\|"),
     Kind(
@@ -212,7 +213,13 @@ KINDS: Final = (
         r"(?:[-/.][\p{L}\d]{0,20}\d[\p{L}\d]{0,20}){0,6}(?![\w-]|[.,]\d)|(?<![\w-])\p{Lu}{2,10}-\p{Lu}(?![\w-])",
     ),
     Kind("formula", _W, rf"(?<![\p{{L}}\d.,]){_OPERAND}(?:\s?{_OPERATOR}\s?{_OPERAND}){{1,12}}"),
-    Kind("joined by a sign", _W, r"(?<!\w)\w{1,40}(?:[&@*=#~^°×]\w{1,40}){1,6}(?!\w)|(?<!\w)\p{Lu}(?:\+\+?|#)(?!\w)"),
+    Kind("joined by a sign", _W, r"(?<!\w)\w{1,40}(?:[&@*=#~^°×+]\w{1,40}){1,6}(?!\w)|(?<!\w)\p{Lu}(?:\+\+?|#)(?!\w)"),
+    Kind(
+        "amount",
+        _W,
+        r"(?<![\w.,])[-+−±]?(?:\d[\d.,\u00a0\u202f]{0,20}(?<=\d)\s?(?:°\s?[CFKR]?(?!\w)|\p{Sc}|µ?\p{L}{1,3}[²³]|µ\p{L}{1,2}(?!\w))"
+        r"|\p{Sc}\s?\d[\d.,\u00a0\u202f]{0,20}(?<=\d)(?![\p{L}\d]))",
+    ),
     Kind("range", _W, r"(?<![\w.,–—-])\d{1,6}(?:[.,]\d{1,4})?[–—]\d{1,6}(?:[.,]\d{1,4})?(?![\w–—-])"),
     Kind("bang parameter", _W, r"(?<=\s)!\p{Ll}[\w-]{1,60}(?!\w)"),
     # So that a text's own private-use character is not taken for one that stands for a placeholder.
