@@ -108,6 +108,7 @@ def create_app(
         version=_version(),
         lifespan=_lifespan(process),
         default_response_class=JsonResponse,
+        redirect_slashes=False,  # the middleware answers such paths at once
         docs_url=None,  # both pages would load from a CDN
         redoc_url=None,
         openapi_tags=_TAGS,

@@ -202,7 +202,7 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "path"},
     )
     max_glossaries: int = _count(1000, "glossaries", 0, 1_000_000, "Glossaries kept.")
-    max_glossary_entries: int = _count(5000, "entries", 1, 100_000, "Terms in one glossary.")
+    max_glossary_entries: int = _count(10_000, "entries", 1, 100_000, "Terms in one glossary.")
     max_rows: int = _count(64, "rows", 1, 4096, "Hypotheses decoded in one step.")
     max_padded_tokens: int = _count(
         8192, "tokens", 64, 4_194_304, "Rows of one step times the longest source among them."

@@ -23,7 +23,7 @@ _NAMED_HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": f"Authorization, Content-Type, {REQUEST_ID_HEADER}, {TIMEOUT_HEADER}, traceparent",
     "Access-Control-Expose-Headers": f"Retry-After, Server-Timing, X-Finish-Reason, {REQUEST_ID_HEADER}, X-Trace-ID",
-    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -37,6 +37,10 @@ _DEFAULTS: Final = (
 )
 
 
+# Paths whose GET has an effect.
+_FETCHED_ONCE: Final = ("/download_file/",)
+
+
 class Edge:
     """Adds the headers of every answer, answers OPTIONS, counts and logs requests, and turns an exception that no
     handler caught into a 500 in JSON.
@@ -44,6 +48,9 @@ class Edge:
     Every answer names its request id, and to DeepL's clients its trace id, with which its failure is found in the log.
     The middleware also tells the application where a reverse proxy publishes the service; the proxy may pass
     ``root_path`` on or remove it. The server's own access log would show query strings, and with them texts and keys.
+
+    HEAD is answered wherever GET is, and a path with one slash more at its end as the path without it: a redirection
+    would have to name scheme and host, which a proxy may have changed.
     """
 
     def __init__(
@@ -82,15 +89,21 @@ class Edge:
                 names_set = {name for name, _ in headers}
                 extra = [header for header in _DEFAULTS if header[0] not in names_set]
                 message["headers"] = [*headers, *_headers(scope, names), *extra]
+            elif scope["method"] == "HEAD":
+                message = {**message, "body": b""}
             await send(message)
 
         self._traffic.in_progress += 1
         try:
             if scope["method"] == "OPTIONS":  # the preflight request of a browser
                 await Response(status_code=200)(scope, receive, send_with_headers)
+            elif self._root_path and scope["path"] == self._root_path:
+                # The page's relative addresses need the slash. The location has no host, which a proxy may change.
+                location = {"Location": f"{self._root_path}/"}
+                await Response(status_code=307, headers=location)(scope, receive, send_with_headers)
             else:
                 with self._in_flight.track():
-                    await self._app(scope, receive, send_with_headers)
+                    await self._app(_routed(scope), receive, send_with_headers)
         except Exception:
             # %r escapes line breaks in the path, which would forge lines of the log.
             _LOG.exception("%s %r failed (trace %s)", scope["method"], scope["path"], names.trace_id)
@@ -107,6 +120,21 @@ class Edge:
                 _log_access(scope, status, 1000 * seconds)
             REQUEST_ID.reset(request_token)
             TRACE_ID.reset(trace_token)
+
+
+def _routed(scope: Scope) -> Scope:
+    """The request as the routes see it: HEAD as GET, and the path without a slash at its end.
+
+    Fetching a translated file deletes it, so HEAD stays HEAD there and is refused.
+    """
+    changes: dict[str, str] = {}
+    path = scope["path"]
+    below = path.removeprefix(scope.get("root_path", ""))
+    if scope["method"] == "HEAD" and not below.startswith(_FETCHED_ONCE):
+        changes["method"] = "GET"
+    if path.endswith("/") and not path.endswith("//") and below not in ("", "/"):
+        changes["path"] = path[:-1]
+    return {**scope, **changes} if changes else scope
 
 
 def _headers(scope: Scope, names: RequestNames) -> list[tuple[bytes, bytes]]:

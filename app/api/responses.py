@@ -18,6 +18,7 @@ from app.translation.assembly import Translation
 FINISH_REASON_HEADER: Final = "X-Finish-Reason"
 # The glossary terms that a translation lacks, or whose offset in it was guessed.
 UNPLACED_HEADER: Final = "X-Glossary-Unplaced"
+_MAX_UNPLACED_BYTES: Final = 2048
 BINARY_SCHEMA: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
 RETRY_AFTER_HEADER: Final = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 _FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -81,8 +82,21 @@ def translation_headers(translations: Sequence[Translation], reasons: Collection
     headers = finish_reason_header(reasons)
     unplaced = [term for one in translations for segment in one.segments for term in segment.unaligned_terms]
     if unplaced:
-        headers[UNPLACED_HEADER] = ", ".join(quote(term) for term in dict.fromkeys(unplaced))
+        headers[UNPLACED_HEADER] = _list_terms(list(dict.fromkeys(unplaced)))
     return headers
+
+
+def _list_terms(terms: Sequence[str]) -> str:
+    """Percent-encoded terms, divided by commas. Proxies refuse long headers, so what does not fit is only counted."""
+    listed: list[str] = []
+    length = 0
+    for index, term in enumerate(terms):
+        encoded = quote(term)
+        length += len(encoded) + 2
+        if length > _MAX_UNPLACED_BYTES:
+            return ", ".join([*listed, f"... {len(terms) - index} more"])
+        listed.append(encoded)
+    return ", ".join(listed)
 
 
 def finish_reason_header(reasons: Collection[FinishReason]) -> dict[str, str]:

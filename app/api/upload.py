@@ -63,7 +63,7 @@ async def read_upload(request: Request, max_file_bytes: int) -> tuple[Fields, Up
             size = found.size or len(content)
             message = f"The file ({size} bytes) exceeds max_file_bytes ({max_file_bytes})"
             raise FileTooLarge("max_file_bytes", max_file_bytes, size, message)
-        return fields, Upload(_name_of(found.filename or ""), content)
+        return fields, Upload(clean_name(found.filename or ""), content)
     finally:
         await form.close()
 
@@ -79,7 +79,7 @@ def file_response(content: bytes, name: str) -> Response:
     return Response(content, headers=headers)
 
 
-def _name_of(given: str) -> str:
+def clean_name(given: str) -> str:
     """Return the last part of a path without control characters; of a long name the end is kept, with its suffix."""
     last = given.replace("\\", "/").rpartition("/")[2]
     return "".join(character for character in last if character.isprintable()).strip()[-_MAX_NAME:]

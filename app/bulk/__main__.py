@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from app.bulk.files import Sink, count_texts, is_parquet, open_sink, read_texts
@@ -48,6 +49,9 @@ class _Job:
             found = arguments.input.stat()
         except OSError as error:
             raise BulkError(f"{arguments.input} cannot be read: {error}") from error
+        if not S_ISREG(found.st_mode):
+            # The input is read twice, to count its lines and to translate them, and again after a kill.
+            raise BulkError(f"{arguments.input} is not a file but a pipe, device or folder: write it to a file first")
         text = f"{arguments.input.name}, {found.st_size} bytes of {found.st_mtime_ns}"
         if is_parquet(arguments.input):
             text += f", column {arguments.column}"
@@ -82,8 +86,14 @@ def _translate(arguments: argparse.Namespace) -> None:
     )
     work = job.describe()
     with open_sink(arguments.output, work, arguments.anew, arguments.input, arguments.output_column) as sink:
-        with show_progress(count_texts(arguments.input), sink.lines) as report:
+        total = count_texts(arguments.input)
+        with show_progress(total, sink.lines) as report:
             (_translate_on_cluster if arguments.ray else _translate_here)(job, sink, report)
+        if sink.lines != total:
+            raise BulkError(
+                f"{arguments.input} changed while it was read: it had {total} lines at the start, "
+                f"{sink.lines} were read"
+            )
         sink.finish()
 
 

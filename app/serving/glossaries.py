@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Final, Literal
+
+from cachetools import LRUCache, cached
 
 from app.errors import InvalidGlossary, LimitExceeded, StorageError
 from app.text.glossary_terms import Terms
@@ -21,6 +23,9 @@ EntriesFormat = Literal["tsv", "csv"]
 MAX_TERM_BYTES: Final = 1024
 MAX_NAME_CHARACTERS: Final = 1024
 _BUSY_SECONDS: Final = 10.0
+# Of all compiled glossaries that are kept; a glossary counts as at least so many. One character takes 4 to 10 bytes.
+_CACHED_CHARACTERS: Final = 4_000_000
+_MIN_SIZE_CHARACTERS: Final = 10_000
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS glossary (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, created TEXT NOT NULL
@@ -207,7 +212,14 @@ def check_entry(entry: Entry, index: int) -> None:
             raise InvalidGlossary(f"{what} with the index {index} has a character that cannot be printed")
 
 
-@lru_cache(maxsize=64)
+def _size_of(terms: Terms) -> int:
+    return _MIN_SIZE_CHARACTERS + terms.size_characters
+
+
+@cached(LRUCache(maxsize=_CACHED_CHARACTERS, getsizeof=_size_of), lock=Lock())
 def compile_terms(entries: tuple[Entry, ...]) -> Terms:
-    """Compile the terms of a glossary. A stored glossary never changes, so its terms are compiled once."""
+    """Compile the terms of a glossary, which takes 0.3 s of processor time for 10,000 long ones.
+
+    Clients send the same glossary with many requests, so compiled terms are kept, up to a number of characters.
+    """
     return Terms({entry.source: entry.target for entry in entries})

@@ -6,8 +6,11 @@ from typing import Final
 import regex
 
 # Scripts without spaces between words: there a term may stand anywhere.
-_SPACELESS: Final = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}]")
-_LETTER: Final = r"[\p{L}\p{N}]"
+_SPACELESS_SET: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}"
+_SPACELESS: Final = regex.compile(f"[{_SPACELESS_SET}]")
+_LETTER: Final = regex.compile(r"[\p{L}\p{N}]")
+# Runs of letters and digits; every other character, and each one of a script without spaces, is a token of its own.
+_TOKEN: Final = regex.compile(rf"[[\p{{L}}\p{{N}}]--[{_SPACELESS_SET}]]++|.", regex.DOTALL | regex.V1)
 
 
 class Terms:
@@ -27,13 +30,42 @@ class Terms:
             for variant, written in _capitalize(term, translation):
                 self._translations.setdefault(variant, written)
         self._translations |= translations  # a term as it is given overrides the variants of others
-        ordered = sorted(self._translations, key=len, reverse=True)
-        self._pattern = regex.compile("|".join(map(_match_words, ordered))) if ordered else None
+        lengths: dict[str, set[int]] = {}
+        for term in self._translations:
+            tokens = _TOKEN.findall(term)
+            lengths.setdefault(tokens[0], set()).add(len(tokens))
+        self.size_characters = sum(map(len, self._translations)) + sum(map(len, self._translations.values()))
+        self._lengths = {token: sorted(counts, reverse=True) for token, counts in lengths.items()}
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yields the offsets of each term's begin and end, in order and without overlap."""
-        if self._pattern is not None:
-            yield from (found.span() for found in self._pattern.finditer(text))
+        """Yields the offsets of each term's begin and end, in order and without overlap.
+
+        A token names the lengths of the terms that start with it, and a dictionary says whether one of them stands
+        there. So the time depends on these lengths, but not on the number of terms.
+        """
+        if not self._lengths:
+            return
+        tokens = [found.span() for found in _TOKEN.finditer(text)]
+        index = 0
+        while index < len(tokens):
+            count = self._match(text, tokens, index)
+            if count:
+                yield tokens[index][0], tokens[index + count - 1][1]
+            index += count or 1
+
+    def _match(self, text: str, tokens: list[tuple[int, int]], index: int) -> int:
+        """Returns the number of tokens of the longest term at a token, 0 if there is none."""
+        start = tokens[index][0]
+        counts = self._lengths.get(text[start : tokens[index][1]])
+        if counts is None or not (_SPACELESS.match(text, start) or not _is_letter(text, start - 1)):
+            return 0
+        for count in counts:
+            if index + count > len(tokens):
+                continue
+            end = tokens[index + count - 1][1]
+            if text[start:end] in self._translations and (_SPACELESS.match(text, end - 1) or not _is_letter(text, end)):
+                return count
+        return 0
 
     def translate(self, term: str) -> str | None:
         """Returns the translation of a term as it is written in a text, None if it is no term."""
@@ -48,8 +80,6 @@ def _capitalize(term: str, translation: str) -> Iterator[tuple[str, str]]:
             yield term.upper(), translation.upper()
 
 
-def _match_words(term: str) -> str:
-    """Returns a pattern for a term that no letter or digit precedes or follows."""
-    before = "" if _SPACELESS.match(term[0]) else rf"(?<!{_LETTER})"
-    behind = "" if _SPACELESS.match(term[-1]) else rf"(?!{_LETTER})"
-    return before + regex.escape(term) + behind
+def _is_letter(text: str, offset: int) -> bool:
+    """Whether there is a letter or digit at an offset, which may be outside the text."""
+    return 0 <= offset < len(text) and _LETTER.match(text, offset) is not None

@@ -149,7 +149,7 @@ def test_a_document_step_by_step(client: deepl.DeepLClient) -> None:
 
 def test_documents_that_are_refused(client: deepl.DeepLClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", _shortly)
-    with pytest.raises(deepl.DeepLException, match="file format not supported"):
+    with pytest.raises(deepl.DeepLException, match="Invalid file"):
         client.translate_document_upload(b"a", target_lang="FR", filename="a.exe")
     with pytest.raises(deepl.DocumentTranslationException, match="damaged"):
         client.translate_document(b"a", io.BytesIO(), target_lang="FR", filename="a.docx")
@@ -161,7 +161,9 @@ def _shortly(_: float) -> None:
 
 def test_usage(client: deepl.DeepLClient, tmp_path: Path) -> None:
     unlimited = client.get_usage()
-    assert not unlimited.character.valid
+    assert unlimited.character.valid
+    assert unlimited.character.count is not None
+    assert unlimited.character.limit == 10**12
     assert not unlimited.any_limit_reached
     limited = Settings(models_dir=fake_models(tmp_path, ("en", "fr")), deepl_character_limit=5)
     with running_service(limited) as service, closing(deepl.DeepLClient("any key", server_url=service.url)) as other:

@@ -23,6 +23,8 @@ from tests.support.ray_cluster import Nodes, nodes, processes_on
 from tests.unit.bulk.test_lines import ROOT
 from tests.unit.bulk.test_parquet import write
 
+pytestmark = pytest.mark.slow
+
 ROWS = 3000
 PATIENCE_SECONDS = 240
 
@@ -35,7 +37,6 @@ def until(condition: Callable[[], bool], process: "subprocess.Popen[bytes]") -> 
         time.sleep(0.01)
 
 
-@pytest.mark.slow
 def test_a_cluster_writes_what_one_machine_does_though_a_node_and_the_program_are_killed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,6 +17,8 @@ import pytest
 from app.server.resources import allowed_open_files
 from tests.end_to_end.test_program import ROOT, free_port, program, wait_for_health
 
+pytestmark = pytest.mark.slow
+
 REQUESTS = 10_000
 PATIENCE_SECONDS = 240
 MEBIBYTE = 2**20

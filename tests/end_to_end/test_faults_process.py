@@ -16,6 +16,8 @@ import pytest
 from tests.end_to_end.test_program import ROOT, free_port, program, wait_for_health
 from tests.support.deepl_requests import KEY, checked
 
+pytestmark = pytest.mark.slow
+
 HELLO = {"q": "Good morning!", "source": "en", "target": "fr"}
 GLOSSARY: dict[str, Any] = {
     "name": "Words",

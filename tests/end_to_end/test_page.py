@@ -14,7 +14,7 @@ from playwright.sync_api import Route, expect
 
 from tests.support.browser import TEXT, RealService, Visit, box, needs_chromium, replied, shown, translation
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 
 def test_typing(real_service: RealService, visit: Visit) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Route, expect
 
 from tests.support.browser import RealService, Visit, box, needs_chromium, replied, shown, translation
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 
 def test_a_busy_server_is_asked_again(real_service: RealService, visit: Visit) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Route, expect
 
 from tests.support.browser import TEXT, RealService, Visit, box, needs_chromium, shown, translation, words
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 
 def test_pointing_at_words(real_service: RealService, visit: Visit) -> None:

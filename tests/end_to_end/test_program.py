@@ -18,6 +18,8 @@ import pytest
 
 from app.access.keys import ApiKey, digest_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

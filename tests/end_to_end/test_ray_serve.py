@@ -30,6 +30,8 @@ from tests.support.onnx_graphs import onnx_bundle
 from tests.support.ray_cluster import nodes, processes_on
 from tests.support.service import FakeGraphs, fake_models
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 240
 ASK = {"q": "some words", "source": "en", "target": "fr"}
 
@@ -83,7 +85,6 @@ def processes_answering(client: httpx.Client) -> set[str]:
     return {found[1] for text in texts if (found := re.search(r"^process_start_time_seconds (\S+)", text, re.M))}
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_replicas_come_with_load_and_come_back_when_they_are_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -7,12 +7,8 @@ program stands in for it.
 import hashlib
 import json
 import subprocess
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -28,20 +24,26 @@ from tests.end_to_end.test_container import (
     image,
     make_glossary,
     models,
-    python_inside,
     run,
     wait_for_ready,
+)
+from tests.support.replicas import (
+    CALLERS,
+    KEY,
+    NAME,
+    REPLICAS,
+    WITH_KEY,
+    Scaled,
+    fields_of,
+    load,
+    pieces_of_a_stream,
+    wait_until_all_have_answered,
 )
 
 __all__ = ["image", "models"]  # fixtures
 
-NAME = "passerelle-scaled"
 SCALE = "app/deploy/scale.yml"
-KEY = "a key for a test"
-WITH_KEY = {"Authorization": f"Bearer {KEY}"}
 ANONYMOUS_PER_MINUTE = 2
-REPLICAS = 3
-CALLERS = 8
 SENTENCES = 600
 # By service, where its image cannot be had: Debian has HAProxy 2.6, which reads the same configuration, and Redis 7.0.
 _DEBIAN: Final = """
@@ -55,32 +57,6 @@ _STAND_INS: Final = {
 }
 
 pytestmark = [pytest.mark.container, pytest.mark.slow]
-
-
-@dataclass
-class Scaled:
-    """``compose`` is a command without its verb."""
-
-    compose: list[str]
-    port: int
-    source: str = ""
-    target: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def replicas(self) -> list[str]:
-        """Containers that run, by number: to have fewer, compose stops the last ones."""
-        labels = [f"label=com.docker.compose.{name}" for name in (f"project={NAME}", "service=passerelle")]
-        shown = '{{.Label "com.docker.compose.container-number"}} {{.ID}}'
-        found = docker("ps", "--filter", labels[0], "--filter", labels[1], "--format", shown).splitlines()
-        return [line.split()[1] for line in sorted(found)]
-
-    def client(self, headers: dict[str, str] = WITH_KEY) -> httpx.Client:
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60, trust_env=False, headers=headers)
-
-    def scale(self, count: int) -> None:
-        verb = ["up", "--detach", "--no-build", "--no-recreate", "--scale", f"passerelle={count}"]
-        run([*self.compose, *verb], timeout_seconds=240)
 
 
 @pytest.fixture(scope="module")
@@ -139,89 +115,10 @@ def scaled(
             with found.client() as client:
                 bundle = wait_for_ready(client)["bundles"][0]
             found.source, found.target = bundle["source"], bundle["target"]
-            wait_until_all_are_asked(found)
+            wait_until_all_have_answered(found)
             yield found
         finally:
             run([*found.compose, "down", "--volumes", "--timeout", "1"], check=False)
-
-
-def asked(scaled: Scaled, text: str = "Good morning.") -> dict[str, str]:
-    return {"q": text, "source": scaled.source, "target": scaled.target, "beam_size": "1"}
-
-
-def answered_by(container: str) -> int:
-    """How many translations a replica has made for somebody."""
-    script = (
-        "import urllib.request as r\n"
-        "for line in r.urlopen('http://127.0.0.1:8000/metrics', timeout=30).read().decode().splitlines():\n"
-        "    if line.startswith('passerelle_requests_total{') and 'route=\"/translate\"' in line:\n"
-        "        print(line.split()[-1])"
-    )
-    return int(sum(float(count) for count in python_inside(container, script).split()))
-
-
-def wait_until_all_are_asked(scaled: Scaled, seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    with scaled.client() as client:
-        while True:
-            for _ in range(2 * REPLICAS):
-                client.post("/translate", data=asked(scaled))
-            if len(scaled.replicas) == REPLICAS and all(answered_by(one) for one in scaled.replicas):
-                return
-            assert time.monotonic() < end, run([*scaled.compose, "logs", "--tail", "30"], check=False)
-            time.sleep(0.5)
-
-
-@contextmanager
-def load(scaled: Scaled) -> Iterator[Counter[str]]:
-    """Callers who ask all the time, and what they got: statuses, or errors."""
-    seen: Counter[str] = Counter()
-    lock, stop = threading.Lock(), threading.Event()
-
-    def call(number: int) -> None:
-        with scaled.client() as client:
-            count = 0
-            while not stop.is_set():
-                count += 1
-                try:
-                    answer = client.post("/translate", data=asked(scaled, f"There are {count} cats in {number}."))
-                    is_json = answer.headers["content-type"] == "application/json"
-                    whole = is_json and answer.json().get("translatedText")
-                    found = str(answer.status_code) if whole else f"{answer.status_code} {answer.text}"
-                except httpx.TransportError as error:
-                    found = repr(error)
-                with lock:
-                    seen[found] += 1
-
-    threads = [threading.Thread(target=call, args=(number,)) for number in range(CALLERS)]
-    for thread in threads:
-        thread.start()
-    try:
-        until_more(seen, 20)
-        yield seen
-        until_more(seen, 60)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(90)
-
-
-def until_more(seen: Counter[str], count: int) -> None:
-    wanted, end = seen.total() + count, time.monotonic() + 120
-    while seen.total() < wanted:
-        assert time.monotonic() < end, seen
-        time.sleep(0.02)
-
-
-def pieces_of_a_stream(scaled: Scaled, number: int) -> list[bytes]:
-    text = " ".join(f"I saw {number} cats and {other} birds on the roof of the house." for other in range(20, 26))
-    headers = {"Accept": "text/event-stream"}
-    with (
-        scaled.client() as client,
-        client.stream("POST", "/translate", data=asked(scaled, text), headers=headers) as got,
-    ):
-        assert got.status_code == 200
-        return list(got.iter_raw())
 
 
 def test_a_stream_comes_in_pieces(scaled: Scaled) -> None:
@@ -240,7 +137,9 @@ def test_addresses_are_those_of_callers(scaled: Scaled) -> None:
     began = time.monotonic()
     with scaled.client({}) as client:
         statuses = [
-            client.post("/translate", data=asked(scaled), headers={"X-Forwarded-For": f"10.1.2.{number}"}).status_code
+            client.post(
+                "/translate", data=fields_of(scaled), headers={"X-Forwarded-For": f"10.1.2.{number}"}
+            ).status_code
             for number in range(4 * REPLICAS * ANONYMOUS_PER_MINUTE)
         ]
     # As many as one replica alone would: they count together.
@@ -248,7 +147,7 @@ def test_addresses_are_those_of_callers(scaled: Scaled) -> None:
     assert statuses[-1] == 429
     script = (
         "import urllib.request as r, urllib.parse as p\n"
-        f"data = p.urlencode({asked(scaled)!r}).encode()\n"
+        f"data = p.urlencode({fields_of(scaled)!r}).encode()\n"
         "print(r.urlopen('http://proxy:8000/translate', data, timeout=60).status)"
     )
     other = docker("run", "--rm", "--network", f"{NAME}_outside", "passerelle", "python", "-c", script)

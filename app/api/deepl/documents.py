@@ -12,8 +12,10 @@ from app.api.call import ApiCall
 from app.api.deepl.errors import (
     COMMON_RESPONSES,
     DEEPL_KEY,
+    INVALID_FILE,
     QUOTA_EXCEEDED,
     QUOTA_STATUS,
+    SAME_LANGUAGES,
     DeepLRefusal,
     error_entry,
 )
@@ -21,8 +23,8 @@ from app.api.deepl.glossaries import load_terms
 from app.api.deepl.models import DocumentFields, DocumentKeyFields
 from app.api.deepl.request import DocumentRequest, parse_document
 from app.api.responses import BINARY_SCHEMA, DirectRoute, JsonResponse, json_answer, schema_of
-from app.api.upload import Upload, file_response
-from app.errors import EngineOverloaded
+from app.api.upload import Upload, clean_name, file_response
+from app.errors import EngineOverloaded, UnusableFile
 from app.files.document_store import Entry
 from app.files.formats.registry import SUFFIXES, suffix_of
 from app.files.queue import FileJob
@@ -76,7 +78,8 @@ _UPLOAD_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "A field is missing or not supported.",
         "Parameter 'file' not specified",
         ("Value for 'target_lang' not supported.", "ZZ is not among those served: EN, FR"),
-        "Invalid request: file format not supported",
+        INVALID_FILE,
+        SAME_LANGUAGES,
     ),
     **COMMON_RESPONSES,
     408: error_entry("The document arrived too slowly.", "The file did not arrive within file_timeout_seconds (600)"),
@@ -202,13 +205,18 @@ def _check_file(parsed: DocumentRequest, file: Upload | None) -> tuple[str, byte
     """Return the name and the content of a document in a format that is read."""
     if file is None:
         raise DeepLRefusal("Parameter 'file' not specified")
-    name = parsed.filename.strip().rpartition("/")[2][-100:] or file.name
+    name = clean_name(parsed.filename) or file.name
+    try:
+        suffix = suffix_of(name)
+    except UnusableFile:
+        raise DeepLRefusal(INVALID_FILE, f"Documents end with one of {', '.join(SUFFIXES)}") from None
+    if parsed.source == parsed.target:
+        raise DeepLRefusal(SAME_LANGUAGES)
     output_format = parsed.output_format.strip().lower().removeprefix(".")
-    if output_format and f".{output_format}" != suffix_of(name):
+    if output_format and f".{output_format}" != suffix:
         raise DeepLRefusal(
             "Value for 'output_format' not supported.", "a document comes back in the format in which it was sent"
         )
-    suffix_of(name)
     return name, file.content
 
 

@@ -12,6 +12,8 @@ TEXT_MISSING: Final = "Parameter 'text' not specified"
 QUOTA_EXCEEDED: Final = "Quota for this billing period has been exceeded."
 GLOSSARY_WITHOUT_SOURCE: Final = "Use of a glossary requires the source_lang parameter to be specified"
 GLOSSARY_NOT_FOUND: Final = "Glossary not found"
+INVALID_FILE: Final = "Invalid file"
+SAME_LANGUAGES: Final = "Source and target language are equal."
 TYPE_INVALID: Final = "Parameter 'type' is invalid. 'source' and 'target' are valid values."
 QUOTA_STATUS: Final = 456
 # For the OpenAPI page alone: the endpoints of this dialect read the key of their requests themselves.

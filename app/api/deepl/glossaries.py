@@ -220,7 +220,7 @@ async def load_terms(serving: Serving, glossary_id: str, source: str | None, tar
     if (glossary.source, glossary.target) != (source, target):
         detail = f"It is from {glossary.source} to {glossary.target}, the request from {source} to {target}"
         raise DeepLRefusal("Source and target language must match glossary languages", detail)
-    return compile_terms(await run_sync(serving.glossaries.entries, glossary.id))
+    return await run_sync(lambda: compile_terms(serving.glossaries.entries(glossary.id)))
 
 
 async def _find(call: ApiCall) -> GlossaryInfo:

@@ -1,5 +1,6 @@
 """GET /v2/languages, /v2/glossary-language-pairs and /v2/usage, and the language codes that DeepL's clients use."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, NotRequired
 
@@ -21,8 +22,12 @@ _REGIONAL: Final = {
     "en": {"EN-GB": "English (British)", "EN-US": "English (American)"},
     "pt": {"PT-BR": "Portuguese (Brazilian)", "PT-PT": "Portuguese (European)"},
 }
+# A language in a region, such as FR-CH or ES-419. A code with a script (ZH-HANT) is another language.
+_REGIONAL_CODE: Final = re.compile(r"([A-Za-z]{2,3})-(?:[A-Za-z]{2}|[0-9]{3})")
 # Codes that are accepted for a language but not listed.
 _OTHER_NAMES: Final = {"ES-419": "es", "NB": "no", "ZH-HANS": "zh"}
+# The limit that DeepL names for accounts without one; its clients read both numbers.
+_NO_LIMIT: Final = 10**12
 _BASES: Final = _OTHER_NAMES | {name: base for base, names in _REGIONAL.items() for name in names}
 
 
@@ -41,7 +46,7 @@ class LanguagePairs(TypedDict):
     supported_languages: list[LanguagePair]
 
 
-class Usage(TypedDict, total=False):
+class Usage(TypedDict):
     character_count: Annotated[int, Field(ge=0)]
     character_limit: Annotated[int, Field(ge=0)]
 
@@ -77,13 +82,13 @@ _PAIRS_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 _USAGE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "Both numbers, or none where there is no limit.",
+        "description": "Both numbers. Without a limit, the limit is that of DeepL's accounts without one.",
         "content": {
             "application/json": {
                 "schema": schema_of(Usage),
                 "examples": {
                     "a limit": {"value": {"character_count": 95, "character_limit": 20000000}},
-                    "no limit": {"value": {}},
+                    "no limit": {"value": {"character_count": 95, "character_limit": _NO_LIMIT}},
                 },
             }
         },
@@ -104,6 +109,8 @@ def served_code(code: str, served: Iterable[str]) -> str | None:
     if wanted.lower() in codes:
         return wanted.lower()
     base = _BASES.get(wanted.upper())
+    if base is None and (regional := _REGIONAL_CODE.fullmatch(wanted)):
+        base = regional[1].lower()
     return base if base in codes else None
 
 
@@ -167,8 +174,7 @@ async def glossary_language_pairs(request: Request) -> Response:
 async def usage(request: Request) -> Response:
     call = await ApiCall.open(request, needs_key=True)
     quota = call.quota if call.quota.limit else call.serving.deepl_quota
-    # A client takes the absence of both for "no limit", and one alone for a mistake.
-    return JsonResponse(Usage(character_count=quota.count, character_limit=quota.limit) if quota.limit else Usage())
+    return JsonResponse(Usage(character_count=quota.count, character_limit=quota.limit or _NO_LIMIT))
 
 
 for _path, _endpoint in (("/v2/languages", languages), ("/v2/usage", usage)):

@@ -1,6 +1,7 @@
 """What clients of LibreTranslate use before they translate: POST /detect, GET /languages, GET /frontend/settings."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any, Final
 
 from anyio.to_thread import run_sync
@@ -26,10 +27,13 @@ router = APIRouter(tags=["LibreTranslate"], route_class=DirectRoute)
 
 # How long LibreTranslate's page waits after a key was pressed before it sends a request.
 _FRONTEND_TIMEOUT_MILLISECONDS: Final = 500
+# More languages than a browser lists.
+_MAX_ACCEPTED_LANGUAGES: Final = 50
 _NO_SUGGESTIONS: Final = "Suggestions are disabled on this server."
 _DESCRIPTION: Final = """\
 Answers with the languages that the text may be in, likeliest first, out of those that are served; what has no
-letters has a confidence of 0. Confidences are whole numbers. A list of texts gives a list of such answers.
+letters has a confidence of 0. Confidences are whole numbers. A list of texts gives one answer for all of them, in which
+longer texts weigh more.
 """
 _TEXT: Final = {"q": "Where is the station?"}
 _TEXTS: Final = {"q": ["Where is the station?", "Où est la gare ?"]}
@@ -39,12 +43,10 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "description": "The possible languages.",
         "content": {
             "application/json": {
-                "schema": schema_of(_Ranked | list[_Ranked]),
+                "schema": schema_of(_Ranked),
                 "examples": {
                     "one text": {"value": [{"confidence": 98, "language": "en"}, {"confidence": 2, "language": "fr"}]},
-                    "a list": {
-                        "value": [[{"confidence": 100, "language": "en"}], [{"confidence": 100, "language": "fr"}]]
-                    },
+                    "a list": {"value": [{"confidence": 53, "language": "en"}, {"confidence": 47, "language": "fr"}]},
                 },
             }
         },
@@ -133,8 +135,8 @@ async def detect(request: Request) -> Response:
     call.check_served()
     languages = serving.registry.languages
     ranked = await run_sync(lambda: [serving.detector.rank(text, languages) for text in texts])
-    found = [[describe_detection(detection) for detection in _possible(detections)] for detections in ranked]
-    return JsonResponse(found if is_list else found[0])
+    detections = _average(texts, ranked) if is_list else ranked[0]
+    return JsonResponse([describe_detection(detection) for detection in _possible(detections)])
 
 
 @router.get(
@@ -152,8 +154,7 @@ async def languages(request: Request) -> Response:
 @router.get("/frontend/settings", summary="What a page for this service needs to know", response_model=FrontendSettings)
 async def frontend_settings(request: Request) -> Response:
     serving = service_of(request).serving
-    targets = sorted(target for _, target in serving.registry.served)
-    target = targets[0] if targets else ""
+    target = _preferred(request.headers.get("accept-language", ""), {target for _, target in serving.registry.served})
     found = FrontendSettings(
         apiKeys=serving.admission.has_keys,
         charLimit=serving.settings.max_characters,
@@ -179,6 +180,39 @@ async def frontend_settings(request: Request) -> Response:
 )
 async def suggest(request: Request) -> Response:
     return error_response(request.scope, 403, _NO_SUGGESTIONS)
+
+
+def _average(texts: Sequence[str], ranked: Sequence[list[Detection]]) -> list[Detection]:
+    """The languages of several texts together, as LibreTranslate answers: each text weighs as much as it is long."""
+    weights = [max(1, len(text)) for text in texts]
+    sums: Counter[str] = Counter()
+    for weight, detections in zip(weights, ranked, strict=True):
+        for detection in detections:
+            sums[detection.language] += weight * detection.confidence
+    # Stable, so that languages with the same confidence keep the order of the first text.
+    order = sorted(sums, key=lambda language: -sums[language])
+    return [Detection(language, round(sums[language] / sum(weights))) for language in order]
+
+
+def _preferred(accepted: str, targets: Collection[str]) -> str:
+    """The served target that a browser prefers; the first in alphabetical order if it names none.
+
+    Args:
+        accepted: The value of ``Accept-Language``, such as ``fr-CH, fr;q=0.9, en;q=0.8``.
+        targets: Codes of the targets served.
+    """
+    ranked: list[tuple[float, str]] = []
+    for item in accepted.split(",")[:_MAX_ACCEPTED_LANGUAGES]:
+        code, _, quality = item.strip().partition(";q=")
+        try:
+            ranked.append((float(quality or 1), code.strip().lower()))
+        except ValueError:
+            continue
+    for _, code in sorted(ranked, key=lambda one: -one[0]):
+        for wanted in (code, code.partition("-")[0]):
+            if wanted in targets:
+                return wanted
+    return min(targets, default="")
 
 
 def _possible(detections: Iterable[Detection]) -> list[Detection]:

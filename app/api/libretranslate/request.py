@@ -24,6 +24,8 @@ from app.text.glossary_terms import Terms
 from app.translation.translator import TranslationOptions
 
 AUTO: Final = "auto"
+# Of a term and its translation, on average; more than enough to tell long glossaries from short ones.
+_CHARACTERS_OF_A_TERM: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,18 @@ def _seed(found: TranslateFields) -> int:
     if found.seed is None:
         return secrets.randbelow(MAX_SEED + 1) if found.temperature else 0
     return found.seed
+
+
+def glossary_size(fields: Fields) -> int:
+    """Return about how many characters the glossary has that a request brings; 0 if it brings none."""
+    glossary = fields.get("glossary")
+    return (
+        len(glossary)
+        if isinstance(glossary, str)
+        else _CHARACTERS_OF_A_TERM * len(glossary)
+        if isinstance(glossary, dict)
+        else 0
+    )
 
 
 def _terms(glossary: dict[str, object] | None, max_entries: int) -> Terms | None:

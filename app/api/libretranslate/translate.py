@@ -23,7 +23,7 @@ from app.api.libretranslate.answers import (
     server_timing,
 )
 from app.api.libretranslate.models import TranslateFields
-from app.api.libretranslate.request import TranslateRequest, parse_translation
+from app.api.libretranslate.request import TranslateRequest, glossary_size, parse_translation
 from app.api.responses import (
     FINISH_REASON_HEADER,
     DirectRoute,
@@ -36,7 +36,7 @@ from app.api.streaming import TextStream, TokenListener
 from app.engine.sequence import FinishReason
 from app.errors import InvalidRequest
 from app.serving.container import detect_languages
-from app.serving.jobs import Job, measure_timing, start_job
+from app.serving.jobs import Job, measure_timing, run_off_loop_if_long, start_job
 from app.text.languages import Detection
 from app.translation.assembly import Translation
 from app.translation.word_choices import Choices
@@ -162,7 +162,10 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 )
 async def translate(request: Request) -> Response:
     call = await ApiCall.open(request)
-    parsed = parse_translation(call.fields, call.settings, call.serving.registry)
+    # The terms of a large glossary take long to check and compile.
+    parsed = await run_off_loop_if_long(
+        glossary_size(call.fields), parse_translation, call.fields, call.settings, call.serving.registry
+    )
     with call.quota.counted(parsed.translation.characters):
         return await _translate(call, parsed)
 

@@ -96,8 +96,6 @@ async def ready(request: Request) -> Response:
 
 
 # Load balancers send HEAD; the server leaves out the body.
-router.add_api_route("/health", health, methods=["HEAD"], include_in_schema=False)
-router.add_api_route("/ready", ready, methods=["HEAD"], include_in_schema=False, response_model=None)
 
 
 class FolderOutcome(BaseModel):

@@ -51,12 +51,12 @@ class WebFile:
     tag: str
 
 
-@router.api_route("/", methods=["GET", "HEAD"])
+@router.get("/")
 async def front_page(request: Request) -> Response:
     return _answer(request, _files()[_FRONT], _FRONT_HEADERS)
 
 
-@router.api_route("/page/{name}", methods=["GET", "HEAD"])
+@router.get("/page/{name}")
 async def page_file(request: Request, name: str) -> Response:
     # Only these names are served, so no name can lead out of the folder.
     if name == _FRONT or name not in _files():

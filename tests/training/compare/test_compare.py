@@ -19,6 +19,8 @@ from training.errors import ConfigError, CorpusError
 from training.learn.checkpoint import read_state
 from training.learn.train import CHECKPOINT_FILE
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 PLAIN = """
 [model]

@@ -17,6 +17,8 @@ from training.export.export import install, install_starting_point
 from training.learn.checkpoint import read_state, read_weights
 from training.learn.train import CHECKPOINT_FILE
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[3] / "training" / "configs" / "ladder"
 DEV = """
 [[corpus.dev]]

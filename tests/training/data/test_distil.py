@@ -23,6 +23,8 @@ from training.data.corpus import read_pairs
 from training.data.distil import DistilSettings, consensus, distil, nearest
 from training.errors import CorpusError
 
+pytestmark = pytest.mark.slow
+
 PAIRS = [(f"Line {number} " + "x" * (number % 17), f"ligne {number}") for number in range(40)]
 CANDIDATES = st.lists(st.sampled_from(["the cat", "the cats", "a cat sat", "dogs", "the dog", "cat"]), min_size=1)
 

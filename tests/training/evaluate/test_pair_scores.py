@@ -18,6 +18,8 @@ from training.errors import CheckpointError, ConfigError
 from training.evaluate.pair_scores import PairScorer, best, cross_entropies, dual
 from training.learn.train import Trainer
 
+pytestmark = pytest.mark.slow
+
 
 def planted(count: int, seed: int) -> tuple[list[Pair], set[int]]:
     """Words with their reversals, and the places of the tenth whose targets belong to other words."""

@@ -16,6 +16,8 @@ from training.evaluate.quality_page import BEGIN, END, write_page
 from training.evaluate.quality_results import SetResult, load_result, result_file
 from training.export.export import export
 
+pytestmark = pytest.mark.slow
+
 KNOWN = words(30, seed=1, longest=6)
 
 

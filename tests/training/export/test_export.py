@@ -31,6 +31,8 @@ from training.export.row_encoder import can_take_rows, quantize_for_rows
 from training.model.config import CellKind, ModelConfig
 from training.model.seq2seq import EncoderDecoder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def exported(trained_run: TrainedRun) -> dict[str, Path]:

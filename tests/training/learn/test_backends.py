@@ -14,10 +14,11 @@ from training.export.export import export
 from training.learn.checkpoint import load_weights, read_state, read_weights
 from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer
 
+pytestmark = pytest.mark.slow
+
 STEPS, ON_JAX = 12, 9
 
 
-@pytest.mark.slow
 def test_a_run_goes_from_tensorflow_to_jax_and_back(tmp_path: Path) -> None:
     write_task(tmp_path, pairs=300, max_steps=STEPS)
     path, run, whole = tmp_path / "reversal.toml", tmp_path / "runs" / "reversal", tmp_path / "whole"

@@ -21,6 +21,8 @@ from training.learn.checkpoint import read_state
 from training.learn.devices import Devices
 from training.learn.train import CHECKPOINT_FILE, Trainer
 
+pytestmark = pytest.mark.slow
+
 STEPS, ON_TWO_DEVICES = 12, 6
 
 
@@ -61,7 +63,6 @@ def test_what_cannot_be_shared_out_is_refused(tmp_path: Path, capsys: pytest.Cap
     assert "several devices need KERAS_BACKEND=jax, it is tensorflow" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_two_devices_then_two_processes_make_the_run_of_one_device(tmp_path: Path) -> None:
     write_task(tmp_path, pairs=300, max_steps=STEPS)
     path, run, whole = tmp_path / "reversal.toml", tmp_path / "runs" / "reversal", tmp_path / "whole"

@@ -17,6 +17,8 @@ from training.learn.finetune import OWN, FinetuneSettings, finetune
 from training.learn.starting_point import load_starting_point, starting_point_of
 from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_starting_point_keeps_the_weights_and_text_of_the_run(trained_run: TrainedRun, models: Path) -> None:
     start = load_starting_point(models / "en-fr")
@@ -38,7 +40,6 @@ def test_what_is_missing_or_damaged_is_said(models: Path, tmp_path: Path) -> Non
         load_starting_point(tmp_path / "other")
 
 
-@pytest.mark.slow
 def test_it_learns_the_own_text_and_keeps_the_general(models: Path, tmp_path: Path) -> None:
     """In the own text a word that begins with "a" gets a "j" at its end; all others are as they were."""
     own = [f"{word}\t{word[::-1]}j\n" for word in words(6000, seed=5) if word.startswith("a")]

@@ -17,6 +17,8 @@ from training.model.config import ModelConfig
 from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
+pytestmark = pytest.mark.slow
+
 VOCABULARY = 40
 
 

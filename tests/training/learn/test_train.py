@@ -24,6 +24,8 @@ from training.learn.checkpoint import load_checkpoint
 from training.learn.tensorboard import ScalarLog
 from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer, learning_rate
 
+pytestmark = pytest.mark.slow
+
 STEPS = 24
 
 
@@ -88,7 +90,6 @@ def test_what_is_kept_is_the_average_of_the_last_weights_and_training_goes_on_wi
             np.testing.assert_allclose(array, expected[name], atol=1e-6, err_msg=name)
 
 
-@pytest.mark.slow
 def test_killed_and_resumed_equals_never_killed(tmp_path: Path) -> None:
     write_task(tmp_path, pairs=300, max_steps=400)
     command = [sys.executable, "-m", "training"]
@@ -177,7 +178,7 @@ def test_not_a_number_stops_with_an_explanation_and_keeps_the_last_checkpoint(tm
     Trainer(config, run).fit(6)
     before = (run / CHECKPOINT_FILE).read_bytes()
     trainer = Trainer(config, run)
-    trainer.model.readout.kernel.assign(np.full(trainer.model.readout.kernel.shape, np.nan))
+    trainer.model.decoder.readout.kernel.assign(np.full(trainer.model.decoder.readout.kernel.shape, np.nan))
     with pytest.raises(NotANumber, match=r"the loss is nan at step 7 .*lower training\.learning_rate"):
         trainer.fit()
     assert (run / CHECKPOINT_FILE).read_bytes() == before

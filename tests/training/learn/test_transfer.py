@@ -17,6 +17,8 @@ from training.learn.starting_point import START_FILE, load_starting_point
 from training.learn.train import BEST_WEIGHTS_FILE, Trainer, build_model
 from training.learn.transfer import token_parents, transferred
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def old() -> Tokenizer:

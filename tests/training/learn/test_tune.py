@@ -15,6 +15,8 @@ from training.evaluate.forced_decoding import forced_attention
 from training.export.export import export
 from training.learn.tune import candidates, choose, tune, uncovered
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bundle(trained_run: TrainedRun) -> Path:

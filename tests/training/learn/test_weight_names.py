@@ -16,6 +16,8 @@ from training.model.config import ModelConfig
 from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 CONFIGS = sorted(path for path in (ROOT / "training" / "configs").glob("*.toml"))
 BUNDLES = sorted((ROOT / "models").glob("*.training.npz"))

@@ -16,6 +16,8 @@ from training.export.export import export
 from training.learn.train import Trainer
 from training.tasks.memory import ask
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 
 

@@ -26,6 +26,8 @@ from training.model.config import ModelConfig
 from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
+pytestmark = pytest.mark.slow
+
 STEPS = 40
 SMALL = {"embedding": 16, "encoder_units": 16, "units": 32, "encoder_layers": 1, "dropout": 0.1}
 PLAIN = {"attention": "none", "bidirectional": False, "encoder_units": 32, "layers_above": 0, "bridge": "copy"}

@@ -22,6 +22,8 @@ from training.export.reference import ReferenceDecoder
 from training.learn.finetune import languages_of
 from training.learn.train import Trainer
 
+pytestmark = pytest.mark.slow
+
 
 def task(folder: Path) -> RunConfig:
     """A word into its letters backwards (fr), into capitals (de), and again as it stands (en)."""

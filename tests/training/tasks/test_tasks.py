@@ -20,6 +20,8 @@ from training.export.export import export
 from training.tasks import addition, execute, memory
 from training.tasks.question import label
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[3] / "training" / "configs"
 SMALLER = """
 [training]

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from app.settings import Settings
-from tests.support.engines import PATIENCE
+from tests.support.engines import until
 from tests.support.hooks import Hooks
 from tests.support.service import RunningService, fake_models, running_service
 
@@ -34,13 +34,6 @@ def service(models: Path) -> Iterator[RunningService]:
 
 def hooks_of(service: RunningService) -> Hooks:
     return service.graphs.opened["en-fr"].hooks
-
-
-def eventually(condition: Any, seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(("setting_seconds", "header"), [(1.5, None), (1.5, "9"), (20, "1.5")])
@@ -63,7 +56,7 @@ def test_a_deadline_before_anything_was_translated(models: Path) -> None:
     with running_service(Settings(models_dir=models, max_rows=8)) as service, ThreadPoolExecutor(1) as pool:
         hooks_of(service).delay_seconds = 0.02
         pool.submit(service.client.post, "/translate", json={**HELLO, "q": ["a" * 100] * 9, "beam_size": 8})
-        eventually(lambda: service.client.get("/ready").json()["bundles"][0]["engine"]["rows_running"] > 0)
+        until(lambda: service.client.get("/ready").json()["bundles"][0]["engine"]["rows_running"] > 0)
         timeout = {"X-Request-Timeout-Seconds": "0.2"}
         answer = service.client.post("/translate", json={**HELLO, "beam_size": 8}, headers=timeout)
         assert answer.status_code == 504
@@ -93,10 +86,10 @@ def test_a_graph_that_hangs(models: Path) -> None:
         hooks = hooks_of(service)
         hooks.gate = threading.Event()
         assert service.client.post("/translate", json=HELLO).status_code == 504
-        eventually(lambda: service.client.get("/ready").status_code == 503)
+        until(lambda: service.client.get("/ready").status_code == 503)
         assert "stall_seconds" in service.client.get("/ready").json()["problem"]
         hooks.gate.set()
-        eventually(lambda: service.client.get("/ready").status_code == 200)
+        until(lambda: service.client.get("/ready").status_code == 200)
 
 
 def test_a_body_that_never_comes(models: Path) -> None:
@@ -113,7 +106,7 @@ def test_too_many_waiting(models: Path) -> None:
         many = {**HELLO, "q": [f"text {letter}" for letter in "abcdefghijklm"]}
         with ThreadPoolExecutor(2) as pool:
             first = pool.submit(service.client.post, "/translate", json=many)
-            eventually(lambda: service.client.get("/ready").json()["bundles"][0]["engine"]["sequences_waiting"] >= 2)
+            until(lambda: service.client.get("/ready").json()["bundles"][0]["engine"]["sequences_waiting"] >= 2)
             refused = service.client.post("/translate", json=HELLO)
             assert service.client.get("/ready").status_code == 200  # being busy is no fault
             hooks.gate.set()
@@ -133,8 +126,8 @@ def test_a_client_that_leaves_frees_its_rows(service: RunningService) -> None:
     with socket.create_connection(service.address, timeout=10) as client:
         head = f"POST /translate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
         client.sendall(head.encode() + b"\r\n\r\n" + body)
-        eventually(lambda: engine()["rows_running"] == 1)
-    eventually(lambda: engine()["rows_running"] == 0)
+        until(lambda: engine()["rows_running"] == 1)
+    until(lambda: engine()["rows_running"] == 0)
     assert len(hooks_of(service).step_rows) < 450  # all of the translation is 500 steps
 
 
@@ -145,7 +138,7 @@ def test_a_client_that_leaves_while_it_sends_is_no_error_of_the_service(
         with socket.create_connection(service.address, timeout=10) as client:
             client.sendall(b"POST /translate HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nq=")
             time.sleep(0.1)
-        eventually(lambda: "POST '/translate' 499" in caplog.text)
+        until(lambda: "POST '/translate' 499" in caplog.text)
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
@@ -155,5 +148,5 @@ def test_running_requests_are_finished_when_the_service_stops(models: Path) -> N
             hooks_of(service).delay_seconds = 0.005
             url = f"{service.url}/translate"
             pending = pool.submit(httpx.post, url, json={**HELLO, "q": "a" * 100}, timeout=10, trust_env=False)
-            eventually(lambda: service.client.get("/ready").json()["bundles"][0]["engine"]["rows_running"] == 1)
+            until(lambda: service.client.get("/ready").json()["bundles"][0]["engine"]["rows_running"] == 1)
         assert pending.result(10).json() == {"translatedText": "A" * 100}

@@ -2,11 +2,9 @@
 
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +14,7 @@ from app.server.resources import ThreadShare
 from app.serving.registry import OpenedGraphs
 from app.settings import Settings
 from app.translation.translator import Translator
-from tests.support.engines import PATIENCE
+from tests.support.engines import until
 from tests.support.fakes import fake_bundle
 from tests.support.hooks import Hooks
 from tests.support.service import FakeGraphs, RunningService, fake_models, running_service
@@ -37,13 +35,6 @@ def service(models: Path) -> Iterator[RunningService]:
 
 def hooks_of(service: RunningService) -> Hooks:
     return service.graphs.opened["en-fr"].hooks
-
-
-def eventually(condition: Any, seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def test_health_says_no_more_than_ok(service: RunningService) -> None:
@@ -169,7 +160,7 @@ def test_a_warm_up_that_fails_keeps_readiness_red_until_it_works(models: Path) -
         assert answer.status_code == 503
         assert "out of memory" in answer.json()["problem"]
         hooks_of(service).fail_encode = None
-        eventually(lambda: service.client.get("/ready").status_code == 200)
+        until(lambda: service.client.get("/ready").status_code == 200)
 
 
 def test_a_failed_step_fails_every_waiting_request_and_heals(service: RunningService) -> None:
@@ -177,7 +168,7 @@ def test_a_failed_step_fails_every_waiting_request_and_heals(service: RunningSer
     hooks.gate = threading.Event()
     with ThreadPoolExecutor(4) as pool:
         requests = [pool.submit(service.client.post, "/translate", json=HELLO) for _ in range(4)]
-        eventually(lambda: service.client.get("/ready").json()["bundles"][0]["engine"]["rows_running"] > 0)
+        until(lambda: service.client.get("/ready").json()["bundles"][0]["engine"]["rows_running"] > 0)
         hooks.fail_encode = RuntimeError("secret detail")
         hooks.fail_next = RuntimeError("secret detail")
         hooks.gate.set()
@@ -189,7 +180,7 @@ def test_a_failed_step_fails_every_waiting_request_and_heals(service: RunningSer
     assert service.client.get("/ready").status_code == 503
     assert service.client.get("/health").status_code == 200
     hooks.gate = hooks.fail_encode = None
-    eventually(lambda: service.client.get("/ready").status_code == 200)
+    until(lambda: service.client.get("/ready").status_code == 200)
     assert service.client.post("/translate", json=HELLO).json() == {"translatedText": "HELLO"}
 
 

@@ -158,6 +158,42 @@ def test_what_is_wrong_is_one_line(
     assert message in error_of(arguments, tmp_path, capsys, monkeypatch)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes")
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder", "standard input"])
+def test_what_is_not_a_file_is_refused_before_anything_is_written(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fake_bundle(tmp_path / "models", "en", "fr")
+    source = {"fifo": "pipe", "device": "/dev/null", "folder": "models", "standard input": "/dev/fd/0"}[kind]
+    if kind == "fifo":
+        os.mkfifo(source)
+    read, write = os.pipe()
+    standard_input = os.dup(0)
+    os.dup2(read, 0)
+    try:
+        assert main([source, "out.txt", *WORDS[2:]]) == 1
+    finally:
+        os.dup2(standard_input, 0)
+        for descriptor in (read, write, standard_input):
+            os.close(descriptor)
+    assert "is not a file but a pipe, device or folder: write it to a file first" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out.txt*"))
+
+
+def test_an_input_that_grows_meanwhile_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.bulk.run.OnnxGraphs", lambda bundle, **_: text_machine(bundle, "upper"))
+    monkeypatch.setattr("app.bulk.__main__.count_texts", lambda _: 5)
+    monkeypatch.chdir(tmp_path)
+    fake_bundle(tmp_path / "models", "en", "fr")
+    (tmp_path / "in.txt").write_text("look\n" * 3)
+    assert main(WORDS) == 1
+    assert "changed while it was read: it had 5 lines at the start, 3 were read" in capsys.readouterr().err
+    assert not (tmp_path / "out.txt").exists()
+
+
 def test_patterns_of_placeholders_are_kept_and_other_ones_are_other_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,9 @@
 """Terms of a glossary: found as words, and translated as given, whatever the model writes."""
 
+from random import Random
+
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +12,7 @@ from app.text.glossary_terms import Terms
 from app.text.masking import TextRules, hide_placeholders, mask
 from app.translation.translator import TranslationOptions, Translator
 from tests.support.fakes import fake_bundle
+from tests.support.growth import assert_no_faster_than_length
 from tests.unit.translation.test_unmasking import Hostile
 
 TERMS = Terms(
@@ -40,6 +44,53 @@ def test_found_as_words_the_longest_first(text: str, found: list[str]) -> None:
 def test_no_space_is_needed_where_words_have_none() -> None:
     terms = Terms({"芝士": "cheese"})
     assert [text[start:end] for text in ["我爱芝士蛋糕"] for start, end in terms.find(text)] == ["芝士"]
+
+
+def reference(translations: dict[str, str], text: str) -> list[str]:
+    """The terms found by one regular expression of all terms, the longest first."""
+    found = Terms(translations)
+    variants = {
+        variant
+        for term in translations
+        for variant in (term, term[:1].upper() + term[1:], term.upper())
+        if found.translate(variant) is not None
+    }
+    letter, spaceless = r"[\p{L}\p{N}]", r"[\p{Han}\p{Thai}]"
+    alternatives = [
+        ("" if regex.match(spaceless, term[0]) else rf"(?<!{letter})")
+        + regex.escape(term)
+        + ("" if regex.match(spaceless, term[-1]) else rf"(?!{letter})")
+        for term in sorted(variants, key=len, reverse=True)
+    ]
+    return [match.group() for match in regex.finditer("|".join(alternatives), text)]
+
+
+PIECES = ["a", "b", "A", "1", " ", "-", "#", "芝", "士", "ก", "é", "\u0301", "ab"]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map("".join), min_size=1, max_size=6),
+    st.lists(st.sampled_from(PIECES), max_size=25).map("".join),
+)
+@settings(max_examples=400, deadline=None)
+def test_the_trie_finds_what_a_regular_expression_of_all_terms_finds(terms: list[str], text: str) -> None:
+    translations = {term: f"<{term}>" for term in terms}
+    found = [text[start:end] for start, end in Terms(translations).find(text)]
+    assert found == reference(translations, text)
+
+
+def test_many_long_terms_cost_no_more_than_their_length() -> None:
+    def compile_and_find(letters: str) -> None:
+        lines = [letters[start : start + 100] for start in range(0, len(letters), 100)]
+        list(Terms(dict.fromkeys(lines, "x")).find(letters))
+
+    draw = Random(1)
+    assert_no_faster_than_length(compile_and_find, "".join(draw.choices("abcdefgh ", k=40_000)))
+
+
+def test_terms_that_are_the_beginnings_of_others_cost_no_more_than_the_text() -> None:
+    terms = Terms({" ".join("a" * length): "x" for length in range(1, 200)})
+    assert_no_faster_than_length(lambda text: list(terms.find(text)), "a " * 2_000)
 
 
 def test_no_terms() -> None:

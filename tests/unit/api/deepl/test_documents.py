@@ -114,12 +114,28 @@ def test_refusals(service: RunningService) -> None:
     assert refused(service, source_lang="ZZ")["message"] == "Value for 'source_lang' not supported."
     assert refused(service, formality="more")["message"] == "Target language 'FR' doesn't support formality."
     assert refused(service, glossary_id="a")["message"] == "Glossary not found"
-    assert refused(service, name="a.exe") == {"message": "Invalid request: file format not supported"}
+    assert refused(service, name="a.exe")["message"] == "Invalid file"
     assert refused(service, output_format="pdf")["message"] == "Value for 'output_format' not supported."
-    assert refused(service, filename="b.pdf") == {"message": "Invalid request: file format not supported"}
+    assert refused(service, filename="b.pdf")["message"] == "Invalid file"
+    equal = {"message": "Source and target language are equal."}
+    assert refused(service, source_lang="FR", target_lang="FR") == equal
+    assert refused(service, source_lang="FR-CH", target_lang="fr") == equal
     answer = service.client.post("/v2/document", data=FIELDS, headers=KEY)
     assert checked(answer, 400) == {"message": "Parameter 'file' not specified"}
     assert upload(service, output_format="txt", filename="../b.txt")
+
+
+@pytest.mark.parametrize("name", ["a\nb.txt", "a\0b.txt", "a\r\nX-Evil: 1.txt", "\u202ea.txt", "ü\u2028.txt"])
+def test_a_name_with_control_characters_loses_no_document(service: RunningService, name: str) -> None:
+    handle = upload(service, filename=name)
+    assert ended(service, handle)["status"] == "done"
+    key = {"document_key": handle["document_key"]}
+    answer = service.client.post(f"/v2/document/{handle['document_id']}/result", json=key, headers=KEY)
+    assert answer.status_code == 200
+    assert answer.content
+    shown = answer.headers["content-disposition"]
+    assert shown.isprintable()
+    assert "x-evil" not in answer.headers
 
 
 def test_a_damaged_document(service: RunningService) -> None:

@@ -82,7 +82,11 @@ def test_every_pair_can_have_a_glossary(service: RunningService) -> None:
 
 
 def test_usage_without_a_limit(service: RunningService) -> None:
-    assert checked(service.client.get("/v2/usage", headers=KEY)) == {}
+    before = checked(service.client.get("/v2/usage", headers=KEY))
+    assert before["character_limit"] == 10**12  # as DeepL answers for accounts without a limit
+    translate(service, 200, text=["Hello", "you"])
+    after = checked(service.client.get("/v2/usage", headers=KEY))
+    assert after == {**before, "character_count": before["character_count"] + 8}
 
 
 def test_usage_with_a_limit(tmp_path: Path) -> None:

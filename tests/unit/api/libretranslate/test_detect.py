@@ -48,11 +48,22 @@ def test_every_encoding(service: RunningService, text: str, language: str) -> No
         assert answer.json()[0]["language"] == language
 
 
-def test_a_list_gives_one_answer_for_each(service: RunningService) -> None:
-    english, french, nothing = service.client.post("/detect", json={"q": [ENGLISH, FRENCH, ""]}).json()
-    assert (english[0]["language"], french[0]["language"]) == ("en", "fr")
-    assert [one["confidence"] for one in nothing] == [0]
-    assert len(service.client.post("/detect", json={"q": [ENGLISH]}).json()) == 1
+def test_a_list_gives_one_answer_for_all(service: RunningService) -> None:
+    """One flat list, as LibreTranslate answers: longer texts weigh more."""
+
+    def detect(*texts: str) -> dict[str, int]:
+        answer = service.client.post("/detect", json={"q": list(texts)})
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        check(found)
+        return {one["language"]: one["confidence"] for one in found}
+
+    assert detect(ENGLISH) == {"en": 100}
+    both = detect(ENGLISH, FRENCH)
+    assert set(both) == {"en", "fr"}
+    assert 99 <= sum(both.values()) <= 101
+    assert next(iter(detect(ENGLISH, FRENCH, FRENCH, FRENCH))) == "fr"
+    assert next(iter(detect(ENGLISH, ENGLISH, FRENCH, ""))) == "en"
 
 
 @pytest.mark.parametrize("text", ["12.5", "😀", " \n", "..."])

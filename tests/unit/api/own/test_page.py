@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import httpx
 import pytest
 
 from app.settings import Settings
@@ -89,7 +88,7 @@ def test_every_file_that_is_named_is_there(service: RunningService, prefix: str)
 def test_the_prefix_without_its_slash(service: RunningService) -> None:
     answer = service.client.get("/prefix")
     assert answer.status_code == 307
-    assert httpx.URL(answer.headers["location"]).path == "/prefix/"  # else its relative addresses would be wrong
+    assert answer.headers["location"] == "/prefix/"  # else its relative addresses would be wrong; no host, no scheme
 
 
 def test_nothing_comes_from_elsewhere() -> None:
