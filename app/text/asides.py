@@ -140,11 +140,12 @@ class _Search:
             self._found.append(self._make_point(start, end))
 
     def _is_separator(self, written: str, start: int, end: int) -> bool:
-        before, behind = self._text[start - 1 : start], self._text[end : end + 1]
         if written[0] in _SEPARATES_UNSPACED:
-            return before != "" and behind != "" and (written[0] != "…" or behind.isspace())
-        is_free = before.isspace() and behind.isspace()
-        return is_free and written[0] not in _JOINS and _SEPARATORS.fullmatch(written) is not None
+            return 0 < start and end < len(self._text) and (written[0] != "…" or self._text[end].isspace())
+        return self._is_free(start, end) and written[0] not in _JOINS and _SEPARATORS.fullmatch(written) is not None
+
+    def _is_free(self, start: int, end: int) -> bool:
+        return self._text[start - 1 : start].isspace() and self._text[end : end + 1].isspace()
 
     def _make_point(self, start: int, end: int) -> Aside:
         is_free_before = start == 0 or self._text[start - 1].isspace()
@@ -156,10 +157,14 @@ class _Search:
         legibility = self._rules.legibility
         if legibility is not None and legibility.is_readable(written):
             self._readable.add(len(self._found))
-        if written in _QUOTES:
-            quote = _QUOTES[written]
-            is_open = any(name == quote for name, _ in self._opened[-_MAX_NESTED:])
-            self._add_pair(start, end, opens=None if is_open else quote, closes=quote if is_open else None)
+        quote = _QUOTES.get(written, "")
+        if any(name == quote for name, _ in self._opened[-_MAX_NESTED:]):
+            self._add_pair(start, end, closes=quote)
+        elif written in "»›" and self._is_free(start, end):
+            self._readable.discard(len(self._found))
+            self._found.append(Aside(AsideKind.BREAK, start, end))
+        elif quote:
+            self._add_pair(start, end, opens=quote)
         elif written in _CLOSING:
             self._add_pair(start, end, closes=_CLOSING[written])
         else:

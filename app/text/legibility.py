@@ -116,7 +116,7 @@ def _compile_signs(readable: Iterable[str], source: str) -> "regex.Pattern[str]"
     )
     # French has a space before these.
     alone = r"[/\-,.]" if source.split("-")[0] == "fr" else r"[:;/\-,.!?%]"
-    free = rf"(?<!\S){alone}(?!\S)" + ("" if alone[2] == "/" else r"|(?<!\S)[:;/](?=\w)")
+    free = rf"(?<!\S){alone}(?![^\s.!?…])" + ("" if alone[2] == "/" else r"|(?<!\S)[:;/](?=\w)")
     return regex.compile(
         rf"(?V1)(?P<emoji>{EMOJIS})|(?P<pair>[[\p{{Ps}}\p{{Pe}}\p{{Pi}}\p{{Pf}}\"]--[‘’‚‛]])"
         rf"|(?P<sign>{sign})(?P=sign)*+|(?P<free>{free})"

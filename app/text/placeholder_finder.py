@@ -21,7 +21,7 @@ _PROBES: Final = tuple(
 _CAPTURES: Final = "(?: ... ) in place of ( ... )"
 # Without any of these there is no placeholder, so that most texts need one fast search.
 _SIGN: Final = (
-    r"[`@<&{%#\\/\p{Co}\[|$_^~=+*\u2013\u2014]|:[\w/:]|[.](?:\p{L}|\d)|\p{L}-?\d|\d[:-]\d|\p{Ll}\p{Lu}|[\w-]-[A-Za-z]\b|--"
+    r"[`@<&{%#\\/\p{Co}\[|$_^~=+*\u2013\u2014]|[:;=][\w/:()*'-]|[.](?:\p{L}|\d)|\p{L}-?\d|\d[:-]\d|\p{Ll}\p{Lu}|[\w-]-[A-Za-z]\b|--"
     r"| -\p{L}\b|\d\p{L}|\([)\d]|[§№²³°µ\p{Sc}]|\b\w{1,4}\)|\p{L}\(|\(['\"]|\d [\d-]| !\p{Ll}|\(\("
     r"|\d[<>]|[≤≥≠≈±×÷]"
 )

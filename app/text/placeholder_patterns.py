@@ -137,8 +137,9 @@ KINDS: Final = (
     Kind("letter in signs", _W, rf"[*_~]{{1,3}}\w[*_~]{{1,3}}|\[{_BB_NAME}\]\w\[/{_BB_NAME}\]"),
     Kind("bulletin tag", _P, rf"\[(?:/{_BB_NAME}|{_BB_NAME}(?:=[^\[\]\n\p{{Co}}]{{0,200}})?|\*)\]"),
     Kind("note", _P, r"\[\^?\d{1,4}(?:[,–-] ?(?:\d{1,4}|\*)){0,8}\]|\[\^\w{1,30}\]|\(\d{1,4}\)"),
+    Kind("emoticon", _P, r"(?<![^\s(])(?:[:;=]['^o-]?[)(DPpOo/\\|3*\]\[]{1,3}(?!\w)|<3(?!\w))"),
     Kind("optional ending", _P, r"(?<=\p{L})\(\p{Ll}{1,3}\)"),
-    Kind("list item", Treatment.STAMP, r"(?<!\w)(?:\p{L}|\d{1,3}|[ivx]{2,4})\)(?<!\([^()\n]{0,80})"),
+    Kind("list item", Treatment.STAMP, r"(?<!\w)(?:\p{L}|\d{1,3}|[ivx]{2,4})\)(?<!\([^()\n]{0,80})|\[[ xX]\](?=\s)"),
     Kind("section", _W, r"[§№]{1,2}\s?\d[\d.]{0,20}(?<=\d)\p{L}?(?!\w)"),
     Kind("name in signs", _W, r"\[\[ ?[\w.:-]{1,60} ?\]\]|\(\(\w{1,60}\)\)|<<\w{1,60}>>|\|\w{1,60}\|"),
     Kind(
