@@ -11,11 +11,10 @@ import uvicorn
 from app.access.keys import key_command
 from app.errors import ConfigurationError
 from app.main import create_app, leave
-from app.server.connection import Connection, ConnectionLimits
 from app.server.environment import load_settings, settings_table, unknown_variables
+from app.server.http_server import Connection, ConnectionLimits, LeavingServer
 from app.server.logs import configure_logging
 from app.server.resources import allowed_open_files
-from app.server.shutdown import LeavingServer
 from app.settings import Settings
 
 _LOG: Final = logging.getLogger(__name__)

@@ -1,32 +1,32 @@
-"""Every error the service raises on purpose. Knows no HTTP; ``app.api`` maps these to statuses.
+"""Every error that the service raises on purpose. ``app.api`` maps them to HTTP statuses; this module has no HTTP.
 
 PasserelleError
-├── BundleError                 a bundle cannot be used; names the file and the value
-│   ├── BundleFormatError       manifest unreadable, unknown key, wrong format version, bad value
-│   ├── BundleFileError         missing file, extra file, wrong checksum, a path that leaves the folder
-│   ├── BundleGraphError        a graph is made of what no export writes
-│   └── BundleSignatureError    the graphs do not have the tensors the manifest promises
-├── RequestError                the caller asked for something that cannot be done as asked
+├── BundleError                 a bundle cannot be used; the message names the file and the value
+│   ├── BundleFormatError       the manifest is unreadable, or has an unknown key, a wrong version or a bad value
+│   ├── BundleFileError         a file is missing, unexpected, changed, or outside the bundle's folder
+│   ├── BundleGraphError        a graph has something that no export writes
+│   └── BundleSignatureError    a graph does not have the tensors that the manifest promises
+├── RequestError                the request cannot be served as it is
 │   ├── InvalidRequest          a field is missing or malformed
-│   ├── InvalidGlossary         its entries cannot be used
-│   ├── AccessRefused           not without a key
-│   │   ├── KeyMissing          there is none
-│   │   └── KeyUnknown          there is no such key
+│   ├── InvalidGlossary         the entries of a glossary cannot be used
+│   ├── AccessRefused           the request needs a valid key
+│   │   ├── KeyMissing          it has none
+│   │   └── KeyUnknown          the service has no such key
 │   ├── UnsupportedLanguage     no bundle translates this pair
 │   ├── UnusableFile            a file is damaged, unsafe, or of a format or encoding that is not read
-│   └── LimitExceeded           names the limit, its value and the value given
-│       ├── RequestTooLarge     the request is longer than may be read
-│       ├── FileTooLarge        a file is larger than may be read, or unpacks to more
-│       ├── QuotaExceeded       so many characters are not left
-│       └── RateExceeded        too many requests in a short time
+│   └── LimitExceeded           a value is over a limit; the message names both
+│       ├── RequestTooLarge     the request is longer than the limit
+│       ├── FileTooLarge        a file is larger than the limit, or decompresses to more
+│       ├── QuotaExceeded       the quota has fewer characters left
+│       └── RateExceeded        too many requests came in a short time
 ├── EngineError                 the engine could not answer
 │   ├── EngineOverloaded        the bounded queue is full
 │   ├── EngineStopped           the engine is stopping or was never started
 │   ├── DeadlineExceeded        the request's deadline passed
 │   ├── RequestCancelled        the caller left
-│   └── StepFailed              a graph raised while it ran
-├── BodiesExceeded              so much of other requests is being read that no more of this one is
-├── StorageError                what should be kept could not be written or read
+│   └── StepFailed              a graph failed while it ran
+├── BodiesExceeded              the bodies that are being read need all the memory reserved for them
+├── StorageError                data could not be written to disk or read from it
 ├── BulkError                   a file of lines cannot be translated
 └── ConfigurationError          a setting cannot be honoured
 """
@@ -45,7 +45,7 @@ class BundleError(PasserelleError):
 
 
 class BundleFormatError(BundleError):
-    """The manifest is unreadable, has an unknown key, a wrong version or a bad value."""
+    """The manifest is unreadable, or has an unknown key, a wrong version or a bad value."""
 
 
 class BundleFileError(BundleError):
@@ -53,7 +53,7 @@ class BundleFileError(BundleError):
 
 
 class BundleGraphError(BundleError):
-    """A graph is made of what no export writes: data outside its file, operators of strangers."""
+    """A graph has something that no export writes: data outside its file, or custom operators."""
 
 
 class BundleSignatureError(BundleError):
@@ -61,7 +61,7 @@ class BundleSignatureError(BundleError):
 
 
 class RequestError(PasserelleError):
-    """The caller asked for something that cannot be done as asked."""
+    """The request cannot be served as it is; the caller has to change it."""
 
 
 class InvalidRequest(RequestError):
@@ -69,19 +69,19 @@ class InvalidRequest(RequestError):
 
 
 class InvalidGlossary(RequestError):
-    """The entries of a glossary cannot be used; names the first fault."""
+    """The entries of a glossary cannot be used; the message names the first fault."""
 
 
 class AccessRefused(RequestError):
-    """The caller may not ask for this without a key."""
+    """The request needs a valid key."""
 
 
 class KeyMissing(AccessRefused):
-    """A key is asked for and there is none."""
+    """The request has no key."""
 
 
 class KeyUnknown(AccessRefused):
-    """There is no such key."""
+    """The service does not have the key of the request."""
 
 
 class UnsupportedLanguage(RequestError):
@@ -93,9 +93,16 @@ class UnusableFile(RequestError):
 
 
 class LimitExceeded(RequestError):
-    """A value is over a limit. The message names the limit, its bound and the value given."""
+    """A value is over a limit.
+
+    Attributes:
+        name: The name of the limit.
+        limit: Its bound.
+        value: The value that exceeds it.
+    """
 
     def __init__(self, name: str, limit: float, value: float, message: str | None = None) -> None:
+        """Make an error whose message names the limit, its bound and the value, unless a message is given."""
         super().__init__(message or f"{name} ({value}) exceeds the limit ({limit})")
         self.name = name
         self.limit = limit
@@ -103,19 +110,23 @@ class LimitExceeded(RequestError):
 
 
 class RequestTooLarge(LimitExceeded):
-    """The request is longer than may be read; the rest of it is not read."""
+    """The request is longer than the limit; the rest of it is not read."""
 
 
 class FileTooLarge(LimitExceeded):
-    """A file is larger than may be read, or unpacks to more."""
+    """A file is larger than the limit, or decompresses to more."""
 
 
 class QuotaExceeded(LimitExceeded):
-    """So many characters are not left of those that may be translated."""
+    """A quota has fewer characters left than the request has."""
 
 
 class RateExceeded(LimitExceeded):
-    """Too many requests in a short time. ``retry_after_seconds`` says when to come back."""
+    """Too many requests came in a short time.
+
+    Attributes:
+        retry_after_seconds: The time after which a request is admitted.
+    """
 
     def __init__(self, per_minute: int, retry_after_seconds: float) -> None:
         super().__init__("requests per minute", per_minute, per_minute + 1, f"Slowdown: {per_minute} per 1 minute")
@@ -127,7 +138,11 @@ class EngineError(PasserelleError):
 
 
 class EngineOverloaded(EngineError):
-    """The bounded queue is full. ``retry_after_seconds`` says when to come back."""
+    """The bounded queue is full.
+
+    Attributes:
+        retry_after_seconds: The time after which the client should try again.
+    """
 
     def __init__(self, message: str, retry_after_seconds: float = 1.0) -> None:
         super().__init__(message)
@@ -147,15 +162,15 @@ class RequestCancelled(EngineError):
 
 
 class StepFailed(EngineError):
-    """A graph raised while it ran; every waiting request fails with this."""
+    """A graph failed while it ran; every request in the engine fails with this error."""
 
 
 class BodiesExceeded(PasserelleError):
-    """So much of other requests is being read that no more of this one is."""
+    """The bodies of other requests, which are being read, need all the memory reserved for bodies."""
 
 
 class StorageError(PasserelleError):
-    """What should be kept could not be written or read: a full disk, or a file that others hold for too long."""
+    """Data could not be written or read: the disk is full, or another process locks the file for too long."""
 
 
 class ConfigurationError(PasserelleError):
@@ -163,7 +178,7 @@ class ConfigurationError(PasserelleError):
 
 
 class BulkError(PasserelleError):
-    """A file of lines cannot be translated: unreadable, or begun with other work."""
+    """A file of lines cannot be translated: it is unreadable, or its output belongs to other work."""
 
 
 _SHOWN_TO_CALLERS: Final = (

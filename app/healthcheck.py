@@ -1,4 +1,7 @@
-"""``python -m app.healthcheck``: exit status 0 if the service here is ready. Only the standard library, no proxy."""
+"""The command ``python -m app.healthcheck``: exits with status 0 if the service on this machine is ready.
+
+It imports only the standard library, so that it starts fast, and ignores proxy settings.
+"""
 
 import json
 import os
@@ -11,8 +14,9 @@ _TIMEOUT_SECONDS: Final = 4.0
 
 
 def main() -> int:
+    """Request ``/ready``, print the result, and return the exit status."""
     port = os.environ.get("PASSERELLE_PORT", "") or "8000"
-    if not port.isdecimal():  # what Kubernetes puts there for a service of this name; see app.settings
+    if not port.isdecimal():  # Kubernetes sets this variable for a service of this name; see app.settings
         port = "8000"
     host = os.environ.get("PASSERELLE_HOST", "") or "127.0.0.1"
     if host in ("0.0.0.0", "::"):
@@ -31,6 +35,7 @@ def main() -> int:
 
 
 def _problem(body: bytes) -> str:
+    """Return the reason that the answer gives."""
     try:
         return str(json.loads(body)["problem"])
     except (ValueError, KeyError, TypeError):

@@ -27,7 +27,7 @@ from app.api.observability.metrics import Traffic, prometheus_registry
 from app.api.observability.spans import Spans
 from app.api.own import complete, health, page
 from app.api.responses import JsonResponse
-from app.files.container import Files
+from app.files.documents import Files
 from app.server.environment import load_settings
 from app.serving.container import Serving
 from app.serving.registry import OpenGraphs, open_onnx_graphs

@@ -215,7 +215,8 @@ class Settings(BaseSettings):
         "segments",
         1,
         1_000_000,
-        "A request is refused (429) while this many segments of its priority wait for a row.",
+        "A request is refused (429) while this many segments of its priority wait for a row; of one request an "
+        "eighth of this number counts at most.",
     )
 
     max_connections: int = _count(

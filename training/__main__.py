@@ -1,4 +1,7 @@
-"""``python -m training COMMAND``: from a corpus to a bundle, and on from one. A run is one TOML file."""
+"""``python -m training COMMAND``: train a model from a corpus, export it as a bundle, and work with finished bundles.
+
+One TOML file configures one run.
+"""
 
 import argparse
 import os
@@ -9,7 +12,14 @@ from training.errors import TrainingError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; an error made by the user is one clear line, not a traceback."""
+    """Runs one command. An error that the user can correct is printed as one line, without a traceback.
+
+    Args:
+        arguments: Of the command line; None for those of the process.
+
+    Returns:
+        The exit status: 0, 1 after a ``TrainingError``, 130 after Ctrl-C.
+    """
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
@@ -18,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print("stopped; the same command continues from the last checkpoint", file=sys.stderr)
         return 130
     return 0
 
@@ -26,8 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for some in (runs, bundles, recipes, tasks):
-        some.add_commands(commands)
+    for module in (runs, bundles, recipes, tasks):
+        module.add_commands(commands)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""A run is one TOML file. Every key is checked; an unknown key is an error that names it."""
+"""The configuration of a run: one TOML file. Every key is checked; an unknown key is an error that names it."""
 
 import tomllib
 from pathlib import Path
@@ -15,22 +15,38 @@ TaskName = Literal["addition", "execute", "memory"]
 
 
 class TrainingConfig(Section):
-    """What is learned from, and how.
+    """The table ``[training]``: batches, optimizer, regularisation and limits of a run.
 
-    - ``sampling``: how often the decoder reads its own last prediction in place of the true token while training, 0
-      for teacher forcing and 1 for free running; it rises to this over the first ``sampling_rise`` of the run.
-    - ``loss_on = "last"``: only the last token of a target (its eos aside) counts in the loss and on dev, for tasks
-      that read a sequence and answer at its end.
-    - ``budget_seconds`` is processor time of the training steps, all threads together: equal for runs that are to be
-      compared, also on a busy machine. The learning rate then follows the budget instead of ``max_steps``.
-    - ``resegmentation``: each time that a pair is met, its words are cut into other pieces: by a unigram vocabulary at
-      this temperature (Kudo 2018, arXiv:1804.10959), by a BPE one with so many merges left out (Provilkov et al. 2020,
-      arXiv:1910.13267).
-    - ``averaged_steps``: what is measured on dev and exported are the weights averaged over about so many last steps
-      (Polyak & Juditsky 1992, as an exponential moving average).
-    - ``shortlist``: so many tokens of the vocabulary stand for all in the loss (see ``shortlist.py``), for the first
-      ``shortlist_until`` of the run; then all do, and always for a batch that writes more different tokens. Dev is
-      measured with all.
+    Attributes:
+        tokens_per_batch: Tokens of one side of a batch, padding included.
+        bucket_widths: Widths of the length buckets, in tokens, ascending. A longer pair is left out.
+        max_steps: Steps after which training ends; the learning rate falls until then.
+        budget_seconds: Processor seconds of the training steps, summed over all threads. The budget makes runs
+            comparable, also on a busy machine; the learning rate then follows it instead of ``max_steps``.
+        warmup_steps: Steps over which the learning rate rises.
+        learning_rate: At its peak.
+        final_learning_rate_fraction: Learning rate at the end of the run, as a fraction of the peak.
+        optimizer: ``adam`` or ``rmsprop``.
+        label_smoothing: Probability mass that is spread over the whole vocabulary.
+        sampling: Probability that the decoder reads its own last prediction instead of the true token in training:
+            0 is teacher forcing, 1 free running (scheduled sampling: Bengio et al. 2015, arXiv:1506.03099).
+        sampling_rise: Fraction of the run over which ``sampling`` rises from 0 to its value.
+        loss_on: ``last`` counts only the last token of a target (before its eos) in the loss and on dev, for tasks
+            that read a sequence and answer at its end.
+        resegmentation: Words are segmented anew each time that a pair is read: by sampling from a unigram vocabulary
+            at this temperature (Kudo 2018, arXiv:1804.10959), or by leaving out this share of the merges of a BPE
+            vocabulary (Provilkov et al. 2020, arXiv:1910.13267). 0 turns it off.
+        averaged_steps: Approximate number of last steps over which weights are averaged, as an exponential moving
+            average (Polyak & Juditsky 1992). Dev is measured with the averaged weights, and they are exported.
+        shortlist: Number of vocabulary tokens that stand for all in the loss (``shortlist.py``). A batch that writes
+            more different tokens uses all. Dev is always measured with all.
+        shortlist_until: Fraction of the run after which the shortlist is no longer used.
+        gradient_clip_norm: Largest global norm of the gradients.
+        evaluate_every_steps: Steps between two measurements on dev.
+        checkpoint_every_steps: Steps between two checkpoints.
+        patience_evaluations: Measurements on dev without an improvement after which training ends.
+        precision: Of the arithmetic; weights are kept in float32.
+        jit_compile: Whether TensorFlow compiles the step with XLA.
     """
 
     tokens_per_batch: Positive = 2500
@@ -69,6 +85,18 @@ class TrainingConfig(Section):
 
 
 class ExportConfig(Section):
+    """The table ``[export]``: limits and default search of the bundle, and the checks of the export.
+
+    Attributes:
+        max_source_tokens: Longest source that the bundle accepts, in tokens.
+        max_target_tokens: Longest target that the bundle writes, in tokens.
+        beam_size: Default beam of the bundle.
+        length_penalty: Default length penalty of the bundle.
+        calibration_sentences: Dev sentences that determine the activation scales of the int8 graphs.
+        parity_sentences: Dev sentences on which graphs and model are compared.
+        parity_tolerance: Largest accepted difference of log probabilities between the float32 graphs and the model.
+    """
+
     max_source_tokens: Positive = 200
     max_target_tokens: Positive = 300
     beam_size: Positive = 4
@@ -79,9 +107,17 @@ class ExportConfig(Section):
 
 
 class RunConfig(Section):
-    """The whole run: what is read, how it is cut, what is learned and what is exported. ``task``: what is made up, and
-    so how ``accuracy`` asks and groups its answers; None for text. ``begins_with``: whose weights ``train --weights``
-    is given, for the model card."""
+    """The whole file: what is read, how it is tokenised, what is trained and what is exported.
+
+    Attributes:
+        name: Of the run and of its folder.
+        source: Language of the sources; a training file may name another.
+        target: Language of the targets; a training file may name another.
+        seed: Of every random choice.
+        task: The generated task that the corpus belongs to. It determines how ``accuracy`` builds its questions and
+            groups the answers. None for text.
+        begins_with: The model whose weights ``train --weights`` starts from, for the model card.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     source: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
@@ -97,7 +133,7 @@ class RunConfig(Section):
 
     @property
     def tagged(self) -> tuple[str, ...]:
-        """The languages that a tag on the source asks for, the run's target first; none for a single task."""
+        """Target languages that a tag on the source selects, the run's target first; empty if there is only one."""
         others = [entry.target for entry in self.corpus.train if entry.target not in (None, self.target)]
         return (self.target, *dict.fromkeys(code for code in others if code)) if others else ()
 
@@ -108,15 +144,15 @@ class RunConfig(Section):
 
     @property
     def bundle_name(self) -> str:
-        """The folder of its bundle among others: all its languages, sources first."""
+        """Name of the bundle's folder: all languages of the model, sources first."""
         return "-".join(dict.fromkeys((*self.sources, *(self.tagged or (self.target,)))))
 
     @model_validator(mode="after")
     def _one_side_has_one_language(self) -> "RunConfig":
         if len(self.sources) > 1 and self.tagged:
             raise ValueError(
-                f"several sources ({', '.join(self.sources)}) and several targets ({', '.join(self.tagged)}): pairs "
-                f"that nobody trained would be offered"
+                f"several sources ({', '.join(self.sources)}) and several targets ({', '.join(self.tagged)}): the "
+                f"bundle would offer pairs of languages that were not trained"
             )
         if len(self.sources) > 1 and self.target in self.sources:
             raise ValueError(f"{self.target} is a source and the target")
@@ -126,7 +162,7 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _tags_can_be_kept(self) -> "RunConfig":
+    def _tags_fit_the_tokenizer(self) -> "RunConfig":
         if self.tagged and self.tokenizer.kind != "sentencepiece":
             raise ValueError(f"several targets need tokenizer.kind = 'sentencepiece', not {self.tokenizer.kind!r}")
         for entry in (*self.corpus.dev, *self.corpus.test):
@@ -135,11 +171,13 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _drawn_as_can_be(self) -> "RunConfig":
+    def _sampling_options_fit(self) -> "RunConfig":
         if self.training.resegmentation and self.tokenizer.kind != "sentencepiece":
             raise ValueError(f"resegmentation needs tokenizer.kind = 'sentencepiece', not {self.tokenizer.kind!r}")
         if self.model.recurrent_dropout and self.training.sampling:
-            raise ValueError("recurrent_dropout and sampling exclude each other: sampling goes through single steps")
+            raise ValueError(
+                "recurrent_dropout and sampling exclude each other: sampling runs the decoder in single steps"
+            )
         return self
 
     @model_validator(mode="after")
@@ -153,14 +191,18 @@ class RunConfig(Section):
 
 
 def load_config(path: Path) -> RunConfig:
-    """Read a run's TOML file. With ``base = "other.toml"`` it says only what differs from that file beside it.
+    """Reads a run's TOML file. A file with ``base = "other.toml"`` holds only what differs from that file beside it.
 
-    :raises ConfigError: unreadable file, broken TOML, an unknown key or a bad value; the message names each.
+    Args:
+        path: The TOML file.
+
+    Raises:
+        ConfigError: The file is unreadable or no TOML, a key is unknown or a value is bad; the message names each.
     """
     document = _read(path)
     base = document.pop("base", None)
     if isinstance(base, str):
-        document = _over(_read(path.parent / base), document)
+        document = _merge(_read(path.parent / base), document)
     elif base is not None:
         raise ConfigError(f"{path}: base must be the name of a file, got {base!r}")
     try:
@@ -180,10 +222,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """``changes`` laid over ``base``: tables key by key, anything else as a whole."""
+def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Merges ``changes`` into a copy of ``base``: tables key by key, other values are replaced."""
     merged = dict(base)
     for key, value in changes.items():
-        below = merged.get(key)
-        merged[key] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        former = merged.get(key)
+        merged[key] = _merge(former, value) if isinstance(former, dict) and isinstance(value, dict) else value
     return merged

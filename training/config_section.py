@@ -1,4 +1,4 @@
-"""What every part of a run's configuration is made of."""
+"""The base class and the number types of every table of a run's configuration."""
 
 from typing import Annotated
 
@@ -9,6 +9,6 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """A table of the file: fixed once it is read, and a key that it does not know is an error."""
+    """A table of the TOML file. It is immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""Every error that training raises on purpose.
+"""The errors that training raises.
 
 TrainingError
 ├── ConfigError         the TOML file is unreadable, has an unknown key or a bad value
@@ -6,12 +6,12 @@ TrainingError
 ├── DownloadError       a corpus could not be fetched or has the wrong checksum
 ├── CheckpointError     a checkpoint does not belong to this run or is damaged
 ├── NotANumber          the loss is no longer finite
-└── ParityError         an exported graph does not do what the Keras model does
+└── ParityError         an exported graph does not compute what the Keras model computes
 """
 
 
 class TrainingError(Exception):
-    """Base of every error that training raises on purpose."""
+    """Base class of the errors of training. Commands print the message and exit with status 1."""
 
 
 class ConfigError(TrainingError):
@@ -23,7 +23,7 @@ class CorpusError(TrainingError):
 
 
 class DownloadError(TrainingError):
-    """A corpus could not be fetched whole."""
+    """A corpus could not be downloaded completely."""
 
 
 class CheckpointError(TrainingError):
@@ -31,8 +31,8 @@ class CheckpointError(TrainingError):
 
 
 class NotANumber(TrainingError):
-    """The loss is no longer finite, so training cannot go on."""
+    """The loss is no longer finite, so training cannot continue."""
 
 
 class ParityError(TrainingError):
-    """An exported graph does not do what the Keras model does."""
+    """An exported graph does not compute what the Keras model computes."""

@@ -1,11 +1,14 @@
-"""Files that are either the old one or the new one, whole, whatever happens in between."""
+"""Atomic replacement of files."""
 
 import os
 from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the file, flush to the disk, rename over it."""
+    """Writes a temporary file beside ``path``, flushes it to the disk and renames it to ``path``.
+
+    Readers see either the former file or the new one, also after a crash.
+    """
     temporary = path.with_name(f".{path.name}.writing")
     with temporary.open("wb") as stream:
         stream.write(content)

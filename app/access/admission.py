@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from app.access.keys import KeyRing, admin_digest, digest_of
+from app.access.keys import KeyRing, digest_of, parse_admin_digest
 from app.access.rate import RateLimiter
 from app.errors import KeyMissing, KeyUnknown, QuotaExceeded
 from app.settings import Settings
@@ -14,12 +14,11 @@ _ADMIN_ATTEMPTS_PER_MINUTE: Final = 60
 
 
 class CharacterQuota:
-    """Counts translated characters in memory, so from the start of the process on. Used by the event loop's thread
-    alone.
+    """Counts translated characters in memory since the process started. Only the event loop's thread uses it.
 
     Attributes:
         limit: The characters that may be translated; 0 is no limit.
-        name: How messages call the quota.
+        name: The name of the quota in messages.
         count: The characters counted so far.
     """
 
@@ -29,7 +28,7 @@ class CharacterQuota:
         self.count = 0
 
     @contextmanager
-    def counted(self, characters: int) -> Iterator[None]:
+    def reserve(self, characters: int) -> Iterator[None]:
         """Count characters, unless the block raises: text that was not translated is not counted.
 
         Args:
@@ -55,15 +54,15 @@ class CharacterQuota:
 
 
 class Admission:
-    """Admits or refuses requests. Without keys every request is admitted, whatever key it brings, and only the rate of
-    its address is limited.
+    """Admits or refuses requests. If the service has no keys, every request is admitted, with any key, and only the
+    rate of its address is limited.
 
     Attributes:
         has_keys: Whether the service has keys.
     """
 
     def __init__(self, keys: KeyRing, settings: Settings) -> None:
-        """Set up admission with the keys of the start.
+        """Set up admission with the first keys.
 
         Args:
             keys: The keys of callers.
@@ -74,13 +73,13 @@ class Admission:
         """
         self._settings = settings
         self._rate = RateLimiter(settings.rate_storage)
-        self._admin = admin_digest(settings.admin_key_hash)
+        self._admin = parse_admin_digest(settings.admin_key_hash)
         self._no_quota = CharacterQuota(0)
         self._quotas: dict[str, CharacterQuota] = {}
         self.use(keys)
 
     def use(self, keys: KeyRing) -> None:
-        """Replace the keys. The count of a key name is kept as long as a key has that name."""
+        """Replace the keys. The count of a quota is kept as long as there is a key with its name."""
         quotas = {key.name: CharacterQuota(key.characters, f"characters of {key.name}") for key in keys.keys}
         for name in quotas.keys() & self._quotas.keys():
             quotas[name] = self._quotas[name]
@@ -89,6 +88,7 @@ class Admission:
 
     @property
     def keys(self) -> KeyRing:
+        """The keys of callers."""
         return self._keys
 
     @property
@@ -98,20 +98,21 @@ class Admission:
 
     @property
     def requires_key(self) -> bool:
+        """Whether a request without a key is refused."""
         return self.has_keys and self._settings.api_key_required
 
     async def admit(self, key: str, address: str) -> CharacterQuota:
         """Admit a request and count it in the rate of its key, or of its address.
 
         Args:
-            key: The key that the request brings; empty if it brings none.
+            key: The key of the request; empty if it has none.
             address: The network address of the caller.
 
         Returns:
-            The quota of the key; one without a limit if the request has no key.
+            The quota of the key; a quota without a limit if the request has no key.
 
         Raises:
-            KeyMissing: The service requires a key and the request brings none.
+            KeyMissing: The service requires a key and the request has none.
             KeyUnknown: The service has keys, and this is none of them.
             RateExceeded: Too many requests came; this one is not counted.
         """
@@ -129,14 +130,14 @@ class Admission:
         """Check a key without counting the request, for answers that cost nothing.
 
         Raises:
-            KeyMissing: As ``admit``.
-            KeyUnknown: As ``admit``.
+            KeyMissing: The service requires a key and the request has none.
+            KeyUnknown: The service has keys, and this is none of them.
         """
         if self._keys.find(key) is None:
             self._refuse(key)
 
     def is_admin(self, key: str) -> bool:
-        """Compare a key with the admin key, in the same time whatever the key is."""
+        """Compare a key with the admin key, which takes the same time for every key."""
         return self._admin is not None and hmac.compare_digest(self._admin, digest_of(key))
 
     async def count_admin_attempt(self, address: str) -> None:

@@ -1,7 +1,7 @@
 """The API keys of callers, and ``python -m app keys new NAME``, which makes one.
 
-Only hashes of keys are stored, so that a copy of the file gives no access. A key is 256 random bits, so one round of
-SHA-256 is enough: unlike a password it cannot be guessed.
+Only hashes of keys are stored, so that a copy of the file gives no access. A key is 256 random bits, which cannot be
+guessed as a password can, so one round of SHA-256 is enough.
 """
 
 import argparse
@@ -20,19 +20,19 @@ from app.errors import ConfigurationError
 _KEY_BYTES: Final = 32
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
-_MOST: Final = 10**15
+_MAX_LIMIT: Final = 10**15
 _FORM: Final = "NAME sha256:HASH [characters=NUMBER] [requests_per_minute=NUMBER]"
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is stored of a key.
+    """A stored key.
 
     Attributes:
-        name: The name of the key, in logs and messages.
+        name: The name of the key in logs and messages.
         digest: The SHA-256 hash of the key.
-        characters: The characters that may be translated with it until the service restarts; 0 is no limit.
-        requests_per_minute: The rate of this key; 0 is the rate of the settings.
+        characters: The characters that may be translated with the key until the service restarts; 0 is no limit.
+        requests_per_minute: The rate of the key; 0 is the rate of the settings.
     """
 
     name: str
@@ -65,8 +65,8 @@ class KeyRing:
         """Read the keys of a file and of a text.
 
         Args:
-            path: A file with a key a line.
-            lines: More keys, a line each; semicolons may stand for line breaks.
+            path: A file with one key per line.
+            lines: More keys, one per line; semicolons may replace line breaks.
 
         Raises:
             ConfigurationError: A line cannot be read; the message names the line and the fault.
@@ -87,7 +87,7 @@ class KeyRing:
         return bool(self.keys)
 
     def find(self, key: str) -> ApiKey | None:
-        """Find a key, in the same time whether the ring has it or not."""
+        """Find a key, which takes the same time for every key."""
         digest = digest_of(key)
         found = None
         for stored in self.keys:
@@ -102,10 +102,11 @@ def new_key() -> str:
 
 
 def digest_of(key: str) -> bytes:
+    """Return the SHA-256 hash of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
-def admin_digest(text: str) -> bytes | None:
+def parse_admin_digest(text: str) -> bytes | None:
     """Read the hash of the admin key from its setting.
 
     Args:
@@ -126,7 +127,7 @@ def admin_digest(text: str) -> bytes | None:
     return bytes.fromhex(found.group(1))
 
 
-def checked_name(name: str) -> str:
+def check_name(name: str) -> str:
     """Return the name of a key.
 
     Raises:
@@ -140,17 +141,18 @@ def checked_name(name: str) -> str:
 
 
 def _parse(text: str, where: str) -> Iterable[ApiKey]:
+    """Yield the keys of a text; ``where`` names it in messages."""
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.partition("#")[0].split()
         if not words:
             continue
         try:
-            yield _key(words)
+            yield _parse_key(words)
         except ConfigurationError as error:
             raise ConfigurationError(f"{where}, line {number}: {error}; a line is: {_FORM}") from None
 
 
-def _key(words: list[str]) -> ApiKey:
+def _parse_key(words: list[str]) -> ApiKey:
     digest = _DIGEST.fullmatch(words[1]) if len(words) > 1 else None
     if digest is None:
         # The line is not shown, because it may hold the key itself.
@@ -160,14 +162,14 @@ def _key(words: list[str]) -> ApiKey:
         name, _, value = word.partition("=")
         if name not in limits:
             raise ConfigurationError(f"{name[:40]!r} is no limit of a key")
-        if not (value.isascii() and value.isdigit() and 1 <= int(value[:20]) <= _MOST):
-            raise ConfigurationError(f"{name} is {value[:40]!r}, it must be 1 to {_MOST}")
+        if not (value.isascii() and value.isdigit() and 1 <= int(value[:20]) <= _MAX_LIMIT):
+            raise ConfigurationError(f"{name} is {value[:40]!r}, it must be 1 to {_MAX_LIMIT}")
         limits[name] = int(value)
-    return ApiKey(checked_name(words[0]), bytes.fromhex(digest.group(1)), **limits)
+    return ApiKey(check_name(words[0]), bytes.fromhex(digest.group(1)), **limits)
 
 
 def key_command(arguments: list[str]) -> int:
-    """Show a new key once, on the error output, and its line for the file on the output, for ``>> keys.txt``."""
+    """Make a key: show it once, on the error output, and print its line for the file, for ``>> keys.txt``."""
     parser = argparse.ArgumentParser(
         prog="python -m app keys", description="Keys that callers of the service may have."
     )
@@ -179,7 +181,7 @@ def key_command(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     key = new_key()
     try:
-        line = ApiKey(checked_name(given.name), digest_of(key), given.characters, given.requests_per_minute)
+        line = ApiKey(check_name(given.name), digest_of(key), given.characters, given.requests_per_minute)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

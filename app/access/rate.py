@@ -1,4 +1,4 @@
-"""Rate limits of callers. A refused request is not counted, so a caller that waits as told is admitted."""
+"""Rate limits of callers. A refused request is not counted, so a caller that waits as long as told is admitted."""
 
 import asyncio
 import logging
@@ -17,26 +17,26 @@ _LOG: Final = logging.getLogger(__name__)
 
 IN_MEMORY: Final = "memory"
 _SCHEMES: Final = ("redis://", "rediss://", "unix://")
-# A caller takes some 260 bytes. Beyond this number the store forgets the callers of the oldest requests, which admits
-# them sooner and delays no other caller.
+# A caller takes about 260 bytes. Beyond this number the store drops the callers of the oldest requests, which are then
+# admitted sooner; no other caller is delayed.
 MAX_CALLERS: Final = 100_000
 _CONNECTIONS: Final = 16
-# A server of the same network answers within a millisecond. No request waits longer than this for it.
+# A server on the same network answers within a millisecond. No request waits longer than this for an answer.
 _ANSWER_SECONDS: Final = 1.0
-# After a failure the server is left alone for this time; then one request tries it again.
+# After a failure no request is sent to the server for this time; then one request tries it again.
 _AWAY_SECONDS: Final = 5.0
 
 
 class RateLimiter:
     """Limits the requests of each caller with the generic cell rate algorithm (ITU-T I.371), by throttled-py.
 
-    A caller may send ``per_minute`` requests at once, then one each time that its share of a minute has passed. The
-    store holds one number for each caller, and a request costs the same however many callers there are. (The memory of
-    the better known ``limits`` has no bound, visits all callers for each request, and fails for hours after a clock
-    was set back.)
+    A caller may send ``per_minute`` requests at once, then one whenever its share of a minute has passed. The store
+    holds one number for each caller, and the cost of a request does not depend on the number of callers. (The memory
+    of the more common package ``limits`` is unbounded, it visits all callers for each request, and it fails for hours
+    after a clock was set back.)
 
-    The numbers are in this process, or in a Redis or Valkey server, where replicas share them. While that server does
-    not answer, each replica counts its own requests. Used by the event loop's thread alone.
+    The numbers are stored in this process, or in a Redis or Valkey server, where replicas share them. While that server
+    does not answer, each replica counts its own requests. Only the event loop's thread uses a limiter.
     """
 
     def __init__(self, storage: str = IN_MEMORY, max_callers: int = MAX_CALLERS) -> None:
@@ -44,17 +44,17 @@ class RateLimiter:
 
         Args:
             storage: ``memory``, or the address of a server: ``redis://HOST:PORT``.
-            max_callers: The callers that the memory holds.
+            max_callers: The number of callers that the memory holds.
 
         Raises:
-            ConfigurationError: The storage is neither, or the client for a server is not installed.
+            ConfigurationError: The storage has another form, or the client for a server is not installed.
         """
         self._own = _Counts(MemoryStore(options={"MAX_SIZE": max_callers}))
         self._shared: _Counts | None = None
         self._server: _Server | None = None
         self._away_until: float | None = None
         if storage != IN_MEMORY:
-            self._server = _server(storage)
+            self._server = _connect(storage)
             self._shared = _Counts(self._server)
 
     async def take(self, caller: str, per_minute: int) -> None:
@@ -65,7 +65,7 @@ class RateLimiter:
             per_minute: The requests of a minute; 0 is no limit.
 
         Raises:
-            RateExceeded: Too many requests came; the error says when to come back, and nothing is counted.
+            RateExceeded: Too many requests came; the error tells how long to wait, and nothing is counted.
         """
         if not per_minute:
             return
@@ -76,11 +76,12 @@ class RateLimiter:
             raise RateExceeded(per_minute, wait_seconds)
 
     async def close(self) -> None:
+        """Close the connections to the server."""
         if self._server is not None:
             await self._server.close()
 
     async def _shared_wait(self, shared: "_Counts", caller: str, per_minute: int) -> float | None:
-        """Ask the server how long the caller has to wait, in seconds; None if the server does not answer."""
+        """Return the seconds that the caller has to wait by the count of the server; None if it does not answer."""
         if self._away_until is not None:
             if time.monotonic() < self._away_until:
                 return None
@@ -101,7 +102,7 @@ class RateLimiter:
 
 
 class _Counts:
-    """The callers of one store, at all their rates."""
+    """Counts the requests of callers in one store, for every rate."""
 
     def __init__(self, store: BaseStore) -> None:
         self._store = store
@@ -121,17 +122,19 @@ class _Counts:
 
 
 class _Server(RedisStore):
+    """A Redis or Valkey server whose connections can be closed."""
+
     async def close(self) -> None:
         await cast("Redis", self._backend.get_client()).connection_pool.disconnect()
 
 
-def _server(address: str) -> _Server:
+def _connect(address: str) -> _Server:
     if not address.startswith(_SCHEMES):
         # The address is not shown, because it may hold a password.
         allowed = ", ".join(f"{scheme}..." for scheme in _SCHEMES)
         raise ConfigurationError(f"PASSERELLE_RATE_STORAGE must be {IN_MEMORY} or one of {allowed}")
     options: dict[str, Any] = {
-        "CONNECTION_POOL_CLASS": "redis.asyncio.BlockingConnectionPool",  # waits where the other would open more
+        "CONNECTION_POOL_CLASS": "redis.asyncio.BlockingConnectionPool",  # waits for a free connection
         "CONNECTION_POOL_KWARGS": {"max_connections": _CONNECTIONS},
         "SOCKET_CONNECT_TIMEOUT": _ANSWER_SECONDS,
     }

@@ -20,7 +20,7 @@ from app.api.upload import Upload, read_upload
 from app.api.waiting import wait_for
 from app.engine.sequence import FinishReason
 from app.errors import EngineStopped, InvalidRequest, KeyMissing
-from app.files.container import Files
+from app.files.documents import Files
 from app.serving.container import Serving
 from app.serving.jobs import Job, cut_reasons, measure_timing
 from app.settings import Settings

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from app.errors import DeadlineExceeded, RequestCancelled
-from app.translation.pending import GRACE_SECONDS, Pending
+from app.errors import RequestCancelled
+from app.translation.pending import GRACE_SECONDS, Pending, is_settled, settle
 
 _Found = TypeVar("_Found")
 
@@ -35,28 +35,15 @@ async def wait_for(request: Request, pendings: Sequence[Pending], deadline: floa
     departure.add_done_callback(wake)
     try:
         end = deadline + GRACE_SECONDS
-        while not (departure.done() or _is_settled(pendings)) and time.monotonic() < end:
+        while not (departure.done() or is_settled(pendings)) and time.monotonic() < end:
             await wake.until(end)
         if departure.done():
             raise RequestCancelled("the client left")
-        if not _is_settled(pendings):
-            for pending in pendings:
-                pending.answer_late()
-        if not _is_settled(pendings):
-            raise DeadlineExceeded("the engine did not answer in time")
-        for pending in pendings:
-            if pending.done.done():
-                pending.done.result(timeout=0)
+        settle(pendings)
     finally:
         for pending in pendings:
             pending.cancel()
         departure.cancel()
-
-
-def _is_settled(pendings: Sequence[Pending]) -> bool:
-    """Tell whether all are done, or one failed."""
-    done = [pending.done for pending in pendings if pending.done.done()]
-    return len(done) == len(pendings) or any(one.exception() is not None for one in done)
 
 
 class _WakeUp:

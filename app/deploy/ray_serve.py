@@ -1,7 +1,7 @@
 """The service as replicas of Ray Serve: ``serve run app.deploy.ray_serve:app min_replicas=2 max_replicas=8``.
 
-A starter, as ``app/__main__.py`` is: it puts ``create_app`` into a deployment and knows nothing of HTTP. Each replica
-is a process with the bundles and engines of its own; its lifespan runs there.
+This module puts ``create_app`` into a deployment. Each replica is a process with its own bundles and engines, in which
+the lifespan of the application runs.
 """
 
 import math
@@ -18,11 +18,18 @@ from app.settings import Settings
 
 
 class Scale(BaseModel):
-    """How many replicas there are, and of what size; ``name=value`` behind ``serve run``.
+    """The number and size of replicas; arguments of ``serve run`` in the form ``name=value``.
 
-    ``target_ongoing_requests``: that many a replica should have in hand or waiting for it, on average; Ray starts and
-    stops replicas to keep near it. ``max_ongoing_requests``: more are never given to one. ``max_queued_requests``: so
-    many wait at a proxy until a replica takes them; what is over is refused (503).
+    Attributes:
+        min_replicas: The lowest number of replicas.
+        max_replicas: The highest number of replicas.
+        replica_cpus: The CPUs of a replica.
+        target_ongoing_requests: The average number of requests that a replica should have, running or waiting for it.
+            Ray starts and stops replicas to stay near it.
+        max_ongoing_requests: The highest number of requests that are sent to one replica.
+        max_queued_requests: The number of requests that wait at a proxy for a replica; others are refused (503).
+        upscale_delay_seconds: How long the load must be higher before replicas are added.
+        downscale_delay_seconds: How long the load must be lower before replicas are removed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,14 +61,15 @@ class Replica:
         self.service_app = create_app(settings)
 
     def __serve_build_asgi_app__(self) -> Any:
-        """Ray asks for it once, and runs its lifespan before the replica takes requests and after the last one."""
+        """Return the application. Ray calls this once, and runs the lifespan around the requests of the replica."""
         served: Any = self.service_app  # uvicorn and Starlette have different types for the same thing
         return ProxyHeadersMiddleware(served, self._trusted_proxies) if self._trusted_proxies else served
 
     def check_health(self) -> None:
-        """As ``GET /ready`` says. Ray replaces a replica that fails three times.
+        """Check what ``GET /ready`` reports. Ray replaces a replica whose check fails three times.
 
-        :raises RuntimeError: it is not ready.
+        Raises:
+            RuntimeError: The replica is not ready.
         """
         problem = self.service_app.state.service.registry.why_not_ready()
         if problem is not None:
@@ -69,10 +77,17 @@ class Replica:
 
 
 def app(scale: Scale) -> serve.Application:
-    """:raises ConfigurationError: the environment, here, where this runs, has a setting that cannot be."""
+    """Build the deployment with the settings of the environment in which this function runs.
+
+    Args:
+        scale: The number and size of replicas.
+
+    Raises:
+        ConfigurationError: The environment holds a setting that cannot be used.
+    """
     settings = load_settings()
     here = {
-        # A replica may run in another folder, of another machine.
+        # A replica may run in another folder, or on another machine.
         "models_dir": settings.models_dir.absolute(),
         "data_dir": settings.data_dir.absolute(),
         "threads": settings.threads or math.ceil(scale.replica_cpus),
@@ -93,7 +108,7 @@ def app(scale: Scale) -> serve.Application:
         health_check_timeout_s=max(10.0, settings.probe_seconds),
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=settings.shutdown_seconds,
-        # The service writes its own log; an access log of Ray's would be one more place with addresses.
+        # The service writes its own log; Ray's access log would hold addresses of clients.
         logging_config={"enable_access_log": False},
     )
     return deployment(serve.ingress()(Replica)).bind(settings.model_copy(update=here))

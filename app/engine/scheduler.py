@@ -15,6 +15,15 @@ from app.errors import ConfigurationError, EngineOverloaded, LimitExceeded
 _CALL_TOKENS: Final = 8
 # Interactive sequences admitted for each bulk one, while both wait.
 _INTERACTIVE_SHARE: Final = 4
+# A request with more sequences is bulk, whatever priority it came with: its last sentence comes late anyway.
+LONG_REQUEST: Final = 32
+# Of ``max_waiting``, the part that one request counts at most. So a long request does not close the queue to others.
+_REQUEST_PART: Final = 8
+# While interactive requests come, bulk sequences hold at most this part of the rows. A step takes longer with more
+# rows, and every row takes part in every step, so full rows would make the short request that joins them wait.
+_BULK_ROWS_PART: Final = 4
+# Steps after the last interactive request until bulk sequences may hold all rows.
+_QUIET_STEPS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +33,9 @@ class EngineLimits:
     Attributes:
         max_rows: hypotheses decoded together in one step.
         max_padded_tokens: those rows times the longest source among them; one sequence alone may exceed it.
-        max_waiting: a request is refused while this many sequences of its priority wait already.
-        max_request_sequences: the most sequences of one ``submit_many``. So a document may be longer than the queue,
-            and at most ``max_waiting - 1 + max_request_sequences`` sequences of a priority ever wait.
+        max_waiting: a request is refused while this many sequences of its priority wait already; of one request an
+            eighth of this number counts at most.
+        max_request_sequences: the most sequences of one ``submit_many``. So a document may be longer than the queue.
 
     Raises:
         ConfigurationError: a bound is below 1.
@@ -48,7 +57,8 @@ class Scheduler:
 
     Requests take turns: each gives one sequence, then goes to the back, so that a document of a thousand segments does
     not delay a single sentence. Within a request, first come, first served. Interactive requests go before bulk ones,
-    but after four interactive sequences it is the turn of one bulk sequence, so that neither ever starves.
+    but after four interactive sequences it is the turn of one bulk sequence, so that neither ever starves. Long
+    requests are bulk. While interactive requests come, bulk sequences leave most rows free for them.
 
     Attributes:
         running: the sequences that hold rows.
@@ -62,6 +72,8 @@ class Scheduler:
         self._requests: dict[Priority, deque[deque[Sequence]]] = {priority: deque() for priority in Priority}
         self._waiting = dict.fromkeys(Priority, 0)
         self._interactive_in_a_row = 0  # admitted since the last bulk sequence
+        self._bulk_rows = 0
+        self._quiet_steps = _QUIET_STEPS  # since the last interactive request
         self._earliest_deadline = math.inf
 
     @property
@@ -98,16 +110,23 @@ class Scheduler:
         rows = max(sequence.rows for sequence in request)
         if rows > limits.max_rows:
             raise LimitExceeded("beam_size", limits.max_rows, rows)
+        if len(request) > LONG_REQUEST:
+            for sequence in request:
+                sequence.priority = Priority.BULK
         priority = request[0].priority
-        waiting = self._waiting[priority]
-        if waiting >= limits.max_waiting:
+        counted = self._counted(priority)
+        if counted >= limits.max_waiting:
+            waiting = self._waiting[priority]
             raise EngineOverloaded(f"{waiting} sequences wait, the limit is {limits.max_waiting}", retry_after_seconds)
+        if priority is Priority.INTERACTIVE:
+            self._quiet_steps = 0
         self._requests[priority].append(deque(request))
         self._waiting[priority] += len(request)
         self._expect_deadlines(request)
 
     def admit(self) -> list[Sequence]:
         """Move to running what fits now, in turn. No sequence overtakes the first that does not fit."""
+        self._quiet_steps += 1
         newcomers: list[Sequence] = []
         longest = max((sequence.source_tokens for sequence in self.running), default=0) if self.waiting_count else 0
         while self.waiting_count:
@@ -117,7 +136,7 @@ class Scheduler:
             sequence = request[0]
             rows, longest = self.rows_running + sequence.rows, max(longest, sequence.source_tokens)
             too_large = rows > self.limits.max_rows or rows * longest > self.limits.max_padded_tokens
-            if self.running and too_large:
+            if self.running and (too_large or not self._may_hold_rows(sequence)):
                 break
             requests.popleft()
             request.popleft()
@@ -126,6 +145,7 @@ class Scheduler:
             self._waiting[priority] -= 1
             self._interactive_in_a_row = 0 if priority is Priority.BULK else self._interactive_in_a_row + 1
             self.rows_running = rows
+            self._bulk_rows += sequence.rows if priority is Priority.BULK else 0
             self.running.add(sequence)
             newcomers.append(sequence)
         return newcomers
@@ -136,17 +156,32 @@ class Scheduler:
         firsts = (request[slot] for slot in range(count) for request in requests if slot < len(request))
         return list(islice(firsts, count))
 
+    def _counted(self, priority: Priority) -> int:
+        """The waiting sequences of a priority, of each request at most its part of ``max_waiting``."""
+        most = max(1, self.limits.max_waiting // _REQUEST_PART)
+        return sum(min(len(request), most) for request in self._requests[priority])
+
+    def _may_hold_rows(self, sequence: Sequence) -> bool:
+        """False if a bulk sequence would take rows that are kept for interactive ones."""
+        if sequence.priority is not Priority.BULK or self._quiet_steps > _QUIET_STEPS:
+            return True
+        return self._bulk_rows + sequence.rows <= max(1, self.limits.max_rows // _BULK_ROWS_PART)
+
     def _turn(self) -> Priority:
         """The priority whose turn it is; the queues are not empty."""
         if not self._waiting[Priority.INTERACTIVE]:
             return Priority.BULK
         is_bulk_due = self._waiting[Priority.BULK] and self._interactive_in_a_row >= _INTERACTIVE_SHARE
+        # A bulk sequence that has to wait for rows must not hold up interactive ones, for which rows are kept.
+        if is_bulk_due and self.running and not self._may_hold_rows(self._requests[Priority.BULK][0][0]):
+            is_bulk_due = False
         return Priority.BULK if is_bulk_due else Priority.INTERACTIVE
 
     def release(self, sequence: Sequence) -> None:
         """Remove a running sequence that left the batch."""
         self.running.remove(sequence)
         self.rows_running -= sequence.rows
+        self._bulk_rows -= sequence.rows if sequence.priority is Priority.BULK else 0
 
     def withdraw(self, leaves: Callable[[Sequence], bool]) -> tuple[list[Sequence], list[Sequence]]:
         """Remove the sequences for which ``leaves`` is true from both queues.

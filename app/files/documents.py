@@ -1,11 +1,13 @@
-"""The documents of DeepL's clients: each is translated in the background, and fetched once with its key."""
+"""The documents of DeepL's clients, translated in the background, and ``Files``, all parts that translate files."""
 
 import asyncio
 import dataclasses
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from typing import Final, ParamSpec, TypeVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from anyio.to_thread import run_sync
 
@@ -17,129 +19,149 @@ from app.errors import (
     QuotaExceeded,
     sentence_for_caller,
 )
-from app.files.document_store import SIGN_SECONDS, Entry, Ledger, Order
-from app.files.queue import FileDesk, FileJob
-from app.files.result_store import Shelf
+from app.files.document_store import HEARTBEAT_SECONDS, DocumentOrder, DocumentRecord, DocumentStore
+from app.files.queue import FileJob, FileQueue
+from app.files.storage import FileDatabase, ResultStore, delete_abandoned
+from app.serving.container import Serving
 from app.text.glossary_terms import Terms
 
 _LOG: Final = logging.getLogger(__name__)
 QUOTA_SPENT: Final = "Quota for this billing period has been exceeded."
-_Given = ParamSpec("_Given")
-_Found = TypeVar("_Found")
+_EXPIRY_SECONDS: Final = 60.0
 
 
 class Documents:
-    """Belongs to the event loop's thread. Where the ledger is shared it also goes on with what others left behind."""
+    """Translates documents in the background. Used by the event loop's thread alone.
+
+    Where the store is shared with other processes, it also takes over the documents of processes that stopped.
+    """
 
     def __init__(
         self,
-        desk: FileDesk,
-        shelf: Shelf,
-        ledger: Ledger,
+        queue: FileQueue,
+        results: ResultStore,
+        store: DocumentStore,
         quotas: Callable[[], Iterable[CharacterQuota]],
         is_shared: bool,
     ) -> None:
-        """:param quotas: every one that there is then, for documents that others left behind."""
-        self._desk = desk
-        self._shelf = shelf
-        self._ledger = ledger
+        """Set up the translation of documents.
+
+        Args:
+            queue: Translates them.
+            results: Keeps the translations.
+            store: Keeps the state of each document.
+            quotas: Returns all current quotas, for the documents that are taken over.
+            is_shared: Whether other processes use the store.
+        """
+        self._queue = queue
+        self._results = results
+        self._store = store
         self._quotas = quotas
         self._is_shared = is_shared
         self._jobs: dict[str, FileJob] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def begin(self, job: FileJob) -> tuple[str, str]:
-        """Take a file to be translated.
+    async def submit(self, job: FileJob) -> tuple[str, str]:
+        """Store a document and start its translation.
 
-        :returns: its id and its key; by then it is on disk.
-        :raises EngineOverloaded: no other file is taken now.
+        Returns:
+            Its id and its key. The document is on disk by then.
+
+        Raises:
+            EngineOverloaded: The queue or the disk space for results is full.
+            StorageError: The document cannot be stored.
         """
         with ExitStack() as stack:
-            stack.enter_context(self._desk.place())
-            await run_sync(self._shelf.check_room, len(job.content))
-            document_id, key = await run_sync(self._ledger.add, _order(job))
+            stack.enter_context(self._queue.slot())
+            await run_sync(self._results.check_space, len(job.content))
+            document_id, key = await run_sync(self._store.add, _order(job))
             self._start(document_id, job, stack.pop_all())
             return document_id, key
 
-    async def find(self, document_id: str, key: str) -> Entry | None:
-        """None where there is none with this key."""
-        entry = await run_sync(self._ledger.find, document_id, key)
+    async def find(self, document_id: str, key: str) -> DocumentRecord | None:
+        """Return the state of a document; None if there is none with this id and key."""
+        record = await run_sync(self._store.find, document_id, key)
         job = self._jobs.get(document_id)
-        if entry is None or job is None or entry.status in ("done", "error") or job.began is None:
-            return entry
-        return dataclasses.replace(entry, status="translating", seconds_remaining=job.seconds_remaining)
+        if record is None or job is None or record.status in ("done", "error") or job.started_at is None:
+            return record
+        return dataclasses.replace(record, status="translating", seconds_remaining=job.seconds_remaining)
 
-    async def take(self, entry: Entry, shelf_key: str) -> bytes | None:
-        """Its translation, once; the document is not known any more."""
-        content = await run_sync(self._shelf.take, shelf_key, entry.name)
-        await run_sync(self._ledger.forget, entry.document_id)
+    async def take(self, record: DocumentRecord, result_key: str) -> bytes | None:
+        """Return the translation of a document and delete both; None if it was taken before."""
+        content = await run_sync(self._results.take, result_key, record.name)
+        await run_sync(self._store.delete, record.document_id)
         return content
 
-    async def expire(self) -> None:
-        """Forget those that ended long ago."""
-        await run_sync(self._ledger.expire)
+    async def delete_expired(self) -> None:
+        """Delete the records of documents that ended long ago."""
+        await run_sync(self._store.delete_expired)
 
     async def watch(self) -> None:
-        """Until it is cancelled: give signs of life, and look for documents that others left behind."""
+        """Send heartbeats for the documents of this process and take over those of others, until cancelled."""
         while True:
             try:
                 for document_id, job in list(self._jobs.items()):
-                    began = job.began is not None
-                    await run_sync(self._ledger.sign, document_id, began, job.seconds_remaining)
+                    is_started = job.started_at is not None
+                    await run_sync(self._store.send_heartbeat, document_id, is_started, job.seconds_remaining)
                 while self._is_shared and await self._take_over():
                     pass
             except Exception:  # such as a disk that is full for a moment
                 _LOG.exception("the list of documents cannot be used")
-            await asyncio.sleep(SIGN_SECONDS)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def close(self) -> None:
-        """Nobody comes any more; what is not done is left to others."""
+        """Cancel the translations and release their documents to other processes."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _take_over(self) -> bool:
+        """Take over one document; return whether there was one and a slot for it."""
         with ExitStack() as stack:
             try:
-                stack.enter_context(self._desk.place())
+                stack.enter_context(self._queue.slot())
             except EngineOverloaded:
                 return False
-            found = await run_sync(self._ledger.take_over, INTERNAL_ERROR_SENTENCE)
+            found = await run_sync(self._store.take_over, INTERNAL_ERROR_SENTENCE)
             if found is None:
                 return False
             document_id, order = found
-            _LOG.warning("goes on with a document that another process left behind")
+            _LOG.warning("this process takes over a document whose process stopped")
             self._start(document_id, self._job(order), stack.pop_all())
             return True
 
-    def _start(self, document_id: str, job: FileJob, place: ExitStack) -> None:
+    def _start(self, document_id: str, job: FileJob, slot: ExitStack) -> None:
         self._jobs[document_id] = job
-        task = asyncio.create_task(self._translate(document_id, job, place))
+        task = asyncio.create_task(self._translate(document_id, job, slot))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _translate(self, document_id: str, job: FileJob, place: ExitStack) -> None:
-        with place:
+    async def _translate(self, document_id: str, job: FileJob, slot: ExitStack) -> None:
+        with slot:
             try:
                 error = await self._attempt(document_id, job)
                 if error:
-                    await run_sync(self._ledger.failed, document_id, error)
+                    await run_sync(self._store.record_failure, document_id, error)
             except asyncio.CancelledError:
-                await _whatever_comes(self._ledger.release, document_id)
+                await self._release(document_id)
                 raise
             except Exception:
-                _LOG.exception("what became of a document could not be written down")
+                _LOG.exception("the outcome of a document could not be recorded")
             finally:
                 self._jobs.pop(document_id, None)
                 job.content = b""
 
     async def _attempt(self, document_id: str, job: FileJob) -> str:
-        """:returns: why it failed; empty if it is done."""
+        """Translate a document and store the result.
+
+        Returns:
+            The reason why it failed; empty if it is done.
+        """
         try:
-            content = await self._desk.translate(job)
-            shelf_key = await run_sync(self._shelf.put, content, job.name)
-            if not await run_sync(self._ledger.done, document_id, shelf_key, job.characters):
-                await run_sync(self._shelf.take, shelf_key, job.name)  # another process was faster
+            content = await self._queue.translate(job)
+            result_key = await run_sync(self._results.put, content, job.name)
+            if not await run_sync(self._store.record_result, document_id, result_key, job.characters):
+                await run_sync(self._results.take, result_key, job.name)  # another process owns the document now
             return ""
         except QuotaExceeded:
             return QUOTA_SPENT
@@ -149,21 +171,71 @@ class Documents:
             _LOG.exception("a document could not be translated")
             return INTERNAL_ERROR_SENTENCE
 
-    def _job(self, order: Order) -> FileJob:
+    async def _release(self, document_id: str) -> None:
+        """Release a document even though this task is cancelled; without a release its heartbeats end."""
+        try:
+            await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(self._store.release, document_id)))
+        except Exception:
+            _LOG.exception("a document could not be released to other processes")
+
+    def _job(self, order: DocumentOrder) -> FileJob:
         quotas = tuple(quota for quota in self._quotas() if quota.name in order.quotas)
         terms = None if order.terms is None else Terms(order.terms)
         return FileJob(order.name, order.content, order.source, order.target, order.timeout_seconds, quotas, terms)
 
 
-def _order(job: FileJob) -> Order:
+def _order(job: FileJob) -> DocumentOrder:
     quotas = tuple(quota.name for quota in job.quotas if quota.limit)
     terms = None if job.terms is None else job.terms.given
-    return Order(job.name, job.content, job.source, job.target, job.timeout_seconds, quotas, terms)
+    return DocumentOrder(job.name, job.content, job.source, job.target, job.timeout_seconds, quotas, terms)
 
 
-async def _whatever_comes(work: Callable[_Given, _Found], *args: _Given.args, **kwargs: _Given.kwargs) -> None:
-    """To its end, also where the task is cancelled; a failure is only logged, for others find out by themselves."""
-    try:
-        await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs)))
-    except Exception:
-        _LOG.exception("a document could not be left to others")
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The parts that translate and keep files.
+
+    Attributes:
+        queue: Translates files, a few at a time.
+        results: The translated files until they are fetched.
+        documents: The documents of DeepL's clients.
+        database: The file in which both are stored.
+        keep_seconds: How long a result is kept.
+    """
+
+    queue: FileQueue
+    results: ResultStore
+    documents: Documents
+    database: FileDatabase
+    keep_seconds: float
+
+    @classmethod
+    def build(cls, serving: Serving) -> "Files":
+        """Put the parts together; nothing is read or written yet."""
+        settings = serving.settings
+        queue = FileQueue(settings, serving.registry, serving.detector, serving.in_flight)
+        database = FileDatabase(Path(settings.files_dir) if settings.files_dir else None)
+        results = ResultStore(database, settings.max_stored_bytes, settings.file_keep_seconds)
+        store = DocumentStore(database, settings.file_keep_seconds)
+
+        def quotas() -> tuple[CharacterQuota, ...]:
+            return (serving.deepl_quota, *serving.admission.quotas)
+
+        documents = Documents(queue, results, store, quotas, is_shared=database.shared is not None)
+        return cls(queue, results, documents, database, settings.file_keep_seconds)
+
+    async def start(self) -> None:
+        """Delete the temporary files of processes that were killed."""
+        await run_sync(delete_abandoned)
+
+    async def expire(self) -> None:
+        """Delete files and documents that were not fetched in time, until cancelled."""
+        while True:
+            await asyncio.sleep(min(_EXPIRY_SECONDS, self.keep_seconds))
+            await self.documents.delete_expired()
+            await run_sync(self.results.delete_expired)
+
+    async def close(self) -> None:
+        """Stop the work on files; other processes take over what is shared."""
+        await self.documents.close()
+        self.queue.close()
+        await run_sync(self.database.close)

@@ -1,4 +1,4 @@
-"""Whole files on their way: two at a time on threads of their own, the others in line, and not more than the limit."""
+"""The queue of files: two are translated at a time on threads of their own, a limited number waits for its turn."""
 
 import asyncio
 import threading
@@ -21,20 +21,29 @@ from app.settings import Settings
 from app.text.glossary_terms import Terms
 from app.text.languages import LanguageDetector
 
-_AT_A_TIME: Final = 2
+_CONCURRENT_FILES: Final = 2
 _DETECTED_CHARACTERS: Final = 5000
 _RETRY_SECONDS: Final = 5.0
-_Given = ParamSpec("_Given")
-_Found = TypeVar("_Found")
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
 class FileJob:
-    """A file to translate. ``source`` None is to be detected. ``quotas``: its characters count in each of them.
-    ``terms`` are those of a glossary.
+    """A file to translate, and how far its translation is.
 
-    The rest is filled while it is translated: ``began`` is a ``time.monotonic`` time, ``characters`` are
-    those to translate.
+    Attributes:
+        name: The name of the file; its suffix tells the format.
+        content: The file.
+        source: The source language; None to detect it.
+        target: The target language.
+        timeout_seconds: The time that the translation may take from its start on.
+        quotas: The characters of the file count in each of them.
+        terms: The terms of a glossary.
+        started_at: The ``time.monotonic`` time at which the translation started; None before.
+        characters: The characters to translate; 0 before they are counted.
+        progress: Counts the translated characters; None before the first passage.
+        cancelled: Set when the result is not wanted any more.
     """
 
     name: str
@@ -44,41 +53,51 @@ class FileJob:
     timeout_seconds: float
     quotas: tuple[CharacterQuota, ...] = ()
     terms: Terms | None = None
-    began: float | None = None
+    started_at: float | None = None
     characters: int = 0
     progress: PassageTranslator | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     @property
     def seconds_remaining(self) -> float | None:
-        """As fast as until now; None where nothing can be said yet."""
-        if self.began is None or self.progress is None or not self.progress.done:
+        """An estimate from the speed so far; None before the first batch is translated."""
+        if self.started_at is None or self.progress is None or not self.progress.translated_characters:
             return None
-        left = max(0, self.characters - self.progress.done)
-        return (time.monotonic() - self.began) * left / self.progress.done
+        translated = self.progress.translated_characters
+        left = max(0, self.characters - translated)
+        return (time.monotonic() - self.started_at) * left / translated
 
 
-class FileDesk:
-    """Belongs to the event loop's thread."""
+class FileQueue:
+    """Translates files in the order in which they come. Used by the event loop's thread alone."""
 
     def __init__(self, settings: Settings, registry: Registry, detector: LanguageDetector, in_flight: InFlight) -> None:
+        """Set up an empty queue.
+
+        Args:
+            settings: ``max_files`` and ``max_unpacked_bytes``.
+            registry: Finds the translator of two languages.
+            detector: Detects the language of a file.
+            in_flight: Tracks work that uses an engine, so that a replaced engine is stopped only afterwards.
+        """
         self._settings = settings
         self._in_flight = in_flight
         self._registry = registry
         self._detector = detector
         self._count = 0
-        self._turns = asyncio.Semaphore(_AT_A_TIME)
-        self._threads = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="files")
+        self._turns = asyncio.Semaphore(_CONCURRENT_FILES)
+        self._threads = ThreadPoolExecutor(_CONCURRENT_FILES, thread_name_prefix="files")
 
     def close(self) -> None:
-        """Those that are still at work stop at their next look around."""
+        """Stop the threads. A thread that still translates stops when it notices that its job was cancelled."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place for one file, until the block ends.
+    def slot(self) -> Iterator[None]:
+        """Reserve a slot in the queue for one file until the block ends.
 
-        :raises EngineOverloaded: no other file is taken now.
+        Raises:
+            EngineOverloaded: ``max_files`` files are translated or wait.
         """
         if self._count >= self._settings.max_files:
             raise EngineOverloaded(
@@ -91,34 +110,35 @@ class FileDesk:
             self._count -= 1
 
     async def translate(self, job: FileJob) -> bytes:
-        """The file, which has a place, translated.
+        """Translate a file that has a slot, and return the new file.
 
-        :raises UnusableFile: it is damaged, unsafe, or in an encoding that is not read.
-        :raises FileTooLarge: it unpacks to too much.
-        :raises QuotaExceeded: so many characters are not left.
-        :raises DeadlineExceeded: it took longer than ``timeout_seconds``, from when its turn came.
-        :raises EngineError: the engine could not answer.
+        Raises:
+            UnusableFile: The file is damaged, unsafe, or in an encoding that is not read.
+            FileTooLarge: An archive decompresses to more than ``max_unpacked_bytes``.
+            QuotaExceeded: A quota has fewer characters left.
+            DeadlineExceeded: The translation took longer than ``timeout_seconds``.
+            EngineError: The engine could not answer.
         """
         try:
             async with self._turns:
-                with self._in_flight.track():  # also where no request waits for it
-                    return await self._translated(job)
+                with self._in_flight.track():  # the file of a document has no request that is tracked
+                    return await self._run(job)
         finally:
-            job.cancelled.set()  # nobody waits for its thread any more, if it is still there
+            job.cancelled.set()  # after a cancellation the thread may still be running
 
-    async def _translated(self, job: FileJob) -> bytes:
-        job.began = time.monotonic()
-        deadline = job.began + job.timeout_seconds
+    async def _run(self, job: FileJob) -> bytes:
+        job.started_at = time.monotonic()
+        deadline = job.started_at + job.timeout_seconds
         document = await self._on_a_thread(read_document, job.name, job.content, self._settings.max_unpacked_bytes)
         job.characters = document.characters
         with ExitStack() as counted:
             for quota in job.quotas:
-                counted.enter_context(quota.counted(job.characters))
-            texts = await self._texts(job, document, deadline)
-            return await self._on_a_thread(document.write, iter(texts), job.target)
+                counted.enter_context(quota.reserve(job.characters))
+            translations = await self._translate_passages(job, document, deadline)
+            return await self._on_a_thread(document.write, iter(translations), job.target)
 
-    async def _texts(self, job: FileJob, document: Document, deadline: float) -> list[str]:
-        """The passages, translated; as they are where they are in the target language already."""
+    async def _translate_passages(self, job: FileJob, document: Document, deadline: float) -> list[str]:
+        """Translate the passages; text that is already in the target language is returned unchanged."""
         source = job.source
         if source is None and document.passages:
             detections = await detect_languages(self._registry, self._detector, [_sample(document)], job.target)
@@ -133,13 +153,15 @@ class FileDesk:
             message = f"The file was not translated within {job.timeout_seconds:g} seconds"
             raise DeadlineExceeded(message) from None
 
-    async def _on_a_thread(self, work: Callable[_Given, _Found], *args: _Given.args, **kwargs: _Given.kwargs) -> _Found:
+    async def _on_a_thread(
+        self, work: Callable[_Parameters, _Result], *args: _Parameters.args, **kwargs: _Parameters.kwargs
+    ) -> _Result:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
 
 
 def _sample(document: Document) -> str:
-    """Enough of a file to tell its language."""
+    """Return the beginning of a document, long enough to detect its language."""
     words: list[str] = []
     length = 0
     for passage in document.passages:

@@ -1,4 +1,4 @@
-"""The settings of the environment: read, checked for unknown variables, and shown as a table."""
+"""Reads the settings from the environment, finds unknown variables, and shows the settings as a table."""
 
 import os
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from app.settings import PREFIX, Settings
 
 
 def load_settings() -> Settings:
-    """Reads the settings of this process from its environment.
+    """Read the settings of this process from its environment.
 
     Raises:
-        ConfigurationError: Names every variable that cannot be used, its value and what is allowed.
+        ConfigurationError: A variable cannot be used; the message names each, its value and what is allowed.
     """
     try:
         return Settings()
@@ -29,14 +29,14 @@ def load_settings() -> Settings:
 
 
 def variable_of(field: str) -> str:
-    """The environment variable of a field; the name of a variable is returned unchanged."""
+    """Return the environment variable of a field; the name of a variable is returned unchanged."""
     if field.lower() == "models_dir":
         return "MODELS_DIR"
     return field if field.startswith(PREFIX) else PREFIX + field.upper()
 
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Variables with the prefix that are not a setting, most often because of a typing error."""
+    """Return the variables with the prefix that are no setting, most often because of a typing error."""
     settings = {variable_of(name) for name in Settings.model_fields} | {"PASSERELLE_MODELS_DIR"}
     # Kubernetes adds PASSERELLE_SERVICE_* and PASSERELLE_PORT_* for a service of that name.
     links = (f"{PREFIX}SERVICE_", f"{PREFIX}PORT_")
@@ -46,7 +46,7 @@ def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def settings_table() -> str:
-    """The table of all settings in Markdown, as app/README.md shows it."""
+    """Return the table of all settings in Markdown, as app/README.md shows it."""
     rows = ["| Variable | Default | Unit | Allowed | Meaning |", "|---|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = field.default

@@ -1,4 +1,4 @@
-"""Formats of the log: plain lines, or JSON with one object a line. Texts, keys and addresses are never logged."""
+"""Formats of the log: plain lines, or JSON with one object per line. Texts, keys and addresses are never logged."""
 
 import json
 import logging
@@ -9,31 +9,33 @@ from typing import Final, Literal
 # Ids of the current request and its trace; empty outside a request.
 REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 TRACE_ID: Final[ContextVar[str]] = ContextVar("trace_id", default="")
-# Fields that a message may carry as ``extra``, beside its sentence.
+# Fields that a log record may have as ``extra``, beside its message.
 FIELDS: Final = ("method", "path", "status", "milliseconds")
 LogFormat = Literal["text", "json"]
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, logger and message, followed by the id of the request."""
+    """Formats a record as time, level, logger and message, followed by the id of the request."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
+        """Format the first line of a record."""
         line = super().formatMessage(record)
         request_id = REQUEST_ID.get()
         return f"{line} [{request_id}]" if request_id else line
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line.
+    """Formats a record as one JSON object on one line.
 
-    It holds ``time`` (UTC), ``level``, ``logger`` and ``message``; within a request ``request_id`` and ``trace_id``;
-    ``exception`` with its traceback; and the fields of the message. Line breaks are escaped.
+    The object holds ``time`` (UTC), ``level``, ``logger`` and ``message``; within a request ``request_id`` and
+    ``trace_id``; ``exception`` with its traceback; and the fields of the record. Line breaks are escaped.
     """
 
     def format(self, record: logging.LogRecord) -> str:
+        """Format a record."""
         seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         entry: dict[str, object] = {
             "time": f"{seconds}.{int(record.msecs):03}Z",
@@ -51,7 +53,12 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str, log_format: LogFormat) -> None:
-    """Configures the root logger, so that messages of libraries have the same format."""
+    """Configure the root logger, so that messages of libraries have the same format.
+
+    Args:
+        level: The lowest level that is logged.
+        log_format: ``text`` or ``json``.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler])

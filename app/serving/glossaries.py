@@ -23,9 +23,9 @@ EntriesFormat = Literal["tsv", "csv"]
 MAX_TERM_BYTES: Final = 1024
 MAX_NAME_CHARACTERS: Final = 1024
 _BUSY_SECONDS: Final = 10.0
-# Of all compiled glossaries that are kept; a glossary counts as at least so many. One character takes 4 to 10 bytes.
+# Limit of the characters of all cached glossaries, each of which takes 4 to 10 bytes.
 _CACHED_CHARACTERS: Final = 4_000_000
-_MIN_SIZE_CHARACTERS: Final = 10_000
+_OVERHEAD_CHARACTERS: Final = 10_000  # added for each glossary, because a small one needs memory too
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS glossary (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, created TEXT NOT NULL
@@ -48,7 +48,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class GlossaryInfo:
-    """The properties of a glossary, without its entries; ``created`` is in UTC."""
+    """The properties of a glossary without its entries.
+
+    Attributes:
+        id: Its id.
+        name: Its name.
+        source: The source language.
+        target: The target language.
+        created: When it was created, in UTC.
+        entry_count: The number of its entries.
+    """
 
     id: str
     name: str
@@ -65,11 +74,17 @@ class GlossaryStore:
     disk. Calls wait for the disk, so they belong on a worker thread.
 
     Raises:
-        StorageError: from every method, where the disk is full or another process locks the file for too long; then
+        StorageError: From every method, where the disk is full or another process locks the file for too long; then
             nothing has changed.
     """
 
     def __init__(self, path: Path, max_glossaries: int) -> None:
+        """Choose the file.
+
+        Args:
+            path: The SQLite file; it may not exist yet.
+            max_glossaries: Limit of the number of glossaries.
+        """
         self._path = path
         self._max_glossaries = max_glossaries
 
@@ -77,7 +92,7 @@ class GlossaryStore:
         """Store a new glossary.
 
         Raises:
-            LimitExceeded: the store holds ``max_glossaries`` already.
+            LimitExceeded: The store already holds ``max_glossaries``.
         """
         info = GlossaryInfo(str(uuid.uuid4()), name, source, target, datetime.now(UTC), len(entries))
         with self._transaction() as database:
@@ -94,17 +109,17 @@ class GlossaryStore:
             )
         return info
 
-    def all(self) -> list[GlossaryInfo]:
-        """Every glossary, oldest first."""
-        return self._infos("")
+    def list_all(self) -> list[GlossaryInfo]:
+        """Return every glossary, oldest first."""
+        return self._load_infos("")
 
     def find(self, glossary_id: str) -> GlossaryInfo | None:
-        """The glossary with this id, or None."""
-        found = self._infos("WHERE glossary.id = ?", glossary_id)
+        """Return the glossary with this id, or None."""
+        found = self._load_infos("WHERE glossary.id = ?", glossary_id)
         return found[0] if found else None
 
-    def entries(self, glossary_id: str) -> tuple[Entry, ...]:
-        """The entries of a glossary in their order; none if there is no such glossary."""
+    def load_entries(self, glossary_id: str) -> tuple[Entry, ...]:
+        """Return the entries of a glossary in their order; none if there is no such glossary."""
         if not self._path.exists():
             return ()
         with self._transaction() as database:
@@ -114,20 +129,20 @@ class GlossaryStore:
         return tuple(Entry(source, target) for source, target in rows)
 
     def delete(self, glossary_id: str) -> bool:
-        """Delete a glossary; returns whether there was one."""
+        """Delete a glossary; return whether there was one."""
         if not self._path.exists():
             return False
         with self._transaction() as database:
             return database.execute("DELETE FROM glossary WHERE id = ?", (glossary_id,)).rowcount > 0
 
-    def _infos(self, where: str, *values: str) -> list[GlossaryInfo]:
+    def _load_infos(self, where: str, *values: str) -> list[GlossaryInfo]:
         if not self._path.exists():
             return []
         with self._transaction() as database:
             rows = database.execute(
                 "SELECT glossary.id, name, glossary.source, glossary.target, created, count(place) FROM glossary "
                 f"LEFT JOIN entry ON entry.glossary_id = glossary.id {where} GROUP BY glossary.id "
-                "ORDER BY glossary.rowid",  # not by their times: clocks are set back
+                "ORDER BY glossary.rowid",  # a clock that was set back gives a later glossary an earlier time
                 values,
             ).fetchall()
         return [
@@ -137,7 +152,7 @@ class GlossaryStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction, rolled back if the block raises."""
+        """Open the file for one transaction, which is rolled back if the block raises."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as database:
@@ -148,7 +163,9 @@ class GlossaryStore:
                     yield database
         except (sqlite3.Error, OSError) as error:
             _LOG.error("%s: %s", self._path, error)
-            reason = error.strerror if isinstance(error, OSError) else error  # which does not name the path
+            reason = (
+                error.strerror if isinstance(error, OSError) else error
+            )  # the text of an OSError would name the path
             raise StorageError(f"The glossaries cannot be written or read now: {reason}") from error
 
 
@@ -156,8 +173,8 @@ def read_entries(text: str, entries_format: EntriesFormat, max_entries: int) -> 
     """Parse the entries that a client sends, one a line: term, separator, translation. Empty lines are skipped.
 
     Raises:
-        InvalidGlossary: there are no entries, one has no translation or is too long, or a term occurs twice.
-        LimitExceeded: there are more than ``max_entries``.
+        InvalidGlossary: There are no entries, one has no translation or is too long, or a term occurs twice.
+        LimitExceeded: There are more than ``max_entries``.
     """
     entries: dict[str, Entry] = {}
     for index, cells in enumerate(_rows(text, entries_format)):
@@ -181,7 +198,7 @@ def read_entries(text: str, entries_format: EntriesFormat, max_entries: int) -> 
 
 
 def format_entries(entries: Sequence[Entry]) -> str:
-    """The entries as tab-separated lines."""
+    """Format entries as tab-separated lines."""
     return "\n".join(f"{entry.source}\t{entry.target}" for entry in entries)
 
 
@@ -192,7 +209,7 @@ def _rows(text: str, entries_format: EntriesFormat) -> Iterator[list[str]]:
         except csv.Error as error:
             raise InvalidGlossary(f"Not readable as CSV: {error}") from None
         return
-    # Not splitlines: it would also cut at characters that no line of a file ends with.
+    # splitlines would also split at characters such as U+2028, which may be part of a term.
     yield from (line.rstrip("\r").split("\t") for line in text.split("\n") if line.strip("\r "))
 
 
@@ -200,7 +217,7 @@ def check_entry(entry: Entry, index: int) -> None:
     """Check one entry.
 
     Raises:
-        InvalidGlossary: a side is empty, too long, or has a character that cannot be printed.
+        InvalidGlossary: A side is empty, too long, or has a character that cannot be printed.
     """
     for what, term in (("Key", entry.source), ("Value", entry.target)):
         if not term:
@@ -213,13 +230,13 @@ def check_entry(entry: Entry, index: int) -> None:
 
 
 def _size_of(terms: Terms) -> int:
-    return _MIN_SIZE_CHARACTERS + terms.size_characters
+    return _OVERHEAD_CHARACTERS + terms.size_characters
 
 
 @cached(LRUCache(maxsize=_CACHED_CHARACTERS, getsizeof=_size_of), lock=Lock())
 def compile_terms(entries: tuple[Entry, ...]) -> Terms:
-    """Compile the terms of a glossary, which takes 0.3 s of processor time for 10,000 long ones.
+    """Compile the terms of a glossary, which takes 0.3 s of processor time for 10,000 long terms.
 
-    Clients send the same glossary with many requests, so compiled terms are kept, up to a number of characters.
+    Clients use the same glossary in many requests, so compiled terms are cached, up to a number of characters.
     """
     return Terms({entry.source: entry.target for entry in entries})

@@ -1,16 +1,19 @@
 """The segments of a request while the engine translates them."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError, wait
 from contextlib import suppress
 from typing import Final
 
 from app.engine.sequence import Hypothesis
-from app.errors import RequestCancelled
+from app.errors import DeadlineExceeded, RequestCancelled
 
 # The engine keeps the deadlines itself; an engine that is later than this is taken to hang.
 GRACE_SECONDS: Final = 0.25
+# How often a blocked thread checks whether its request was cancelled.
+_CHECK_SECONDS: Final = 0.2
 
 
 class _Countdown:
@@ -79,3 +82,53 @@ class Pending:
         if not future.done() or future.cancelled() or future.exception() is not None:
             return None
         return future.result(timeout=0)
+
+
+def is_settled(pendings: Sequence[Pending]) -> bool:
+    """Tells whether all are done, or one failed."""
+    done = [pending.done for pending in pendings if pending.done.done()]
+    return len(done) == len(pendings) or any(one.exception() is not None for one in done)
+
+
+def settle(pendings: Sequence[Pending]) -> None:
+    """Ends the wait for the engine: if it still works, it is taken to hang and made to answer what it has.
+
+    Raises:
+        EngineError: What the engine failed with.
+        DeadlineExceeded: The engine did not answer.
+    """
+    if not is_settled(pendings):
+        for pending in pendings:
+            pending.answer_late()
+    if not is_settled(pendings):
+        raise DeadlineExceeded("the engine did not answer in time")
+    for pending in pendings:
+        if pending.done.done():
+            pending.done.result(timeout=0)
+
+
+def block_until_done(pending: Pending, deadline: float | None, cancelled: threading.Event | None = None) -> None:
+    """Blocks this thread until the engine has answered; ``app.api.waiting.wait_for`` does the same for coroutines.
+
+    Args:
+        pending: What the engine works on.
+        deadline: A ``time.monotonic`` time, or None for no limit. The engine observes it by itself, and has
+            ``GRACE_SECONDS`` more to do so.
+        cancelled: Another thread sets it to end the wait.
+
+    Raises:
+        EngineError: What the engine failed with.
+        DeadlineExceeded: The engine did not answer.
+        RequestCancelled: ``cancelled`` was set.
+    """
+    while not pending.done.done():
+        left = None if deadline is None else deadline + GRACE_SECONDS - time.monotonic()
+        if left is not None and left <= 0:
+            break
+        if cancelled is None:
+            wait([pending.done], left)
+            continue
+        wait([pending.done], _CHECK_SECONDS if left is None else min(left, _CHECK_SECONDS))
+        if cancelled.is_set():
+            raise RequestCancelled("the request was cancelled")
+    settle([pending])

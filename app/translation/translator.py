@@ -6,7 +6,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from app.text.masking import TextRules
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
 from app.translation.assembly import TranslatedSegment, Translation, WholeParts, assemble
 from app.translation.detokenize import Detokenizer
-from app.translation.pending import GRACE_SECONDS, Pending
+from app.translation.pending import Pending, block_until_done
 from app.translation.postedit import postedit
 from app.translation.preparation import Plan, Planner, TranslationOptions
 from app.translation.unmasking import restore, unmask
@@ -156,11 +156,7 @@ class Translator:
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         pending = self.submit(plan, deadline)
         try:
-            # The engine keeps the deadline; an engine that is a little later is taken to hang.
-            wait([pending.done], None if timeout_seconds is None else timeout_seconds + GRACE_SECONDS)
-            if not pending.done.done():
-                pending.answer_late()
-            pending.done.result(GRACE_SECONDS)
+            block_until_done(pending, deadline)
         finally:
             pending.cancel()
         return self.finish(plan, pending)

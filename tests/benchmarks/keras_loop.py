@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from app.bundle.tokenizers import BOS_ID, EOS_ID
-from training.export.parity import padded
+from training.export.parity import pad_sentences
 from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
@@ -47,7 +47,7 @@ class Stepping(keras.Model):  # type: ignore[misc]
 
 def loop(encode: Encode, step: Step, sources: Sequence[Sequence[int]], caps: Sequence[int]) -> list[Tokens]:
     """All sources together, one token a step, until each has ended or is at its cap."""
-    ids, lengths = padded(sources)
+    ids, lengths = pad_sentences(sources)
     carried = encode(ids, lengths)
     written: list[list[int]] = [[] for _ in sources]
     alive = set(range(len(sources)))

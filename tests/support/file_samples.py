@@ -1,7 +1,8 @@
-"""Small files of every format that is translated, and translators that anybody can check."""
+"""Small files of every format, and translators whose results are easy to check."""
 
 import io
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -23,14 +24,14 @@ def identity(passage: Passage) -> str:
 
 
 def upper(passage: Passage) -> str:
-    """In capitals, except tags and code, as any translator of HTML leaves them."""
+    """Translate to capitals; tags and code are kept, as every translator of HTML keeps them."""
     if passage.text_format == "text":
         return passage.text.upper()
     return _TAG_OR_WORDS.sub(lambda found: found[1] or found[2].upper(), passage.text)
 
 
 def without_tags(passage: Passage) -> str:
-    """As a translator that loses every tag."""
+    """Translate to capitals without the tags."""
     return passage.words.upper()
 
 
@@ -48,6 +49,21 @@ def translated(name: str, data: bytes, translate: Callable[[Passage], str] = upp
 
 def passages(name: str, data: bytes) -> list[str]:
     return [passage.text for passage in read(name, data).passages]
+
+
+def parts(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def with_part(data: bytes, name: str, content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for other, old in parts(data).items():
+            archive.writestr(other, content if other == name else old)
+        if name not in parts(data):
+            archive.writestr(name, content)
+    return buffer.getvalue()
 
 
 def _saved(save: Callable[[Any], object]) -> bytes:

@@ -1,4 +1,4 @@
-"""A small trained run that several tests look at; TensorFlow stays quiet."""
+"""A small trained run that several tests share; TensorFlow logs errors only."""
 
 import os
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
 
 @pytest.fixture(scope="session")
 def models(trained_run: TrainedRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with the reversal bundle and what training goes on from."""
+    """A models folder with the reversal bundle and the file that training continues from."""
     from training.export.export import export, install, install_starting_point
 
     folder = tmp_path_factory.mktemp("models")

@@ -1,4 +1,4 @@
-"""A run's TOML file: every key checked, every fault named."""
+"""A run's TOML file: every key is checked, and errors name the key."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_the_systems_of_the_family_share_their_corpus() -> None:
     assert len({config.model.model_dump_json() for config in family.values()}) >= 12
 
 
-def test_a_base_lends_what_is_not_said(tmp_path: Path) -> None:
+def test_a_base_supplies_missing_keys(tmp_path: Path) -> None:
     write_task(tmp_path, pairs=10)
     path = tmp_path / "other.toml"
     path.write_text('base = "reversal.toml"\nname = "other"\n[model]\nunits = 7\n', encoding="utf-8")
@@ -70,14 +70,17 @@ def test_a_base_lends_what_is_not_said(tmp_path: Path) -> None:
         ({"readout": False}, "tied needs a readout"),
         ({"readout": False, "tied": False, "input_feeding": True}, "input_feeding needs a readout"),
         ({"reads_tokens": False}, "a decoder that reads no tokens needs a context"),
-        ({"attention": "none", "bridge": "zero"}, "the decoder knows nothing of the source"),
-        ({"attention": "none", "bridge": "start"}, "the decoder knows nothing of the source"),
-        ({"encoder_layers": 0}, "encoder_layers = 0 leaves nothing to read: .* 'dense', 'none' and 'general'"),
+        ({"attention": "none", "bridge": "zero"}, "the decoder receives nothing of the source"),
+        ({"attention": "none", "bridge": "start"}, "the decoder receives nothing of the source"),
+        (
+            {"encoder_layers": 0},
+            "encoder_layers = 0 gives the decoder nothing to read: .* 'dense', 'none' and 'general'",
+        ),
         ({"encoder_layers": -1}, "greater than or equal to 0"),
         ({"cell": "gru", "forget_bias": 2.0}, "forget_bias is 2.0, a gru cell has no forget gate of its own"),
     ],
 )
-def test_pieces_that_do_not_fit_are_refused(model: dict[str, object], message: str) -> None:
+def test_parts_that_do_not_fit_are_refused(model: dict[str, object], message: str) -> None:
     sizes = {"encoder_units": 48, "encoder_layers": 1, "units": 96, "bidirectional": False}
     with pytest.raises(ValidationError, match=message):
         ModelConfig.model_validate(sizes | model)

@@ -16,7 +16,7 @@ from tests.support.service import fake_models, running_service
 ROOT = Path(__file__).parents[2]
 HELLO = {"q": "Hello", "source": "en", "target": "fr"}
 # Who may read the clock of the wall: for what people read, and for files that several processes share.
-SHOWN_ONLY = {"app/serving/glossaries.py": {"now"}, "app/files/database.py": {"time"}}
+SHOWN_ONLY = {"app/serving/glossaries.py": {"now"}, "app/files/storage.py": {"time"}}
 
 
 class Wall:
@@ -91,4 +91,4 @@ def test_glossaries_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(app.serving.glossaries, "datetime", Jumping)
     made = [store.create(str(number), "en", "fr", (Entry("a", "b"),)).id for number in range(4)]
-    assert [info.id for info in store.all()] == made
+    assert [info.id for info in store.list_all()] == made

@@ -1,4 +1,4 @@
-"""The commands of ``python -m training``, and what they share."""
+"""The commands of ``python -m training``, and the arguments that they share."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ class Commands(Protocol):
 
 
 def of_a_run() -> argparse.ArgumentParser:
-    """A parent parser with the arguments of every command about one run."""
+    """Returns a parent parser with the arguments of every command that works on one run."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("config", type=Path, help="the run's TOML file, e.g. training/configs/en-fr.toml")
     shared.add_argument("--runs", type=Path, default=Path("runs"), help="where runs keep their files (default: runs)")

@@ -1,4 +1,4 @@
-"""Finished bundles: adapt one, learn from some, choose its penalties, see what it can do."""
+"""Commands for finished bundles: ``finetune``, ``distil``, ``tune`` and ``quality``."""
 
 import argparse
 from pathlib import Path
@@ -7,11 +7,13 @@ from training.commands import Commands
 
 
 def add_commands(commands: Commands) -> None:
-    """All of them."""
+    """Adds the commands for finished bundles."""
     _add_finetune(commands.add_parser("finetune", help="adapt a bundle to your own text"))
     _add_distil(commands.add_parser("distil", help="translate a corpus, for a student to learn from"))
-    _add_tune(commands.add_parser("tune", help="length and coverage penalty of a bundle, on dev"))
-    _add_quality(commands.add_parser("quality", help="bundles on the dev sets of their languages, and their faults"))
+    _add_tune(commands.add_parser("tune", help="compare length and coverage penalties of a bundle on dev"))
+    _add_quality(
+        commands.add_parser("quality", help="score bundles on the dev sets of their languages and count errors")
+    )
 
 
 def _add_finetune(finetune: argparse.ArgumentParser) -> None:
@@ -27,7 +29,7 @@ def _add_finetune(finetune: argparse.ArgumentParser) -> None:
         "--general-share",
         type=float,
         default=0.5,
-        help="how much of what is read is the bundle's own text (default: 0.5)",
+        help="share of the bundle's own training text in an epoch (default: 0.5)",
     )
     finetune.add_argument("--install", type=Path, metavar="MODELS", help="also put the bundle into this models folder")
     finetune.set_defaults(command=_finetune)
@@ -61,7 +63,6 @@ def _finetune(options: argparse.Namespace) -> None:
 
 
 def _add_distil(parser: argparse.ArgumentParser) -> None:
-    """Of the command ``distil``."""
     parser.add_argument("output", type=Path, help="source TAB translation, a line each; .gz too")
     parser.add_argument(
         "--from",
@@ -70,15 +71,17 @@ def _add_distil(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="BUNDLE",
-        help="models/en-fr; of several, what most of their candidates agree with",
+        help="models/en-fr; of several bundles, the candidate with the highest agreement is chosen",
     )
     parser.add_argument("--data", type=Path, required=True, help="the corpus, tab-separated, also .gz")
     parser.add_argument("--columns", default="en,fr", help="languages of its columns (default: en,fr)")
     parser.add_argument("--beam-size", type=int, help="instead of the first bundle's own")
-    parser.add_argument("--reference", action="store_true", help="the candidates nearest to the corpus's own targets")
-    parser.add_argument("--max-lines", type=int, help="of the corpus (default: all)")
-    parser.add_argument("--engines", type=int, help="at once, a thread each, for each bundle (default: the CPUs)")
-    parser.add_argument("--anew", action="store_true", help="throw away what an earlier run left of this output")
+    parser.add_argument(
+        "--reference", action="store_true", help="choose the candidates nearest to the corpus's own targets"
+    )
+    parser.add_argument("--max-lines", type=int, help="translate only the first lines of the corpus (default: all)")
+    parser.add_argument("--engines", type=int, help="engines per bundle, one thread each (default: the CPUs)")
+    parser.add_argument("--anew", action="store_true", help="discard what an earlier run left of this output")
     parser.set_defaults(command=_distil)
 
 
@@ -95,7 +98,7 @@ def _distil(options: argparse.Namespace) -> None:
     )
     found = distil(options.bundles, options.data, options.output, settings)
     print(f"{found.lines:,} lines in {options.output}")
-    others = "" if found.other is None else f", {found.other:,} of them other than the targets of {options.data.name}"
+    others = "" if found.other is None else f", {found.other:,} of them differ from the targets of {options.data.name}"
     print(f"by this run: {found.translated:,} translations{others}")
 
 
@@ -103,7 +106,7 @@ def _add_tune(tune: argparse.ArgumentParser) -> None:
     tune.add_argument("bundle", type=Path, help="models/en-fr")
     tune.add_argument("--data", type=Path, required=True, help="dev pairs, tab-separated, also .gz; never a test set")
     tune.add_argument("--columns", default="en,fr", help="languages of its columns (default: en,fr)")
-    tune.add_argument("--sentences", type=int, help="only so many")
+    tune.add_argument("--sentences", type=int, help="use only the first sentences (default: all)")
     tune.add_argument("--beam-size", type=int, default=8, help="hypotheses to choose from (default: 8)")
     tune.add_argument("--length-penalty", type=float, nargs="+", default=[0.6, 1.0, 1.4, 1.8])
     tune.add_argument("--coverage-penalty", type=float, nargs="+", default=[0.0, 0.05, 0.1, 0.2, 0.4])
@@ -123,7 +126,7 @@ def _tune(options: argparse.Namespace) -> None:
     read = read_pairs(options.data, entry, bundle.source, bundle.target)
     pairs = [(normalise(source), normalise(target)) for source, target in read][: options.sentences]
     scores = tune(options.bundle, pairs, options.beam_size, options.length_penalty, options.coverage_penalty)
-    print(f"BLEU of {len(pairs):,} sentences, the best of {options.beam_size} hypotheses; across: coverage penalty")
+    print(f"BLEU of {len(pairs):,} sentences, best of {options.beam_size} hypotheses; columns: coverage penalty")
     print("length penalty", *options.coverage_penalty, sep="\t")
     for length in options.length_penalty:
         print(length, *(f"{scores[length, coverage]:.2f}" for coverage in options.coverage_penalty), sep="\t")
@@ -133,17 +136,17 @@ def _add_quality(quality: argparse.ArgumentParser) -> None:
     quality.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE", help="models/en-fr")
     quality.add_argument("--data", type=Path, default=Path("data"), help="folder with en-fr/dev/*.tsv and so on")
     quality.add_argument("--results", type=Path, default=Path("runs/quality"), help="default: runs/quality")
-    quality.add_argument("--page", type=Path, help="put the tables into this file, between its marks")
+    quality.add_argument("--page", type=Path, help="put the tables into this file, between its comments")
     quality.set_defaults(command=_quality)
 
 
 def _quality(options: argparse.Namespace) -> None:
-    from training.evaluate.markdown_section import check_marks
+    from training.evaluate.markdown_section import check_comments
     from training.evaluate.quality import measure_bundle
     from training.evaluate.quality_page import BEGIN, END, write_page
 
     if options.page is not None:
-        check_marks(options.page, BEGIN, END)
+        check_comments(options.page, BEGIN, END)
     results = [one for bundle in options.bundles for one in measure_bundle(bundle, options.data, options.results)]
     if options.page is not None:
         write_page(results, options.page)

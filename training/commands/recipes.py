@@ -1,4 +1,4 @@
-"""Recipes side by side: the family of the tutorials, and the ladders."""
+"""Commands that compare recipes: ``compare`` for the models of the tutorials, ``ladder`` for single changes."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from training.errors import ConfigError
 
 
 def add_commands(commands: Commands) -> None:
-    """All of them."""
+    """Adds the commands that compare recipes."""
     _add_compare(commands.add_parser("compare", help="train, export and measure the whole family with one budget"))
     _add_ladder(commands.add_parser("ladder", help="recipes that differ in one thing each, measured on dev"))
 
@@ -21,8 +21,8 @@ def _add_compare(compare: argparse.ArgumentParser) -> None:
     compare.add_argument(
         "--budget-seconds", type=float, default=400.0, help="processor time of each system's training (default: 400)"
     )
-    compare.add_argument("--page", type=Path, help="put table and pictures into this file, between its marks")
-    compare.add_argument("--sentences", type=int, help="measure on so many test sentences only")
+    compare.add_argument("--page", type=Path, help="put table and pictures into this file, between its comments")
+    compare.add_argument("--sentences", type=int, help="measure only on the first test sentences (default: all)")
     compare.set_defaults(command=_compare)
 
 
@@ -44,14 +44,16 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _add_ladder(ladder: argparse.ArgumentParser) -> None:
-    ladder.add_argument("ladder", choices=("first", "last"), help="from nothing, or on from a shipped model")
+    ladder.add_argument(
+        "ladder", choices=("first", "last"), help="first trains from random weights, last from a shipped model"
+    )
     ladder.add_argument("rungs", nargs="*", metavar="RUNG", help="only these (default: all)")
     ladder.add_argument("--data", type=Path, default=Path("data"), help="folder that the corpus paths start from")
     ladder.add_argument("--runs", type=Path, default=Path("runs/ladder"), help="default: runs/ladder")
     ladder.add_argument("--configs", type=Path, default=CONFIGS / "ladder", help="folder of the rungs' TOML files")
     ladder.add_argument("--models", type=Path, default=Path("models"), help="where the shipped models are")
     ladder.add_argument("--budget-seconds", type=float, help="processor time of each rung's training")
-    ladder.add_argument("--page", type=Path, help="put the tables into this file, between its marks")
+    ladder.add_argument("--page", type=Path, help="put the tables into this file, between its comments")
     ladder.set_defaults(command=_ladder)
 
 

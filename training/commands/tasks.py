@@ -1,4 +1,4 @@
-"""``make``: the corpus of a task that needs no text from anywhere."""
+"""The command ``make``: generates the corpus of a synthetic task."""
 
 import argparse
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from training.commands import Commands
 
 
 def add_commands(commands: Commands) -> None:
-    """``make`` alone."""
-    make = commands.add_parser("make", help="write the corpus of a made-up task")
+    """Adds the command ``make`` with one subcommand for each task."""
+    make = commands.add_parser("make", help="write the corpus of a synthetic task")
     tasks = make.add_subparsers(required=True, metavar="TASK")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("file", type=Path, help="the tab-separated file to write")
@@ -25,7 +25,7 @@ def add_commands(commands: Commands) -> None:
     execute.add_argument("--nesting", type=int, default=2, help="most operations composed (default: 2)")
     execute.set_defaults(command=_make, lines=_execute)
 
-    memory = tasks.add_parser("memory", parents=[shared], help="sequences that end as they began: 3 0 1 2 3")
+    memory = tasks.add_parser("memory", parents=[shared], help="sequences that end with their first symbol: 3 0 1 2 3")
     memory.add_argument("--lag", type=int, nargs="+", default=[10, 100], help="symbols between (default: 10 100)")
     memory.add_argument("--alphabet", type=int, default=10, help="different symbols (default: 10)")
     memory.add_argument("--distractors", choices=("random", "counting"), default="random", help="symbols between")

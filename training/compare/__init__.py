@@ -1,1 +1,1 @@
-"""``compare``: the whole family of systems trained with one budget, measured alike, and put into one table."""
+"""``compare`` and ``ladder``: systems trained with equal budgets, measured in the same way and tabulated."""

@@ -1,4 +1,4 @@
-"""Pictures of the comparison, as PNG."""
+"""Plots of the comparison, as PNG."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,28 +17,33 @@ AXES = {
 
 
 def bleu_by_length(results: Mapping[str, Result], names: Sequence[str]) -> bytes:
-    """BLEU over source length, one line a system; those with attention are drawn whole, the others dashed."""
+    """Plots BLEU over source length, one line per system: solid with attention, dashed without."""
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     for name in names:
         if name not in results:
             continue
-        # What overlaps others (15 words and more) is for the table.
+        # A bucket that overlaps others (15 words and more) is shown in the table only.
         parts, last = [], 0
         for part in results[name].main.by_length:
             if part.from_words > last and part.segments:
                 parts.append(part)
                 last = part.to_words or part.from_words
-        marks = [_range(part.from_words, part.to_words) for part in parts]
+        ticks = [_range(part.from_words, part.to_words) for part in parts]
         style = "-" if name.startswith("attention") else "--"
-        axes.plot(marks, [part.bleu for part in parts], style, marker="o", label=name)
+        axes.plot(ticks, [part.bleu for part in parts], style, marker="o", label=name)
     axes.set(xlabel="source words", ylabel="BLEU", title="BLEU by source length, equal training", ylim=(0, None))
     axes.legend()
     return png(figure)
 
 
-def learning(results: Mapping[str, Sequence[Mapping[str, float]]], names: Sequence[str]) -> bytes:
-    """Dev loss over the share of the budget that was spent, one line a system: ``history`` of each run."""
+def learning_curves(results: Mapping[str, Sequence[Mapping[str, float]]], names: Sequence[str]) -> bytes:
+    """Plots dev loss over the spent share of the budget, one line per system.
+
+    Args:
+        results: The history of each run by the name of its system.
+        names: Systems to plot.
+    """
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     for name in names:
@@ -52,8 +57,8 @@ def learning(results: Mapping[str, Sequence[Mapping[str, float]]], names: Sequen
     return png(figure)
 
 
-def projected(projection: Projection) -> bytes:
-    """The sentences in the plane, by PCA and by t-SNE, one colour a group."""
+def encoder_map(projection: Projection) -> bytes:
+    """Plots the encoder's vectors of sentences in two dimensions, by PCA and by t-SNE, one colour per group."""
     figure = Figure(figsize=(12, 5.2), layout="constrained")
     groups = list(dict.fromkeys(projection.groups))
     for axes, points, title in zip(
@@ -73,13 +78,13 @@ def projected(projection: Projection) -> bytes:
 
 
 def accuracy(results: Sequence[TaskResult]) -> bytes:
-    """Share of right answers over what makes the questions of a task harder, one line a system."""
+    """Plots the share of right answers over the difficulty of the questions, one line per system."""
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     for result in results:
-        asked = [group for group in result.groups if group.asked]
-        marks = [str(group.group) for group in asked]
-        axes.plot(marks, [100 * group.right / group.asked for group in asked], marker="o", label=result.system)
+        groups = [group for group in result.groups if group.total]
+        ticks = [str(group.group) for group in groups]
+        axes.plot(ticks, [100 * group.right / group.total for group in groups], marker="o", label=result.system)
     axes.set(xlabel=AXES.get(results[0].axis, results[0].axis), ylabel="right answers, %")
     axes.set(title="Unseen questions", ylim=(0, 103))
     axes.tick_params(axis="x", labelrotation=60 if len(axes.get_xticks()) > 12 else 0)

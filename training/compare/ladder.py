@@ -1,4 +1,4 @@
-"""Ladders of recipes: each rung changes one thing of its ladder's foot, and is measured on dev with the same budget."""
+"""Ladders of recipes: each rung changes one thing of its ladder's foot and is measured on dev with the same budget."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,20 +19,27 @@ from training.export.export import export
 from training.learn.starting_point import weights_of
 from training.learn.train import Trainer
 
-# Of each dev set, so many at most: all of the everyday ones.
+# Largest number of sentences of each dev set; the everyday set has no more.
 SENTENCES: Final = 2000
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """``begins``: the bundle whose weights and vocabulary all rungs go on from, None for none. The first of ``rungs``
-    is the foot."""
+    """A ladder.
+
+    Attributes:
+        name: Of the ladder and of its folder of configurations.
+        what: What is trained, for the head of the table.
+        budget_seconds: Processor time of each training.
+        rungs: The recipes; the first is the foot.
+        start: The bundle whose weights and vocabulary all rungs start from; None for random weights.
+    """
 
     name: str
     what: str
     budget_seconds: float
     rungs: tuple[System, ...]
-    begins: str | None = None
+    start: str | None = None
 
 
 FIRST: Final = Ladder(
@@ -68,7 +75,7 @@ LAST: Final = Ladder(
         System("filtered", "without pairs of another language and the tenth that the model finds worst"),
         System("distilled", "everyday sentences once as they are, once as the model itself translates them best"),
     ),
-    begins="fr-en",
+    start="fr-en",
 )
 LADDERS: Final = {ladder.name: ladder for ladder in (FIRST, LAST)}
 
@@ -82,8 +89,7 @@ def climb(
 ) -> None:
     """Trains, exports and measures rungs of a ladder.
 
-    A rung that is measured is not measured again; killed and started again, it goes on with the rung that was being
-    trained.
+    A rung that was measured is not measured again. A call after an interruption continues with the unfinished rung.
 
     Args:
         ladder: The ladder.
@@ -93,13 +99,13 @@ def climb(
         say: Receives a line for each rung.
 
     Raises:
-        ConfigError: A rung that the ladder does not have.
+        ConfigError: The ladder has no rung of that name.
     """
     by_name = {rung.name: rung for rung in ladder.rungs}
     unknown = [name for name in names if name not in by_name]
     if unknown:
         raise ConfigError(f"no rung {', '.join(unknown)}; there are {', '.join(by_name)}")
-    begins = None if ladder.begins is None else workspace.models / ladder.begins
+    start = None if ladder.start is None else workspace.models / ladder.start
     for rung in [by_name[name] for name in names] or ladder.rungs:
         config = with_budget(load_config(workspace.configs / ladder.name / f"{rung.name}.toml"), budget_seconds)
         run = workspace.runs / ladder.name / rung.name
@@ -108,24 +114,24 @@ def climb(
             say(f"{ladder.name}: {rung.name}, {rung.shows}")
             if result is not None:
                 forget_training(run)
-            result = _run(config, workspace.data, run, begins)
+            result = _run(config, workspace.data, run, start)
             result.save(run)
         say(f"{rung.name}: dev loss {result.dev_loss:.3f}, BLEU {result.main.bleu:.2f}, {result.steps:,} steps")
 
 
 def results_of(ladder: Ladder, runs: Path) -> dict[str, Result]:
-    """What has been measured, by rung."""
+    """Returns the results of the measured rungs by name."""
     found = {rung.name: load_result(runs / ladder.name / rung.name) for rung in ladder.rungs}
     return {name: result for name, result in found.items() if result is not None}
 
 
-def _run(config: RunConfig, data: Path, run: Path, begins: Path | None) -> Result:
-    # Frees what Keras keeps of the rung before.
+def _run(config: RunConfig, data: Path, run: Path, start: Path | None) -> Result:
+    # Frees Keras's state of the previous rung.
     keras.utils.clear_session()
     if not (run / "corpus.json").exists():
-        scorer = None if begins is None or config.corpus.keep_best == 1 else PairScorer([begins]).best
-        prepare(config, data, run, None if begins is None else begins / "tokenizer.model", scorer)
-    weights = None if begins is None else weights_of(begins, run, load_run_tokenizer(config, run))
+        scorer = None if start is None or config.corpus.keep_best == 1 else PairScorer([start]).best
+        prepare(config, data, run, None if start is None else start / "tokenizer.model", scorer)
+    weights = None if start is None else weights_of(start, run, load_run_tokenizer(config, run))
     Trainer(config, run, weights).fit()
     keras.utils.clear_session()
     export(config, run)

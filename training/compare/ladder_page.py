@@ -1,4 +1,4 @@
-"""The ladders as tables of ``training/results/ladders.md``, made from what was measured."""
+"""The generated section of ``training/results/ladders.md``: one table per ladder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +14,10 @@ _FAULTS: Final = ("words missing", "number wrong", "name wrong")
 
 
 def write_ladders(runs: Path, page: Path) -> None:
-    """Put the tables of all ladders between the two marks of ``page``.
+    """Writes the tables of all ladders between the two comments of ``page``.
 
-    :raises ConfigError: the page has no marks.
+    Raises:
+        ConfigError: The page has no such comments.
     """
     found = [(ladder, results_of(ladder, runs)) for ladder in LADDERS.values()]
     lines = [line for ladder, results in found if results for line in _section(ladder, results)]

@@ -1,4 +1,4 @@
-"""Measure one trained system: scores, sizes and speeds of its bundle."""
+"""Measurement of one trained system: scores, sizes and speeds of its bundle."""
 
 import time
 from collections.abc import Sequence
@@ -20,11 +20,12 @@ from training.data.dataset import TokenPairs
 from training.data.prepare import read_entry
 from training.evaluate.error_analysis import count_faults
 from training.evaluate.markdown_section import machine
-from training.evaluate.score import ScoredSet, opened, score_set
+from training.evaluate.score import ScoredSet, open_translator, score_set
 from training.learn.checkpoint import read_state, read_weights
 from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE
 
-# Source words, both ends counted. The last is what attention is for; it overlaps the two before it.
+# Bounds of the length buckets in source words, both included. The last one, where attention matters most, overlaps the
+# two before it.
 LENGTHS: tuple[tuple[int, int | None], ...] = (
     (1, 4),
     (5, 6),
@@ -59,7 +60,7 @@ def measure(
     run: Path,
     selection: Selection,
 ) -> Result:
-    """Scores a run's int8 bundle on each set, and times it greedily.
+    """Scores a run's int8 bundle on each set and measures its speed with greedy search.
 
     Args:
         config: The run's configuration.
@@ -74,7 +75,7 @@ def measure(
     scores, signatures = [], dict[str, None]()
     for entry in entries:
         pairs = [(normalise(source), normalise(target)) for source, target in read_entry(entry, config, data, run)]
-        with opened(folder, threads=1, source=entry.source, target=entry.target) as translator:
+        with open_translator(folder, threads=1, source=entry.source, target=entry.target) as translator:
             scored = score_set(translator, entry.name, pairs[:limit], selection.beam_size)
         signatures |= dict.fromkeys(quality.signature for quality in scored.quality)
         scores.append(_score(scored))
@@ -128,16 +129,15 @@ def _of_length(scored: ScoredSet, low: int, high: int | None) -> LengthScore:
 
 
 def _speed(folder: Path, pairs: Sequence[Pair]) -> tuple[float, float]:
-    """Tokens and characters that one thread writes in a second of processor time, greedily, as many rows at a time as
-    the engine takes."""
+    """Returns tokens and characters per second of processor time, with one thread, greedy search and full batches."""
     bundle = load_bundle(folder)
     with run_engine(bundle) as engine:
         limit = bundle.manifest.limits.max_source_tokens
         sources = [ids for ids in (bundle.tokenizer.encode_source(source) for source, _ in pairs) if len(ids) <= limit]
         engine.submit(sources[0], SearchOptions()).result()  # the first run of a graph is slower
-        began = time.process_time()
+        started = time.process_time()
         found = [future.result()[0] for future in engine.submit_many(sources, SearchOptions())]
-        seconds = time.process_time() - began
+        seconds = time.process_time() - started
     tokens = sum(len(hypothesis.token_scores) for hypothesis in found)
     characters = sum(len(bundle.tokenizer.decode(hypothesis.token_ids)) for hypothesis in found)
     return tokens / seconds, characters / seconds

@@ -1,11 +1,11 @@
-"""The comparison as a section of ``training/results/family.md`` with its pictures, made from what was measured."""
+"""The generated section of ``training/results/family.md``, with its plots."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.bundle.store import load_bundle
 from app.engine.sessions import OnnxGraphs
-from training.compare.figures import accuracy, bleu_by_length, learning, projected
+from training.compare.figures import accuracy, bleu_by_length, encoder_map, learning_curves
 from training.compare.projection import Projection, project
 from training.compare.results import Result
 from training.compare.systems import (
@@ -20,9 +20,9 @@ from training.compare.systems import (
     WITHOUT_ATTENTION,
 )
 from training.compare.tasks import TaskResult, load_tasks
-from training.evaluate.markdown_section import check_marks, write_section
+from training.evaluate.markdown_section import check_comments, write_section
 from training.evaluate.plots import attention_map
-from training.evaluate.score import opened, translate_greedily
+from training.evaluate.score import open_translator, translate_greedily
 from training.files import write_atomically
 from training.learn.checkpoint import read_state
 from training.learn.train import CHECKPOINT_FILE
@@ -32,17 +32,26 @@ PICTURES = "pictures"
 
 
 def write_page(results: Sequence[Result], runs: Path, page: Path) -> list[Path]:
-    """Put table and pictures between the two marks of ``page``; the files that were written.
+    """Writes the table between the two comments of ``page``, and the plots into a folder beside it.
 
-    :raises ConfigError: the page has no marks.
+    Args:
+        results: Of the measured systems.
+        runs: Folder of the systems' runs.
+        page: The Markdown file.
+
+    Returns:
+        The written files.
+
+    Raises:
+        ConfigError: The page has no such comments.
     """
-    check_marks(page, BEGIN, END)
+    check_comments(page, BEGIN, END)
     by_name = {result.system: result for result in results}
     pictures = _pictures(by_name, runs)
     projection = _projection(by_name, runs)
     tasks = load_tasks(runs, TASKS)
     if projection is not None:
-        pictures["encoder_vectors.png"] = projected(projection)
+        pictures["encoder_vectors.png"] = encoder_map(projection)
     for axis in dict.fromkeys(task.axis for task in tasks):
         pictures[f"accuracy_by_{axis}.png"] = accuracy([task for task in tasks if task.axis == axis])
     folder = page.parent / PICTURES
@@ -57,12 +66,12 @@ def _pictures(results: Mapping[str, Result], runs: Path) -> dict[str, bytes]:
     histories = {name: read_state(runs / name / CHECKPOINT_FILE).history for name in results}
     pictures = {
         "bleu_by_length.png": bleu_by_length(results, BY_LENGTH),
-        "learning_curves.png": learning(histories, LEARNING),
+        "learning_curves.png": learning_curves(histories, LEARNING),
     }
     for name in ATTENTION_MAPS:
         if name in results:
             folder = runs / name / "int8"
-            with opened(folder, threads=1) as translator:
+            with open_translator(folder, threads=1) as translator:
                 translation = translate_greedily(translator, [MAPPED_SENTENCE])[0]
             bundle = load_bundle(folder)
             graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
@@ -116,8 +125,8 @@ def _section(
     if tasks:
         lines += ["| task | unseen questions | right |", "|---|---|---|"]
         for task in tasks:
-            asked = sum(group.asked for group in task.groups)
-            lines.append(f"| `{task.system}` | {asked:,} | {task.share:.2%} |")
+            total = sum(group.total for group in task.groups)
+            lines.append(f"| `{task.system}` | {total:,} | {task.share:.2%} |")
         lines.append("")
         for name in pictures:
             if name.startswith("accuracy"):

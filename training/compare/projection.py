@@ -1,4 +1,4 @@
-"""Where a model's encoder puts sentences: its last states in two dimensions, and whether close sentences lie close."""
+"""The encoder's vectors of sentences in two dimensions, and whether similar sentences have similar vectors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.bundle.tokenizers import PAD_ID
 from app.engine.model import Graphs
 from app.engine.states import padded_width
 
-# Sentences that mean nearly the same stand together.
+# Groups of sentences with similar meanings.
 GROUPS: dict[str, tuple[str, ...]] = {
     "being tired": ("I'm tired.", "I am very tired.", "I feel tired.", "We are tired.", "I was so tired."),
     "asking the way": (
@@ -57,9 +57,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Projection:
-    """``pca`` and ``tsne`` ``[sentences, 2]``; ``groups``: of each sentence. ``explained``: the share of the variance
-    that the two axes of PCA keep. ``neighbours``: the share of the sentences whose nearest neighbour among all vectors,
-    in their full width, is of their own group."""
+    """Vectors of sentences in two dimensions.
+
+    Attributes:
+        sentences: The sentences.
+        groups: Group of each sentence.
+        pca: Coordinates by PCA, ``[sentences, 2]``.
+        tsne: Coordinates by t-SNE, ``[sentences, 2]``.
+        explained: Share of the variance that the two axes of PCA keep.
+        neighbours: Share of the sentences whose nearest neighbour, by the full vectors, belongs to the same group.
+    """
 
     sentences: tuple[str, ...]
     groups: tuple[str, ...]
@@ -70,7 +77,13 @@ class Projection:
 
 
 def project(bundle: Bundle, graphs: Graphs, groups: Mapping[str, tuple[str, ...]] | None = None) -> Projection:
-    """Encode the sentences and lay their vectors flat: PCA (Pearson 1901) and t-SNE (van der Maaten & Hinton 2008)."""
+    """Encodes sentences and projects their vectors with PCA (Pearson 1901) and t-SNE (van der Maaten & Hinton 2008).
+
+    Args:
+        bundle: The bundle.
+        graphs: Its graphs.
+        groups: Sentences by group; None for ``GROUPS``.
+    """
     groups = GROUPS if groups is None else groups
     sentences = tuple(sentence for some in groups.values() for sentence in some)
     names = tuple(name for name, some in groups.items() for _ in some)
@@ -80,12 +93,12 @@ def project(bundle: Bundle, graphs: Graphs, groups: Mapping[str, tuple[str, ...]
     perplexity = min(5.0, (len(sentences) - 1) / 3)
     tsne = TSNE(n_components=2, perplexity=perplexity, init="pca", random_state=1).fit_transform(vectors)
     nearest = NearestNeighbors(n_neighbors=2).fit(vectors).kneighbors(vectors, return_distance=False)[:, 1]
-    own = np.mean([names[place] == name for place, name in zip(nearest, names, strict=True)])
+    own = np.mean([names[index] == name for index, name in zip(nearest, names, strict=True)])
     return Projection(sentences, names, flat, tsne, float(pca.explained_variance_ratio_.sum()), float(own))
 
 
 def encoder_vectors(bundle: Bundle, graphs: Graphs, sentences: tuple[str, ...]) -> NDArray[np.float64]:
-    """The decoder's first states that the encoder makes of each sentence, side by side: ``[sentences, states]``."""
+    """Returns the decoder's first states for each sentence, concatenated: ``[sentences, states]``."""
     sources = [bundle.tokenizer.encode_source(sentence) for sentence in sentences]
     lengths = np.array([len(source) for source in sources], np.int32)
     ids = np.full((len(sources), padded_width(int(lengths.max()))), PAD_ID, np.int32)

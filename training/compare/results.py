@@ -1,4 +1,4 @@
-"""What was measured of one system, as it is kept in its run's folder."""
+"""The result of one system, as it is stored in its run's folder."""
 
 from datetime import date
 from pathlib import Path
@@ -12,7 +12,7 @@ RESULT_FILE = "result.json"
 
 
 class LengthScore(BaseModel):
-    """BLEU of the test sentences whose source has ``from_words`` to ``to_words`` words (None: no upper end)."""
+    """BLEU of the test sentences whose source has ``from_words`` to ``to_words`` words; None is no upper bound."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,8 +23,18 @@ class LengthScore(BaseModel):
 
 
 class Score(BaseModel):
-    """By the exported bundle through the engine, with sacreBLEU. ``interval``: half the width of BLEU's 95 % confidence
-    interval; ``faults``: how many sentences have each (``training.evaluate.error_analysis``)."""
+    """Scores of the exported bundle on one set, through the engine, with sacreBLEU.
+
+    Attributes:
+        set: Name of the set.
+        segments: Number of sentences.
+        bleu: BLEU, 0 to 100.
+        chrf: chrF, 0 to 100.
+        cut: Translations that ended at the length cap.
+        interval: Half the width of BLEU's 95 % confidence interval.
+        faults: Sentences with each fault (``training.evaluate.error_analysis``).
+        by_length: BLEU by length buckets.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,8 +49,27 @@ class Score(BaseModel):
 
 
 class Result(BaseModel):
-    """One system at one budget. Speeds are per second of processor time, so that a busy machine changes them little:
-    ``training_tokens_per_second`` counts target tokens, the engine's two figures what one thread writes in batches."""
+    """One system with one budget.
+
+    Speeds are per second of processor time, so that other work on the machine changes them little.
+
+    Attributes:
+        system: Name of the system.
+        budget_seconds: Processor time of the training.
+        steps: Training steps.
+        epochs: Number of times that the corpus was read.
+        target_tokens: Trained target tokens.
+        training_tokens_per_second: Target tokens in training.
+        parameters: Number of weights.
+        dev_loss: Lowest loss on dev, in nats per token.
+        bundle_bytes: Size of the int8 bundle.
+        engine_tokens_per_second: Tokens that one thread of the engine writes in full batches.
+        engine_characters_per_second: Characters that it writes.
+        scores: One for each set.
+        signatures: Of sacreBLEU.
+        machine: Processor and cores.
+        made_on: Date of the measurement.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,7 +95,7 @@ class Result(BaseModel):
         return self.scores[0]
 
     def bleu_from(self, words: int) -> LengthScore | None:
-        """BLEU of all test sentences of so many words and more; None if that was not measured."""
+        """Returns BLEU of all test sentences of at least ``words`` words; None if it was not measured."""
         found = [part for part in self.main.by_length if part.from_words == words and part.to_words is None]
         return found[0] if found else None
 
@@ -75,9 +104,10 @@ class Result(BaseModel):
 
 
 def load_result(run: Path) -> Result | None:
-    """What is known of the system of this run, None if nothing yet.
+    """Reads the result of a run; None if it was not measured.
 
-    :raises CorpusError: the file is there but cannot be read.
+    Raises:
+        CorpusError: The file exists but cannot be read.
     """
     path = run / RESULT_FILE
     if not path.exists():

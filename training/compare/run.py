@@ -1,4 +1,4 @@
-"""Trains, exports and measures systems one after the other; finished ones are not repeated."""
+"""Training, export and measurement of systems, one after the other; finished ones are not repeated."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from training.data.prepare import prepare
 from training.export.export import export
 from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer
 
-# A run with a budget ends by it, never by its steps.
+# A run with a budget ends when the budget is spent, so its number of steps is never reached.
 UNREACHED = 10**9
 
 
@@ -44,7 +44,7 @@ def run_systems(
 ) -> list[Result]:
     """Trains and measures systems; each result is written into its run's folder at once.
 
-    Killed and started again, it goes on with the system that was being trained, from its last checkpoint.
+    A call after an interruption continues with the unfinished system, from its last checkpoint.
 
     Args:
         systems: What is trained, in this order.
@@ -61,7 +61,7 @@ def run_systems(
         if result is None or result.budget_seconds != budget_seconds:
             say(f"{number} of {len(systems)}: {system.name}, {system.shows}")
             if result is not None:
-                forget_training(run)  # a finished run does not go on, and would count as one of this budget
+                forget_training(run)  # otherwise the finished run would count as one of this budget
             result = _run(config, workspace.data, run, limit)
             result.save(run)
         say(f"{system.name}: BLEU {result.main.bleu:.1f}, chrF {result.main.chrf:.1f}, {result.steps:,} steps")
@@ -70,7 +70,7 @@ def run_systems(
 
 
 def with_budget(config: RunConfig, budget_seconds: float) -> RunConfig:
-    """The configuration with a budget of processor time instead of a number of steps."""
+    """Returns the configuration with a budget of processor time instead of a number of steps."""
     training = config.training.model_copy(update={"budget_seconds": budget_seconds, "max_steps": UNREACHED})
     return config.model_copy(update={"training": training})
 
@@ -82,7 +82,7 @@ def forget_training(run: Path) -> None:
 
 
 def _run(config: RunConfig, data: Path, run: Path, limit: int | None) -> Result:
-    # Frees what Keras keeps of the system before.
+    # Frees Keras's state of the previous system.
     keras.utils.clear_session()
     if not (run / "corpus.json").exists():
         prepare(config, data, run)

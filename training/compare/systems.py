@@ -1,17 +1,22 @@
-"""Which systems are compared, and what each is there to show."""
+"""The systems that are compared, and what each demonstrates."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class System:
-    """One configuration of ``training/configs``. ``shows``: what differs from ``plain``, in a few words."""
+    """One configuration of ``training/configs``.
+
+    Attributes:
+        name: Of the configuration.
+        shows: What differs from ``plain``, in a few words.
+    """
 
     name: str
     shows: str
 
 
-# In the order of the table. `plain` is what the others differ from by one thing each.
+# In the order of the table. Each system differs from `plain` in one thing.
 SYSTEMS = (
     System("char-lstm", "characters as unit vectors, LSTM"),
     System("char-gru", "characters as unit vectors, GRU"),
@@ -33,12 +38,12 @@ SYSTEMS = (
 )
 
 WITHOUT_ATTENTION, WITH_ATTENTION = "plain", "attention-dot"
-# On one plot: score by source length.
+# Systems of the plot of BLEU by source length.
 BY_LENGTH = ("plain", "reversed-source", "bidirectional", "context-rnn", "attention-dot", "attention-luong")
 LEARNING = ("word-lstm", "plain", "repeat-vector", "free-running", "stacked", "attention-dot", "attention-bahdanau")
 MAPPED_SENTENCE = "I told you that I did not want to go there."
 ATTENTION_MAPS = ("attention-dot", "attention-bahdanau", "attention-luong")
-# Its encoder's last state is all that its decoder ever learns of a sentence.
+# The decoder of this system receives nothing of a sentence but the encoder's last state.
 PROJECTED = "plain"
-# Tasks with exact answers: accuracy instead of BLEU, measured by `accuracy`.
+# Tasks with exact answers, measured by the command `accuracy` instead of by BLEU.
 TASKS = ("addition", "addition-reversed", "execute", "memory")

@@ -1,25 +1,37 @@
-"""Accuracies of the tasks with exact answers, as ``accuracy`` left them in the runs' folders."""
+"""Accuracies of the tasks with exact answers, as ``accuracy`` wrote them into the runs' folders."""
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.errors import CorpusError
 from training.evaluate.accuracy import ACCURACY_FILE
 
 
 class Group(BaseModel):
-    """Questions that are equally hard."""
+    """Questions of equal difficulty.
+
+    Attributes:
+        group: The difficulty.
+        right: Right answers.
+        total: All answers; ``asked`` in the file.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     group: str | int
     right: int
-    asked: int
+    total: int = Field(alias="asked")
 
 
 class TaskResult(BaseModel):
-    """What ``accuracy`` measured; ``axis`` says what the groups differ by."""
+    """The result of ``accuracy``.
+
+    Attributes:
+        system: Name of the configuration.
+        axis: What the groups differ in.
+        groups: Easiest first.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -29,13 +41,14 @@ class TaskResult(BaseModel):
 
     @property
     def share(self) -> float:
-        return sum(group.right for group in self.groups) / max(1, sum(group.asked for group in self.groups))
+        return sum(group.right for group in self.groups) / max(1, sum(group.total for group in self.groups))
 
 
 def load_tasks(runs: Path, names: tuple[str, ...]) -> list[TaskResult]:
-    """Those that have been measured.
+    """Reads the results of the measured tasks.
 
-    :raises CorpusError: a file is there but cannot be read.
+    Raises:
+        CorpusError: A file exists but cannot be read.
     """
     found = []
     for name in names:

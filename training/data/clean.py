@@ -1,4 +1,4 @@
-"""Cleaning of parallel text: normalise, drop what teaches nothing, split, keep held-out sentences out of training."""
+"""Cleaning of parallel text: normalisation, filters, the split, and removal of held-out sentences from training."""
 
 import hashlib
 import unicodedata
@@ -45,7 +45,7 @@ class CorpusReport:
         self.drop_kept(name, "held out for dev", count)
 
     def lines(self) -> list[str]:
-        """A summary, one line a file."""
+        """Returns a summary, one line per file."""
         text = []
         for name, read in self.read.items():
             reasons = ", ".join(
@@ -60,7 +60,7 @@ class CorpusReport:
 
 
 class Cleaner:
-    """Normalises pairs and drops those that teach nothing. One cleaner sees all files of a corpus, for its duplicates.
+    """Normalises pairs and drops unusable ones. One cleaner reads all files of a corpus, so that it finds duplicates.
 
     Args:
         config: Limits of length and ratio.
@@ -75,13 +75,13 @@ class Cleaner:
     def clean(
         self, pairs: Iterable[Pair], name: str, entry: CorpusFile, objection: Objection | None = None
     ) -> Iterator[Pair]:
-        """The pairs that are kept, at most ``entry.max_pairs``.
+        """Yields the pairs that are kept, at most ``entry.max_pairs``.
 
         Args:
-            pairs: As read.
-            name: Under which they are counted.
+            pairs: As they were read.
+            name: The name under which they are counted.
             entry: Limits of the file.
-            objection: Called last, for a pair that passed all other checks.
+            objection: Returns a reason to drop a pair. It is called last, for a pair that passed all other checks.
         """
         report = self._report
         report.read[name] += 0
@@ -110,7 +110,7 @@ class Cleaner:
 
 
 def normalise(text: str) -> str:
-    """Unicode NFC, each run of white space as one space, none at the ends."""
+    """Converts to Unicode NFC, replaces each run of white space by one space, and strips it at the ends."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
@@ -142,7 +142,7 @@ def without_held_out(pairs: Iterable[Pair], held_out: Iterable[Pair], report: Co
 
 
 def fold(text: str) -> str:
-    """Letters and digits only, case folded; equal for sentences that count as the same."""
+    """Reduces a text to its letters and digits, case folded. Sentences with equal results count as the same."""
     return "".join(character for character in text.casefold() if character.isalnum()) or text
 
 
@@ -160,7 +160,7 @@ def _reason_to_drop(source: str, target: str, config: CorpusConfig, max_words: i
     limit = min(config.max_words, max_words or config.max_words)
     if max(source_words, target_words) > limit:
         return f"over {limit} words"
-    # A few characters more or less say nothing: "Go!" may well be "Allez-y maintenant !".
+    # Ten characters are always tolerated, because short sentences vary: "Go!" may be "Allez-y maintenant !".
     if source and max(len(source), len(target)) > 10 + config.max_ratio * min(len(source), len(target)):
         return f"length ratio over {config.max_ratio}"
     return None

@@ -15,7 +15,7 @@ TEXT_SUFFIXES = (".tsv", ".txt")
 
 
 def read_pairs(path: Path, entry: CorpusFile, source: str, target: str) -> Iterator[Pair]:
-    """The pairs of one file as they stand, ``(source, target)``.
+    """Reads the pairs ``(source, target)`` of one file without cleaning them.
 
     Raises:
         CorpusError: The file is missing, has a wrong number of columns or invalid UTF-8; the message names the line.
@@ -26,7 +26,7 @@ def read_pairs(path: Path, entry: CorpusFile, source: str, target: str) -> Itera
 
 
 def read_texts(path: Path, entry: CorpusFile, target: str) -> Iterator[Pair]:
-    """The target's column of a file, as pairs with an empty source.
+    """Reads the target column of a file, as pairs with an empty source.
 
     Raises:
         CorpusError: As ``read_pairs``.
@@ -50,7 +50,7 @@ def _columns(path: Path, entry: CorpusFile, languages: Sequence[str]) -> Iterato
 
 
 def read_moses(source_path: Path, target_path: Path) -> Iterator[Pair]:
-    """The pairs of two files with one sentence a line.
+    """Reads the pairs of two files with one sentence per line.
 
     Raises:
         CorpusError: One file is longer than the other; the message names the shorter one and its first missing line.
@@ -71,7 +71,7 @@ def read_moses(source_path: Path, target_path: Path) -> Iterator[Pair]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines of a plain, ``.gz`` or ``.zip`` text file, without their ends; empty lines are kept."""
+    """Yields the numbered lines of a plain, ``.gz`` or ``.zip`` text file, without line ends; empty lines are kept."""
     try:
         with _open(path) as stream:
             for number, raw in enumerate(stream, start=1):
@@ -93,7 +93,7 @@ def _open(path: Path) -> IO[bytes] | BufferedReader | gzip.GzipFile:
 
 
 def _open_zip(path: Path) -> IO[bytes]:
-    """The one text file of a zip archive; a readme beside it (as in those of manythings.org) is ignored."""
+    """Opens the only text file of a zip archive; a readme beside it (as in archives of manythings.org) is ignored."""
     archive = zipfile.ZipFile(path)
     names = [name for name in archive.namelist() if name.lower().endswith(TEXT_SUFFIXES)]
     texts = [name for name in names if not Path(name).name.lower().startswith(("_about", "readme", "license"))]

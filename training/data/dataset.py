@@ -1,4 +1,4 @@
-"""Token ids of the pairs, and batches of fixed shapes: length buckets, about as many tokens in each."""
+"""Token ids of the pairs, and batches of fixed shapes: length buckets whose batches hold about equally many tokens."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,19 @@ Ids = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Side:
-    """All sentences of one side, one after the other. ``offsets [sentences + 1]`` says where each begins."""
+    """All sentences of one side, concatenated.
+
+    Attributes:
+        ids: Token ids ``[tokens]``.
+        offsets: Start of each sentence in ``ids``, and the end of the last one, ``[sentences + 1]``.
+    """
 
     ids: NDArray[np.uint16]
     offsets: NDArray[np.int64]
 
     @classmethod
     def from_sentences(cls, sentences: Iterable[Sequence[int] | NDArray[np.uint16]]) -> "Side":
+        """Concatenates sentences of token ids."""
         lengths, flat = [0], []
         for sentence in sentences:
             flat.append(np.asarray(sentence, dtype=np.uint16))
@@ -39,13 +45,13 @@ class Side:
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
     def some(self, indices: Iterable[int]) -> "Side":
-        """Some of the sentences, in the order of ``indices``."""
+        """Selects sentences, in the order of ``indices``."""
         return Side.from_sentences([self.sentence(index) for index in indices])
 
 
 @dataclass(frozen=True)
 class TokenPairs:
-    """Parallel sentences as ids, without special ids."""
+    """Parallel sentences as token ids, without bos, eos and padding."""
 
     source: Side
     target: Side
@@ -54,7 +60,13 @@ class TokenPairs:
     def encode(
         cls, pairs: Sequence[Pair], tokenizer: Tokenizer, tags: Sequence[int | None] | None = None
     ) -> "TokenPairs":
-        """:param tags: the token that goes before each source, None for none."""
+        """Encodes both sides of all pairs.
+
+        Args:
+            pairs: Sentences ``(source, target)``.
+            tokenizer: Of both sides.
+            tags: The token before each source; None for a source without a tag.
+        """
         tagged = zip(pairs, tags or [None] * len(pairs), strict=True)
         return cls(
             Side.from_sentences(
@@ -65,6 +77,7 @@ class TokenPairs:
 
     @classmethod
     def load(cls, path: Path) -> "TokenPairs":
+        """Reads a file that ``save`` wrote."""
         with np.load(path) as arrays:
             return cls(
                 Side(arrays["source_ids"], arrays["source_offsets"]),
@@ -75,7 +88,7 @@ class TokenPairs:
         np.savez_compressed(path, **self.arrays())
 
     def arrays(self) -> dict[str, Any]:
-        """As ``load`` reads them, by name."""
+        """Returns the arrays by name, as ``load`` reads them."""
         return {
             "source_ids": self.source.ids,
             "source_offsets": self.source.offsets,
@@ -84,11 +97,11 @@ class TokenPairs:
         }
 
     def some(self, indices: Sequence[int] | NDArray[np.int64]) -> "TokenPairs":
-        """Some of the pairs, in the order of ``indices``."""
+        """Selects pairs, in the order of ``indices``."""
         return TokenPairs(self.source.some(indices), self.target.some(indices))
 
     def __add__(self, other: "TokenPairs") -> "TokenPairs":
-        """The pairs of both."""
+        """Concatenates both sets of pairs."""
         every = range(len(self)), range(len(other))
         sides = [
             Side.from_sentences([one.sentence(i) for i in every[0]] + [more.sentence(i) for i in every[1]])
@@ -102,10 +115,15 @@ class TokenPairs:
 
 @dataclass(frozen=True)
 class Batch:
-    """``source_ids [rows, source]``, ``source_lengths [rows]``, ``input_ids`` and ``target_ids [rows, target]``.
+    """The arrays of one training step.
 
-    The source ends with eos; the input is bos and the target, the target ends with eos. What does not count in the
-    loss is padding in ``target_ids``. ``target_tokens`` counts the rest.
+    Attributes:
+        source_ids: Sources, each ending with eos, ``[rows, source]``.
+        source_lengths: Tokens of each source, eos included, ``[rows]``.
+        input_ids: What the decoder reads: bos and the target, ``[rows, target]``.
+        target_ids: What the decoder is to predict: the target and eos, ``[rows, target]``. Positions that do not
+            count in the loss hold the padding id.
+        target_tokens: Positions that count in the loss.
     """
 
     source_ids: Ids
@@ -116,14 +134,21 @@ class Batch:
 
 
 class BatchPlan:
-    """Which pairs stand together in which batch, the same for the same seed and epoch.
+    """Assigns pairs to batches. The assignment depends only on the seed and the epoch.
 
-    A pair goes into the narrowest bucket that holds both its sides; a bucket of width w has ``tokens // w`` rows, each
-    side as wide as the longest of its bucket. So there are as many shapes as buckets and a compiled step never meets a
-    new one.
+    A pair belongs to the narrowest bucket that holds both its sides. A bucket of width w has batches of ``tokens // w``
+    rows, and each side is as wide as the longest sentence of the bucket. There are as many shapes as buckets, so a
+    compiled step is not compiled again during the run.
 
-    :param loss_on: ``last``: of each target only its last token counts, not its eos.
-    :param resegmentation: cuts both sides anew each time, where that still fits into the bucket.
+    Args:
+        pairs: Token ids of all pairs.
+        widths: Widths of the buckets, in tokens, ascending. Longer pairs are left out.
+        tokens_per_batch: Tokens of one side of a batch, padding included.
+        loss_on: ``last`` counts only the last token of each target, without its eos.
+        resegmentation: Segments both sides anew each time, if the result fits into the bucket.
+
+    Attributes:
+        left_out: Number of pairs that are longer than the widest bucket.
     """
 
     def __init__(
@@ -139,7 +164,7 @@ class BatchPlan:
         self._loss_on = loss_on
         self._widths = tuple(widths)
         self._rows = tuple(max(1, tokens_per_batch // width) for width in widths)
-        # One more for eos on either side.
+        # Each side has one more token, eos.
         longest = np.maximum(pairs.source.lengths, pairs.target.lengths) + 1
         if resegmentation is not None:
             longest = np.minimum(np.ceil(longest * ROOM), np.maximum(longest, widths[-1]))
@@ -158,7 +183,13 @@ class BatchPlan:
         return sum(-(-len(members) // rows) for members, rows in zip(self._members, self._rows, strict=True))
 
     def batches(self, seed: int, epoch: int, skip: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch in its own order; ``skip`` leaves out the first ones when a run goes on."""
+        """Yields the batches of one epoch, in the order of this epoch.
+
+        Args:
+            seed: Of the run.
+            epoch: Number of the epoch.
+            skip: Batches to leave out at the start, for a run that continues from a checkpoint.
+        """
         generator = np.random.default_rng([seed, epoch])
         chunks: list[tuple[int, NDArray[np.int64]]] = []
         for bucket, (members, rows) in enumerate(zip(self._members, self._rows, strict=True)):
@@ -169,7 +200,7 @@ class BatchPlan:
             if self._resegmentation is None:
                 yield self._assemble(members, bucket)
             else:
-                # Of its own place, so that a run that goes on draws the same.
+                # The seed depends on the batch alone, so that a run that continues from a checkpoint draws the same.
                 with self._resegmentation.drawn(seed, epoch, index) as cut:
                     batch = self._assemble(members, bucket, cut)
                 yield batch
@@ -179,7 +210,7 @@ class BatchPlan:
         source_ids = np.full((rows, self._source_widths[bucket]), PAD_ID, np.int32)
         input_ids = np.full((rows, self._target_widths[bucket]), PAD_ID, np.int32)
         target_ids = np.full((rows, self._target_widths[bucket]), PAD_ID, np.int32)
-        # A row of padding alone still has one token for the encoder to read; its targets weigh nothing.
+        # The encoder reads at least one token, also of an empty row; the targets of that row have weight zero.
         lengths = np.ones(rows, np.int32)
         tokens = 0
         for row, member in enumerate(members):
@@ -203,6 +234,6 @@ class BatchPlan:
 
 
 def length_ratio(pairs: TokenPairs) -> tuple[float, float]:
-    """Mean and standard deviation of target tokens over source tokens, eos counted on both sides."""
+    """Returns mean and standard deviation of target tokens per source token, counting eos on both sides."""
     ratios = (pairs.target.lengths + 1) / (pairs.source.lengths + 1)
     return float(ratios.mean()), float(ratios.std())

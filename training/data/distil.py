@@ -1,6 +1,7 @@
-"""``distil``: what bundles make of the sources of a corpus, as pairs for a student to learn from (sequence-level
-knowledge distillation: Kim & Rush 2016, arXiv:1606.07947). A model's own translations are easier to learn than
-people's, for they are the same for the same words.
+"""``distil``: sequence-level knowledge distillation (Kim & Rush 2016, arXiv:1606.07947).
+
+Bundles translate the sources of a corpus, and a student model is trained on the result. Translations by a model are
+easier to learn than translations by people, because the same words are translated in the same way.
 """
 
 from collections import Counter, deque
@@ -25,14 +26,23 @@ from training.data.config import CorpusFile
 from training.data.corpus import Pair, read_pairs, read_texts
 from training.errors import CorpusError
 
-# Of each set of engines: while one chunk's last sentences are decoded the next one's begin.
+# Chunks in flight for each set of engines: while the last sentences of one are decoded, the next one is started.
 _CHUNKS_AHEAD = 2
 
 
 @dataclass(frozen=True)
 class DistilSettings:
-    """``beam_size`` None: the first bundle's own. ``reference``: of all candidates the nearest to what the corpus has
-    as target. ``max_lines`` of the file. ``engines`` at once, a thread each, for each bundle; None: the CPUs."""
+    """Options of ``distil``.
+
+    Attributes:
+        columns: Languages of the columns of the corpus.
+        beam_size: Width of the beam; None for that of the first bundle.
+        reference: Whether the candidate nearest to the target of the corpus is chosen.
+        max_lines: Lines of the corpus to read; None for all.
+        engines: Engines for each bundle, one thread each; None for one per CPU.
+        chunk_lines: Lines that are submitted together.
+        anew: Whether the output of an earlier run is discarded.
+    """
 
     columns: tuple[str, ...] = ("en", "fr")
     beam_size: int | None = None
@@ -45,8 +55,13 @@ class DistilSettings:
 
 @dataclass(frozen=True)
 class Distilled:
-    """``lines`` of the output; of those written by this call, how many were ``translated``, and how many of these are
-    ``other`` than the corpus's own targets (None where it has no such column)."""
+    """Counts of the result.
+
+    Attributes:
+        lines: Lines of the output, those of earlier runs included.
+        translated: Translations that this call wrote.
+        other: Those of them that differ from the targets of the corpus; None if it has no targets.
+    """
 
     lines: int
     translated: int
@@ -54,25 +69,30 @@ class Distilled:
 
 
 def distil(bundles: Sequence[Path], data: Path, output: Path, settings: DistilSettings) -> Distilled:
-    """Write ``source TAB translation``, a line for each of ``data``, gzipped if the output's name says so. Killed and
-    started again, it goes on.
+    """Writes a line ``source TAB translation`` for each line of ``data``; a call after an interruption continues.
 
-    What was cut, or could not be translated, has an empty translation; ``prepare`` drops such a line.
+    A source that could not be translated, or not to its end, gets an empty translation; ``prepare`` drops such lines.
 
-    From one bundle comes its best translation. From several, or with ``reference``, all hypotheses of their beams are
-    candidates: ``nearest`` to the reference (sequence-level interpolation, in the same paper), or ``consensus``.
+    One bundle gives its best translation. With several bundles or with ``reference``, all hypotheses of their beams
+    are candidates, and ``nearest`` (sequence-level interpolation, section 3.3 of the paper) or ``consensus`` chooses.
 
-    :param data: tab-separated, of which only the column of the source is needed without ``reference``.
-    :raises CorpusError: the data, a bundle or what is there of the output cannot be used.
+    Args:
+        bundles: Folders of the bundles.
+        data: The tab-separated corpus. Without ``settings.reference`` only the source column is needed.
+        output: The file to write; gzipped if its name ends with ``.gz``.
+        settings: Options.
+
+    Raises:
+        CorpusError: The data, a bundle or the output of an earlier run cannot be used.
     """
     try:
-        loaded = _loaded(bundles, settings)
+        loaded = _load(bundles, settings)
         manifest = loaded[0].manifest
         beam = settings.beam_size or manifest.search.beam_size
         several = len(loaded) > 1 or settings.reference
         options = TranslationOptions(beam_size=beam, alternatives=beam - 1 if several else 0)
         pairs = _read(data, settings, manifest.source, manifest.target)
-        with LineSink(output, _work(loaded, data, settings, beam), settings.anew) as sink, ExitStack() as engines:
+        with LineSink(output, _describe(loaded, data, settings, beam), settings.anew) as sink, ExitStack() as engines:
             sets = [
                 [engines.enter_context(open_translator(bundle, f"distil-{number}")) for bundle in loaded]
                 for number in range(settings.engines or usable_cpus())
@@ -81,7 +101,7 @@ def distil(bundles: Sequence[Path], data: Path, output: Path, settings: DistilSe
                 pass
             counts = Counter[str]()
             with show_progress(_count(data, settings), sink.lines) as wrote:
-                for chunk, chosen in _translated(sets, pairs, options, settings):
+                for chunk, chosen in _translate(sets, pairs, options, settings):
                     sink.write([f"{source}\t{text}" for (source, _), text in zip(chunk, chosen, strict=True)])
                     counts["translated"] += sum(map(bool, chosen))
                     counts["other"] += sum(
@@ -96,10 +116,14 @@ def distil(bundles: Sequence[Path], data: Path, output: Path, settings: DistilSe
 
 
 def consensus(candidates: Sequence[str]) -> str:
-    """The candidate with the highest mean chrF against all others; of equals the first (Kobayashi 2018, "Frustratingly
-    easy model ensemble for abstractive summarization", EMNLP; minimum Bayes risk: Kumar & Byrne 2004).
+    """Returns the candidate with the highest mean chrF against all others; of equal ones the first.
 
-    One that several models have found counts as often.
+    This is minimum Bayes risk (Kumar & Byrne 2004) over the candidates of several models (Kobayashi 2018,
+    "Frustratingly easy model ensemble for abstractive summarization", EMNLP). A candidate that several models found
+    counts several times.
+
+    Args:
+        candidates: At least one.
     """
     counts = Counter(candidates)
     metric = CHRF()
@@ -116,7 +140,7 @@ def consensus(candidates: Sequence[str]) -> str:
 
 
 def nearest(candidates: Sequence[str], reference: str) -> str:
-    """The candidate with the highest chrF against the reference; of equals the first."""
+    """Returns the candidate with the highest chrF against the reference; of equal ones the first."""
     metric = CHRF()
     different = list(dict.fromkeys(candidates))
     if len(different) == 1 or reference in different:
@@ -126,55 +150,62 @@ def nearest(candidates: Sequence[str], reference: str) -> str:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Pairs on their way through an engine of each bundle."""
+    """Pairs that an engine of each bundle is translating.
+
+    Attributes:
+        pairs: Sources and references.
+        submitted: What was submitted to each translator.
+    """
 
     pairs: list[Pair]
-    asked: list[tuple[Translator, Plan, Pending]]
+    submitted: list[tuple[Translator, Plan, Pending]]
 
     @classmethod
     def begin(cls, translators: Sequence[Translator], pairs: list[Pair], options: TranslationOptions) -> "_Chunk":
-        asked = []
+        """Submits the sources of ``pairs`` to each translator."""
+        submitted = []
         for translator in translators:
             plan = translator.prepare([source for source, _ in pairs], options)
-            asked.append((translator, plan, translator.submit(plan, priority=Priority.BULK)))
-        return cls(pairs, asked)
+            submitted.append((translator, plan, translator.submit(plan, priority=Priority.BULK)))
+        return cls(pairs, submitted)
 
-    def chosen(self, reference: bool) -> list[str]:
-        """A translation for each pair, empty if there is none. Waits until they are there."""
+    def choose(self, reference: bool) -> list[str]:
+        """Waits for the translations and chooses one for each pair; an empty text if there is none."""
         found: list[list[Translation]] = []
-        for translator, plan, pending in self.asked:
+        for translator, plan, pending in self.submitted:
             pending.done.result()
             found.append(translator.finish(plan, pending))
         return [
-            _choice(_candidates(of_pair), target if reference else None)
+            _choose(_candidates(of_pair), target if reference else None)
             for (_, target), of_pair in zip(self.pairs, zip(*found, strict=True), strict=True)
         ]
 
     def cancel(self) -> None:
-        for _, _, pending in self.asked:
+        """Cancels what is not decoded yet."""
+        for _, _, pending in self.submitted:
             pending.cancel()
 
 
 def _candidates(found: Sequence[Translation]) -> list[str]:
-    """All that the bundles wrote to the end, the likeliest of each first."""
+    """Returns the finished hypotheses of all bundles, the most probable of each bundle first."""
     whole = [one for one in found if one.is_complete and not any(segment.is_source for segment in one.segments)]
     texts = (normalise(text) for one in whole for text in (one.text, *one.alternatives))
     return [text for text in texts if text]
 
 
-def _choice(candidates: Sequence[str], reference: str | None) -> str:
+def _choose(candidates: Sequence[str], reference: str | None) -> str:
     if not candidates:
         return ""
     return consensus(candidates) if reference is None else nearest(candidates, reference)
 
 
-def _translated(
+def _translate(
     sets: Sequence[Sequence[Translator]],
     pairs: Iterator[Pair],
     options: TranslationOptions,
     settings: DistilSettings,
 ) -> Iterator[tuple[list[Pair], list[str]]]:
-    """Chunk after chunk, in order."""
+    """Yields the pairs of each chunk and the chosen translations, in the order of ``pairs``."""
     ahead: deque[_Chunk] = deque()
     try:
         for translators in cycle(sets):
@@ -184,17 +215,17 @@ def _translated(
             ahead.append(_Chunk.begin(translators, chunk, options))
             if len(ahead) >= _CHUNKS_AHEAD * len(sets):
                 first = ahead.popleft()
-                yield first.pairs, first.chosen(settings.reference)
+                yield first.pairs, first.choose(settings.reference)
         while ahead:
             first = ahead.popleft()
-            yield first.pairs, first.chosen(settings.reference)
+            yield first.pairs, first.choose(settings.reference)
     finally:
-        for waiting in ahead:
-            waiting.cancel()
+        for unfinished in ahead:
+            unfinished.cancel()
 
 
-def _loaded(bundles: Sequence[Path], settings: DistilSettings) -> list[Bundle]:
-    """All bundles, for the languages that the columns name."""
+def _load(bundles: Sequence[Path], settings: DistilSettings) -> list[Bundle]:
+    """Loads all bundles for the languages that the columns name."""
     loaded = [load_bundle(folder) for folder in bundles]
     first = loaded[0].manifest
     source = next((code for code in settings.columns if code in first.sources), None)
@@ -212,7 +243,7 @@ def _loaded(bundles: Sequence[Path], settings: DistilSettings) -> list[Bundle]:
 
 
 def _read(data: Path, settings: DistilSettings, source: str, target: str) -> Iterator[Pair]:
-    """Sources and references, empty where there are none."""
+    """Yields sources and references; a reference is empty if the corpus has none."""
     entry = CorpusFile(name=data.name, path=str(data), columns=settings.columns, licence="")
     if target in settings.columns:
         pairs = read_pairs(data, entry, source, target)
@@ -227,8 +258,8 @@ def _count(data: Path, settings: DistilSettings) -> int:
     return sum(1 for _ in islice(read_texts(data, entry, settings.columns[0]), settings.max_lines))
 
 
-def _work(bundles: Sequence[Bundle], data: Path, settings: DistilSettings, beam: int) -> str:
-    """What is being done: with other data, bundles or options it is other work."""
+def _describe(bundles: Sequence[Bundle], data: Path, settings: DistilSettings, beam: int) -> str:
+    """Describes data, bundles and options. A run continues an output only if its description is the same."""
     try:
         found = data.stat()
     except OSError as error:

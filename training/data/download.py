@@ -1,4 +1,4 @@
-"""Fetch a corpus by URL: progress bar, resume after a break, checksum."""
+"""Download of corpus files by URL, with a progress bar, resumption and a checksum."""
 
 import hashlib
 from pathlib import Path
@@ -11,14 +11,23 @@ from training.errors import DownloadError
 
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 30.0
-# Some archives (manythings.org among them) refuse clients that give no name.
+# Some archives (manythings.org among them) refuse requests without a user agent.
 USER_AGENT = "passerelle-training/0.1"
 
 
 def fetch(url: str, folder: Path, sha256: str | None) -> Path:
-    """The file behind ``url``, fetched once into ``folder``; a broken transfer goes on where it stopped.
+    """Downloads a file unless it is in ``folder`` already; an interrupted transfer is resumed with a range request.
 
-    :raises DownloadError: the server refuses, the transfer breaks ``ATTEMPTS`` times, or the checksum is another.
+    Args:
+        url: Address of the file.
+        folder: Where the file is stored, under the last part of the URL's path.
+        sha256: Expected checksum; None accepts any.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        DownloadError: The server refuses, the transfer breaks ``ATTEMPTS`` times, or the checksum differs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = Path(unquote(urlparse(url).path)).name
@@ -35,7 +44,7 @@ def fetch(url: str, folder: Path, sha256: str | None) -> Path:
         except httpx.TransportError as error:
             if attempt == ATTEMPTS:
                 raise DownloadError(
-                    f"{url}: broke off {ATTEMPTS} times, last: {error!r}; run again to go on"
+                    f"{url}: the transfer broke {ATTEMPTS} times, last with {error!r}; run again to resume it"
                 ) from error
     _check(part, url, sha256)
     part.replace(path)
@@ -49,11 +58,11 @@ def _transfer(url: str, part: Path) -> None:
         headers["Range"] = f"bytes={have}-"
     with httpx.stream("GET", url, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=True) as response:
         if response.status_code == 416 and have:
-            return  # everything is here already
+            return  # the file is complete
         if response.status_code not in (200, 206):
             raise DownloadError(f"{url}: the server answered {response.status_code}")
         if response.status_code == 200:
-            have = 0  # the server knows no ranges: from the start
+            have = 0  # the server does not support ranges and sends the whole file
         total = have + int(response.headers.get("Content-Length", 0)) or None
         with part.open("ab" if have else "wb") as stream, _progress() as progress:
             task = progress.add_task(part.stem, total=total, completed=have)

@@ -1,39 +1,44 @@
-"""Pairs of which a side is in another language than its file says: text nobody translated, a title left as it was."""
+"""Detection of pairs with a side in an unexpected language, such as untranslated text or a title that was kept."""
 
 from typing import Final
 
 from app.text.languages import LanguageDetector
 
 REASON: Final = "another language"
-# What turns up in text from the web, besides the run's own languages. Among all that py3langid knows, a short French
-# sentence is Walloon or Occitan now and then.
+# Languages that are common in text from the web, considered besides the run's own. If all languages of py3langid were
+# considered, some short French sentences would be classified as Walloon or Occitan.
 LOOKED_FOR: Final = ("de", "en", "es", "fr", "it", "nl", "pl", "pt", "ru", "sv", "zh")
-# Of short texts and names it is not sure, or sure and wrong. One of Chinese or Japanese letters tells more.
+# For short texts and names the detector is uncertain, or certain and wrong. A Chinese or Japanese character carries
+# more information than a Latin letter, hence the second limit in bytes.
 MIN_LETTERS: Final = 20
 MIN_BYTES: Final = 24
 MIN_CONFIDENCE: Final = 90
 
 
 class LanguageCheck:
-    """Says of a pair whether a side is surely of another language.
+    """Finds pairs with a side that is certainly in another language.
 
-    A side is only judged if it has ``MIN_LETTERS`` letters, or letters of ``MIN_BYTES`` bytes that are not Latin, and
-    if py3langid knows the language that it should be in.
+    A side is only checked if it has ``MIN_LETTERS`` letters, or non-Latin letters of ``MIN_BYTES`` bytes, and if
+    py3langid supports the expected language.
+
+    Args:
+        source: Expected language of the sources.
+        target: Expected language of the targets.
     """
 
     def __init__(self, source: str, target: str) -> None:
         self._detector = LanguageDetector((*LOOKED_FOR, source, target))
-        self._known = frozenset(self._detector.load().nb_classes)
-        self._looked_for = tuple(sorted(self._known))
+        self._supported = frozenset(self._detector.load().nb_classes)
+        self._looked_for = tuple(sorted(self._supported))
         self._languages = (source, target)
 
     def objection(self, source: str, target: str) -> str | None:
-        """The reason to drop the pair, if there is one."""
+        """Returns the reason to drop the pair, or None."""
         sides = zip((source, target), self._languages, strict=True)
         return REASON if any(self._is_other(text, language) for text, language in sides) else None
 
     def _is_other(self, text: str, language: str) -> bool:
-        if language not in self._known:
+        if language not in self._supported:
             return False
         letters = [character for character in text if character.isalpha()]
         wide = sum(len(character.encode()) for character in letters if ord(character) > 0x2FF)

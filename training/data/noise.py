@@ -1,6 +1,8 @@
-"""Sources as people type them: in small letters, without accents, with a slip. A model that only met clean text loses
-much on them, and one that met some of it does not (Belinkov & Bisk 2018, arXiv:1711.02173; Berard et al. 2019, "Naver
-Labs Europe's systems for the WMT19 machine translation robustness task").
+"""Noise in sources as people type it: lower case, missing accents, swapped letters.
+
+A model that was trained only on clean text loses much quality on such sources; a model that was trained with some
+noise does not (Belinkov & Bisk 2018, arXiv:1711.02173; Berard et al. 2019, "Naver Labs Europe's systems for the WMT19
+machine translation robustness task").
 """
 
 import random
@@ -21,11 +23,15 @@ _ACCENTED: Final = regex.compile(r"(?<=\p{Latin})\p{Mn}+")
 
 
 def noisy_pairs(pairs: Iterable[Pair], share: float, language: str, seed: str) -> list[Pair]:
-    """About ``share`` of the pairs, each with one change to its source; targets are as they were.
+    """Selects about ``share`` of the pairs and makes one change to the source of each; targets stay as they are.
 
-    Which pairs and which changes follows from the seed. A pair that no change touches ("1984") is passed over.
+    A pair to which no change applies ("1984") is skipped.
 
-    :param language: of the sources.
+    Args:
+        pairs: Clean pairs.
+        share: Between 0 and 1.
+        language: Of the sources.
+        seed: Determines which pairs are selected and which changes are made.
     """
     generator = random.Random(seed)
     changes = changes_for(language)
@@ -42,40 +48,43 @@ def noisy_pairs(pairs: Iterable[Pair], share: float, language: str, seed: str) -
 
 
 def changes_for(language: str) -> list[Change]:
-    """All changes, of sources in this language."""
+    """Returns the changes for sources in ``language``."""
 
-    def shouted(text: str, _: random.Random) -> str:
-        """TEXT IN CAPITALS as the model is given it: the service turns it into ordinary letters, and names lose their
-        capitals."""
-        loud = text.upper()
-        return lower_capitals(loud, language) if is_in_capitals(loud) else text
+    def restore_case(text: str, _: random.Random) -> str:
+        """Writes a text as the model receives it if the user typed capitals.
 
-    return [in_small_letters, shouted, without_end, without_accents, with_slip]
+        The service converts capitals to ordinary case, which does not restore the capitals of names.
+        """
+        capitals = text.upper()
+        return lower_capitals(capitals, language) if is_in_capitals(capitals) else text
+
+    return [lower_case, restore_case, remove_end, remove_accents, swap_letters]
 
 
-def in_small_letters(text: str, _: random.Random) -> str:
+def lower_case(text: str, _: random.Random) -> str:
+    """Converts the text to lower case."""
     return text.lower()
 
 
-def without_end(text: str, _: random.Random) -> str:
-    """Without the mark at its end."""
+def remove_end(text: str, _: random.Random) -> str:
+    """Removes the punctuation at the end."""
     return _END.sub("", text)
 
 
-def without_accents(text: str, _: random.Random) -> str:
-    """Of Latin letters: й and が are other letters than и and か."""
+def remove_accents(text: str, _: random.Random) -> str:
+    """Removes the accents of Latin letters; in other scripts й and и, or が and か, are different letters."""
     return unicodedata.normalize("NFC", _ACCENTED.sub("", unicodedata.normalize("NFD", text)))
 
 
-def with_slip(text: str, generator: random.Random) -> str:
-    """Two letters side by side swapped, in a word of four letters or more, behind its first letter."""
-    places = [
-        place
+def swap_letters(text: str, generator: random.Random) -> str:
+    """Swaps two adjacent letters, after the first letter of a word of at least four letters."""
+    offsets = [
+        offset
         for word in _LONG_WORD.finditer(text)
-        for place in range(word.start() + 1, word.end() - 1)
-        if text[place] != text[place + 1]
+        for offset in range(word.start() + 1, word.end() - 1)
+        if text[offset] != text[offset + 1]
     ]
-    if not places:
+    if not offsets:
         return text
-    place = generator.choice(places)
-    return text[:place] + text[place + 1] + text[place] + text[place + 2 :]
+    offset = generator.choice(offsets)
+    return text[:offset] + text[offset + 1] + text[offset] + text[offset + 2 :]

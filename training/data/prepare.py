@@ -1,4 +1,4 @@
-"""``prepare``: corpus files -> clean, split, tokenised arrays in the run's folder."""
+"""``prepare``: reads the corpus files, cleans, splits and tokenises them, and writes arrays into the run's folder."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -19,25 +19,34 @@ from training.files import write_atomically
 
 TOKENIZER_FILES = {"sentencepiece": "tokenizer.model", "characters": "tokenizer.json", "words": "tokenizer.json"}
 
-ByTarget = dict[str, list[Pair]]  # by target language: what one model learns side by side
-# (pairs, language of their sources, of their targets, share) -> so many of them, the best; ``PairScorer.best``.
+ByTarget = dict[str, list[Pair]]  # pairs by target language, one task of the model each
+# (pairs, language of their sources, of their targets, share) -> the best ``share`` of them; ``PairScorer.best``.
 KeepBest = Callable[[Sequence[Pair], str, str, float], list[Pair]]
 
 
 def prepare(
     config: RunConfig, data: Path, run: Path, tokenizer_file: Path | None = None, keep_best: KeepBest | None = None
 ) -> CorpusReport:
-    """Write ``tokenizer.*``, ``train.npz``, ``dev.npz``, ``dev.tsv`` and ``corpus.json`` into the run's folder.
+    """Writes ``tokenizer.*``, ``train.npz``, ``dev.npz``, ``dev.tsv`` and ``corpus.json`` into the run's folder.
 
-    :param tokenizer_file: the vocabulary to use, of a model that is trained further; else one is learned.
-    :param keep_best: chooses the ``corpus.keep_best`` of each training file.
-    :raises ConfigError: one of ``keep_best`` and ``corpus.keep_best`` is given without the other.
-    :raises CorpusError: a file is unreadable, or nothing is left of it.
+    Args:
+        config: The run's configuration.
+        data: Folder that the corpus paths start from.
+        run: The run's folder.
+        tokenizer_file: The vocabulary of a model that is trained further; None learns one.
+        keep_best: Chooses the share ``corpus.keep_best`` of each training file.
+
+    Returns:
+        Counts of the pairs.
+
+    Raises:
+        ConfigError: One of ``keep_best`` and ``corpus.keep_best`` is given without the other.
+        CorpusError: A file is unreadable, or no pair is left.
     """
     share = config.corpus.keep_best
     if (share < 1) != (keep_best is not None):
         raise ConfigError(
-            f"corpus.keep_best is {share}: below 1 it needs --scored-by BUNDLE, and else has no use for it"
+            f"corpus.keep_best is {share}: a value below 1 needs --scored-by BUNDLE, and only such a value uses it"
         )
     run.mkdir(parents=True, exist_ok=True)
     report = CorpusReport()
@@ -52,11 +61,11 @@ def prepare(
         texts = (text for pair in _all(train) for text in pair if text)
         tokenizer = learn_tokenizer(texts, config.tokenizer, config.seed, config.tagged)
     write_atomically(run / TOKENIZER_FILES[tokenizer.kind], tokenizer.to_bytes())
-    # Behind the clean pairs, from which alone a vocabulary is learned.
+    # Noisy pairs are added after the vocabulary was learned from the clean pairs alone.
     for target, some in noise.items():
         train[target].extend(some)
-    _encoded(train, config, tokenizer).save(run / "train.npz")
-    _encoded(dev, config, tokenizer).save(run / "dev.npz")
+    _encode(train, config, tokenizer).save(run / "train.npz")
+    _encode(dev, config, tokenizer).save(run / "dev.npz")
     written = "".join(f"{source}\t{target}\n" for source, target in dev[config.target])
     write_atomically(run / "dev.tsv", written.encode())
     counts = {
@@ -109,8 +118,7 @@ class _Reader:
         return train, dev, noise
 
     def _noise(self, pairs: list[Pair], entry: CorpusFile, held_out: list[Pair]) -> list[Pair]:
-        """Pairs of a training file once more, with noise, without those that a typing error turned into a pair of dev
-        or test."""
+        """Returns copies of the pairs of a training file with noise, except those that became a pair of dev or test."""
         config, name = self._config, entry.name
         if not config.corpus.noise:
             return []
@@ -123,20 +131,20 @@ class _Reader:
         return noisy
 
     def _tests(self) -> Iterator[Pair]:
-        """The pairs of the test sets, from which no run may learn. A set that is missing is noted."""
+        """Yields the pairs of the test sets, to keep them out of training. A missing set is noted in the report."""
         for entry in self._config.corpus.test:
             try:
                 yield from read_entry(entry, self._config, self._data, self._run)
             except CorpusError as error:
                 if (self._data / entry.path).exists():
                     raise
-                note = f"{entry.name} is not there, so it is not kept out of training: {error}"
+                note = f"{entry.name} is missing, so it is not kept out of training: {error}"
                 self._report.notes.append(note)
 
     def _clean(self, entry: CorpusFile, prefix: str) -> Iterator[Pair]:
         config, objection = self._config, None
         pairs = read_entry(entry, config, self._data, self._run)
-        # Dev sets are measured on, so they keep all their pairs.
+        # A dev set keeps all its pairs, so that scores stay comparable.
         if config.corpus.check_language and entry in config.corpus.train:
             objection = LanguageCheck(entry.source or config.source, entry.target or config.target).objection
         yield from self._cleaner.clean(pairs, prefix + entry.name, entry, objection)
@@ -150,26 +158,30 @@ def _all(pairs: ByTarget) -> list[Pair]:
     return [pair for some in pairs.values() for pair in some]
 
 
-def _encoded(pairs: ByTarget, config: RunConfig, tokenizer: Tokenizer) -> TokenPairs:
-    """All pairs as ids, each source under the tag of its target where there are several."""
+def _encode(pairs: ByTarget, config: RunConfig, tokenizer: Tokenizer) -> TokenPairs:
+    """Encodes all pairs, each source after the tag of its target if there are several targets."""
     tags = source_tags(config, tokenizer)
     return TokenPairs.encode(_all(pairs), tokenizer, [tags.get(target) for target, some in pairs.items() for _ in some])
 
 
 def source_tags(config: RunConfig, tokenizer: Tokenizer) -> dict[str, int]:
-    """The ids of the tags by target language; empty for a single task."""
+    """Returns the ids of the tags by target language; empty for a single task."""
     if not isinstance(tokenizer, SentencePieceTokenizer):
         return {}
     return {target: tokenizer.id_of(tag_piece(target)) for target in config.tagged}
 
 
 def load_run_tokenizer(config: RunConfig, run: Path) -> Tokenizer:
-    """The tokenizer that ``prepare`` left in the run's folder."""
+    """Loads the tokenizer that ``prepare`` wrote into the run's folder."""
     return load_tokenizer(run / TOKENIZER_FILES[config.tokenizer.kind], config.tokenizer.kind)
 
 
 def read_dev(run: Path) -> list[Pair]:
-    """The dev pairs that ``prepare`` left in the run's folder."""
+    """Reads the dev pairs that ``prepare`` wrote into the run's folder.
+
+    Raises:
+        CorpusError: The file is missing.
+    """
     path = run / "dev.tsv"
     if not path.exists():
         raise CorpusError(f"{path}: missing; run prepare first")
@@ -178,10 +190,17 @@ def read_dev(run: Path) -> list[Pair]:
 
 
 def read_entry(entry: CorpusFile, config: RunConfig, data: Path, run: Path) -> Iterator[Pair]:
-    """The pairs of an entry as they stand: tab-separated or Moses, from ``data`` or fetched into the run's folder.
+    """Reads the pairs of an entry without cleaning them.
 
-    :raises CorpusError: a file is missing or malformed.
-    :raises DownloadError: it could not be fetched.
+    Args:
+        entry: A tab-separated file or a Moses pair.
+        config: The run's configuration.
+        data: Folder that paths start from.
+        run: The run's folder, into which URLs are downloaded.
+
+    Raises:
+        CorpusError: A file is missing or malformed.
+        DownloadError: A file could not be downloaded.
     """
     path = _local(entry.path, entry, data, run)
     if config.corpus.sides == "target":

@@ -1,5 +1,8 @@
-"""The same words in other pieces each time that a pair is met (Kudo 2018, arXiv:1804.10959; for BPE Provilkov et al.
-2020, arXiv:1910.13267): a model so learns how words are built, and that one segmentation is as good as another."""
+"""Subword regularisation: each time that a pair is read, its words are segmented into other pieces.
+
+Unigram vocabularies are sampled (Kudo 2018, arXiv:1804.10959); BPE vocabularies leave out merges (Provilkov et al.
+2020, arXiv:1910.13267). The model learns how words are composed, and that segmentations of a text mean the same.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,13 +14,17 @@ from numpy.typing import NDArray
 from app.bundle.tokenizers import SentencePieceTokenizer, normalise_typography
 
 Cut = Callable[[NDArray[np.uint16]], NDArray[np.uint16]]
-# A sentence in other pieces has more of them: so much room is left for it.
+# A sampled segmentation has more pieces than the best one: a bucket must hold this multiple of a sentence's length.
 ROOM = 1.25
 
 
 class Resegmentation:
-    """:param share: a unigram vocabulary's temperature, from 0, where all segmentations are as likely, to 1; of a BPE
-    vocabulary, the share of merges that are left out.
+    """Samples segmentations with SentencePiece.
+
+    Args:
+        tokenizer: The vocabulary.
+        share: For a unigram vocabulary the temperature, from 0 (all segmentations are equally probable) to 1; for a
+            BPE vocabulary the share of merges that are left out.
     """
 
     def __init__(self, tokenizer: SentencePieceTokenizer, share: float) -> None:
@@ -27,8 +34,10 @@ class Resegmentation:
 
     @contextmanager
     def drawn(self, *seed: int) -> Iterator[Cut]:
-        """Cuts sentences of ids anew, the same for the same seed."""
-        # SentencePiece has one generator for the whole process.
+        """Returns a function that segments a sentence of ids anew; its draws depend on ``seed`` alone.
+
+        It is a context because SentencePiece has one generator for the whole process: no other draw may come between.
+        """
         sentencepiece.set_random_generator_seed(int(np.random.default_rng(seed).integers(2**31)))
         yield self._cut
 

@@ -1,4 +1,4 @@
-"""Learn a vocabulary from the training text. Reading one is ``app.bundle.tokenizers``'s work."""
+"""Learning of vocabularies from the training text; ``app.bundle.tokenizers`` reads and applies them."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -22,15 +22,21 @@ from training.errors import CorpusError
 
 
 def tag_piece(target: str) -> str:
-    """How the tag that asks for a target language is written in the vocabulary."""
+    """Returns the vocabulary entry of the tag that selects a target language."""
     return f"<2{target}>"
 
 
 def learn_tokenizer(texts: Iterable[str], config: TokenizerConfig, seed: int, targets: Sequence[str] = ()) -> Tokenizer:
-    """One vocabulary for both sides, so that the embedding can be tied.
+    """Learns one vocabulary for both sides, so that the embedding can be tied to the output layer.
 
-    :param targets: languages that need a tag. It is a control symbol: no text can ever spell it.
-    :raises CorpusError: the text is too small for the vocabulary asked for; names the size that would fit.
+    Args:
+        texts: Sentences of both sides.
+        config: Kind and size of the vocabulary.
+        seed: Of the sample that SentencePiece draws.
+        targets: Languages that need a tag. A tag is a control symbol, so no text is ever encoded as one.
+
+    Raises:
+        CorpusError: The text is too small for ``config.vocabulary_size``; the message names the size that would fit.
     """
     if config.kind == "characters":
         return CharacterTokenizer.learn(texts)

@@ -1,1 +1,1 @@
-"""What a bundle can do: scores, counted errors, plots and the model card."""
+"""Evaluation of bundles: scores, counted errors, plots and the model card."""

@@ -1,4 +1,4 @@
-"""``accuracy``: how many answers of a bundle are right to the last character, by what the task varies."""
+"""``accuracy``: counts the exactly right answers of a bundle to the questions of a task, grouped by difficulty."""
 
 import json
 from collections import defaultdict
@@ -28,7 +28,11 @@ ACCURACY_FILE = "accuracy.json"
 
 @dataclass(frozen=True)
 class Accuracy:
-    """``groups``: by difficulty, easiest first, right answers and questions."""
+    """Counts of answers.
+
+    Attributes:
+        groups: Right answers and all answers by difficulty, easiest first.
+    """
 
     groups: dict[Group, tuple[int, int]]
 
@@ -37,68 +41,80 @@ class Accuracy:
         return sum(right for right, _ in self.groups.values())
 
     @property
-    def asked(self) -> int:
-        return sum(asked for _, asked in self.groups.values())
+    def total(self) -> int:
+        return sum(total for _, total in self.groups.values())
 
     @property
     def share(self) -> float:
-        return self.right / self.asked
+        return self.right / self.total
 
 
 def task_of(config: RunConfig) -> Task:
-    """How a run's questions are asked: where it names no task, as sums are, by their characters."""
+    """Returns the task of a run. A run without one is treated like sums, grouped by the characters of the question."""
     return TASKS[config.task or "addition"]
 
 
 def accuracy(config: RunConfig, run: Path, precision: str, file: Path | None = None) -> Accuracy:
-    """Ask what was held out of training, or what of ``file`` does not stand in it, and note in ``accuracy.json`` what
-    was right.
+    """Measures the accuracy on questions that were not trained on, and writes it to ``accuracy.json``.
 
-    :raises CorpusError: nothing is left to ask.
+    Args:
+        config: The run's configuration.
+        run: The run's folder.
+        precision: The bundle of the run, ``int8`` or ``float32``.
+        file: Source of the questions; None for the pairs that were held out of training.
+
+    Raises:
+        CorpusError: No question is left.
     """
     pairs = read_dev(run) if file is None else unseen_pairs(config, run, file)
     if not pairs:
-        raise CorpusError(f"{file or run}: no question that does not stand in the training data")
-    task, place = task_of(config), read_state(run / CHECKPOINT_FILE)
-    found = measure_accuracy(run / precision, [task.ask(pair) for pair in pairs])
+        raise CorpusError(f"{file or run}: every question is in the training data")
+    task, state = task_of(config), read_state(run / CHECKPOINT_FILE)
+    found = measure_accuracy(run / precision, [task.build_question(pair) for pair in pairs])
     document = {
         "system": config.name,
         "axis": task.axis,
         "groups": [
-            {"group": label(group), "right": right, "asked": asked} for group, (right, asked) in found.groups.items()
+            {"group": label(group), "right": right, "asked": total} for group, (right, total) in found.groups.items()
         ],
         "bundle_precision": precision,
         "date": datetime.now(UTC).date().isoformat(),
-        "steps": place.step,
-        "training_seconds": round(place.training_seconds, 1),
+        "steps": state.step,
+        "training_seconds": round(state.training_seconds, 1),
     }
     write_atomically(run / ACCURACY_FILE, json.dumps(document, indent=1).encode())
     return found
 
 
 def unseen_pairs(config: RunConfig, run: Path, file: Path) -> list[Pair]:
-    """The pairs of a file laid out as the training files are, without those whose question was trained on.
+    """Reads a file with the columns of the training files, and drops the pairs whose question was trained on.
 
-    :raises CorpusError: the file is missing or malformed.
+    Raises:
+        CorpusError: The file is missing or malformed.
     """
     entry = config.corpus.train[0].model_copy(update={"path": str(file.resolve()), "target_path": None})
     cleaner = Cleaner(config.corpus, CorpusReport())
     pairs = cleaner.clean(read_entry(entry, config, Path(), run), "questions", entry)
     found, tokenizer = list(pairs), load_run_tokenizer(config, run)
-    trained, asked = TokenPairs.load(run / "train.npz"), TokenPairs.encode(found, tokenizer)
-    known, new = (
+    trained, questions = TokenPairs.load(run / "train.npz"), TokenPairs.encode(found, tokenizer)
+    trained_ids, question_ids = (
         [(one.target if config.corpus.sides == "target" else one.source).sentence(i).tobytes() for i in range(len(one))]
-        for one in (trained, asked)
+        for one in (trained, questions)
     )
-    seen = set(known)
-    return [pair for pair, ids in zip(found, new, strict=True) if ids not in seen]
+    seen = set(trained_ids)
+    return [pair for pair, ids in zip(found, question_ids, strict=True) if ids not in seen]
 
 
 def measure_accuracy(folder: Path, questions: Sequence[Question], threads: int = 2) -> Accuracy:
-    """Answer every question, greedily, by the serving engine, and compare with its answer.
+    """Decodes every question greedily with the serving engine and compares the result with the answer.
 
-    Straight to the engine: what the service does to text (sentences, markup, numbers kept as they are) has no place
-    in a task of digits.
+    The questions bypass the translator, because a task of digits needs no sentence splitting, no markup and no
+    protection of numbers.
+
+    Args:
+        folder: Of the bundle.
+        questions: With their answers.
+        threads: Of each graph.
     """
     bundle = load_bundle(folder)
     counts: defaultdict[Group, list[int]] = defaultdict(lambda: [0, 0])
@@ -112,12 +128,14 @@ def measure_accuracy(folder: Path, questions: Sequence[Question], threads: int =
                 written = future.result()[0].token_ids[len(its.prefix) :]
                 counts[question.group][0] += bundle.tokenizer.decode(written) == question.answer
                 counts[question.group][1] += 1
-    return Accuracy({group: (right, asked) for group, (right, asked) in sorted(counts.items())})
+    return Accuracy({group: (right, total) for group, (right, total) in sorted(counts.items())})
 
 
 def _options(bundle: Bundle, question: Question) -> SearchOptions:
-    """An answer may well repeat itself. What goes on from a prefix is as long as the answer; else the model says where
-    its answer ends."""
+    """Returns the options of a question. The loop guard is off, because right answers may repeat themselves.
+
+    The continuation of a prefix gets the length of the answer; without a prefix the model ends its answer itself.
+    """
     if not question.prefix:
         return SearchOptions(loop_guard=False)
     prefix = tuple(bundle.tokenizer.encode(question.prefix))

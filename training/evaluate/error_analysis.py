@@ -1,4 +1,4 @@
-"""Faults that can be counted without a judge: what a score in BLEU does not say."""
+"""Faults of translations that can be counted automatically, which BLEU does not show."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -9,17 +9,17 @@ import regex
 _WORD: Final = regex.compile(r"[\p{L}\p{N}]+(?:['’.,-][\p{L}\p{N}]+)*")
 _NAME: Final = regex.compile(rf"(?<=[\p{{L}}\p{{N}},;:]\s)(?=\p{{Lu}}){_WORD.pattern}")
 _NUMBER: Final = regex.compile(r"\p{N}+")
-# Shorter than so much of the reference: something was left out.
+# A translation below this share of the reference's length misses words.
 SHORT_SHARE: Final = 0.6
-# A reference so short says little of how long a translation must be.
+# Shorter references, in characters, do not determine how long a translation must be.
 SHORTEST_REFERENCE: Final = 20
-# A phrase of up to so many words, so many times in a row.
+# A repetition is a phrase of up to LONGEST_PHRASE words, REPEATS times in a row.
 LONGEST_PHRASE: Final = 4
 REPEATS: Final = 3
 
 
 def count_faults(sources: Sequence[str], translations: Sequence[str], references: Sequence[str]) -> dict[str, int]:
-    """How many translations have each fault; one may have several."""
+    """Counts the translations with each fault. A translation may have several."""
     counted = dict.fromkeys(FAULTS, 0)
     for triple in zip(sources, translations, references, strict=True):
         for name, has_fault in FAULTS.items():
@@ -28,34 +28,34 @@ def count_faults(sources: Sequence[str], translations: Sequence[str], references
 
 
 def is_empty(_source: str, translation: str, _reference: str) -> bool:
-    """Nothing was written."""
+    """Whether the translation is empty."""
     return not translation.strip()
 
 
 def is_repetition(source: str, translation: str, _reference: str) -> bool:
-    """A phrase stands several times in a row that does not in the source."""
+    """Whether a phrase is repeated in the translation, and none in the source."""
     return _repeats(translation) and not _repeats(source)
 
 
 def is_untranslated(source: str, translation: str, reference: str) -> bool:
-    """The source came back, of two words and more, where the reference is another text."""
-    words = _folded(source)
-    return len(words) > 1 and words == _folded(translation) != _folded(reference)
+    """Whether a source of two words or more was copied, although the reference differs from it."""
+    words = _fold(source)
+    return len(words) > 1 and words == _fold(translation) != _fold(reference)
 
 
 def is_short(_source: str, translation: str, reference: str) -> bool:
-    """So much shorter than the reference that words are missing."""
+    """Whether the translation is so much shorter than the reference that words are missing."""
     return len(reference) >= SHORTEST_REFERENCE and len(translation) < SHORT_SHARE * len(reference)
 
 
 def has_wrong_number(source: str, translation: str, reference: str) -> bool:
-    """Its digits are neither the source's nor the reference's."""
+    """Whether the digits of the translation are neither those of the source nor those of the reference."""
     written = _digits(translation)
     return bool(_digits(source)) and written not in (_digits(source), _digits(reference))
 
 
 def has_wrong_name(source: str, translation: str, reference: str) -> bool:
-    """A name that source and reference share, capitalised within both, is missing."""
+    """Whether a name is missing: a word that is capitalised within a sentence in source and reference."""
     shared = _names(source) & _names(reference)
     return bool(shared - set(_WORD.findall(translation)))
 
@@ -70,12 +70,12 @@ FAULTS: Final[dict[str, Callable[[str, str, str], bool]]] = {
 }
 
 
-def _folded(text: str) -> list[str]:
+def _fold(text: str) -> list[str]:
     return [word.casefold() for word in _WORD.findall(text)]
 
 
 def _repeats(text: str) -> bool:
-    words = _folded(text)
+    words = _fold(text)
     return any(
         words[start : start + length] * REPEATS == words[start : start + length * REPEATS]
         for length in range(1, LONGEST_PHRASE + 1)
@@ -84,11 +84,11 @@ def _repeats(text: str) -> bool:
 
 
 def _digits(text: str) -> Counter[str]:
-    """Groups of digits; a separator of thousands is none: "1,000" and "1 000" are the same."""
+    """Returns the groups of digits, without separators of thousands: "1,000" and "1 000" are equal."""
     joined = regex.sub(r"(?<=\p{N})[.,’'\s](?=\p{N}{3}(?!\p{N}))", "", text)
     return Counter(_NUMBER.findall(joined))
 
 
 def _names(text: str) -> set[str]:
-    """Capitalised words that do not begin a sentence."""
+    """Returns the capitalised words that do not start a sentence."""
     return {word for word in _NAME.findall(text) if len(word) > 1}

@@ -1,4 +1,4 @@
-"""A bundle's graphs reading targets that are known: where the decoder looks meanwhile."""
+"""Forced decoding: a bundle's graphs read given targets, to obtain the attention of each target token."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,15 @@ from app.engine.model import Graphs
 def forced_attention(
     graphs: Graphs, source_ids: Sequence[int], targets: Sequence[Sequence[int]]
 ) -> list[NDArray[np.float32]]:
-    """For each target of one source its attention ``[target, source]``, all of them read side by side.
+    """Returns the attention ``[target, source]`` of each target of one source; the targets are read as one batch.
 
-    :param source_ids: with its eos, as the targets have theirs.
-    :raises ValueError: the model has no attention.
+    Args:
+        graphs: Of the bundle.
+        source_ids: The source with its eos.
+        targets: Targets with their eos.
+
+    Raises:
+        ValueError: The model has no attention.
     """
     rows, width = len(targets), max(map(len, targets))
     lengths = np.full(rows, len(source_ids), np.int32)

@@ -1,4 +1,4 @@
-"""Pages written by hand with a section, between two comments, that a command writes."""
+"""Sections of hand-written Markdown pages that a command generates, between two comments."""
 
 import os
 import platform
@@ -9,7 +9,13 @@ from training.files import write_atomically
 
 
 def write_section(page: Path, begin: str, end: str, section: str) -> None:
-    """Puts ``section`` between two comments of ``page``; the rest stays as it is.
+    """Replaces the text between two comments of a page.
+
+    Args:
+        page: The Markdown file.
+        begin: The comment before the section.
+        end: The comment after it.
+        section: The new text.
 
     Raises:
         ConfigError: The page has no such comments.
@@ -18,8 +24,8 @@ def write_section(page: Path, begin: str, end: str, section: str) -> None:
     write_atomically(page, f"{before}{begin}\n{section}\n{end}{after}".encode())
 
 
-def check_marks(page: Path, begin: str, end: str) -> None:
-    """Checks that the page can be written, before hours are spent on its content.
+def check_comments(page: Path, begin: str, end: str) -> None:
+    """Checks that the page can be written, before its content is computed for hours.
 
     Raises:
         ConfigError: The page is missing or has no such comments.
@@ -35,12 +41,12 @@ def _around(page: Path, begin: str, end: str) -> tuple[str, str]:
     before, found_begin, rest = text.partition(begin)
     _, found_end, after = rest.partition(end)
     if not found_begin or not found_end:
-        raise ConfigError(f"{page}: the marks {begin!r} and {end!r} are not there")
+        raise ConfigError(f"{page}: the comments {begin!r} and {end!r} are missing")
     return before, after
 
 
 def machine() -> str:
-    """The processor's name and the number of usable cores, for the head of a table."""
+    """Returns the processor's name and the number of usable cores, for the head of a table."""
     model = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""``MODEL_CARD.md``: what a bundle is, what it learned from, how good it is and where it fails."""
+"""``MODEL_CARD.md``: architecture, training data, quality, faults and limits of a bundle."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,15 @@ FAULTS_EXPLAINED = (
 def render(
     manifest: Manifest, config: RunConfig, scored: Sequence[ScoredSet], float32_bleu: float | None, plots: Sequence[str]
 ) -> str:
-    """The card as Markdown. ``scored`` holds the dev set first, then the test sets."""
+    """Returns the card as Markdown.
+
+    Args:
+        manifest: Of the bundle, with its quality.
+        config: Of the run.
+        scored: The dev set first, then the test sets.
+        float32_bleu: BLEU of the float32 bundle on dev; None if it was not measured.
+        plots: Names of the pictures.
+    """
     sections = [
         _head(manifest, config.model),
         "## Quality\n",
@@ -64,7 +72,7 @@ def _scores(scored: Sequence[ScoredSet]) -> str:
 
 
 def with_interval(scored: Quality | LengthScore) -> str:
-    """45.0 ± 1.2"""
+    """Formats a score with its confidence interval: ``45.0 ± 1.2``."""
     return f"{scored.score:.1f}" + ("" if scored.interval is None else f" ± {scored.interval:.1f}")
 
 
@@ -84,7 +92,7 @@ def _by_length(scored: Sequence[ScoredSet]) -> str:
 
 
 def words_of(low: int, high: int | None) -> str:
-    """How many words the sentences of a bucket have."""
+    """Formats the bounds of a length bucket, in words."""
     return f"{low} to {high}" if high else f"{low} and more"
 
 
@@ -106,16 +114,18 @@ def _pictures(plots: Sequence[str]) -> str:
 
 
 def _examples(dev: ScoredSet) -> str:
-    """From the worst to the best on dev by chrF at even distances, and the very worst, of five words and more, so that
-    luck on two words counts less."""
+    """Returns tables of examples from dev, ranked by chrF: at even distances from worst to best, and the worst.
+
+    Sentences below five words are left out, because their scores depend much on chance.
+    """
     ranked = sorted(
         (score, index) for index, score in enumerate(sentence_scores(dev)) if len(dev.sources[index].split()) >= 5
     )
     last, count = len(ranked) - 1, EXAMPLES_OF_EACH
-    spread = sorted({round(last * place / (count - 1)) for place in range(count)}) if ranked else []
+    spread = sorted({round(last * number / (count - 1)) for number in range(count)}) if ranked else []
     lines = [f"## Examples from {dev.name} (development set)\n"]
     for title, chosen in (
-        ("As they come, from the worst to the best at even distances", [ranked[place] for place in spread]),
+        ("As they come, from the worst to the best at even distances", [ranked[rank] for rank in spread]),
         ("The worst", ranked[:count]),
     ):
         lines += [f"{title} (chrF of each):\n", "| chrF | source | translation | reference |", "|---|---|---|---|"]
@@ -142,7 +152,7 @@ def _recipe(manifest: Manifest, config: RunConfig) -> str:
     model, training = config.model, config.training
     return (
         "## Recipe\n\n"
-        f"`training/configs/{config.name}.toml`, commit `{manifest.producer.commit}`{_begun(config)}. "
+        f"`training/configs/{config.name}.toml`, commit `{manifest.producer.commit}`{_starting_weights(config)}. "
         f"{manifest.tokenizer.kind} vocabulary of {manifest.tokenizer.vocabulary_size:,} for both sides; "
         f"{describe_model(model)}; dropout {model.dropout}, label smoothing {training.label_smoothing}, "
         f"{_OPTIMIZERS[training.optimizer]} to {training.learning_rate:g} with warm-up and cosine decay, "
@@ -157,12 +167,12 @@ def _budget(training: TrainingConfig) -> str:
     return spent + (f", {part:,} tokens of the vocabulary in each loss but the last ones" if part else "")
 
 
-def _begun(config: RunConfig) -> str:
+def _starting_weights(config: RunConfig) -> str:
     return f"; it began with the weights of {config.begins_with}" if config.begins_with else ""
 
 
 def describe_model(model: ModelConfig) -> str:
-    """The pieces of a model, in words."""
+    """Describes the parts of a model in words."""
     cell = _CELLS[model.cell]
     token = "tokens as unit vectors" if model.input == "one-hot" else f"embedding {model.embedding}"
     ways = "bidirectional " if model.bidirectional else ""
@@ -205,6 +215,7 @@ _BRIDGES = {
     "dense": "started by the encoder's last state through a layer",
     "copy": "started by the encoder's last states as they are",
     "zero": "started at zero",
+    "start": "started by learned states",
 }
 _CONTEXTS = {
     "last": "the encoder's last state",

@@ -1,4 +1,4 @@
-"""Pictures of a run: learning curves, score by length, attention."""
+"""Plots of a run, as PNG: learning curves, score by length, attention."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,12 @@ from training.evaluate.forced_decoding import forced_attention
 
 
 def learning_curves(history: Sequence[Mapping[str, float]], name: str) -> bytes:
-    """Training and dev loss over the steps, as PNG."""
+    """Plots training and dev loss over the steps.
+
+    Args:
+        history: Points with ``step``, ``loss`` and ``dev_loss``.
+        name: Of the run.
+    """
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     steps = [point["step"] for point in history]
@@ -29,23 +34,23 @@ def learning_curves(history: Sequence[Mapping[str, float]], name: str) -> bytes:
 
 
 def score_by_length(qualities: Sequence[Quality], name: str) -> bytes:
-    """BLEU by source length for each set, as PNG."""
+    """Plots BLEU by source length for each set."""
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     labels: dict[str, None] = {}
     for quality in qualities:
         if quality.metric != "BLEU":
             continue
-        marks = [f"{point.from_words}-{point.to_words or ''}" for point in quality.by_length]
-        labels |= dict.fromkeys(marks)
-        axes.plot(marks, [point.score for point in quality.by_length], marker="o", label=quality.set)
+        ticks = [f"{point.from_words}-{point.to_words or ''}" for point in quality.by_length]
+        labels |= dict.fromkeys(ticks)
+        axes.plot(ticks, [point.score for point in quality.by_length], marker="o", label=quality.set)
     axes.set(xlabel="source words", ylabel="BLEU", title=f"{name}: BLEU by source length", ylim=(0, None))
     axes.legend()
     return png(figure)
 
 
 def attention_map(bundle: Bundle, graphs: Graphs, source: str, translation: str) -> bytes:
-    """Which source tokens the decoder looks at while it writes ``translation``, as PNG."""
+    """Plots the attention to the source tokens while the decoder writes ``translation``."""
     tokenizer = bundle.tokenizer
     source_ids = tokenizer.encode_source(source)
     target_ids = [*tokenizer.encode(translation), EOS_ID]
@@ -64,7 +69,7 @@ def _labels(pieces: Sequence[str]) -> list[str]:
 
 
 def png(figure: Figure) -> bytes:
-    """The picture as a file that is the same for the same picture."""
+    """Renders a figure as PNG. The bytes are the same for the same figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
     return buffer.getvalue()

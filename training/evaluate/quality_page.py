@@ -1,4 +1,4 @@
-"""What was measured of the shipped bundles, as a section of ``training/results/quality.md``."""
+"""The generated section of ``training/results/quality.md``: scores and faults of the shipped bundles."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +13,10 @@ BEGIN, END = "<!-- quality: written by `python -m training quality` -->", "<!-- 
 
 
 def write_page(results: Sequence[SetResult], page: Path) -> None:
-    """Put the tables between the two marks of ``page``.
+    """Writes the tables between the two comments of ``page``.
 
-    :raises ConfigError: the page has no marks.
+    Raises:
+        ConfigError: The page has no such comments.
     """
     write_section(page, BEGIN, END, "\n".join(_section(results)))
 

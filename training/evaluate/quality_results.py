@@ -1,4 +1,4 @@
-"""What was measured of one bundle on one dev set, kept as a file so that it is measured once."""
+"""Results of one bundle on one dev set, kept as files so that a set is measured once."""
 
 from datetime import date
 from pathlib import Path
@@ -11,8 +11,20 @@ from training.files import write_atomically
 
 
 class SetResult(BaseModel):
-    """``version``: of the bundle's files, so that another bundle of the same name is measured anew. ``cut``: how many
-    translations ended at the length cap. ``faults``: how many have each."""
+    """The result of one bundle on one set.
+
+    Attributes:
+        bundle: Name of the bundle's folder.
+        version: Hash of the bundle's files: a changed bundle of the same name is measured again.
+        source: Language of the sources.
+        target: Language of the targets.
+        set: Name of the set.
+        quality: BLEU and chrF.
+        cut: Translations that ended at the length cap.
+        faults: Translations with each fault (``training.evaluate.error_analysis``).
+        machine: Processor and cores.
+        made_on: Date of the measurement.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,14 +50,15 @@ class SetResult(BaseModel):
 
 
 def result_file(folder: Path, bundle: str, source: str, target: str, name: str) -> Path:
-    """Where the result of a set lies among those in ``folder``."""
+    """Returns the path of a set's result in ``folder``."""
     return folder / bundle / f"{source}-{target}.{name}.json"
 
 
 def load_result(path: Path) -> SetResult | None:
-    """What is known of a set, None if nothing yet.
+    """Reads the result of a set; None if it was not measured.
 
-    :raises CorpusError: the file is there but cannot be read.
+    Raises:
+        CorpusError: The file exists but cannot be read.
     """
     if not path.exists():
         return None

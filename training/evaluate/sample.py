@@ -1,4 +1,4 @@
-"""``sample``: sentences that a decoder alone writes, drawn by the serving engine."""
+"""``sample``: sentences drawn from a model without an encoder, with the serving engine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class Drawing:
 
 
 def sample(config: RunConfig, folder: Path, drawing: Drawing) -> list[str]:
-    """Sentences drawn from the bundle in ``folder``; the same for the same seed.
+    """Draws sentences from the bundle in ``folder``; the same seed gives the same sentences.
 
     Raises:
         ConfigError: The model translates, or an option is out of bounds.

@@ -1,4 +1,4 @@
-"""BLEU and chrF of a bundle, through the serving engine, on detokenised text."""
+"""BLEU and chrF of a bundle, measured through the serving engine on detokenized text."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,16 +15,24 @@ from app.engine.sessions import OnnxGraphs
 from app.translation.translator import TranslationOptions, Translator
 from training.data.corpus import Pair
 
-# Source words, both ends counted; the last has no upper end.
+# Bounds of the length buckets in source words, both included; the last bucket has no upper bound.
 LENGTH_BUCKETS: tuple[tuple[int, int | None], ...] = ((1, 5), (6, 10), (11, 15), (16, 20), (21, 30), (31, None))
 TEXTS_PER_REQUEST = 400
 BOOTSTRAP_DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class AskedSet:
-    """Sentences with their translations; ``source`` and ``target``: their languages, None for the bundle's main
-    ones."""
+class TestSet:
+    """Sentences with reference translations.
+
+    Attributes:
+        name: Of the set.
+        pairs: Sources and references.
+        source: Language of the sources; None for the bundle's main one.
+        target: Language of the references; None for the bundle's main one.
+    """
+
+    __test__ = False  # pytest would collect the class
 
     name: str
     pairs: list[Pair]
@@ -34,7 +42,16 @@ class AskedSet:
 
 @dataclass(frozen=True)
 class ScoredSet:
-    """One set translated: what went in, what came out, what was expected, and the scores as the manifest keeps them."""
+    """A translated set.
+
+    Attributes:
+        name: Of the set.
+        sources: Sentences that were translated.
+        references: Expected translations.
+        translations: Translations of the bundle.
+        cut: Translations that ended at the length cap.
+        quality: BLEU and chrF, as the manifest keeps them.
+    """
 
     name: str
     sources: tuple[str, ...]
@@ -49,27 +66,36 @@ class ScoredSet:
 
 
 @contextmanager
-def opened(
+def open_translator(
     folder: Path, threads: int = 2, source: str | None = None, target: str | None = None
 ) -> Iterator[Translator]:
-    """A bundle ready to translate, as the service does it, from its main source or another into its main target or
-    another."""
+    """Opens a bundle for translation as the service does it.
+
+    Args:
+        folder: Of the bundle.
+        threads: Of each graph.
+        source: Language of the sources; None for the bundle's main one.
+        target: Language of the targets; None for the bundle's main one.
+    """
     bundle = load_bundle(folder).between(source, target)
     with run_engine(bundle, OnnxGraphs(bundle, provider="cpu", threads=threads)) as engine:
         yield Translator(bundle, engine)
 
 
-def score_sets(folder: Path, asked: Sequence[AskedSet], beam_size: int) -> Iterator[ScoredSet]:
-    """Each set when its turn comes; the bundle is opened once for each pair of languages."""
+def score_sets(folder: Path, sets: Sequence[TestSet], beam_size: int) -> Iterator[ScoredSet]:
+    """Yields the scores of one set after the other; the bundle is opened once for each pair of languages."""
     with ExitStack() as stack:
-        pairs = dict.fromkeys((one.source, one.target) for one in asked)
-        translators = {pair: stack.enter_context(opened(folder, source=pair[0], target=pair[1])) for pair in pairs}
-        for one in asked:
+        directions = dict.fromkeys((one.source, one.target) for one in sets)
+        translators = {
+            (source, target): stack.enter_context(open_translator(folder, source=source, target=target))
+            for source, target in directions
+        }
+        for one in sets:
             yield score_set(translators[one.source, one.target], one.name, one.pairs, beam_size)
 
 
 def score_set(translator: Translator, name: str, pairs: Sequence[Pair], beam_size: int) -> ScoredSet:
-    """Translate the sources of ``pairs`` and compare with their targets."""
+    """Translates the sources of ``pairs`` and scores the translations against their targets."""
     options = TranslationOptions(beam_size=beam_size)
     sources, references = [source for source, _ in pairs], [target for _, target in pairs]
     found = [
@@ -87,12 +113,12 @@ def score_set(translator: Translator, name: str, pairs: Sequence[Pair], beam_siz
 
 
 def translate_greedily(translator: Translator, texts: Sequence[str]) -> list[str]:
-    """The translations of a few texts."""
+    """Translates a few texts with greedy search."""
     return [found.text for found in translator.translate(list(texts), TranslationOptions(beam_size=1))]
 
 
 def sentence_scores(scored: ScoredSet) -> list[float]:
-    """chrF of every sentence, 0 to 100: for choosing examples."""
+    """Returns the chrF of every sentence, 0 to 100, for the choice of examples."""
     metric = CHRF()
     return [
         float(metric.sentence_score(translation, [reference]).score)
@@ -117,7 +143,7 @@ def _quality(
                 LengthScore(from_words=low, to_words=high, segments=len(chosen), score=score, interval=interval)
             )
     score, interval = _scored(metric, translations, references)
-    # As the score itself is computed: drawing again only says how sure it is.
+    # The signature is that of the score; the bootstrap only adds the confidence interval.
     signature = type(metric)()
     signature.corpus_score([references[0]], [[references[0]]])
     return Quality(
@@ -133,11 +159,11 @@ def _quality(
 
 
 def _scored(metric: BLEU | CHRF, translations: Sequence[str], references: Sequence[str]) -> tuple[float, float | None]:
-    """The score, and half the width of its 95 % confidence interval; none for a single segment."""
+    """Returns the score and half the width of its 95 % confidence interval, which a single segment does not have."""
     draws = BOOTSTRAP_DRAWS if len(translations) > 1 else 1
     try:
         found = metric.corpus_score(list(translations), [list(references)], n_bootstrap=draws)
-    except TypeError:  # sacreBLEU cannot average draws of which some have a match and others none
+    except TypeError:  # sacreBLEU cannot average draws if some have a match and others have none
         draws = 1
         found = metric.corpus_score(list(translations), [list(references)])
     return round(found.score, 2), round(float(found._ci), 2) if draws > 1 else None

@@ -1,1 +1,1 @@
-"""The Keras model as two ONNX graphs: conversion, quantisation, parity."""
+"""Export of the Keras model as two ONNX graphs: conversion, quantisation and parity checks."""

@@ -1,4 +1,4 @@
-"""``export``: best weights -> two graphs -> bundles in float32 and int8, each checked before it is put in place."""
+"""``export``: converts the best weights to bundles in float32 and int8, and checks each before it is stored."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ from training.config import RunConfig
 from training.data.dataset import TokenPairs, length_ratio
 from training.data.prepare import TOKENIZER_FILES, load_run_tokenizer, read_dev, source_tags
 from training.export.graphs import OPSET, convert_decoder_step, convert_encoder
-from training.export.parity import Pair, Parity, check_parity, check_rows_alone, padded, spread_pairs
+from training.export.parity import Pair, Parity, check_parity, check_rows_alone, pad_sentences, spread_pairs
 from training.export.quantize import Array, quantize_products, quantize_weights_only
 from training.export.row_encoder import can_take_rows, quantize_for_rows
 from training.learn.checkpoint import load_weights
@@ -41,9 +41,13 @@ Graphs = tuple[onnx.ModelProto, onnx.ModelProto]
 
 
 def export(config: RunConfig, run: Path) -> tuple[dict[str, Path], Parity]:
-    """Write ``<run>/float32`` and ``<run>/int8``; the folders by precision, and what the comparison found.
+    """Writes the bundles ``<run>/float32`` and ``<run>/int8``.
 
-    :raises ParityError: the float32 graphs do not do what the model does, or a row depends on the rows beside it.
+    Returns:
+        The folders by precision, and the result of the comparison with the model.
+
+    Raises:
+        ParityError: The float32 graphs do not compute what the model computes, or a row depends on other rows.
     """
     tokenizer = load_run_tokenizer(config, run)
     model = load_best_model(config, run, tokenizer.vocabulary_size)
@@ -51,43 +55,43 @@ def export(config: RunConfig, run: Path) -> tuple[dict[str, Path], Parity]:
     pairs = spread_pairs(dev, config.export.parity_sentences, config.export.max_source_tokens)
     parity: list[Parity] = []
 
-    def same_as_model(folder: Path) -> None:
+    def check_model(folder: Path) -> None:
         settings = config.export
         bundle = load_bundle(folder)
         parity.append(
             check_parity(model, bundle, pairs, settings.parity_tolerance, settings.beam_size, settings.length_penalty)
         )
 
-    def rows_alone(folder: Path) -> None:
+    def check_rows(folder: Path) -> None:
         check_rows_alone(load_bundle(folder), pairs)
 
     float32 = (convert_encoder(model), convert_decoder_step(model))
     folders = {"float32": run / "float32", "int8": run / "int8"}
     manifest = build_manifest(config, run, tokenizer, model, float32)
-    _save(folders["float32"], manifest, float32, tokenizer, same_as_model)
+    _save(folders["float32"], manifest, float32, tokenizer, check_model)
     calibration = spread_pairs(dev, config.export.calibration_sentences, config.export.max_source_tokens)
     feeds = _step_feeds(load_bundle(folders["float32"]), calibration)
     by_rows = can_take_rows(float32[0])
     encoder = quantize_for_rows(float32[0]) if by_rows else quantize_weights_only(float32[0])
     changed = {"precision": "int8", "encoder_rows": "one" if by_rows else "any"}
     int8 = (encoder, quantize_products(float32[1], feeds))
-    _save(folders["int8"], manifest.model_copy(update=changed), int8, tokenizer, rows_alone)
+    _save(folders["int8"], manifest.model_copy(update=changed), int8, tokenizer, check_rows)
     return folders, parity[0]
 
 
 def install(bundle_folder: Path, destination: Path) -> None:
-    """Put a finished bundle where the service looks for it; what was there is replaced in one step."""
+    """Copies a finished bundle to the service's models folder; a former bundle is replaced atomically."""
     bundle = load_bundle(bundle_folder)
     contents = {name: bundle_folder / name for name in bundle.manifest.files}
     save_bundle(destination, bundle.manifest, contents, opens)
 
 
 def install_starting_point(config: RunConfig, run: Path, destination: Path) -> Path:
-    """Put beside a bundle's folder what ``finetune`` begins with: see ``starting_point.py``."""
+    """Writes the file that ``finetune`` starts from beside a bundle's folder (``starting_point.py``)."""
     train = TokenPairs.load(run / "train.npz")
     if not config.tagged and len(config.sources) == 1:
         kept = json.loads((run / "corpus.json").read_text(encoding="utf-8"))["kept"]
-        # Pairs stand in the order of the files.
+        # The arrays hold the pairs in the order of the files.
         train = train.some(range(kept[config.corpus.train[0].name]))
     path = starting_point_of(destination)
     save_starting_point(config, run / BEST_WEIGHTS_FILE, train, read_dev(run), path)
@@ -95,9 +99,10 @@ def install_starting_point(config: RunConfig, run: Path, destination: Path) -> P
 
 
 def load_best_model(config: RunConfig, run: Path, vocabulary_size: int) -> EncoderDecoder:
-    """The model with the weights that were best on dev, in float32.
+    """Builds the model in float32 with the weights that were best on dev.
 
-    :raises CheckpointError: there are none yet, or they belong to another model.
+    Raises:
+        CheckpointError: There are none, or they belong to another model.
     """
     model = build_model(config, vocabulary_size, for_training=False)
     load_weights(run / BEST_WEIGHTS_FILE, model)
@@ -107,7 +112,7 @@ def load_best_model(config: RunConfig, run: Path, vocabulary_size: int) -> Encod
 def build_manifest(
     config: RunConfig, run: Path, tokenizer: Tokenizer, model: EncoderDecoder, graphs: Graphs
 ) -> Manifest:
-    """Everything that serving must know, ``precision`` float32."""
+    """Returns the manifest of the float32 bundle."""
     mean, deviation = length_ratio(TokenPairs.load(run / "train.npz"))
     kept = json.loads((run / "corpus.json").read_text(encoding="utf-8"))["kept"]
     return Manifest(
@@ -172,7 +177,7 @@ def _tensorflow_version() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the training code, if it runs from a checkout."""
+    """Returns the commit of the training code if it runs from a git checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return result.stdout.strip() or None
@@ -204,20 +209,20 @@ def _save(folder: Path, manifest: Manifest, graphs: Graphs, tokenizer: Tokenizer
 
 
 def opens(folder: Path) -> None:
-    """Refuse a bundle whose graphs cannot be opened as its manifest says."""
+    """Checks that onnxruntime opens the graphs of a bundle with the signature of its manifest."""
     OnnxGraphs(load_bundle(folder), provider="cpu", threads=1)
 
 
 def _step_feeds(bundle: Bundle, pairs: Sequence[Pair]) -> Iterator[dict[str, Array]]:
-    """Inputs of the decoder step as they come up while it reads real targets."""
+    """Yields the inputs of each decoder step while the graphs read real targets, for calibration."""
     graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
     for start in range(0, len(pairs), 16):
         rows = pairs[start : start + 16]
-        source_ids, source_lengths = padded([source for source, _ in rows])
-        tokens, target_lengths = padded([[BOS_ID, *target] for _, target in rows])
+        source_ids, source_lengths = pad_sentences([source for source, _ in rows])
+        tokens, target_lengths = pad_sentences([[BOS_ID, *target] for _, target in rows])
         memory, states = graphs.encode(source_ids, source_lengths)
         for position in range(tokens.shape[1]):
-            # Rows that are through would feed what never comes up in decoding.
+            # Finished rows are left out: their inputs do not occur in decoding.
             alive = np.flatnonzero(position < target_lengths)
             feed: dict[str, Array] = {"token_ids": tokens[alive, position], "source_lengths": source_lengths[alive]}
             feed |= {name: array[alive] for name, array in (*memory.items(), *states.items())}

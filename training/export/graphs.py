@@ -1,8 +1,8 @@
-"""The Keras model's two calls as ONNX graphs: through tf2onnx, then a few exact repairs.
+"""Conversion of the Keras model to two ONNX graphs, with tf2onnx and a few exact edits.
 
-tf2onnx has no fused node for most recurrent layers, and none at all for one with a mask. So the encoder is converted
-with its recurrent layers cut out, each one's input an output of the graph and the other way round, and the nodes of
-``recurrent_nodes`` are put into the gaps.
+tf2onnx has no fused node for most recurrent layers, and none for a layer with a mask. Therefore the encoder is
+converted without its recurrent layers: the inputs of each become outputs of the graph, and its outputs become inputs.
+Then the nodes of ``recurrent_nodes`` are inserted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ Inputs = dict[str, tuple[Any, tuple[int | None, ...]]]
 
 
 def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
-    """``source_ids, source_lengths -> memory*, state_*`` in float32."""
+    """Converts the encoder: ``source_ids, source_lengths -> memory*, state_*`` in float32."""
     config = model.config
     recurrent = model.encoder.layers if config.encoder == "recurrent" else []
     cuts = [LayerCut(index, layer, config.cell) for index, layer in enumerate(recurrent)]
@@ -41,7 +41,7 @@ def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
 
         def run(index: int, _layer: Any, hidden: Any, _mask: Any, _training: bool) -> tuple[Any, Sequence[Any]]:
             cut = cuts[index]
-            # Under its own name: a layer may read the very tensor that another one gave.
+            # The identity gives the tensor a name of its own, because a layer may read another layer's output.
             entering[cut.inputs] = tf.identity(hidden)
             return tensors[cut.outputs], [tensors[name] for name in cut.last]
 
@@ -61,8 +61,11 @@ def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
 
 
 def convert_decoder_step(model: EncoderDecoder) -> onnx.ModelProto:
-    """``token_ids, state_*, memory*, source_lengths, best_k -> scores, score_ids, next_state_*, attention``; without
-    memory no lengths and no attention, and no ``next_`` of a state that stays."""
+    """Converts the decoder step.
+
+    The graph is ``token_ids, state_*, memory*, source_lengths, best_k -> scores, score_ids, next_state_*, attention``.
+    A model without memory has no lengths and no attention; a state that moves with its source has no ``next_``.
+    """
     inputs: Inputs = {"token_ids": (tf.int32, (None,))}
     inputs |= {state.name: (tf.float32, (None, state.units)) for state in model.states}
     inputs |= {name: (tf.float32, (None, None, units)) for name, units in model.memories.items()}
@@ -76,8 +79,8 @@ def convert_decoder_step(model: EncoderDecoder) -> onnx.ModelProto:
         memories = {name: tensors[name] for name in model.memories}
         states = [tensors[name] for name in model.state_names]
         logits, new, attention = model.step(tensors["token_ids"], states, memories, tensors.get("source_lengths"))
-        # ONNX's LogSoftmax works row by row. A log-sum-exp of single nodes would not: onnxruntime's Exp rounds by the
-        # place in the whole tensor, so a row's last bit would depend on the rows beside it.
+        # ONNX's LogSoftmax computes row by row. A log-sum-exp of single nodes does not: the rounding of onnxruntime's
+        # Exp depends on the position in the whole tensor, so a row's last bit would depend on the other rows.
         scores, ids = tf.math.top_k(tf.nn.log_softmax(logits), k=tensors["best_k"][0])
         result = {"scores": scores, "score_ids": tf.cast(ids, tf.int64)}
         if attention is not None:
@@ -98,7 +101,7 @@ def convert_decoder_step(model: EncoderDecoder) -> onnx.ModelProto:
 
 
 def _keep_inputs(model: onnx.ModelProto, inputs: Inputs) -> None:
-    """An input that the model does not read is an input still: a decoder may read no tokens, or stand alone."""
+    """Adds the inputs that the graph does not read: a decoder may read no tokens, or have no encoder."""
     given = {value.name for value in model.graph.input}
     for name, (kind, shape) in inputs.items():
         if name not in given:
@@ -114,12 +117,12 @@ def _convert(function: Any, inputs: Mapping[str, tuple[Any, tuple[int | None, ..
     )
     loops = [node.name for node in model.graph.node if node.op_type in ("Loop", "Scan", "If")]
     if loops:
-        raise ParityError(f"the graph holds control flow, which would be slow and is not expected: {loops}")
+        raise ParityError(f"the graph holds control flow, which is slow and not expected: {loops}")
     return model
 
 
 def _read_ids_directly(model: onnx.ModelProto, ids: str) -> None:
-    """Let an embedding read the ids as given: Keras's ``take`` also serves negative ids, which never come."""
+    """Connects an embedding directly to the ids. Keras's ``take`` adds nodes for negative ids, which do not occur."""
     tables = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
     for node in model.graph.node:
         if node.op_type == "Gather" and node.input[0] in tables:
@@ -128,8 +131,10 @@ def _read_ids_directly(model: onnx.ModelProto, ids: str) -> None:
 
 
 def _take_best_directly(model: onnx.ModelProto) -> None:
-    """``best_k`` and ``score_ids`` straight to and from the node: TensorFlow's has a scalar k and 32 bits for its ids,
-    ONNX's has neither, so the conversion puts seven nodes between."""
+    """Connects ``best_k`` and ``score_ids`` directly to the node ``TopK``.
+
+    TensorFlow's node has a scalar k and ids of 32 bits, ONNX's has neither, so the conversion adds seven nodes.
+    """
     (best,) = (node for node in model.graph.node if node.op_type == "TopK")
     last = {output: node for node in model.graph.node for output in node.output}["score_ids"]
     last.output[0] = "score_ids_before"
@@ -138,7 +143,7 @@ def _take_best_directly(model: onnx.ModelProto) -> None:
 
 
 def _compare_directly(model: onnx.ModelProto) -> None:
-    """Whole numbers are compared as they are, not after a conversion that ONNX has not needed since opset 9."""
+    """Compares integers directly, without the conversion to floats that ONNX needed before opset 9."""
     casts = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Cast"}
     for node in model.graph.node:
         if node.op_type == "Less" and all(name in casts for name in node.input):
@@ -147,7 +152,7 @@ def _compare_directly(model: onnx.ModelProto) -> None:
 
 
 def _finish(model: onnx.ModelProto, axes: Mapping[str, Axes], vocabulary_size: int) -> onnx.ModelProto:
-    """Name the axes, note the vocabulary, check the graph."""
+    """Names the axes, stores the size of the vocabulary in the metadata and checks the graph."""
     for value in (*model.graph.input, *model.graph.output):
         kind = value.type.tensor_type.elem_type
         value.CopyFrom(helper.make_tensor_value_info(value.name, kind, list(axes[value.name])))

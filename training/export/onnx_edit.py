@@ -18,7 +18,7 @@ INPUTS_WITHOUT_BIAS: Final[Mapping[str, int]] = {"MatMulIntegerToFloat": 5, "Dyn
 
 
 def copy_model(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A deep copy."""
+    """Returns a deep copy of a graph."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     return copy

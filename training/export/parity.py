@@ -1,4 +1,4 @@
-"""Does the export do what the model does? Asked at every export, on real sentences."""
+"""Checks at every export, on real sentences, that the graphs compute what the model computes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,12 @@ Pair = tuple[list[int], list[int]]
 
 @dataclass(frozen=True)
 class Parity:
-    """What was compared and how far apart it was."""
+    """The result of a comparison.
+
+    Attributes:
+        sentences: Compared pairs.
+        max_score_difference: Largest difference of log probabilities, in nats.
+    """
 
     sentences: int
     max_score_difference: float
@@ -41,12 +46,21 @@ def check_parity(
     beam_size: int,
     length_penalty: float,
 ) -> Parity:
-    """Compare a float32 bundle with its model on ``pairs``.
+    """Compares a float32 bundle with its model.
 
-    Teacher-forced log probabilities of *all* tokens at each position agree within ``tolerance``; greedy and beam
-    through the serving engine give the very tokens of the reference.
+    Teacher-forced log probabilities of *all* tokens at each position must agree within ``tolerance``. Greedy and beam
+    search of the serving engine must give the same tokens as the reference decoder.
 
-    :raises ParityError: names the sentence, the value found and the tolerance.
+    Args:
+        model: The Keras model.
+        bundle: The exported bundle.
+        pairs: Token ids of sources and targets.
+        tolerance: Largest accepted difference, in nats.
+        beam_size: Of the beam search.
+        length_penalty: Of the beam search.
+
+    Raises:
+        ParityError: They differ; the message names the sentence, the value and the tolerance.
     """
     graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
     difference = max(
@@ -69,14 +83,14 @@ def _check_tokens(
     beam_size: int,
     length_penalty: float,
 ) -> None:
-    """The engine decodes every source to the very tokens of the reference.
+    """Checks that the engine decodes every source to the same tokens as the reference.
 
-    Without the guards against repetitions, because the reference has none: a model that repeats itself must do so in
-    both. Greedy also with the guards, as the service decodes: they change only the answers that they forbid.
+    The guard against repetitions is off, because the reference has none: a model that repeats itself must do so in
+    both. Greedy search is checked with the guard too, as the service decodes: it changes only forbidden answers.
     """
     serving, reference = DecodingModel.of(bundle.manifest, bundle.tokenizer), ReferenceDecoder(model)
     options = SearchOptions(beam_size=beam_size, length_penalty=length_penalty, loop_guard=False)
-    each = [replace(options, prefix=begun(pair)) for pair in pairs]
+    each = [replace(options, prefix=forced_prefix(pair)) for pair in pairs]
     sources = [source for source, _ in pairs]
     expected: list[tuple[int, ...]] = []
     for source, its in zip(sources, each, strict=True):
@@ -109,22 +123,25 @@ def _compare_tokens(
     for index in indices:
         if found[index].token_ids != expected[index]:
             raise ParityError(
-                f"{bundle.folder}: sentence {index} ({write(pairs[index][0] or begun(pairs[index]))!r}), {search}: "
-                f"the engine gives {write(found[index].token_ids)!r}, the model {write(expected[index])!r}"
+                f"{bundle.folder}: sentence {index} ({write(pairs[index][0] or forced_prefix(pairs[index]))!r}), "
+                f"{search}: the engine gives {write(found[index].token_ids)!r}, the model {write(expected[index])!r}"
             )
 
 
 def _is_forbidden(guard: LoopGuard, token_ids: tuple[int, ...], prefix_tokens: int) -> bool:
-    """True if the guard changes an answer: it closes a loop, or says a phrase three times in a row."""
+    """Whether the guard changes an answer: the answer closes a loop, or repeats a phrase three times in a row."""
     return any(
         token_ids[length - 1] in guard.closing_tokens_after(token_ids[: length - 1]) or guard.excess(token_ids[:length])
         for length in range(prefix_tokens + 1, len(token_ids) + 1)
     )
 
 
-def begun(pair: Pair) -> tuple[int, ...]:
-    """What the decoder is given to begin with: nothing where there is a source, else the first half of the target, so
-    that a decoder alone has as many different things to go on from as there are pairs."""
+def forced_prefix(pair: Pair) -> tuple[int, ...]:
+    """Returns the prefix that the decoder must start with.
+
+    It is empty if there is a source. Otherwise it is the first half of the target, so that a model without an encoder
+    has a different input for each pair.
+    """
     source, target = pair
     return () if len(source) > 1 else tuple(target[: len(target) // 2])
 
@@ -136,7 +153,7 @@ def _decode(
     options: Sequence[SearchOptions],
     together: bool = True,
 ) -> list[Hypothesis]:
-    """The best hypothesis of every source, decoded all together or one after the other."""
+    """Returns the best hypothesis of every source, decoded all together or one after the other."""
     with run_engine(bundle, graphs) as engine:
         if together:
             return [future.result()[0] for future in engine.submit_many(sources, options)]
@@ -144,12 +161,13 @@ def _decode(
 
 
 def check_rows_alone(bundle: Bundle, pairs: Sequence[Pair]) -> None:
-    """Each source decoded alone and all together: the same tokens and, to the last bit, the same scores.
+    """Checks that each source gives the same tokens and bitwise the same scores alone and together with the others.
 
-    :raises ParityError: names the sentence.
+    Raises:
+        ParityError: They differ; the message names the sentence.
     """
     graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
-    sources, options = [source for source, _ in pairs], [SearchOptions(prefix=begun(pair)) for pair in pairs]
+    sources, options = [source for source, _ in pairs], [SearchOptions(prefix=forced_prefix(pair)) for pair in pairs]
     together = _decode(bundle, graphs, sources, options)
     alone = _decode(bundle, graphs, sources, options, together=False)
     for index, (one, other) in enumerate(zip(alone, together, strict=True)):
@@ -158,9 +176,9 @@ def check_rows_alone(bundle: Bundle, pairs: Sequence[Pair]) -> None:
 
 
 def _score_difference(model: EncoderDecoder, graphs: Graphs, pairs: Sequence[Pair]) -> float:
-    """The largest difference of a log probability over all tokens, positions and rows of one batch."""
-    source_ids, source_lengths = padded([source for source, _ in pairs])
-    inputs, target_lengths = padded([[BOS_ID, *target] for _, target in pairs])
+    """Returns the largest difference of a log probability over all tokens, positions and rows of one batch."""
+    source_ids, source_lengths = pad_sentences([source for source, _ in pairs])
+    inputs, target_lengths = pad_sentences([[BOS_ID, *target] for _, target in pairs])
     logits, _ = model((source_ids, source_lengths, inputs))
     expected = log_softmax(to_numpy(logits))
     memory, states = graphs.encode(source_ids, source_lengths)
@@ -175,8 +193,8 @@ def _score_difference(model: EncoderDecoder, graphs: Graphs, pairs: Sequence[Pai
     return difference
 
 
-def padded(sentences: Sequence[Sequence[int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Ids ``[rows, longest]`` and lengths ``[rows]``."""
+def pad_sentences(sentences: Sequence[Sequence[int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Returns padded ids ``[rows, longest]`` and lengths ``[rows]``."""
     lengths = np.array([len(sentence) for sentence in sentences], np.int32)
     ids = np.full((len(sentences), int(lengths.max())), PAD_ID, np.int32)
     for row, sentence in enumerate(sentences):
@@ -185,7 +203,11 @@ def padded(sentences: Sequence[Sequence[int]]) -> tuple[NDArray[np.int32], NDArr
 
 
 def spread_pairs(pairs: TokenPairs, count: int, longest: int) -> list[Pair]:
-    """``count`` pairs spread over the whole set, none with more than ``longest`` source tokens, eos on the source."""
+    """Selects ``count`` pairs evenly from the whole set, with at most ``longest`` source tokens, eos included.
+
+    Returns:
+        Source ids with eos, and target ids without.
+    """
     fitting = np.flatnonzero(pairs.source.lengths < longest)
     chosen = fitting[np.linspace(0, len(fitting) - 1, min(count, len(fitting))).astype(int)]
     return [([*pairs.source.sentence(i).tolist(), EOS_ID], pairs.target.sentence(i).tolist()) for i in chosen]

@@ -1,13 +1,13 @@
-"""float32 graphs -> int8, such that a row's result never depends on the rows beside it.
+"""Quantisation of float32 graphs to int8 such that a row's result does not depend on the other rows.
 
-Dynamic quantisation takes one activation scale for the whole batch, so rows change each other. Here every scale is a
-constant fixed at export: an LSTM's outputs and the attention over them lie within ±1, and the rest is measured on real
-sentences. Weights get one scale a channel.
+Dynamic quantisation uses one activation scale for the whole batch, so the rows change each other. Here every scale is
+a constant that is fixed at export: activations are measured on real sentences, and weights have one scale per channel.
 
 - The decoder step computes in int8: a matrix product becomes ``QuantizeLinear`` (constants) and onnxruntime's
   ``MatMulIntegerToFloat``.
-- The encoder computes in int8 one row a call where onnxruntime has a quantised node (``training.export.row_encoder``).
-  Otherwise it keeps its weights in int8 and computes in float32; they are restored once, when the session is made.
+- The encoder computes in int8, one row per call, if onnxruntime has a quantised node for its layers
+  (``training.export.row_encoder``). Otherwise its weights are stored in int8 and it computes in float32; the weights
+  are restored once, when the session is created.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,16 +33,17 @@ Feeds = Iterable[Mapping[str, Array]]
 
 INTEGER_PRODUCT = "MatMulIntegerToFloat"
 ZERO_POINT = 128
-# Without VNNI, x86 adds two products of unsigned activation and signed weight in 16 bits, saturating. With weights up
-# to 64 no sum can: 2 * 255 * 64 = 32,640 < 32,767. So every machine gives the same result, for a bit less precision.
+# Without VNNI, x86 adds two products of unsigned activation and signed weight in 16 bits with saturation. With weights
+# up to 64 no sum saturates: 2 * 255 * 64 = 32,640 < 32,767. So every machine gives the same result, at slightly less
+# precision.
 LARGEST_PRODUCT_WEIGHT = 64
 LARGEST_STORED_WEIGHT = 127
-# Small tensors (biases, axes, shapes) gain nothing.
+# Elements; smaller tensors (biases, axes, shapes) are not quantised.
 SMALLEST_WEIGHT = 2048
 
 
 def quantize_weights_only(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store every large weight as int8 with one float scale for each of its rows (last axis but one kept whole)."""
+    """Stores every large weight as int8 with float scales (``stored_symmetric``) and restores it at load."""
     quantized = copy_model(model)
     for tensor in large_weights(quantized):
         restore_at_load(quantized, tensor, *stored_symmetric(quantized, tensor))
@@ -50,8 +51,12 @@ def quantize_weights_only(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def quantize_products(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
-    """Turn the products with a constant matrix into int8 products with constant scales; ``feeds`` are real inputs of
-    the graph, run in float32 to see how far its activations reach."""
+    """Replaces the products with a constant matrix by int8 products with constant scales.
+
+    Args:
+        model: The float32 graph.
+        feeds: Real inputs of the graph, which is run in float32 to measure the range of its activations.
+    """
     quantized = copy_model(model)
     graph = quantized.graph
     weights = {tensor.name: tensor for tensor in large_weights(quantized)}
@@ -79,7 +84,7 @@ def quantize_products(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
 
 
 class _TiedTable:
-    """The embedding as int8, once in the file: gathered by rows, and transposed (at load) for the output product."""
+    """The embedding as int8, stored once: gathered by rows, and transposed at load for the output product."""
 
     def __init__(self, model: onnx.ModelProto, weights: Mapping[str, onnx.TensorProto]) -> None:
         self._graph = model.graph
@@ -93,6 +98,7 @@ class _TiedTable:
             add_constant(model, "embedding_scale", self._scale)
 
     def gather(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+        """Returns the nodes that replace a ``Gather`` of the float32 table."""
         base = node.output[0]
         return [
             helper.make_node("Gather", ["embedding_int8", node.input[1]], [f"{base}_int8"], axis=0),
@@ -102,7 +108,7 @@ class _TiedTable:
         ]
 
     def as_output_weight(self, weight: Array) -> tuple[str, str] | None:
-        """Names of the int8 weight and its scales if ``weight`` is this very table, transposed."""
+        """Returns the names of the int8 weight and its scales if ``weight`` is the transposed table, else None."""
         if self._table is None or weight.shape != self._table.T.shape or not np.array_equal(weight, self._table.T):
             return None
         self.first_nodes = [
@@ -140,7 +146,7 @@ def _integer_product(
 def _quantize_activation(
     model: onnx.ModelProto, nodes: list[onnx.NodeProto], name: str, reach: float
 ) -> tuple[str, str]:
-    """Append the node that quantises one activation; its output's name and its scale's name."""
+    """Appends the node that quantises one activation; returns the names of its output and of its scale."""
     scale_name, output = f"{name}_activation_scale", f"{name}_activation_uint8"
     add_constant(model, scale_name, np.float32(reach / 127.0))
     add_constant(model, "activation_zero_point", np.uint8(ZERO_POINT))
@@ -149,8 +155,8 @@ def _quantize_activation(
 
 
 def _activation_ranges(model: onnx.ModelProto, names: list[str], feeds: Feeds) -> dict[str, float]:
-    """The largest absolute value of each tensor over all feeds."""
-    if not names:  # a model so small that no weight is worth it
+    """Returns the largest absolute value of each tensor over all feeds."""
+    if not names:  # a model without large weights
         return {}
     probe = copy_model(model)
     del probe.graph.output[:]
@@ -165,21 +171,31 @@ def _activation_ranges(model: onnx.ModelProto, names: list[str], feeds: Feeds) -
 
 
 def symmetric(weight: Array, reduced_axis: int, largest: int) -> tuple[Array, Array]:
-    """Weights within ±``largest`` and their float32 scales, with ``reduced_axis`` kept as an axis of one."""
+    """Quantises a weight symmetrically.
+
+    Args:
+        weight: The float32 weight.
+        reduced_axis: Axis whose elements share a scale.
+        largest: Largest absolute value of the result.
+
+    Returns:
+        The int8 weight, and its float32 scales, in which ``reduced_axis`` has length 1.
+    """
     scale = np.maximum(np.abs(weight).max(axis=reduced_axis, keepdims=True), 1e-12) / largest
     return np.clip(np.rint(weight / scale), -largest, largest).astype(np.int8), scale.astype(np.float32)
 
 
 def stored_symmetric(model: onnx.ModelProto, tensor: onnx.TensorProto) -> tuple[Array, Array]:
-    """A weight that is only stored in int8, and its scales."""
+    """Quantises a weight for storage only; see ``symmetric``."""
     weight = numpy_helper.to_array(tensor)
-    # An LSTM's weights are [directions, gates, inputs]: one scale for each gate unit. Others: one a column.
+    # An LSTM's weights [directions, gates, inputs] have one scale per gate unit, an embedding one per row, other
+    # weights one per column.
     axis = -1 if weight.ndim == 3 or _is_table(model, tensor.name) else 0
     return symmetric(weight, axis, LARGEST_STORED_WEIGHT)
 
 
 def restore_at_load(model: onnx.ModelProto, tensor: onnx.TensorProto, integers: Array, scale: Array) -> None:
-    """Replace a weight by int8, Cast and Mul: constants all, so onnxruntime computes them once and for all."""
+    """Replaces a weight by int8, ``Cast`` and ``Mul``. All are constants, so onnxruntime computes them once."""
     name = tensor.name
     model.graph.initializer.remove(tensor)
     add_constant(model, f"{name}_int8", integers)
@@ -197,6 +213,7 @@ def _is_table(model: onnx.ModelProto, name: str) -> bool:
 
 
 def large_weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
+    """Returns the float weights with at least two axes and ``SMALLEST_WEIGHT`` elements."""
     return [
         tensor
         for tensor in model.graph.initializer

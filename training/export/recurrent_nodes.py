@@ -1,7 +1,7 @@
 """Keras's recurrent layers as ONNX's fused nodes, with the lengths of the rows as ``sequence_lens``.
 
-That input does exactly what Keras's mask does, the backward direction included, except that a padded position gives
-zeros and not the output before it.
+This input has the effect of Keras's mask, also in the backward direction, except that the output at a padded position
+is zero and not the previous output.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,16 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 class LayerCut:
-    """Names of the tensors where a recurrent layer was cut out of the graph: what it reads (``inputs [rows, source,
-    features]``), what it gives (``outputs [rows, source, memory]``), and the last states of each direction."""
+    """Names of the tensors where a recurrent layer was cut out of the graph.
+
+    Attributes:
+        cell: Kind of the cell.
+        cells: Keras's cells, forward first.
+        name: Prefix of the names.
+        inputs: What the layer reads, ``[rows, source, features]``.
+        outputs: What the layer returns, ``[rows, source, memory]``.
+        last: The last states of each direction, ``[rows, units]`` each.
+    """
 
     def __init__(self, index: int, layer: Any, cell: CellKind) -> None:
         self.cell = cell
@@ -36,7 +44,7 @@ def _both_ways(layer: Any) -> bool:
 
 
 def insert_layer(model: onnx.ModelProto, cut: LayerCut, lengths: str) -> None:
-    """Put ONNX's node where the layer was cut out. The graph is no longer in order then."""
+    """Inserts ONNX's node where the layer was cut out. The nodes must be sorted afterwards."""
     graph, name = model.graph, cut.name
     for values, gone in ((graph.input, {cut.outputs, *cut.last}), (graph.output, {cut.inputs})):
         for value in [value for value in values if value.name in gone]:
@@ -68,24 +76,30 @@ def insert_layer(model: onnx.ModelProto, cut: LayerCut, lengths: str) -> None:
 
 
 def _last_states(graph: onnx.GraphProto, cut: LayerCut, last: Sequence[str]) -> list[onnx.NodeProto]:
-    """``[ways, rows, units]`` of each state -> ``[rows, units]`` of each way and state."""
+    """Returns nodes that split each state ``[directions, rows, units]`` into ``[rows, units]`` per direction."""
     nodes = []
     for way in range(len(cut.cells)):
         index = f"{cut.name}_way_{way}"
         graph.initializer.append(numpy_helper.from_array(np.array(way, np.int64), index))
-        for place, state in enumerate(last):
-            nodes.append(helper.make_node("Gather", [state, index], [cut.last[way * len(last) + place]], axis=0))
+        for number, state in enumerate(last):
+            nodes.append(helper.make_node("Gather", [state, index], [cut.last[way * len(last) + number]], axis=0))
     return nodes
 
 
 def _gates(array: Any, count: int, order: Sequence[int]) -> NDArray[np.float32]:
-    """``[..., gates * units]`` in Keras's order -> ``[gates * units, ...]`` in ONNX's."""
+    """Reorders and transposes gates: ``[..., gates * units]`` in Keras's order -> ``[gates * units, ...]`` in ONNX's.
+
+    Args:
+        array: A kernel or bias of a cell.
+        count: Number of gates.
+        order: Index in Keras's order of each gate in ONNX's order.
+    """
     parts = np.split(to_numpy(array).astype(np.float32), count, axis=-1)
     return np.concatenate([parts[index] for index in order], axis=-1).T
 
 
 def _lstm(cell: Any) -> Weights:
-    """Keras: i, f, g, o. ONNX: i, o, f, g."""
+    """Converts an LSTM cell. Keras's order is i, f, g, o; ONNX's is i, o, f, g."""
     order = (0, 3, 1, 2)
     bias = _gates(cell.bias, 4, order)
     return {
@@ -96,12 +110,12 @@ def _lstm(cell: Any) -> Weights:
 
 
 def _peephole(cell: Any) -> Weights:
-    """Peepholes here: i, f, o. ONNX: i, o, f."""
+    """Converts a ``PeepholeCell``. Its peepholes are in the order i, f, o; ONNX's order is i, o, f."""
     return {**_lstm(cell), "P": to_numpy(cell.peephole)[[0, 2, 1]].reshape(-1)}
 
 
 def _coupled(cell: Any) -> Weights:
-    """Here: i, g, o. ONNX: i, o, f, g, where f is not read."""
+    """Converts a ``CoupledCell``. Its order is i, g, o; ONNX's is i, o, f, g, where f is not read."""
     order = (0, 2, 0, 1)
     bias = _gates(cell.bias, 3, order)
     return {
@@ -112,7 +126,10 @@ def _coupled(cell: Any) -> Weights:
 
 
 def _gru(cell: Any) -> Weights:
-    """Keras and ONNX: z, r, h. Keras's ``reset_after`` is ONNX's ``linear_before_reset``, with both biases."""
+    """Converts a GRU cell. The order of both is z, r, h.
+
+    Keras's ``reset_after`` is ONNX's ``linear_before_reset``; both have two biases.
+    """
     order = (0, 1, 2)
     bias = to_numpy(cell.bias)
     return {

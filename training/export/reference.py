@@ -1,6 +1,6 @@
-"""The oracle: a slow, plain greedy and beam over the Keras model, one sentence at a time.
+"""The reference decoder: plain greedy and beam search with the Keras model, one sentence at a time.
 
-Written for reading, on purpose without anything of the engine: what the engine gives is compared with this.
+The engine's results are compared with it. It is written to be read and shares no code with the engine.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,20 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ReferenceHypothesis:
-    """Tokens without bos and eos, their summed log probability (eos included), and whether eos was reached."""
+    """A decoded sequence.
+
+    Attributes:
+        token_ids: Without bos and eos.
+        total: Sum of the log probabilities in nats, eos included.
+        stopped: Whether eos was reached.
+    """
 
     token_ids: tuple[int, ...]
     total: float
     stopped: bool
 
     def normalised(self, length_penalty: float) -> float:
-        """Wu et al. 2016 (arXiv:1609.08144), equation 14, without coverage."""
+        """Returns the length-normalised score (Wu et al. 2016, arXiv:1609.08144, equation 14, without coverage)."""
         length = len(self.token_ids) + self.stopped
         return float(self.total / ((5.0 + length) / 6.0) ** length_penalty)
 
@@ -38,7 +44,7 @@ class ReferenceDecoder:
         self.model = model
 
     def greedy(self, source_ids: list[int], cap: int, prefix: Sequence[int] = ()) -> ReferenceHypothesis:
-        """The best token at each step after ``prefix`` until eos, at most ``cap`` tokens."""
+        """Takes the best token at each step after ``prefix``, until eos or until there are ``cap`` tokens."""
         states, memories, lengths = self._begin(source_ids, prefix)
         tokens = list(prefix)
         token, total = tokens[-1] if tokens else BOS_ID, 0.0
@@ -55,8 +61,11 @@ class ReferenceDecoder:
     def beam(
         self, source_ids: list[int], cap: int, beam_size: int, length_penalty: float, prefix: Sequence[int] = ()
     ) -> ReferenceHypothesis:
-        """Beam search: the ``beam_size`` best continuations live on, at first ``prefix`` alone, at no cost; an eos
-        among the first ``beam_size`` candidates ends its hypothesis; done when no live one could win by ending at once.
+        """Searches with a beam.
+
+        The search starts with ``prefix`` at score 0 and keeps the ``beam_size`` best continuations. An eos among the
+        first ``beam_size`` candidates finishes its hypothesis. The search ends when the best live hypothesis, if it
+        ended at once, would not beat the best finished one.
         """
         states, memories, lengths = self._begin(source_ids, prefix)
         live = [ReferenceHypothesis(tuple(prefix), 0.0, False)]
@@ -91,7 +100,7 @@ class ReferenceDecoder:
         return best
 
     def _begin(self, source_ids: list[int], prefix: Sequence[int]) -> tuple[list[Any], dict[str, Any], Any]:
-        """The source encoded, and all but the last token of the prefix read."""
+        """Encodes the source and reads all but the last token of the prefix."""
         states, memories, lengths = self._encode(source_ids)
         for token in [BOS_ID, *prefix][:-1]:
             _, states = self._step([token], states, memories, lengths)
@@ -106,13 +115,13 @@ class ReferenceDecoder:
     def _step(
         self, tokens: list[int], states: list[Any], memories: dict[str, Any], lengths: Any
     ) -> tuple[Scores, list[Any]]:
-        """Log probabilities ``[rows, vocabulary]`` and the new states."""
+        """Returns log probabilities ``[rows, vocabulary]`` and the new states."""
         logits, states, _ = self.model.step(np.array(tokens, np.int32), states, memories, lengths)
         return log_softmax(to_numpy(logits)), [to_numpy(state) for state in states]
 
 
 def log_softmax(logits: NDArray[Any]) -> Scores:
-    """Log probabilities over the last axis, in float64."""
+    """Returns log probabilities over the last axis, in float64."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 

@@ -1,9 +1,9 @@
-"""The encoder in int8, for one row a call.
+"""The encoder in int8, for one row per call.
 
-onnxruntime's quantised LSTM node takes the scale of its inputs and, at every time step, of its state from all rows of
-the call: rows would change each other, and padding would change them all. Given one row without padding, the scales
-are that row's own, so its answer is the same in any company. The manifest says so (``encoder_rows``), and
-``app.engine.sessions`` keeps to it.
+onnxruntime's quantised LSTM node computes the scale of its inputs and, at every time step, of its state from all rows
+of the call, so rows and padding change each other. With one row without padding the scales are that row's own, and its
+result does not depend on other rows. The manifest requires this (``encoder_rows``), and ``app.engine.sessions`` calls
+the graph accordingly.
 """
 
 import numpy as np
@@ -29,21 +29,21 @@ from training.export.quantize import (
 QUANTIZED_LSTM = "DynamicQuantizeLSTM"
 QUANTIZED_PRODUCT = "DynamicQuantizeMatMul"
 RECURRENT = ("LSTM", "GRU")
-# Inputs of the LSTM node that the quantised one has in the same places: X, W, R, B, lengths, first states, peepholes.
+# The first inputs of the LSTM node and of the quantised one are the same: X, W, R, B, lengths, first states, peepholes.
 LSTM_INPUTS = 8
 
 
 def can_take_rows(model: onnx.ModelProto) -> bool:
-    """Does onnxruntime have a quantised node for every recurrent layer? It has none for a GRU."""
+    """Whether onnxruntime has a quantised node for every recurrent layer. It has none for a GRU."""
     kinds = {node.op_type for node in model.graph.node if node.op_type in RECURRENT}
     return kinds == {"LSTM"}
 
 
 def quantize_for_rows(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Turn every LSTM and every product with a constant matrix into int8 with the scales of the call; other large
-    weights are stored in int8 and restored at load.
+    """Replaces every LSTM and every product with a constant matrix by an int8 node that computes its own scales.
 
-    Weights stay within ±64, for the same result on every CPU (see ``training.export.quantize``).
+    Other large weights are stored in int8 and restored at load. Weights of products stay within ±64, so that every CPU
+    gives the same result (``training.export.quantize``).
     """
     quantized = copy_model(model)
     graph = quantized.graph
@@ -55,7 +55,7 @@ def quantize_for_rows(model: onnx.ModelProto) -> onnx.ModelProto:
             graph.node[index].CopyFrom(_quantized_product(quantized, node, weights[node.input[1]]))
     absorb_biases(quantized, QUANTIZED_PRODUCT)
     drop_unread(quantized)
-    # Biases and peepholes are few, and read in float32.
+    # The LSTM node reads biases and peepholes in float32.
     read = {name for node in graph.node if node.op_type == QUANTIZED_LSTM for name in node.input}
     for tensor in large_weights(quantized):
         if tensor.name not in read:
@@ -65,7 +65,11 @@ def quantize_for_rows(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _quantized_lstm(model: onnx.ModelProto, node: onnx.NodeProto) -> onnx.NodeProto:
-    """``W``, ``R`` ``[ways, gates, inputs]`` in float32 -> ``[ways, inputs, gates]`` in int8, a scale for each gate."""
+    """Returns the int8 node of an LSTM.
+
+    ``W`` and ``R`` of ``[directions, gates, inputs]`` in float32 become ``[directions, inputs, gates]`` in int8, with
+    a scale for each gate unit.
+    """
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     inputs = [*node.input, *[""] * (LSTM_INPUTS - len(node.input))]
     scales = []

@@ -37,7 +37,7 @@ class TrainingState:
         best_step: The step at which it was measured.
         evaluations_without_gain: Evaluations since then.
         finished: Whether the run has reached its end.
-        history: One entry an evaluation: step, epoch, loss and dev loss.
+        history: One entry per evaluation: step, epoch, loss and dev loss.
     """
 
     step: int = 0
@@ -56,14 +56,14 @@ class TrainingState:
 
 
 def save_checkpoint(path: Path, model: keras.Model, state: TrainingState) -> None:
-    """Writes everything a run needs to go on as if it had never stopped."""
+    """Writes everything that a run needs to continue exactly as without an interruption."""
     arrays = {name: to_numpy(variable) for name, variable in _variables(model).items()}
     arrays[_STATE] = np.frombuffer(json.dumps(asdict(state)).encode(), dtype=np.uint8)
     save_arrays(path, arrays)
 
 
 def load_checkpoint(path: Path, model: keras.Model) -> TrainingState:
-    """Puts a checkpoint back into a built and compiled model.
+    """Loads a checkpoint into a built and compiled model.
 
     Raises:
         CheckpointError: The file is damaged, or from another model or optimizer; the message names the first
@@ -76,7 +76,7 @@ def load_checkpoint(path: Path, model: keras.Model) -> TrainingState:
 
 
 def read_state(path: Path) -> TrainingState:
-    """How far the run of a checkpoint is, without loading its model.
+    """Reads the state of a run from its checkpoint, without loading the model.
 
     Raises:
         CheckpointError: The file is missing or damaged.
@@ -94,7 +94,7 @@ def save_weights(path: Path, model: keras.Model, dtype: str = "float32") -> None
 
 
 def load_weights(path: Path, model: keras.Model) -> None:
-    """Puts saved weights into a built model.
+    """Loads saved weights into a built model.
 
     Raises:
         CheckpointError: The file is damaged or belongs to a model of another shape.
@@ -104,7 +104,7 @@ def load_weights(path: Path, model: keras.Model) -> None:
 
 
 def read_weights(path: Path) -> dict[str, Any]:
-    """Saved weights by name.
+    """Reads saved weights by name.
 
     Raises:
         CheckpointError: The file is missing or damaged.
@@ -113,7 +113,7 @@ def read_weights(path: Path) -> dict[str, Any]:
 
 
 def _variables(model: keras.Model) -> dict[str, Any]:
-    """Weights, seeds of dropout and the optimizer's own variables, by unique name."""
+    """Returns weights, seeds of dropout and the optimizer's variables by unique names."""
     variables = {f"model/{variable.path}": variable for variable in model.trainable_variables}
     # By index: the names of seeds count up over all models of a process.
     variables |= {f"seed/{index}": variable for index, variable in enumerate(_seeds(model))}
@@ -129,7 +129,7 @@ def _seeds(model: keras.Model) -> list[Any]:
 def _assign(path: Path, variables: dict[str, Any], arrays: dict[str, Any]) -> None:
     missing, unknown = sorted(variables.keys() - arrays.keys()), sorted(arrays.keys() - variables.keys())
     if missing or unknown:
-        raise CheckpointError(f"{path} is of another model: lacks {missing[:3]}, has {unknown[:3]} besides")
+        raise CheckpointError(f"{path} belongs to another model: it lacks {missing[:3]} and also has {unknown[:3]}")
     for name, variable in variables.items():
         if tuple(variable.shape) != arrays[name].shape:
             raise CheckpointError(f"{path}: {name} is {arrays[name].shape}, this model needs {tuple(variable.shape)}")

@@ -1,5 +1,4 @@
-"""What a run computes on: one device, or by Keras's distribution API all that the backend sees, of one process or of
-several."""
+"""The devices that a run computes on: one, or all devices of one or several processes (Keras's distribution API)."""
 
 import os
 import sys
@@ -16,14 +15,19 @@ from training.config import TrainingConfig
 from training.data.dataset import Batch
 from training.errors import ConfigError
 
-# As Keras names it: with it come its addresses and this process's number.
+# Keras's variable; if it is set, its variables with the addresses and this process's number are set too.
 PROCESSES_VARIABLE = "KERAS_DISTRIBUTION_NUM_PROCESSES"
 
 
 @dataclass(frozen=True)
 class Devices:
-    """``count``: of all processes together. Each of the ``processes`` has as many; this one has the number
-    ``process``."""
+    """The devices of a run.
+
+    Attributes:
+        count: Devices of all processes together; each process has equally many.
+        processes: Number of processes.
+        process: Number of this process, from 0.
+    """
 
     count: int = 1
     processes: int = 1
@@ -31,70 +35,81 @@ class Devices:
 
     @property
     def keep_files(self) -> bool:
-        """Whether this process writes what the run keeps: one does for all."""
+        """Whether this process writes the files of the run. Only one does."""
         return self.process == 0
 
-    def described(self) -> str:
-        """What goes after a line on the run; nothing for one device."""
+    def describe(self) -> str:
+        """Returns a phrase to append to a line about the run; empty for one device."""
         if self.count == 1:
             return ""
         processes = f" of {self.processes} processes" if self.processes > 1 else ""
         return f", on {self.count} devices{processes}"
 
     def check(self, settings: TrainingConfig) -> None:
-        """:raises ConfigError: the settings cannot be shared out."""
+        """Checks that the settings can be used with these devices.
+
+        Raises:
+            ConfigError: They cannot.
+        """
         if self.processes > 1 and settings.budget_seconds is not None:
             raise ConfigError(
                 f"training.budget_seconds is {settings.budget_seconds:g}, and {self.processes} processes would each "
-                f"spend it at another step: give max_steps alone"
+                f"reach it at a different step: give max_steps alone"
             )
         if settings.shortlist is not None and settings.shortlist % self.count:
             raise ConfigError(f"training.shortlist is {settings.shortlist}, must divide by the {self.count} devices")
 
-    def even(self, batch: Batch) -> Batch:
-        """The batch with as many rows of padding as the devices need to have equally many; they weigh nothing."""
+    def pad(self, batch: Batch) -> Batch:
+        """Adds rows of padding until each device gets equally many rows. These rows have weight zero in the loss."""
         missing = -len(batch.source_ids) % self.count
         if not missing:
             return batch
 
-        def padded(rows: NDArray[np.int32], value: int) -> NDArray[np.int32]:
+        def pad_rows(rows: NDArray[np.int32], value: int) -> NDArray[np.int32]:
             return np.pad(rows, [(0, missing)] + [(0, 0)] * (rows.ndim - 1), constant_values=value)
 
         return Batch(
-            padded(batch.source_ids, PAD_ID),
-            padded(batch.source_lengths, 1),  # the encoder reads one token of each
-            padded(batch.input_ids, PAD_ID),
-            padded(batch.target_ids, PAD_ID),
+            pad_rows(batch.source_ids, PAD_ID),
+            pad_rows(batch.source_lengths, 1),  # the encoder reads one token of each
+            pad_rows(batch.input_ids, PAD_ID),
+            pad_rows(batch.target_ids, PAD_ID),
             batch.target_tokens,
         )
 
-    def own(self, read: Sequence[Any], written: Any) -> tuple[tuple[Any, ...], Any]:
-        """Of what the model reads and is to write, the part for this process's devices: of each array so much of its
-        first axis."""
+    def select_own(self, inputs: Sequence[Any], targets: Any) -> tuple[tuple[Any, ...], Any]:
+        """Selects this process's part of the model's inputs and targets, along the first axis of each array."""
 
         def part(array: Any) -> Any:
             size = len(array) // self.processes
             return array[self.process * size : (self.process + 1) * size]
 
-        return tuple(part(array) for array in read), part(written)
+        return tuple(part(array) for array in inputs), part(targets)
 
 
 ONE_DEVICE = Devices()
 
 
 def leave_out_tensorflow() -> None:
-    """Under another backend Keras and TensorBoard still import TensorFlow where it is installed, one to set its seed,
-    the other to open a file: seconds of start-up, and most of a GPU's memory. So they find none."""
+    """Prevents the import of TensorFlow under another Keras backend.
+
+    Keras would import an installed TensorFlow to set its seed, and TensorBoard to open a file. This costs seconds of
+    start-up and most of a GPU's memory.
+    """
     if keras.backend.backend() != "tensorflow":
         sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]  # documented: its import then fails
 
 
 def all_devices(seed: int) -> Devices:
-    """Share the rows of every batch out over all devices that the backend sees, each with a copy of the weights. Before
-    anything is computed: where Keras's environment variables say so, the other processes are waited for.
+    """Divides the rows of every batch among all devices that the backend sees, each with a copy of the weights.
 
-    :param seed: of the run; several processes would otherwise agree on one first.
-    :raises ConfigError: another backend than JAX.
+    It must be called before anything is computed. If Keras's environment variables name several processes, it waits
+    for the others.
+
+    Args:
+        seed: Of the run. Without it, several processes would first agree on one.
+
+    Raises:
+        ConfigError: The backend is not JAX.
     """
     if keras.backend.backend() != "jax":
         raise ConfigError(f"several devices need KERAS_BACKEND=jax, it is {keras.backend.backend()}")

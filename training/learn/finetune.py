@@ -1,7 +1,8 @@
-"""``finetune``: a finished bundle learns somebody's own text and keeps what it could do.
+"""``finetune``: adapts a finished bundle to a user's own text without losing general quality.
 
-Training goes on from the bundle's weights in batches that mix the own pairs with a sample of what it learned from
-before (Chu et al. 2017, "An empirical comparison of domain adaptation methods for neural machine translation").
+Training continues from the bundle's weights with the user's pairs and a sample of the bundle's former training pairs
+(mixed fine tuning: Chu et al. 2017, "An empirical comparison of domain adaptation methods for neural machine
+translation").
 """
 
 import json
@@ -21,7 +22,7 @@ from training.data.dataset import BatchPlan, TokenPairs
 from training.data.prepare import TOKENIZER_FILES, load_run_tokenizer, source_tags
 from training.errors import CorpusError
 from training.evaluate.evaluate import evaluate
-from training.evaluate.score import ScoredSet, opened, score_set
+from training.evaluate.score import ScoredSet, open_translator, score_set
 from training.export.export import export
 from training.files import write_atomically
 from training.learn.starting_point import StartingPoint, load_starting_point, weights_of
@@ -32,8 +33,18 @@ OWN = "own text"
 
 @dataclass(frozen=True)
 class FinetuneSettings:
-    """``general_share``: of the pairs of an epoch, so many are from the sample of the bundle's own training text.
-    ``held_out``: of the own pairs, so many only measure."""
+    """Options of ``finetune``.
+
+    Attributes:
+        name: Of the run and of the new bundle.
+        columns: Languages of the columns of the data.
+        licence: Of the user's text, for the manifest.
+        epochs: Number of times that the user's pairs are read.
+        learning_rate: At its peak.
+        general_share: Share of an epoch's pairs that comes from the sample of the bundle's training text.
+        held_out: Share of the user's pairs that is held out for measuring.
+        max_held_out: Largest number of held-out pairs.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -47,7 +58,14 @@ class FinetuneSettings:
 
 @dataclass(frozen=True)
 class Finetuned:
-    """``own`` and ``general``: each measured before and after, int8, through the serving engine."""
+    """The result, measured with the int8 bundles through the serving engine.
+
+    Attributes:
+        folder: The new bundle.
+        own: Scores on the held-out pairs of the user, before and after.
+        general: Scores on the bundle's own dev pairs, before and after.
+        minutes: Training time.
+    """
 
     folder: Path
     own: tuple[ScoredSet, ScoredSet]
@@ -57,7 +75,14 @@ class Finetuned:
 
 @dataclass(frozen=True)
 class _Own:
-    """The run's configuration, its own pairs that were held out, and their languages where the bundle has several."""
+    """A prepared run.
+
+    Attributes:
+        config: Its configuration.
+        dev: The user's held-out pairs.
+        source: Language of the sources; None for the bundle's main one.
+        target: Language of the targets; None for the bundle's main one.
+    """
 
     config: RunConfig
     dev: list[Pair]
@@ -68,83 +93,124 @@ class _Own:
 def finetune(
     bundle: Path, data: Path, runs: Path, settings: FinetuneSettings, say: Callable[[str], None] = print
 ) -> Finetuned:
-    """Adapt ``bundle`` to the pairs in ``data``; the new bundle is ``<runs>/<name>/int8``. Killed and started again, it
-    goes on.
+    """Adapts ``bundle`` to the pairs in ``data`` and writes the new bundle to ``<runs>/<name>/int8``.
 
-    :param data: tab-separated pairs, as a corpus file.
-    :raises CorpusError: nothing usable in ``data``.
-    :raises CheckpointError: the bundle has no training file beside it, or that is damaged.
+    A call after an interruption continues from the last checkpoint.
+
+    Args:
+        bundle: Folder of the bundle, with its ``.training.npz`` beside it.
+        data: Tab-separated pairs.
+        runs: Folder in which runs keep their files.
+        settings: Options.
+        say: Prints progress.
+
+    Raises:
+        CorpusError: ``data`` holds too few usable pairs.
+        CheckpointError: The bundle's ``.training.npz`` is missing or damaged.
     """
     start = load_starting_point(bundle)
     run = runs / settings.name
     run.mkdir(parents=True, exist_ok=True)
-    own = _prepare(start, bundle, data, run, settings, say)
+    own = _Preparation(start, bundle, run, settings, say).prepare(data)
     config = own.config
     trainer = Trainer(config, run, weights_of(bundle, run, load_run_tokenizer(config, run)))
     say(f"{trainer.plan.batches_per_epoch:,} batches an epoch, {config.training.max_steps:,} steps")
     minutes = trainer.fit().training_seconds / 60
     folder = export(config, run)[0]["int8"]
     beam = config.export.beam_size
-    with opened(bundle, source=own.source, target=own.target) as translator:
+    with open_translator(bundle, source=own.source, target=own.target) as translator:
         before = score_set(translator, OWN, own.dev, beam)
     general = []
     for one in (bundle, folder):
-        with opened(one) as translator:
+        with open_translator(one) as translator:
             general.append(score_set(translator, "general", start.dev, beam))
     after = evaluate(config, data.parent, run, folder)[0]
     return Finetuned(folder, (before, after), (general[0], general[1]), minutes)
 
 
-def _prepare(
-    start: StartingPoint,
-    bundle: Path,
-    data: Path,
-    run: Path,
-    settings: FinetuneSettings,
-    say: Callable[[str], None],
-) -> _Own:
-    """The run's files, as ``prepare`` would leave them."""
-    base, manifest = start.config, load_bundle(bundle).manifest
-    shutil.copyfile(bundle / manifest.tokenizer.file, run / TOKENIZER_FILES[base.tokenizer.kind])
-    tokenizer = load_run_tokenizer(base, run)
-    source, target = languages_of(base, settings.columns)
-    entry = CorpusFile(
-        name=OWN, path=data.name, columns=settings.columns, licence=settings.licence, source=source, target=target
-    )
-    cleaning = CorpusConfig(train=(entry,), dev_fraction=settings.held_out)
-    report = CorpusReport()
-    read = read_pairs(data, entry, source or base.source, target or base.target)
-    pairs = Cleaner(cleaning, report).clean(read, OWN, entry)
-    train, dev = split_by_source(pairs, settings.held_out, base.seed)
-    # What is not asked is learned from.
-    train, dev = [*train, *dev[settings.max_held_out :]], dev[: settings.max_held_out]
-    for line in report.lines():
-        say(line)
-    if not train or not dev:
-        raise CorpusError(f"{data}: {len(train)} pairs to learn from and {len(dev)} to measure with are left: too few")
-    tags = source_tags(base, tokenizer)
-    tag, main_tag = tags.get(target or base.target), tags.get(base.target)
-    own = TokenPairs.encode(train, tokenizer, [tag] * len(train))
-    wanted = round(len(own) * settings.general_share / (1 - settings.general_share))
-    chosen = np.random.default_rng(base.seed).permutation(len(start.sample))[:wanted]
-    (own + start.sample.some(chosen)).save(run / "train.npz")
-    # Both weigh the same when the best weights are chosen.
-    general = start.dev[: len(dev)]
-    measured = TokenPairs.encode([*dev, *general], tokenizer, [tag] * len(dev) + [main_tag] * len(general))
-    measured.save(run / "dev.npz")
-    write_atomically(run / "dev.tsv", "".join(f"{source}\t{target}\n" for source, target in dev).encode())
-    kept = {OWN: len(train), **{one.name: one.pairs for one in manifest.training_data}}
-    write_atomically(run / "corpus.json", json.dumps({"kept": kept}, ensure_ascii=False).encode())
-    before = tuple(one for one in base.corpus.train if one.name != OWN)
-    say(f"{len(own):,} own pairs and {min(wanted, len(start.sample)):,} general ones; {len(dev)} held out")
-    corpus = CorpusConfig(train=(entry, *before), dev_fraction=settings.held_out)
-    return _Own(_config(base, corpus, run, settings), dev, source, target)
+@dataclass(frozen=True)
+class _Preparation:
+    """Writes the files of a run as the command ``prepare`` does.
+
+    Attributes:
+        start: Weights, configuration and sample of the bundle.
+        bundle: Folder of the bundle.
+        run: The run's folder.
+        settings: Options.
+        say: Prints progress.
+    """
+
+    start: StartingPoint
+    bundle: Path
+    run: Path
+    settings: FinetuneSettings
+    say: Callable[[str], None]
+
+    def prepare(self, data: Path) -> _Own:
+        """Cleans and splits the user's pairs, and writes them with the general sample into the run's folder.
+
+        Raises:
+            CorpusError: Too few pairs are left.
+        """
+        base, run, settings = self.start.config, self.run, self.settings
+        manifest = load_bundle(self.bundle).manifest
+        shutil.copyfile(self.bundle / manifest.tokenizer.file, run / TOKENIZER_FILES[base.tokenizer.kind])
+        source, target = languages_of(base, settings.columns)
+        entry = CorpusFile(
+            name=OWN, path=data.name, columns=settings.columns, licence=settings.licence, source=source, target=target
+        )
+        train, dev = self._split(data, entry)
+        self._save_pairs(train, dev, target)
+        kept = {OWN: len(train), **{one.name: one.pairs for one in manifest.training_data}}
+        write_atomically(run / "corpus.json", json.dumps({"kept": kept}, ensure_ascii=False).encode())
+        before = tuple(one for one in base.corpus.train if one.name != OWN)
+        corpus = CorpusConfig(train=(entry, *before), dev_fraction=settings.held_out)
+        return _Own(_config(base, corpus, run, settings), dev, source, target)
+
+    def _split(self, data: Path, entry: CorpusFile) -> tuple[list[Pair], list[Pair]]:
+        """Returns the user's training pairs and held-out pairs."""
+        base, settings = self.start.config, self.settings
+        report = CorpusReport()
+        read = read_pairs(data, entry, entry.source or base.source, entry.target or base.target)
+        pairs = Cleaner(CorpusConfig(train=(entry,), dev_fraction=settings.held_out), report).clean(read, OWN, entry)
+        train, dev = split_by_source(pairs, settings.held_out, base.seed)
+        # Pairs beyond the limit of held-out ones are trained on.
+        train, dev = [*train, *dev[settings.max_held_out :]], dev[: settings.max_held_out]
+        for line in report.lines():
+            self.say(line)
+        if not train or not dev:
+            raise CorpusError(f"{data}: {len(train)} training and {len(dev)} held-out pairs are left: too few")
+        return train, dev
+
+    def _save_pairs(self, train: list[Pair], dev: list[Pair], target: str | None) -> None:
+        """Writes ``train.npz``, ``dev.npz`` and ``dev.tsv``.
+
+        Dev holds as many general pairs as own ones, so that both weigh the same when the best weights are chosen.
+        """
+        start, base, run = self.start, self.start.config, self.run
+        tokenizer = load_run_tokenizer(base, run)
+        tags = source_tags(base, tokenizer)
+        tag, main_tag = tags.get(target or base.target), tags.get(base.target)
+        own = TokenPairs.encode(train, tokenizer, [tag] * len(train))
+        share = self.settings.general_share
+        wanted = round(len(own) * share / (1 - share))
+        chosen = np.random.default_rng(base.seed).permutation(len(start.sample))[:wanted]
+        (own + start.sample.some(chosen)).save(run / "train.npz")
+        general = start.dev[: len(dev)]
+        measured = TokenPairs.encode([*dev, *general], tokenizer, [tag] * len(dev) + [main_tag] * len(general))
+        measured.save(run / "dev.npz")
+        write_atomically(run / "dev.tsv", "".join(f"{source}\t{target}\n" for source, target in dev).encode())
+        self.say(f"{len(own):,} own pairs and {min(wanted, len(start.sample)):,} general ones; {len(dev)} held out")
 
 
 def languages_of(base: RunConfig, columns: tuple[str, ...]) -> tuple[str | None, str | None]:
-    """Which of the bundle's languages the columns hold; None for its main one.
+    """Finds the bundle's languages among the columns.
 
-    :raises CorpusError: they hold none that it reads, or none that it writes.
+    Returns:
+        Source and target, each None for the bundle's main one.
+
+    Raises:
+        CorpusError: The columns hold no language that the bundle reads, or none that it writes.
     """
     targets = base.tagged or (base.target,)
     source = next((code for code in base.sources if code in columns), None)

@@ -1,9 +1,8 @@
-"""A part of the vocabulary that stands for the whole in a batch's loss: the scores of all tokens are what training
-spends most of its time on.
+"""A sampled softmax: the loss of a batch is computed over a part of the vocabulary.
 
-Jean et al. 2015, "On using very large target vocabulary for neural machine translation" (arXiv:1412.2007): in the
-denominator of the softmax stand the tokens that the batch writes, and of all others some, drawn anew for each batch,
-each for as many as it was drawn from.
+Training spends most of its time on the scores of all tokens. After Jean et al. 2015, "On using very large target
+vocabulary for neural machine translation" (arXiv:1412.2007), the denominator of the softmax holds the tokens that the
+batch writes and a sample of the others, drawn for each batch and weighted by the inverse of the sampled share.
 """
 
 from dataclasses import dataclass
@@ -16,23 +15,35 @@ from app.bundle.tokenizers import PAD_ID
 
 @dataclass(frozen=True)
 class Shortlist:
-    """``token_ids int32 [shortlist]``, padding first; ``offsets float32 [shortlist]`` are added to their logits;
-    ``places int32 [rows, target]`` are the targets as places in the list."""
+    """The tokens that a batch's loss is computed over.
+
+    Attributes:
+        token_ids: ``int32 [shortlist]``, padding first.
+        offsets: ``float32 [shortlist]``, added to the logits of the tokens.
+        indices: Index in ``token_ids`` of each target token, ``int32 [rows, target]``.
+    """
 
     token_ids: NDArray[np.int32]
     offsets: NDArray[np.float32]
-    places: NDArray[np.int32]
+    indices: NDArray[np.int32]
 
 
-def shortlist(
+def draw_shortlist(
     target_ids: NDArray[np.int32], vocabulary_size: int, size: int, generator: np.random.Generator
 ) -> Shortlist | None:
-    """All tokens of ``target_ids [rows, target]`` and others of the vocabulary, ``size`` together.
+    """Returns all tokens of the targets and a sample of the other tokens of the vocabulary.
 
-    A token that the batch writes counts once. One that was drawn stands for all that were not: its logit is raised by
-    the logarithm of how many these are for each, so that the sum of the exponentials is right on average.
+    A token of the targets counts once. The logit of a sampled token is raised by the logarithm of the number of tokens
+    that it represents, so that the expected sum of the exponentials equals that of the whole vocabulary.
 
-    :returns: None if the targets hold more different tokens than ``size``.
+    Args:
+        target_ids: ``int32 [rows, target]``.
+        vocabulary_size: Number of tokens.
+        size: Tokens of the shortlist.
+        generator: Draws the sample.
+
+    Returns:
+        The shortlist; None if the targets hold more different tokens than ``size``.
     """
     written = np.union1d(np.array([PAD_ID], np.int32), target_ids)
     if len(written) > size:
@@ -43,5 +54,5 @@ def shortlist(
     offsets = np.zeros(size, np.float32)
     if len(drawn):
         offsets[len(written) :] = np.log(len(others) / len(drawn))
-    places = np.searchsorted(written, target_ids).astype(np.int32)
-    return Shortlist(np.concatenate((written, drawn)).astype(np.int32), offsets, places)
+    indices = np.searchsorted(written, target_ids).astype(np.int32)
+    return Shortlist(np.concatenate((written, drawn)).astype(np.int32), offsets, indices)

@@ -1,7 +1,7 @@
-"""What training goes on from: beside a bundle ``models/en-fr`` lies ``models/en-fr.training.npz``, for no service.
+"""The file ``models/en-fr.training.npz`` beside a bundle ``models/en-fr``, from which training continues.
 
-It holds the weights in float16, the configuration, and a sample of the everyday text that the model learned from and
-was measured on, so that adapting it to other text need not forget that.
+The service does not read it. It holds the weights in float16, the configuration, and a sample of the everyday text
+that the model was trained and measured on, so that a model that is adapted to other text keeps its general quality.
 """
 
 import io
@@ -20,7 +20,7 @@ from training.data.dataset import Side, TokenPairs
 from training.errors import CheckpointError
 from training.files import write_atomically
 from training.learn.checkpoint import read_weights, save_arrays
-from training.learn.transfer import transferred
+from training.learn.transfer import transfer_weights
 
 SUFFIX = ".training.npz"
 SAMPLED_PAIRS = 20_000
@@ -31,8 +31,14 @@ _WEIGHT = "weight/"
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """``weights`` by name in float32; ``sample`` of training pairs as ids of the bundle's own tokenizer; ``dev`` pairs
-    as text."""
+    """The content of the file.
+
+    Attributes:
+        config: Of the run that trained the bundle.
+        weights: By name, in float32.
+        sample: Training pairs, as ids of the bundle's tokenizer.
+        dev: Dev pairs as text.
+    """
 
     config: RunConfig
     weights: dict[str, NDArray[np.float32]]
@@ -41,14 +47,20 @@ class StartingPoint:
 
 
 def starting_point_of(bundle: Path) -> Path:
-    """Where that of a bundle's folder lies."""
+    """Returns the path of the file that belongs to a bundle's folder."""
     return bundle.parent / (bundle.name + SUFFIX)
 
 
 def save_starting_point(config: RunConfig, weights: Path, train: TokenPairs, dev: list[Pair], path: Path) -> None:
-    """:param weights: as ``save_weights`` wrote them.
-    :param train: what the sample is drawn from: of a model between two languages the pairs of the first corpus file,
-        of another all.
+    """Writes the file.
+
+    Args:
+        config: Of the run.
+        weights: A file that ``save_weights`` wrote.
+        train: The pairs that the sample is drawn from: those of the first corpus file for a model between two
+            languages, else all.
+        dev: Dev pairs as text.
+        path: Of the file.
     """
     chosen = np.random.default_rng(config.seed).permutation(len(train))[:SAMPLED_PAIRS]
     sample = train.some(np.sort(chosen))
@@ -62,9 +74,10 @@ def save_starting_point(config: RunConfig, weights: Path, train: TokenPairs, dev
 
 
 def load_starting_point(bundle: Path) -> StartingPoint:
-    """That of a bundle's folder.
+    """Reads the file that belongs to a bundle's folder.
 
-    :raises CheckpointError: missing or damaged file.
+    Raises:
+        CheckpointError: The file is missing or damaged.
     """
     path = starting_point_of(bundle)
     arrays = read_weights(path)
@@ -75,7 +88,7 @@ def load_starting_point(bundle: Path) -> StartingPoint:
             Side(arrays["source_ids"], arrays["source_offsets"]), Side(arrays["target_ids"], arrays["target_offsets"])
         )
     except (KeyError, ValueError) as error:
-        raise CheckpointError(f"{path}: not what export --install leaves beside a bundle: {error}") from error
+        raise CheckpointError(f"{path}: not a file that export --install writes beside a bundle: {error}") from error
     weights = {
         name.removeprefix(_WEIGHT): array.astype(np.float32)
         for name, array in arrays.items()
@@ -85,14 +98,20 @@ def load_starting_point(bundle: Path) -> StartingPoint:
 
 
 def weights_of(bundle: Path, run: Path, tokenizer: Tokenizer) -> Path:
-    """The weights of a bundle's folder as a file in a run's folder, for ``Trainer``.
+    """Writes the weights of a bundle as a file in a run's folder, for ``Trainer``.
 
-    :param tokenizer: the run's own; where it is not the bundle's, the weights are carried over to its vocabulary.
+    Args:
+        bundle: Folder of the bundle.
+        run: The run's folder.
+        tokenizer: Of the run. If it differs from the bundle's, the weights are transferred to its vocabulary.
+
+    Returns:
+        Path of the weights.
     """
     path, weights = run / START_FILE, load_starting_point(bundle).weights
     learned = load_bundle(bundle).tokenizer
     same = learned.to_bytes() == tokenizer.to_bytes()
-    save_arrays(path, dict(weights) if same else transferred(weights, learned, tokenizer))
+    save_arrays(path, dict(weights) if same else transfer_weights(weights, learned, tokenizer))
     return path
 
 

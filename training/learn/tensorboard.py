@@ -1,6 +1,7 @@
 """Scalars for TensorBoard, written without TensorFlow so that every backend logs the same."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -10,9 +11,10 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 
 class ScalarLog:
-    """Appends scalars to an event file; several runs of one folder show as one curve.
+    """Appends scalars to an event file. TensorBoard shows several files of one folder as one curve.
 
-    :param folder: None where another process writes them.
+    Args:
+        folder: Of the event files; None writes nothing, in a process that does not keep files.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -27,7 +29,8 @@ class ScalarLog:
         if self._writer is not None:
             self._writer.close()
 
-    def add(self, step: int, **scalars: float) -> None:
+    def add(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Appends the values of a step by their names."""
         if self._writer is None:
             return
         values = [Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]

@@ -1,4 +1,4 @@
-"""``train``: the loop, with checkpoints, exact resume, evaluation on dev and early stopping."""
+"""``train``: the training loop, with checkpoints, exact resumption, evaluation on dev and early stopping."""
 
 import math
 import time
@@ -20,7 +20,8 @@ from training.data.resegmentation import Resegmentation
 from training.errors import ConfigError, NotANumber
 from training.learn.checkpoint import TrainingState, load_checkpoint, load_weights, save_checkpoint, save_weights
 from training.learn.devices import ONE_DEVICE, Devices
-from training.learn.shortlist import shortlist
+from training.learn.schedule import learning_rate, sampling_rate
+from training.learn.shortlist import draw_shortlist
 from training.learn.tensorboard import ScalarLog
 from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
@@ -29,22 +30,14 @@ CHECKPOINT_FILE = "checkpoint.npz"
 BEST_WEIGHTS_FILE = "best.weights.npz"
 
 
-def learning_rate(settings: TrainingConfig, step: int, progress: float) -> float:
-    """Linear up to the peak over the warm-up, under half a cosine down to a fraction of the peak (Loshchilov & Hutter
-    2017, arXiv:1608.03983, without restarts).
-
-    :param progress: how much of the run is behind, 0 to 1: of its steps, or of its budget.
-    """
-    warm = min(1.0, (step + 1) / settings.warmup_steps)
-    final = settings.final_learning_rate_fraction
-    cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
-    return settings.learning_rate * min(warm, final + (1.0 - final) * cosine)
-
-
 def build_model(config: RunConfig, vocabulary_size: int, *, for_training: bool) -> EncoderDecoder:
-    """A built model; for training also compiled, in the precision of the configuration.
+    """Builds a model and initialises its weights.
 
-    Export and the reference always compute in float32.
+    Args:
+        config: The run's configuration.
+        vocabulary_size: Number of tokens.
+        for_training: Whether the model is also compiled, in the precision of the configuration. Export and reference
+            always compute in float32.
     """
     precision = config.training.precision if for_training else "float32"
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
@@ -55,15 +48,17 @@ def build_model(config: RunConfig, vocabulary_size: int, *, for_training: bool) 
     if for_training:
         optimizer = build_optimizer(config.training)
         optimizer.build(model.trainable_variables)
-        # Keras on JAX would otherwise compute each operation by itself, a hundred times slower.
+        # Without compilation, Keras on JAX computes each operation separately, a hundred times slower.
         jit_compile = config.training.jit_compile or keras.backend.backend() == "jax"
         model.compile(optimizer=optimizer, jit_compile=jit_compile)
     return model
 
 
 def build_optimizer(settings: TrainingConfig) -> keras.optimizers.Optimizer:
-    """Adam (Kingma & Ba 2015, arXiv:1412.6980) or RMSprop (Tieleman & Hinton 2012); the trainer sets the rate at each
-    step."""
+    """Returns Adam (Kingma & Ba 2015, arXiv:1412.6980) or RMSprop (Tieleman & Hinton 2012).
+
+    The trainer sets the learning rate at each step.
+    """
     rate, clip, averaged = settings.learning_rate, settings.gradient_clip_norm, settings.averaged_steps
     average: dict[str, Any] = {} if averaged is None else {"use_ema": True, "ema_momentum": 1 - 1 / averaged}
     if settings.optimizer == "rmsprop":
@@ -71,17 +66,18 @@ def build_optimizer(settings: TrainingConfig) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(rate, beta_2=0.98, epsilon=1e-9, global_clipnorm=clip, name="adam", **average)
 
 
-def sampling_rate(settings: TrainingConfig, progress: float) -> float:
-    """How often the decoder reads its own prediction: a straight rise over the first part of the run, as in Bengio et
-    al. 2015 (arXiv:1506.03099)."""
-    return settings.sampling * (min(1.0, progress / settings.sampling_rise) if settings.sampling_rise else 1.0)
-
-
 class Trainer:
-    """One run in its folder: goes on from the checkpoint that is there, or begins.
+    """Trains a run in its folder, from its checkpoint if there is one.
 
-    :param weights: to begin with, where there is no checkpoint yet.
-    :param devices: that the rows of a batch are shared out to.
+    Args:
+        config: The run's configuration.
+        run: The run's folder, as ``prepare`` leaves it.
+        weights: Initial weights, used if there is no checkpoint.
+        devices: Among which the rows of a batch are divided.
+
+    Raises:
+        CheckpointError: The checkpoint or the weights do not fit the model.
+        ConfigError: No pair fits into a bucket, or the settings do not suit the devices.
     """
 
     def __init__(
@@ -107,10 +103,16 @@ class Trainer:
             load_weights(weights, self.model)
 
     def fit(self, stop_after_steps: int | None = None) -> TrainingState:
-        """Train until ``max_steps``, until the budget is spent, until dev stops improving, or for
-        ``stop_after_steps`` more steps.
+        """Trains until ``max_steps``, until the budget is spent, or until dev stops improving.
 
-        :raises NotANumber: the loss is no longer finite. The last good checkpoint stays.
+        Args:
+            stop_after_steps: Stop after this many more steps; None for no such limit.
+
+        Returns:
+            The state at the end, which the last checkpoint holds too.
+
+        Raises:
+            NotANumber: The loss is no longer finite. The last checkpoint stays.
         """
         state, settings = self.state, self.config.training
         last = (
@@ -144,7 +146,7 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """How much of the run is behind, 0 to 1: of its budget if it has one, else of its steps."""
+        """Completed part of the run, 0 to 1: of its budget if it has one, else of its steps."""
         state, settings = self.state, self.config.training
         if state.step >= settings.max_steps:
             return 1.0
@@ -153,25 +155,27 @@ class Trainer:
         return state.step / settings.max_steps
 
     def dev_loss(self) -> float:
-        """Mean cross-entropy on dev, nats per target token, without smoothing and dropout."""
+        """Computes the mean cross-entropy on dev in nats per target token, without label smoothing and dropout."""
         total, tokens = 0.0, 0
         for batch in self.dev_plan.batches(self.config.seed, 0):
-            even = self.devices.even(batch)
-            inputs = (even.source_ids, even.source_lengths, even.input_ids)
-            given = self.devices.own(inputs, even.target_ids)
-            total += float(self.model.test_on_batch(*given)) * batch.target_tokens
+            padded = self.devices.pad(batch)
+            inputs = (padded.source_ids, padded.source_lengths, padded.input_ids)
+            own = self.devices.select_own(inputs, padded.target_ids)
+            total += float(self.model.test_on_batch(*own)) * batch.target_tokens
             tokens += batch.target_tokens
         return total / tokens
 
     def _step(self, batch: Batch) -> tuple[float, float]:
+        """Trains on one batch; returns the loss in nats per token and the seconds of the step."""
         state, settings = self.state, self.config.training
         started, processor_started = time.perf_counter(), time.process_time()
-        # Metrics average since their reset: each step reports its own loss.
+        # Keras averages metrics since their reset; this step reports only its own loss.
         self.model.reset_metrics()
         self.model.optimizer.learning_rate.assign(learning_rate(settings, state.step, self.progress))
         if self.model.samples:
             self.model.sampling_rate.assign(sampling_rate(settings, self.progress))
-        loss = float(self.model.train_on_batch(*self.devices.own(*self._given(self.devices.even(batch)))))
+        inputs, targets = self._model_arguments(self.devices.pad(batch))
+        loss = float(self.model.train_on_batch(*self.devices.select_own(inputs, targets)))
         seconds = time.perf_counter() - started
         state.step, state.batch = state.step + 1, state.batch + 1
         state.target_tokens += batch.target_tokens
@@ -181,28 +185,29 @@ class Trainer:
             raise NotANumber(
                 f"the loss is {loss} at step {state.step} (epoch {state.epoch}, learning rate "
                 f"{self._learning_rate():.2e}): lower training.learning_rate, lengthen training.warmup_steps or lower "
-                f"training.gradient_clip_norm; the last checkpoint is from before and stays"
+                f"training.gradient_clip_norm; the last checkpoint is older and stays"
             )
         return loss, seconds
 
-    def _given(self, batch: Batch) -> tuple[tuple[Any, ...], Any]:
-        """What the model reads, and what it is to write."""
+    def _model_arguments(self, batch: Batch) -> tuple[tuple[Any, ...], Any]:
+        """Returns the model's inputs and its targets, with a shortlist if the settings have one."""
         state, settings = self.state, self.config.training
-        read = (batch.source_ids, batch.source_lengths, batch.input_ids)
+        inputs = (batch.source_ids, batch.source_lengths, batch.input_ids)
         if settings.shortlist is None or self.progress >= settings.shortlist_until:
-            return read, batch.target_ids
-        # Of its own place in the run, so that a run that goes on draws the same.
+            return inputs, batch.target_ids
+        # The seed depends on the position in the run, so that a run that continues from a checkpoint draws the same.
         generator = np.random.default_rng([self.config.seed, state.epoch, state.batch])
-        listed = shortlist(batch.target_ids, self.model.vocabulary_size, settings.shortlist, generator)
-        return (
-            (read, batch.target_ids) if listed is None else ((*read, listed.token_ids, listed.offsets), listed.places)
-        )
+        drawn = draw_shortlist(batch.target_ids, self.model.vocabulary_size, settings.shortlist, generator)
+        if drawn is None:
+            return inputs, batch.target_ids
+        return (*inputs, drawn.token_ids, drawn.offsets), drawn.indices
 
     def _after_step(self, loss: float, tokens_per_second: float, log: ScalarLog, progress: Progress) -> None:
         state, settings = self.state, self.config.training
-        # One batch's loss says little: its bucket may be of short or of long sentences.
+        # Batches of short and of long sentences have different losses, so the printed loss is a mean over many.
         state.loss_sum, state.loss_steps = state.loss_sum + loss, state.loss_steps + 1
-        log.add(state.step, loss=loss, tokens_per_second=tokens_per_second, learning_rate=self._learning_rate())
+        scalars = {"loss": loss, "tokens_per_second": tokens_per_second, "learning_rate": self._learning_rate()}
+        log.add(state.step, scalars)
         if state.step % settings.evaluate_every_steps == 0 or self.progress >= 1:
             self._evaluate(log, progress)
         if state.step % settings.checkpoint_every_steps == 0:
@@ -218,7 +223,7 @@ class Trainer:
         state.loss_sum, state.loss_steps = 0.0, 0
         with self._averaged():
             dev_loss = self._keep_if_best()
-        log.add(state.step, dev_loss=dev_loss)
+        log.add(state.step, {"dev_loss": dev_loss})
         state.history.append({"step": state.step, "epoch": state.epoch, "loss": loss, "dev_loss": dev_loss})
         state.finished = state.finished or state.evaluations_without_gain >= settings.patience_evaluations
         progress.console.print(
@@ -229,6 +234,7 @@ class Trainer:
         )
 
     def _keep_if_best(self) -> float:
+        """Measures the loss on dev and saves the weights if it is the lowest one."""
         state = self.state
         self.model.reset_metrics()
         dev_loss = self.dev_loss()
@@ -242,7 +248,7 @@ class Trainer:
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """With ``averaged_steps``, the model has the average of its last weights meanwhile."""
+        """With ``averaged_steps``, gives the model the average of its last weights within the context."""
         if self.config.training.averaged_steps is None:
             yield
             return
@@ -273,7 +279,7 @@ def _progress(quiet: bool) -> Progress:
 
 
 def describe(settings: TrainingConfig, plan: BatchPlan) -> str:
-    """What is about to happen, in one line."""
+    """Describes the length of the run in one line."""
     epochs = settings.max_steps / plan.batches_per_epoch
     if settings.budget_seconds is not None:
         return f"{plan.batches_per_epoch:,} batches an epoch, {settings.budget_seconds:,.0f} processor seconds"

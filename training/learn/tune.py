@@ -1,7 +1,7 @@
-"""``tune``: which length and coverage penalties rank a bundle's hypotheses best on dev.
+"""``tune``: compares length and coverage penalties (Wu et al. 2016, arXiv:1609.08144) of a bundle on dev.
 
-Both are those of Wu et al. 2016 (arXiv:1609.08144). One search gives each sentence's n best hypotheses; every pair of
-penalties then only ranks them anew, so a whole table costs one search.
+One search gives the n best hypotheses of each sentence. Each pair of penalties only ranks them again, so a whole table
+costs one search.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,14 +22,21 @@ from training.data.corpus import Pair
 from training.evaluate.forced_decoding import forced_attention
 
 SENTENCES_AT_ONCE = 200
-# An attention of 0 has no logarithm.
+# Lower bound of the attention, because 0 has no logarithm.
 _LEAST = 1e-3
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """``total``: sum of log probabilities in nats; ``length`` in tokens with eos; ``uncovered``: the sum over the
-    source of ``log(min(attention, 1))``, 0 where each token was looked at once and below where one was not."""
+    """A hypothesis to be ranked.
+
+    Attributes:
+        text: Its detokenized text.
+        total: Sum of log probabilities, in nats.
+        length: Tokens, eos included.
+        uncovered: Sum over the source of ``log(min(attention, 1))``: 0 if each source token received an attention of
+            1 in total, negative otherwise.
+    """
 
     text: str
     total: float
@@ -38,13 +45,16 @@ class Candidate:
 
 
 def uncovered(attention: NDArray[np.float32]) -> float:
-    """``[target, source]``, eos on both sides -> the coverage penalty for a weight of 1, at most 0. The source's eos
-    need not be looked at."""
+    """Returns the coverage penalty for a weight of 1; at most 0. The source's eos is not counted.
+
+    Args:
+        attention: ``[target, source]``, with eos on both sides.
+    """
     return float(np.log(np.clip(attention.sum(axis=0)[:-1], _LEAST, 1.0)).sum())
 
 
 def candidates(bundle_folder: Path, sources: Sequence[str], beam_size: int) -> Iterator[list[Candidate]]:
-    """For each source its hypotheses, as many as the beam is wide, from one search."""
+    """Yields, for each source, the ``beam_size`` best hypotheses of one search."""
     bundle = load_bundle(bundle_folder)
     graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
     options = SearchOptions(beam_size, beam_size, bundle.manifest.search.length_penalty)
@@ -71,7 +81,18 @@ def _candidates(
 def tune(
     bundle: Path, pairs: Sequence[Pair], beam_size: int, lengths: Sequence[float], coverages: Sequence[float]
 ) -> dict[tuple[float, float], float]:
-    """BLEU of ``pairs`` for each pair of length and coverage penalty, without the service's own repairs."""
+    """Returns the BLEU of ``pairs`` for each length and coverage penalty, without the service's postediting.
+
+    Args:
+        bundle: Folder of the bundle.
+        pairs: Dev pairs.
+        beam_size: Hypotheses to choose from.
+        lengths: Length penalties.
+        coverages: Coverage penalties.
+
+    Returns:
+        BLEU by ``(length penalty, coverage penalty)``.
+    """
     found = list(candidates(bundle, [source for source, _ in pairs], beam_size))
     references = [[target for _, target in pairs]]
     scores = {}
@@ -83,7 +104,7 @@ def tune(
 
 
 def choose(found: Sequence[Sequence[Candidate]], length_penalty: float, coverage_penalty: float) -> list[str]:
-    """For each sentence the text of its best candidate."""
+    """Returns the text of the best candidate of each sentence."""
     return [max(some, key=lambda one: _score(one, length_penalty, coverage_penalty)).text for some in found]
 
 

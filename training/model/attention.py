@@ -8,7 +8,7 @@ from keras import ops
 
 from training.model.config import ModelConfig
 
-# Low enough that a softmax gives 0, yet finite: a row whose positions are all padding must not become NaN.
+# Low enough that a softmax gives 0, but finite: a row whose positions are all padding must not become NaN.
 MASKED_SCORE = -1e9
 
 
@@ -143,7 +143,7 @@ class AdditiveAttention(keras.layers.Layer):
 
 
 def build_attention(config: ModelConfig) -> Any | None:
-    """The attention that the configuration names; None for ``attention = "none"``."""
+    """Builds the attention that the configuration names; None for ``attention = "none"``."""
     if config.attention == "none":
         return None
     if config.attention == "dot":

@@ -41,7 +41,7 @@ class Bridge(keras.layers.Layer):
                 self.by_state[state.name] = StartState(config.units, name=short)
 
     def call(self, source_lengths: Any, encoded: EncoderOutput) -> list[Any]:
-        """The states before the first token, ``[rows, units]`` each, in the order of ``states``.
+        """Returns the states before the first token, ``[rows, units]`` each, in the order of ``states``.
 
         Args:
             source_lengths: ``int32 [rows]``; the first argument, because Keras looks for a mask on the first one only.

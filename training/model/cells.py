@@ -1,4 +1,4 @@
-"""Recurrent cells: Keras's LSTM and GRU, and two variants of the LSTM that ONNX's node knows too.
+"""Recurrent cells: Keras's LSTM and GRU, and two variants of the LSTM that ONNX's LSTM node supports too.
 
 Every cell works on ``inputs [rows, features]`` and its states ``[rows, units]``; the first state is its output.
 """
@@ -89,7 +89,7 @@ class CoupledCell(keras.layers.Layer):
             shape=(self.units, 3 * self.units), initializer="orthogonal", name="recurrent_kernel"
         )
         self.bias = self.add_weight(shape=(3 * self.units,), initializer="zeros", name="bias")
-        # Forget little at first: f = 1 - i.
+        # f = 1 - i: a low bias of i makes the untrained cell keep most of its content.
         self.bias.assign(ops.repeat(ops.array([-1.0, 0.0, 0.0]), self.units))
 
     def call(self, inputs: Any, states: Sequence[Any], training: bool = False) -> tuple[Any, list[Any]]:
@@ -109,15 +109,20 @@ class CoupledCell(keras.layers.Layer):
 def recurrent_layer(
     kind: CellKind, units: int, name: str, forget_bias: float = 1.0, recurrent_dropout: float = 0.0
 ) -> Any:
-    """A layer over time that returns its outputs ``[rows, time, units]`` and its last states.
+    """Builds a layer over time that returns its outputs ``[rows, time, units]`` and its last states.
 
-    :param recurrent_dropout: of Keras's own cells, ``lstm`` and ``gru``.
+    Args:
+        kind: The cell.
+        units: Width of the layer.
+        name: Name of the layer, part of its variables' paths.
+        forget_bias: First bias of the forget gates of ``lstm`` and ``peephole``.
+        recurrent_dropout: Of the states; supported by Keras's own cells, ``lstm`` and ``gru``.
     """
     if kind == "lstm":
         return keras.layers.LSTM(
             units,
             bias_initializer=ForgetBias(forget_bias),
-            unit_forget_bias=False,  # would be 1, whatever the initializer says
+            unit_forget_bias=False,  # True would set the bias to 1 and ignore the initializer
             recurrent_dropout=recurrent_dropout,
             return_sequences=True,
             return_state=True,

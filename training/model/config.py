@@ -1,4 +1,4 @@
-"""The pieces that a model is built of."""
+"""The table ``[model]`` of a run: the parts that a model is built from."""
 
 from typing import Annotated, Literal
 
@@ -10,29 +10,42 @@ CellKind = Literal["lstm", "gru", "peephole", "coupled"]
 
 
 class ModelConfig(Section):
-    """The pieces of the model. ``units`` is the width of each decoder layer; each direction of the encoder has
-    ``encoder_units``.
+    """The parts of the model.
 
-    - ``encoder_layers = 0``: no encoder, a decoder alone.
-    - ``bridge``: how the encoder's last state starts the decoder. ``dense`` makes every state from that of the top
-      layer; ``copy`` hands the states of layer i to layer i. Two hand over nothing: ``zero`` begins with zeros,
-      ``start`` with states that are learned.
-    - ``context``: a fixed vector of the source that enters every step, the last state or the mean or maximum of all.
-    - ``attention`` has its place after ``layers_below`` decoder layers and before ``layers_above``.
-    - ``input_feeding``: the last readout enters the next step (Luong et al. 2015, arXiv:1508.04025).
-    - ``reads_tokens = false``: no token enters the decoder; it writes from the context alone.
-    - ``readout``: a tanh layer of ``embedding`` units between the decoder and the scores.
-    - ``residual``: each layer but the lowest of either side adds to what it reads.
-    - ``layer_norm``: what each recurrent layer gives is normalised (Ba et al. 2016, arXiv:1607.06450).
-    - ``recurrent_dropout``: of the states between steps, one mask for a whole sequence (Gal & Ghahramani 2016,
-      arXiv:1512.05287).
-    - ``encoder = "self-attention"``: layers of self-attention of ``encoder_units`` with ``encoder_heads`` each, under a
-      recurrent decoder (Chen et al. 2018, arXiv:1804.09849). In place of a last state it hands over the mean of all.
-    - ``attention_heads``: general attention asks so many questions at once, each of a part of the memory (Vaswani et
-      al. 2017, arXiv:1706.03762).
-    - ``forget_bias``: of an LSTM's forget gates at first. The higher, the longer a cell keeps what it holds before it
-      learned to: at 1 for some steps, at 5 for a hundred (Gers et al. 2000, "Learning to forget"; Jozefowicz et al.
-      2015, "An empirical exploration of recurrent network architectures").
+    Attributes:
+        cell: The recurrent cell of both sides.
+        encoder: ``recurrent``, or layers of self-attention under a recurrent decoder (Chen et al. 2018,
+            arXiv:1804.09849). The latter hands over the mean of its outputs instead of a last state.
+        encoder_heads: Heads of each layer of self-attention.
+        input: Whether tokens enter by an embedding or as unit vectors.
+        embedding: Width of the embedding.
+        encoder_units: Width of each direction of an encoder layer.
+        encoder_layers: Layers of the encoder. 0 means no encoder, a decoder alone.
+        bidirectional: Whether the encoder reads in both directions.
+        reversed_source: Whether the encoder reads the source backwards (Sutskever et al. 2014, arXiv:1409.3215).
+        bridge: How the decoder's first states are made. ``dense`` computes every state from the last state of the top
+            encoder layer, and ``copy`` copies the states of layer i to layer i. Two use nothing of the source:
+            ``zero`` starts with zeros, ``start`` with learned states.
+        context: A fixed vector of the source that enters every step: the last state, or the mean or maximum of all.
+        units: Width of each decoder layer.
+        layers_below: Decoder layers before the attention.
+        layers_above: Decoder layers after the attention.
+        attention: ``dot`` and ``general`` (Luong et al. 2015, arXiv:1508.04025), or ``bahdanau`` (Bahdanau et al.
+            2015, arXiv:1409.0473).
+        attention_heads: Heads of general attention, each of which attends to a part of the memory (Vaswani et al.
+            2017, arXiv:1706.03762).
+        input_feeding: Whether the last readout enters the next step (Luong et al. 2015).
+        reads_tokens: Whether tokens enter the decoder. Without them it writes from the context alone.
+        residual: Whether each layer but the lowest of either side adds its outputs to its inputs.
+        layer_norm: Whether the outputs of each recurrent layer are normalised (Ba et al. 2016, arXiv:1607.06450).
+        forget_bias: First bias of an LSTM's forget gates. The higher it is, the longer an untrained cell keeps its
+            content: at 1 for a few steps, at 5 for a hundred (Gers et al. 2000, "Learning to forget"; Jozefowicz et
+            al. 2015, "An empirical exploration of recurrent network architectures").
+        readout: Whether a tanh layer of ``embedding`` units precedes the output layer.
+        tied: Whether the output layer shares the table of the embedding (Press & Wolf 2017, arXiv:1608.05859).
+        dropout: Between layers.
+        recurrent_dropout: Of the states between steps, with one mask for a whole sequence (Gal & Ghahramani 2016,
+            arXiv:1512.05287).
     """
 
     cell: CellKind = "lstm"
@@ -88,11 +101,11 @@ class ModelConfig(Section):
             raise ValueError("a decoder that reads no tokens needs a context")
         reads_source = self.attention != "none" or self.context != "none" or self.bridge in ("dense", "copy")
         if self.encoder_layers and not reads_source:
-            raise ValueError("the decoder knows nothing of the source: give it a bridge, a context or attention")
+            raise ValueError("the decoder receives nothing of the source: give it a bridge, a context or attention")
         if not self.encoder_layers and reads_source:
             raise ValueError(
-                f"encoder_layers = 0 leaves nothing to read: it needs bridge = 'zero' or 'start', context and "
-                f"attention 'none'; they are {self.bridge!r}, {self.context!r} and {self.attention!r}"
+                f"encoder_layers = 0 gives the decoder nothing to read: it needs bridge = 'zero' or 'start', context "
+                f"and attention 'none'; they are {self.bridge!r}, {self.context!r} and {self.attention!r}"
             )
         if self.forget_bias != 1.0 and self.cell not in ("lstm", "peephole"):
             raise ValueError(f"forget_bias is {self.forget_bias}, a {self.cell} cell has no forget gate of its own")
@@ -109,7 +122,7 @@ class ModelConfig(Section):
         if self.encoder == "self-attention":
             if self.bidirectional or self.reversed_source or not self.encoder_layers or self.bridge == "copy":
                 raise ValueError(
-                    "encoder = 'self-attention' sees all at once and has no last states: it needs encoder_layers, "
+                    "encoder = 'self-attention' has no direction and no last states: it needs encoder_layers, "
                     "bidirectional = false, reversed_source = false and a bridge other than copy"
                 )
             if self.encoder_units % self.encoder_heads:

@@ -26,10 +26,10 @@ class DecoderState:
 
 
 def decoder_states(config: ModelConfig) -> tuple[DecoderState, ...]:
-    """All states of a decoder.
+    """Returns all states of a decoder.
 
-    Those of its layers from below (``state_h1, state_c1, state_h2, ...``), the last readout where it is fed back, and
-    the fixed context where there is one.
+    These are the states of its layers, lowest first (``state_h1, state_c1, state_h2, ...``), the last readout if it is
+    fed back, and the fixed context if there is one.
     """
     states = [
         DecoderState(f"state_{name}{layer + 1}", config.units, "hypothesis")
@@ -138,7 +138,7 @@ class Decoder(keras.layers.Layer):
         return tuple(state.name for state in self.states)
 
     def call(self, embedded: Any, states: Sequence[Any], source: Source, training: bool = False) -> Any:
-        """All steps of a target at once, from its true tokens.
+        """Runs all steps of a target at once, with its true tokens as inputs.
 
         Args:
             embedded: ``[rows, target, embedding]``.
@@ -162,7 +162,7 @@ class Decoder(keras.layers.Layer):
         return drop(self.config.decoder_layers, decoded.top)
 
     def step(self, embedded: Any, states: Sequence[Any], source: Source, drop: Drop | None = None) -> DecoderStep:
-        """One step.
+        """Runs one step.
 
         Args:
             embedded: ``[rows, embedding]``.
@@ -176,7 +176,7 @@ class Decoder(keras.layers.Layer):
         following = list(decoded.states)
         if self.config.input_feeding:
             following.append(decoded.top)
-        # The others move with their source and stay.
+        # The remaining states move with their source and do not change.
         following += states[len(following) :]
         return DecoderStep(kept(self.config.decoder_layers, decoded.top), following, decoded.attention)
 
@@ -198,8 +198,14 @@ class Decoder(keras.layers.Layer):
         return config.units + config.memory_units * seen
 
     def _entering(self, embedded: Any, named: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
-        """The inputs of the lowest layer, and what the readout sees besides the layers: the fixed context (Cho et al.
-        2014, arXiv:1406.1078). ``named`` holds the states with the leading axes of ``embedded``."""
+        """Returns the inputs of the lowest layer, and the inputs of the readout besides the layers' outputs.
+
+        The latter is the fixed context (Cho et al. 2014, arXiv:1406.1078).
+
+        Args:
+            embedded: ``[..., embedding]``.
+            named: The states by name, with the leading axes of ``embedded``.
+        """
         inputs = [embedded] if self.config.reads_tokens else []
         if self.config.input_feeding:
             inputs.append(named[FEED_STATE])
@@ -254,7 +260,7 @@ def _layers(config: ModelConfig, side: Literal["lower", "upper"], count: int) ->
 
 
 def _keep(index: int, inputs: Any) -> Any:
-    """Outside training nothing is dropped before any layer."""
+    """Returns the inputs unchanged: outside training there is no dropout."""
     del index
     return inputs
 

@@ -93,7 +93,7 @@ class RecurrentEncoder(keras.layers.Layer):
 class SelfAttentionEncoder(keras.layers.Layer):
     """Layers of self-attention over the embedded source (Vaswani et al. 2017, arXiv:1706.03762).
 
-    It has no last state: the mean over the source stands for it.
+    It has no last state; the mean over the source is used instead.
     """
 
     def __init__(self, config: ModelConfig, name: str) -> None:
@@ -118,14 +118,14 @@ class SelfAttentionEncoder(keras.layers.Layer):
 
 
 def build_encoder(config: ModelConfig) -> RecurrentEncoder | SelfAttentionEncoder:
-    """The encoder that the configuration names."""
+    """Builds the encoder that the configuration names."""
     if config.encoder == "self-attention":
         return SelfAttentionEncoder(config, name="encoder")
     return RecurrentEncoder(config, name="encoder")
 
 
 def fixed_context(config: ModelConfig, encoded: EncoderOutput) -> Any:
-    """The vector ``c [rows, memory]`` that enters every decoder step (Cho et al. 2014, arXiv:1406.1078).
+    """Returns the vector ``c [rows, memory]`` that enters every decoder step (Cho et al. 2014, arXiv:1406.1078).
 
     It is the last state of the top layer, or the mean or the maximum of all outputs.
     """

@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 
 
 def to_numpy(tensor: Any) -> NDArray[Any]:
-    """A tensor or variable of any backend as an array."""
+    """Converts a tensor or variable of any backend to an array."""
     return np.asarray(ops.convert_to_numpy(tensor))
 
 
 def length_mask(lengths: Any, width: Any) -> Any:
-    """A mask ``bool [rows, width]`` from lengths ``[rows]``: true where there is a token."""
+    """Returns the mask ``bool [rows, width]`` of lengths ``[rows]``, true where there is a token."""
     return ops.expand_dims(ops.arange(width, dtype="int32"), 0) < ops.expand_dims(ops.cast(lengths, "int32"), 1)
 
 
 def reverse_positions(lengths: Any, width: Any) -> Any:
-    """Positions ``int32 [rows, width]`` that reverse each row's tokens and leave eos and padding where they are.
+    """Returns positions ``int32 [rows, width]`` that reverse each row's tokens and leave eos and padding unchanged.
 
-    Applied twice, they restore the first order.
+    Applied twice, they restore the original order.
     """
     positions = ops.expand_dims(ops.arange(width, dtype="int32"), 0)
     last = ops.expand_dims(ops.cast(lengths, "int32"), 1) - 1
@@ -29,7 +29,7 @@ def reverse_positions(lengths: Any, width: Any) -> Any:
 
 
 def take_positions(values: Any, positions: Any) -> Any:
-    """``values [rows, source, ...]`` in the order of ``positions [rows, source]``."""
+    """Returns ``values [rows, source, ...]`` in the order of ``positions [rows, source]``."""
     rows, width = ops.shape(values)[0], ops.shape(values)[1]
     first = ops.expand_dims(ops.arange(rows, dtype="int32") * width, 1)
     rest = tuple(values.shape[2:])
@@ -38,7 +38,7 @@ def take_positions(values: Any, positions: Any) -> Any:
 
 
 def pool_over_source(kind: str, hidden: Any, mask: Any) -> Any:
-    """Mean or maximum over the source: ``[rows, units]``.
+    """Returns the mean or maximum over the source, ``[rows, units]``.
 
     Args:
         kind: ``mean`` or ``max``.
@@ -47,11 +47,11 @@ def pool_over_source(kind: str, hidden: Any, mask: Any) -> Any:
     """
     visible = ops.expand_dims(mask, 2)
     if kind == "max":
-        # The outputs of a recurrent layer lie within ±1, of residual ones within some: far above this.
+        # A recurrent layer's outputs lie within ±1, those of residual layers within a few units: far above this value.
         return ops.max(ops.where(visible, hidden, ops.cast(-1e4, hidden.dtype)), axis=1)
     weights = ops.cast(mask, hidden.dtype)
     weights = weights / ops.sum(weights, axis=1, keepdims=True)
-    # A product with zeros where there is padding: exact, so a row's mean does not depend on the width.
+    # A product with zeros at padded positions is exact, so a row's mean does not depend on the width.
     return ops.squeeze(ops.matmul(ops.expand_dims(weights, 1), hidden), 1)
 
 

@@ -8,7 +8,7 @@ from keras import ops
 
 from training.model.attention import attend_by_heads
 
-# Rows of the table of positions. A table instead of sine and cosine in the graph: a bundle then gives the same bits on
+# Rows of the table of positions. With a table instead of sine and cosine in the graph, a bundle gives the same bits on
 # every machine.
 MAX_POSITIONS: Final = 1024
 _WIDER_BY: Final = 4
@@ -31,6 +31,7 @@ class PositionalInput(keras.layers.Layer):
         self.table = position_table(units)
 
     def call(self, embedded: Any) -> Any:
+        """Returns ``[rows, source, units]``."""
         width = ops.shape(embedded)[1]
         hidden = self.project(embedded)
         positions = ops.slice(ops.convert_to_tensor(self.table), (0, 0), (width, self.table.shape[1]))

@@ -53,8 +53,8 @@ class EncoderDecoder(keras.Model):
         self.samples = samples
         if samples:
             self.coins = keras.random.SeedGenerator(name="coins")
-            # Between 0 and 1, set by the trainer: how often a step reads its own last prediction, not the true token.
-            # In float32 also where the model computes in bfloat16: coins are compared with it.
+            # Probability, set by the trainer, that a step reads its own last prediction instead of the true token. It
+            # is kept in float32 also if the model computes in bfloat16, because the drawn coins are compared with it.
             self.sampling_rate = self.add_weight(
                 shape=(), initializer="zeros", dtype="float32", trainable=False, autocast=False, name="sampling_rate"
             )
@@ -62,7 +62,8 @@ class EncoderDecoder(keras.Model):
     def build_weights(self) -> None:
         """Creates every weight by one call on a tiny batch, so that checkpoints can be loaded."""
         ids, lengths = ops.ones((1, 2), dtype="int32"), ops.ones((1,), dtype="int32")
-        # Steps alone would build the cells but not the layers around them, and a cell's name would stand twice.
+        # Single steps would build only the cells, not the layers around them, and the paths of their variables would
+        # then repeat a cell's name.
         with keras.name_scope(self.name):
             memories, states = self.encode(ids, lengths)
             self.decoder(self.embedding(ids), states, Source(memories, lengths))
@@ -112,7 +113,7 @@ class EncoderDecoder(keras.Model):
         return memories, self.bridge(source_lengths, encoded)
 
     def call(self, inputs: tuple[Any, ...], training: bool = False) -> Any:
-        """Logits ``[rows, target, vocabulary]`` of the token after each input token, and what they were made from.
+        """Returns the logits ``[rows, target, vocabulary]`` of the token after each input token, and their inputs.
 
         Outside training the decoder always reads the true tokens, so that losses can be compared. With a shortlist's
         ``token_ids`` and ``offsets`` as fourth and fifth input the logits are those of its tokens alone.
@@ -131,7 +132,7 @@ class EncoderDecoder(keras.Model):
     def step(
         self, token_ids: Any, states: Sequence[Any], memories: Mapping[str, Any], source_lengths: Any | None
     ) -> DecoderStep:
-        """One token further.
+        """Decodes one token further.
 
         Args:
             token_ids: ``int32 [rows]``.
@@ -149,10 +150,10 @@ class EncoderDecoder(keras.Model):
         return DecoderStep(self.output_scores(top), following, attention)
 
     def _decode_stepwise(self, input_ids: Any, states: Sequence[Any], source: Source, training: bool) -> Any:
-        """One step after the other, where a step needs the one before: ``[rows, target, features]``.
+        """Decodes step by step, for models whose steps need the previous one: ``[rows, target, features]``.
 
-        With sampling (Bengio et al. 2015, arXiv:1506.03099) a coin says for each token whether the step reads the true
-        one or the most likely one of the step before. Dropout keeps one mask for all steps.
+        With sampling (Bengio et al. 2015, arXiv:1506.03099) a drawn coin decides for each token whether the step reads
+        the true one or the most probable one of the previous step. Dropout keeps one mask for all steps.
         """
         rows, is_sampled = ops.shape(input_ids)[0], training and self.samples
         drop = self.decoder.drop_with_one_mask(rows, training)
@@ -169,22 +170,22 @@ class EncoderDecoder(keras.Model):
         nothing = ops.zeros((rows, self.decoder.top_width), dtype=self.compute_dtype)
         first = [ops.cast(input_ids[:, 0], "int32"), nothing, *states]
         own = self._coins(input_ids) if is_sampled else ops.zeros_like(input_ids, dtype="bool")
-        # In one tensor [target, rows, 2]: Keras's scan cannot read two of unknown length.
+        # One tensor [target, rows, 2], because Keras's scan cannot read two tensors of unknown length.
         given = ops.transpose(ops.stack([ops.cast(input_ids, "int32"), ops.cast(own, "int32")]), (2, 1, 0))
         _, made = ops.scan(advance, first, given)
         return ops.reshape(ops.transpose(made[1], (1, 0, 2)), (rows, -1, self.decoder.top_width))
 
     def _coins(self, input_ids: Any) -> Any:
-        """Which tokens are replaced by predictions, ``bool [rows, target]``; never the first, which is always bos."""
+        """Draws which tokens are replaced by predictions, ``bool [rows, target]``; never the first, which is bos."""
         coins = keras.random.uniform(ops.shape(input_ids), dtype="float32", seed=self.coins) < self.sampling_rate
         return ops.logical_and(coins, ops.expand_dims(ops.arange(ops.shape(input_ids)[1]) > 0, 0))
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Mean cross-entropy in nats per target token, without padding, with label smoothing while training.
+        """Returns the mean cross-entropy in nats per target token, without padding, with label smoothing in training.
 
-        Positions that are padding in ``y`` weigh nothing; ``loss_on`` relies on it. With a shortlist ``y`` holds
+        Positions that are padding in ``y`` have weight zero; ``loss_on`` relies on it. With a shortlist ``y`` holds
         indices of the shortlist.
         """
         logits, top = y_pred

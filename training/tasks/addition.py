@@ -1,5 +1,7 @@
-"""Sums as text, ``535+61`` -> ``596``, one character after the other (Zaremba & Sutskever 2014, arXiv:1410.4615; the
-Keras example "addition_rnn")."""
+"""Addition as text, character by character: ``535+61`` -> ``596``.
+
+See Zaremba & Sutskever 2014 (arXiv:1410.4615) and the Keras example "addition_rnn".
+"""
 
 import random
 from collections.abc import Iterator
@@ -10,17 +12,23 @@ from training.tasks.question import Question
 
 
 def addition(digits: int, count: int, seed: int) -> Iterator[Pair]:
-    """``count`` sums of two numbers of up to ``digits`` digits, each once: where ``535+61`` is, ``61+535`` is not, so
-    that a sum held out of training is new in either order.
+    """Yields different sums of two numbers.
 
-    The number of digits is drawn first, so that short numbers come up too.
+    A sum comes in one order only: if ``535+61`` is drawn, ``61+535`` is not. So a sum that is held out of training is
+    unseen in both orders. The number of digits is drawn before the number, so that short numbers are frequent too.
 
-    :raises ConfigError: there are not so many different sums.
+    Args:
+        digits: Digits of the longest number.
+        count: Number of sums.
+        seed: Of the draws.
+
+    Raises:
+        ConfigError: ``count`` is more than half of all different sums.
     """
-    known = 10**digits * (10**digits + 1) // 2
-    if count > known // 2:
+    different = 10**digits * (10**digits + 1) // 2
+    if count > different // 2:
         raise ConfigError(
-            f"{count:,} sums of numbers of up to {digits} digits are asked for, at most {known // 2:,} can be drawn"
+            f"cannot draw {count:,} sums of numbers of up to {digits} digits: there can be at most {different // 2:,}"
         )
     generator = random.Random(seed)
     seen: set[tuple[int, int]] = set()
@@ -32,7 +40,7 @@ def addition(digits: int, count: int, seed: int) -> Iterator[Pair]:
             yield f"{left}+{right}", str(left + right)
 
 
-def ask(pair: Pair) -> Question:
-    """By the characters of the question."""
+def build_question(pair: Pair) -> Question:
+    """Returns the question of a sum, grouped by its characters."""
     source, target = pair
     return Question(source, "", target, (len(source),))

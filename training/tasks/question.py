@@ -1,4 +1,4 @@
-"""What a made-up task asks of a model, and by what its answers are told apart."""
+"""Questions of synthetic tasks, and the groups by which their answers are counted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,13 +7,20 @@ from typing import Literal
 from training.data.corpus import Pair
 
 Axis = Literal["characters", "nesting", "lag"]
-# How hard a question is, by what the task varies: numbers, so that groups have an order.
+# The difficulty of a question, by what the task varies. Numbers give the groups an order.
 Group = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Question:
-    """The encoder reads ``source``, the decoder is given ``prefix``, and what it writes next should be ``answer``."""
+    """One question.
+
+    Attributes:
+        source: Read by the encoder.
+        prefix: The decoder must start with it.
+        answer: The expected continuation.
+        group: The difficulty.
+    """
 
     source: str
     prefix: str
@@ -23,12 +30,17 @@ class Question:
 
 @dataclass(frozen=True)
 class Task:
-    """``axis`` names what the groups of ``ask`` are."""
+    """A task.
+
+    Attributes:
+        axis: What its groups differ in.
+        build_question: Builds a question from a pair of the corpus.
+    """
 
     axis: Axis
-    ask: Callable[[Pair], Question]
+    build_question: Callable[[Pair], Question]
 
 
 def label(group: Group) -> str:
-    """``(2, 3)`` -> ``2x3``: of programs, nesting 2 and length 3."""
+    """Formats a group: ``(2, 3)`` -> ``2x3``, for programs nesting 2 and length 3."""
     return "x".join(map(str, group))

@@ -25,7 +25,7 @@ from app.api.deepl.request import DocumentRequest, parse_document
 from app.api.responses import BINARY_SCHEMA, DirectRoute, JsonResponse, json_answer, schema_of
 from app.api.upload import Upload, clean_name, file_response
 from app.errors import EngineOverloaded, UnusableFile
-from app.files.document_store import Entry
+from app.files.document_store import DocumentRecord
 from app.files.formats.registry import SUFFIXES, suffix_of
 from app.files.queue import FileJob
 
@@ -148,7 +148,7 @@ async def upload(request: Request) -> Response:
             raise DeepLRefusal(QUOTA_EXCEEDED, f"{quota.name} ({quota.limit}) is reached", QUOTA_STATUS)
     job = FileJob(name, content, parsed.source, parsed.target, call.timeout.seconds, quotas, terms)
     try:
-        document_id, key = await call.files.documents.begin(job)
+        document_id, key = await call.files.documents.submit(job)
     except EngineOverloaded as error:
         raise EngineOverloaded(f"{_BUSY}: {error}", error.retry_after_seconds) from None
     return JsonResponse(UploadedDocument(document_id=document_id, document_key=key))
@@ -162,14 +162,14 @@ async def upload(request: Request) -> Response:
     response_model=None,
 )
 async def status(request: Request) -> Response:
-    entry = await _find_entry(await ApiCall.open(request, needs_key=True))
-    body: DocumentStatus = {"document_id": entry.document_id, "status": entry.status}
-    if entry.status == "translating" and entry.seconds_remaining is not None:
-        body["seconds_remaining"] = math.ceil(entry.seconds_remaining)
-    if entry.status == "done":
-        body["billed_characters"] = entry.characters
-    if entry.status == "error":
-        body["error_message"] = entry.error
+    record = await _find_record(await ApiCall.open(request, needs_key=True))
+    body: DocumentStatus = {"document_id": record.document_id, "status": record.status}
+    if record.status == "translating" and record.seconds_remaining is not None:
+        body["seconds_remaining"] = math.ceil(record.seconds_remaining)
+    if record.status == "done":
+        body["billed_characters"] = record.characters
+    if record.status == "error":
+        body["error_message"] = record.error
     return JsonResponse(body)
 
 
@@ -182,13 +182,13 @@ async def status(request: Request) -> Response:
 )
 async def result(request: Request) -> Response:
     call = await ApiCall.open(request, needs_key=True)
-    entry = await _find_entry(call)
-    if entry.shelf_key is None:
-        raise DeepLRefusal(_NOT_DONE, entry.error, status=503)
-    content = await call.files.documents.take(entry, entry.shelf_key)  # one of two concurrent requests gets it
+    record = await _find_record(call)
+    if record.result_key is None:
+        raise DeepLRefusal(_NOT_DONE, record.error, status=503)
+    content = await call.files.documents.take(record, record.result_key)  # one of two concurrent requests gets it
     if content is None:
         raise DeepLRefusal(_NOT_FOUND, status=404)
-    return file_response(content, entry.name)
+    return file_response(content, record.name)
 
 
 for _path, _endpoint in (("", status), ("/result", result)):
@@ -220,9 +220,9 @@ def _check_file(parsed: DocumentRequest, file: Upload | None) -> tuple[str, byte
     return name, file.content
 
 
-async def _find_entry(call: ApiCall) -> Entry:
+async def _find_record(call: ApiCall) -> DocumentRecord:
     key = DocumentKeyFields.read(call.fields).document_key
-    entry = await call.files.documents.find(str(call.request.path_params["document_id"]), key)
-    if entry is None:
+    record = await call.files.documents.find(str(call.request.path_params["document_id"]), key)
+    if record is None:
         raise DeepLRefusal(_NOT_FOUND, status=404)
-    return entry
+    return record

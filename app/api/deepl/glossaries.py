@@ -150,7 +150,7 @@ async def create(request: Request) -> Response:
 )
 async def list_all(request: Request) -> Response:
     call = await ApiCall.open(request, needs_key=True)
-    found = await run_sync(call.serving.glossaries.all)
+    found = await run_sync(call.serving.glossaries.list_all)
     return JsonResponse(Glossaries(glossaries=[_describe(info) for info in found]))
 
 
@@ -185,7 +185,7 @@ async def entries(request: Request) -> Response:
     if accepted != [""] and not {_TSV, "text/*", "*/*"} & set(accepted):
         raise DeepLRefusal(f"Entries are {_TSV} alone", f"Accept is {request.headers['accept'][:80]!r}", 415)
     info = await _find(call)
-    text = format_entries(await run_sync(call.serving.glossaries.entries, info.id))
+    text = format_entries(await run_sync(call.serving.glossaries.load_entries, info.id))
     return Response(text, media_type=_TSV)
 
 
@@ -220,7 +220,7 @@ async def load_terms(serving: Serving, glossary_id: str, source: str | None, tar
     if (glossary.source, glossary.target) != (source, target):
         detail = f"It is from {glossary.source} to {glossary.target}, the request from {source} to {target}"
         raise DeepLRefusal("Source and target language must match glossary languages", detail)
-    return await run_sync(lambda: compile_terms(serving.glossaries.entries(glossary.id)))
+    return await run_sync(lambda: compile_terms(serving.glossaries.load_entries(glossary.id)))
 
 
 async def _find(call: ApiCall) -> GlossaryInfo:

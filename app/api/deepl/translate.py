@@ -145,7 +145,7 @@ async def translate(request: Request) -> Response:
     parsed = parse_translation(call.fields, call.settings, call.serving.registry)
     characters = parsed.translation.characters
     try:
-        with call.serving.deepl_quota.counted(characters), call.quota.counted(characters):
+        with call.serving.deepl_quota.reserve(characters), call.quota.reserve(characters):
             return await _translate(call, parsed)
     except QuotaExceeded as error:
         raise DeepLRefusal(QUOTA_EXCEEDED, str(error), QUOTA_STATUS) from None

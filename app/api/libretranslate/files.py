@@ -97,7 +97,7 @@ async def translate_file(request: Request) -> Response:
     suffix = suffix_of(call.upload.name)
     call.check_served()
     results = call.files.results
-    await run_sync(results.check_room, len(call.upload.content))
+    await run_sync(results.check_space, len(call.upload.content))
     content = await _translate(call, call.upload, source, target)
     name = f"{PurePosixPath(call.upload.name).stem}_{target}{suffix}"
     key = await run_sync(results.put, content, name)
@@ -139,7 +139,7 @@ async def _translate(call: ApiCall, upload: Upload, source: str | None, target: 
     job = FileJob(upload.name, upload.content, source, target, call.timeout.seconds, (call.quota,))
     try:
         async with asyncio.timeout(call.timeout.seconds):
-            with call.files.queue.place():
+            with call.files.queue.slot():
                 return await unless_the_client_leaves(call.request, call.files.queue.translate(job))
     except TimeoutError:
         raise DeadlineExceeded(f"The file was not translated within {call.timeout}") from None

@@ -166,7 +166,7 @@ async def translate(request: Request) -> Response:
     parsed = await run_off_loop_if_long(
         glossary_size(call.fields), parse_translation, call.fields, call.settings, call.serving.registry
     )
-    with call.quota.counted(parsed.translation.characters):
+    with call.quota.reserve(parsed.translation.characters):
         return await _translate(call, parsed)
 
 

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.files.archive import Archive
 from app.files.document import Document
-from app.files.formats.office_runs import office_document, run_of, split_runs, style_of, words_of
+from app.files.formats.office import read_office_file, split_runs, style_of, words_of, write_run
 from app.files.formats.xml_paragraph import Atom, Codec, Content, Element, Node, Role, Style, Words
-from app.files.formats.xml_part import name_of, namespace_of
+from app.files.raw_file import Archive, name_of, namespace_of
 
 _NAMESPACES: Final = frozenset(
     (
@@ -20,7 +19,7 @@ _CONTENT_TYPES: Final = tuple(
     f"wordprocessingml.{name}+xml"
     for name in ("document.main", "header", "footer", "footnotes", "endnotes", "comments")
 )
-_IGNORED: Final = frozenset(("lang", "noProof"))  # of the formatting
+_IGNORED: Final = frozenset(("lang", "noProof"))  # children of the formatting that a reader does not see
 _ROLES: Final = {
     **dict.fromkeys(
         ("hyperlink", "ins", "moveTo", "smartTag", "sdt", "sdtContent", "customXml", "bdo", "dir"), Role.INLINE
@@ -28,13 +27,20 @@ _ROLES: Final = {
     **dict.fromkeys(("pPr", "sdtPr", "sdtEndPr", "smartTagPr", "customXmlPr", "tab", "br", "cr", "ptab"), Role.BREAK),
     **dict.fromkeys(("proofErr", "lastRenderedPageBreak", "softHyphen"), Role.DROPPED),
 }
-_MAX_DEPTH: Final = 10  # of links in links, which nobody writes
+_MAX_DEPTH: Final = 10  # of links in links, which no program writes
 _HYPHEN: Final = "\u2011"
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """Places of its begin, of the last before what a reader sees, and of its end; ``depth``: in so many others."""
+    """A field, by the indices of its elements among the children of a paragraph.
+
+    Attributes:
+        begin: The element that begins the field.
+        middle: The last element before the text that a reader sees.
+        end: The element that ends the field.
+        depth: The number of fields that enclose it.
+    """
 
     begin: int
     middle: int
@@ -46,40 +52,40 @@ class _Codec:
     def __init__(self, namespace: str) -> None:
         self._namespace = namespace
 
-    def atoms(self, element: Element) -> list[Atom]:
+    def read_atoms(self, element: Element) -> list[Atom]:
         children = list(element)
-        return list(self._of(children, range(len(children)), _fields(children)))
+        return list(self._read_range(children, range(len(children)), _find_fields(children)))
 
-    def content(self, text: str, style: Style | None) -> Content:
-        return run_of(text, style, self._namespace, keeps_spaces=True)
+    def write_words(self, text: str, style: Style | None) -> Content:
+        return write_run(text, style, self._namespace, keeps_spaces=True)
 
-    def _of(self, children: Sequence[Element], places: range, fields: Mapping[int, _Field]) -> Iterator[Atom]:
-        position = places.start
-        while position < places.stop:
-            child, field = children[position], fields.get(position)
+    def _read_range(self, children: Sequence[Element], indices: range, fields: Mapping[int, _Field]) -> Iterator[Atom]:
+        index = indices.start
+        while index < indices.stop:
+            child, field = children[index], fields.get(index)
             if field is not None:
-                yield from self._field(children, field, fields)
-                position = field.end
-            elif _field_char(child) or _inner(child) == "instrText":
-                yield Node(Role.BREAK, (child,))  # its field goes on in another paragraph
+                yield from self._read_field(children, field, fields)
+                index = field.end
+            elif _field_char(child) or _kind_of(child) == "instrText":
+                yield Node(Role.BREAK, (child,))  # a part of a field that continues in another paragraph
             elif name_of(child) == "r" and namespace_of(child) in _NAMESPACES:
-                yield _atom_of_run(child)
+                yield _read_run(child)
             elif name_of(child) == "fldSimple":
                 is_link = _is_link(_attribute(child, "instr"))
                 yield Node(Role.INLINE, (child,)) if is_link else Node(Role.POINT, (child,), _text_of([child]))
             else:
                 yield Node(_role_of(child), (child,))
-            position += 1
+            index += 1
 
-    def _field(self, children: Sequence[Element], field: _Field, fields: Mapping[int, _Field]) -> Iterator[Atom]:
-        """A field from its begin to its end; only what a link is put on is language."""
+    def _read_field(self, children: Sequence[Element], field: _Field, fields: Mapping[int, _Field]) -> Iterator[Atom]:
+        """Read a field from its begin to its end; only the text of a link is translated."""
         before, shown = children[field.begin : field.middle + 1], range(field.middle + 1, field.end)
         instruction = "".join(one.text or "" for element in before for one in element.iter("{*}instrText"))
         if not _is_link(instruction) or field.depth > _MAX_DEPTH:
-            words = _text_of(children[place] for place in shown)
+            words = _text_of(children[index] for index in shown)
             yield Node(Role.POINT, tuple(children[field.begin : field.end + 1]), words)
             return
-        atoms = list(self._of(children, shown, fields))
+        atoms = list(self._read_range(children, shown, fields))
         if any(isinstance(atom, Node) and atom.role in (Role.BREAK, Role.INLINE) for atom in atoms):
             yield from (Node(Role.BREAK, (element,)) for element in before)
             yield from atoms
@@ -91,8 +97,12 @@ class _Codec:
 
 
 def read_docx(archive: Archive) -> Document:
-    """:raises UnusableFile: it is not what its name says, or damaged."""
-    return office_document(archive, _CONTENT_TYPES, _prepare)
+    """Read the passages of a DOCX file.
+
+    Raises:
+        UnusableFile: The file has another format than its name says, or is damaged.
+    """
+    return read_office_file(archive, _CONTENT_TYPES, _prepare)
 
 
 def _prepare(root: Element) -> tuple[list[Element], Codec]:
@@ -101,17 +111,17 @@ def _prepare(root: Element) -> tuple[list[Element], Codec]:
     return paragraphs, _Codec(namespace_of(root))
 
 
-def _atom_of_run(run: Element) -> Atom:
-    inner = _inner(run)
-    if inner == "t":
+def _read_run(run: Element) -> Atom:
+    kind = _kind_of(run)
+    if kind == "t":
         return Words(words_of(run), style_of(run, _IGNORED))
-    if inner == "noBreakHyphen":
+    if kind == "noBreakHyphen":
         return Words(_HYPHEN, style_of(run, _IGNORED))
-    return Node(_ROLES.get(inner, Role.POINT), (run,))
+    return Node(_ROLES.get(kind, Role.POINT), (run,))
 
 
-def _inner(run: Element) -> str:
-    """What a run holds beside its formatting: after ``split_runs`` it is one thing."""
+def _kind_of(run: Element) -> str:
+    """Return the name of what a run holds beside its formatting: one kind of element after ``split_runs``."""
     if name_of(run) != "r":
         return ""
     return next((name_of(child) for child in run if name_of(child) != "rPr"), "")
@@ -129,24 +139,24 @@ def _role_of(element: Element) -> Role:
 
 
 def _field_char(run: Element) -> str:
-    """``begin``, ``separate`` or ``end``; empty of what is no part of a field."""
+    """Return ``begin``, ``separate`` or ``end`` for a run that delimits a field, otherwise an empty text."""
     found = next((child for child in run if name_of(child) == "fldChar"), None) if name_of(run) == "r" else None
     return "" if found is None else _attribute(found, "fldCharType")
 
 
-def _fields(children: Sequence[Element]) -> dict[int, _Field]:
-    """The fields that are whole, by where they begin."""
+def _find_fields(children: Sequence[Element]) -> dict[int, _Field]:
+    """Return the fields that begin and end among the children, by the index of their begin."""
     found: dict[int, _Field] = {}
     opened: list[tuple[int, int | None]] = []
-    for place, child in enumerate(children):
+    for index, child in enumerate(children):
         char = _field_char(child)
         if char == "begin":
-            opened.append((place, None))
+            opened.append((index, None))
         elif char == "separate" and opened and opened[-1][1] is None:
-            opened[-1] = (opened[-1][0], place)
+            opened[-1] = (opened[-1][0], index)
         elif char == "end" and opened:
             begin, middle = opened.pop()
-            found[begin] = _Field(begin, place - 1 if middle is None else middle, place, len(opened))
+            found[begin] = _Field(begin, index - 1 if middle is None else middle, index, len(opened))
     return found
 
 

@@ -1,4 +1,4 @@
-"""EPUB: its XHTML pages, and the table of contents of version 2."""
+"""EPUB: its XHTML pages, and the table of contents of EPUB 2 (an NCX file)."""
 
 import posixpath
 import re
@@ -10,7 +10,6 @@ from urllib.parse import unquote
 from lxml import etree
 
 from app.errors import UnusableFile
-from app.files.archive import Archive
 from app.files.document import Document
 from app.files.formats.xml_paragraph import (
     Atom,
@@ -22,9 +21,9 @@ from app.files.formats.xml_paragraph import (
     Style,
     Words,
     content_of,
-    scopes_of,
+    read_scopes,
 )
-from app.files.formats.xml_part import XmlPart, name_of
+from app.files.raw_file import Archive, XmlPart, name_of
 from app.text.tag_roles import TagRole, select_tags
 
 _CONTAINER: Final = "META-INF/container.xml"
@@ -35,36 +34,40 @@ _EPUB_TYPE: Final = "{http://www.idpf.org/2007/ops}type"
 _SPACES: Final = re.compile(r"[ \t\r\n]+")
 _INLINE: Final = select_tags(TagRole.EPUB_INLINE)
 _WORDS: Final = select_tags(TagRole.EPUB_WORD)
-_POINTS: Final = select_tags(TagRole.EPUB_POINT) | {""}  # a comment has no name
+_POINTS: Final = select_tags(TagRole.EPUB_POINT) | {""}  # a comment has an empty name
 _BREAKS: Final = select_tags(TagRole.EPUB_BREAK)
 
 
 class _Codec:
-    """XHTML: a line break is a space."""
+    """Reads XHTML, in which a line break is a space."""
 
-    def atoms(self, element: Element) -> list[Atom]:
-        return [_atom(item) for item in content_of(element)]
+    def read_atoms(self, element: Element) -> list[Atom]:
+        return [_read_atom(item) for item in content_of(element)]
 
-    def content(self, text: str, style: Style | None) -> Content:
+    def write_words(self, text: str, style: Style | None) -> Content:
         return [text]
 
 
 def read_epub(archive: Archive) -> Document:
-    """:raises UnusableFile: it is not what its name says, or damaged."""
-    packages = {name: XmlPart(archive.read(name), name) for name in _packages(archive)}
+    """Read the passages of an EPUB.
+
+    Raises:
+        UnusableFile: The file has another format than its name says, or is damaged.
+    """
+    packages = {name: XmlPart(archive.read(name), name) for name in _find_packages(archive)}
     pages: dict[str, XmlPart] = {}
     scopes: dict[str, list[Scope]] = {}
     for package, part in packages.items():
-        for name, media_type in _items(package, part.root):
+        for name, media_type in _list_items(package, part.root):
             if media_type not in (_PAGE, _CONTENTS) or name in pages or name not in archive.names:
                 continue
             pages[name] = page = XmlPart(archive.read(name), name)
             roots = [page.root] if media_type == _PAGE else page.root.iter("{*}text")
-            scopes[name] = [scope for root in roots for scope in scopes_of(root, _Codec())]
+            scopes[name] = [scope for root in roots for scope in read_scopes(root, _Codec())]
 
     def write(translations: Iterator[str], target: str) -> bytes:
         for scope in (scope for of_page in scopes.values() for scope in of_page):
-            scope.put(translations)
+            scope.write(translations)
         for page in pages.values():
             for name in (_XML_LANG, "lang"):
                 if page.root.get(name):
@@ -72,13 +75,14 @@ def read_epub(archive: Archive) -> Document:
         for part in packages.values():
             for language in part.root.iter("{http://purl.org/dc/elements/1.1/}language"):
                 language.text = target
-        return archive.replaced({name: part.to_bytes() for name, part in (packages | pages).items()})
+        return archive.with_replaced_parts({name: part.to_bytes() for name, part in (packages | pages).items()})
 
     fragments = [fragment for of_page in scopes.values() for scope in of_page for fragment in scope.fragments]
     return Document(tuple(fragment.passage for fragment in fragments), write)
 
 
-def _packages(archive: Archive) -> list[str]:
+def _find_packages(archive: Archive) -> list[str]:
+    """Return the names of the package documents, which list the other parts."""
     container = XmlPart(archive.read(_CONTAINER), _CONTAINER).root
     names = [path for root in container.iter("{*}rootfile") if (path := root.get("full-path"))]
     if not names:
@@ -86,8 +90,8 @@ def _packages(archive: Archive) -> list[str]:
     return names
 
 
-def _items(package: str, root: Element) -> list[tuple[str, str]]:
-    """Names and media types of what a package lists, pages in the order in which they are read."""
+def _list_items(package: str, root: Element) -> list[tuple[str, str]]:
+    """Return the names and media types of the parts that a package lists, pages first and in their reading order."""
     listed = {
         item.get("id") or "": (
             posixpath.normpath(posixpath.join(posixpath.dirname(package), unquote(item.get("href") or ""))),
@@ -99,11 +103,11 @@ def _items(package: str, root: Element) -> list[tuple[str, str]]:
     return list(dict.fromkeys([*order, *listed.values()]))
 
 
-def _atom(item: str | Element) -> Atom:
+def _read_atom(item: str | Element) -> Atom:
     if isinstance(item, str):
         return Words(_SPACES.sub(" ", item) if item.strip() else item)
     if isinstance(item, etree._Entity):
-        return Words(_entity(item))
+        return Words(_decode_entity(item))
     name = name_of(item)
     if item.get("translate") == "no" or "notranslate" in (item.get("class") or "").split():
         is_inline = name in _INLINE or name in _WORDS
@@ -117,7 +121,7 @@ def _atom(item: str | Element) -> Atom:
     return Node(Role.INLINE if name in _INLINE else Role.BLOCK, (item,))
 
 
-def _entity(entity: "etree._Entity") -> str:
+def _decode_entity(entity: "etree._Entity") -> str:
     return unescape(f"&{entity.name};")
 
 

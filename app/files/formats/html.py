@@ -1,14 +1,13 @@
-"""HTML: the translator reads it as it is; a long page goes to it in parts, cut where a block ends."""
+"""HTML: the translator reads HTML itself; a long page is cut into parts where a block ends."""
 
 from itertools import pairwise
 from typing import Final
 
-from app.files.document import Document, Passage, pieces_document
-from app.files.encoding import decode
-from app.files.formats.html_parser import PageParser
+from app.files.document import Document, PageParser, Passage, join_pieces
+from app.files.raw_file import decode
 from app.text.tag_roles import TagRole, select_tags
 
-# Also the least that a part has; a block is never cut.
+# Pages up to this length are not cut, and no part but the last is shorter. A block is never cut.
 PART_CHARACTERS: Final = 10_000
 _BLOCKS: Final = select_tags(TagRole.PAGE_CUT)
 _KEPT: Final = select_tags(TagRole.PAGE_KEPT)
@@ -16,15 +15,23 @@ _VOID: Final = select_tags(TagRole.PAGE_VOID)
 
 
 def read_html(data: bytes) -> Document:
-    """:raises UnusableFile: an encoding that is not read."""
+    """Read a page as passages of whole blocks.
+
+    Raises:
+        UnusableFile: The page is in an encoding that is not read.
+    """
     text, encode = decode(data)
     cuts = [0, *(_Cutter(text).cuts if len(text) > PART_CHARACTERS else []), len(text)]
     parts = [text[start:end] for start, end in pairwise(cuts)]
-    return pieces_document([Passage(part, "html") for part in parts if part], encode)
+    return join_pieces([Passage(part, "html") for part in parts if part], encode)
 
 
 class _Cutter(PageParser):
-    """Finds where a page may be cut: behind the end of a block, in nothing that is kept from the translator."""
+    """Finds the offsets at which a page may be cut: behind the end of a block that is not within untranslated content.
+
+    Attributes:
+        cuts: The offsets.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=False)
@@ -40,8 +47,10 @@ class _Cutter(PageParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _VOID:
             return
-        given = dict(attrs)
-        is_kept = tag in _KEPT or given.get("translate") == "no" or "notranslate" in (given.get("class") or "").split()
+        values = dict(attrs)
+        is_kept = (
+            tag in _KEPT or values.get("translate") == "no" or "notranslate" in (values.get("class") or "").split()
+        )
         if self._kept is None and is_kept:
             self._kept = tag
         if tag == self._kept:

@@ -1,6 +1,7 @@
-"""One paragraph of Markdown -> fragments, and back: emphasis and links enclose words, code and pictures are marks.
+"""A paragraph of Markdown as fragments: emphasis and links enclose words, code and pictures are tags between words.
 
-markdown-it-py finds what is what, but does not say where it stands; its rules are listened to while they read.
+markdown-it-py finds the syntax but does not report its offsets, so functions that record them wrap the rules of its
+parser.
 """
 
 import re
@@ -13,14 +14,15 @@ from markdown_it import MarkdownIt, rules_inline
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from app.files.fragment import Close, Fragment, Open, Piece, Point, without_empty
+from app.files.document import CloseTag, Fragment, OpenTag, Piece, PointTag, drop_empty_tags
 from app.text.segmentation import needs_translation
 from app.text.tag_roles import TagRole, select_tags
 
-# Footnotes, boxes to tick and attributes, which plain Markdown takes for words.
+# Footnotes, check boxes and attributes, which CommonMark reads as words.
 _EXTENSION: Final = re.compile(r"\[\^[^\]\s]{1,100}\]:?|\A\[[ xX]\](?=\s)|\{[#.:][^{}]{0,200}\}|\[TOC\]|\A\[![A-Z]+\]")
 _TAG: Final = re.compile(r"<(/?)([A-Za-z][\w-]*)[^>]*?(/?)>\Z", re.DOTALL)
 _VOID: Final = select_tags(TagRole.MARKDOWN_VOID)
+# Characters of a translation that would be read as syntax.
 _ACTIVE: Final = re.compile(
     r"\\(?=[!-/:-@\[-`{-~])|[`*]|<(?=[A-Za-z/!?])|(?<!\w)_|_(?!\w)|\](?=[(\[])|&(?=#?\w+;)|~(?=~)"
 )
@@ -41,9 +43,14 @@ _RULES: Final[dict[str, _Rule]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
-    """What a rule found. ``tokens``, each with its length as it was read, which later rules change.
-    ``middle``: where the words of a link or picture end."""
+class _Match:
+    """What a rule of the parser matched, from the offset ``start`` to ``end`` (exclusive).
+
+    Attributes:
+        rule: The name of the rule.
+        tokens: The tokens that the rule made, each with its length at that time, because later rules change it.
+        middle: The offset behind the words of a link or picture.
+    """
 
     rule: str
     start: int
@@ -53,10 +60,14 @@ class _Span:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
-    """A stretch of the paragraph that is not just words. ``kind``: ``open``, ``close``, ``html open``, ``html close``,
-    ``point``, ``break``, ``picture`` (``text``: its words), ``word`` (``text``: as a reader sees it) or ``words``
-    (``text``: what they mean).
+class _Span:
+    """A part of the paragraph, from ``start`` to ``end`` (exclusive), that is not only words.
+
+    Attributes:
+        kind: ``open``, ``close``, ``html open``, ``html close``, ``point``, ``break``, ``picture``, ``word`` or
+            ``words``.
+        text: The words of a ``picture``, a ``word`` as a reader sees it, the meaning of ``words``, or the name of an
+            HTML tag.
     """
 
     kind: str
@@ -67,208 +78,221 @@ class _Mark:
 
 @dataclass(slots=True)
 class Inline:
-    """A paragraph: its fragments, with what stands between them."""
+    """A paragraph as fragments and the texts between them.
+
+    Attributes:
+        source: The paragraph.
+        is_cell: Whether it is a cell of a table, which ``|`` ends.
+        items: The fragments and texts.
+    """
 
     source: str
     is_cell: bool
     items: list[Fragment | str] = field(default_factory=list)
-    _tags: list[list[str]] = field(default_factory=list)  # what opens and what closes
-    _texts: dict[int, str] = field(default_factory=dict)  # the words of pictures
+    _tags: list[list[str]] = field(default_factory=list)  # by number, the text that opens and the text that closes
+    _texts: dict[int, str] = field(default_factory=dict)  # by number, the words of pictures
 
-    def passages(self) -> Iterator[Fragment]:
+    def fragments(self) -> Iterator[Fragment]:
+        """Yield what is translated: the fragments, and the words of pictures."""
         for item in self.items:
             if isinstance(item, Fragment):
                 if item.is_translated:
                     yield item
                 for piece in item.pieces:
-                    if isinstance(piece, Point) and piece.number in self._texts:
+                    if isinstance(piece, PointTag) and piece.number in self._texts:
                         yield Fragment([self._texts[piece.number]])
 
-    def written(self, translations: Iterator[str]) -> str:
-        """The paragraph anew; if nothing is translated otherwise than it was, to the letter."""
-        passages = [fragment.passage.text for fragment in self.passages()]
-        given = [next(translations) for _ in passages]
-        return self.source if given == passages else self._written(iter(given))
+    def write(self, translations: Iterator[str]) -> str:
+        """Return the paragraph with the next translations; if they all equal their source, it is unchanged."""
+        sources = [fragment.passage.text for fragment in self.fragments()]
+        own = [next(translations) for _ in sources]
+        return self.source if own == sources else self._write_items(iter(own))
 
-    def _written(self, translations: Iterator[str]) -> str:
+    def _write_items(self, translations: Iterator[str]) -> str:
         texts: list[str] = []
         for item in self.items:
             if isinstance(item, str):
                 texts.append(item)
                 continue
-            pieces = item.translated(next(translations)) if item.is_translated else item.pieces
+            pieces = item.restore(next(translations)) if item.is_translated else item.pieces
             for piece in item.pieces:
-                if isinstance(piece, Point) and piece.number in self._texts:
+                if isinstance(piece, PointTag) and piece.number in self._texts:
                     self._tags[piece.number].insert(1, next(translations))
-            texts += [self._piece(piece) for piece in without_empty(pieces, self._is_emphasis)]
+            texts += [self._write_piece(piece) for piece in drop_empty_tags(pieces, self._is_emphasis)]
         return "".join(texts)
 
     def _is_emphasis(self, number: int) -> bool:
         return self._tags[number][0][:1] in ("*", "_", "~")
 
-    def _piece(self, piece: Piece) -> str:
+    def _write_piece(self, piece: Piece) -> str:
         if isinstance(piece, str):
             escaped = _ACTIVE.sub(lambda found: "\\" + found.group(), piece)
             return escaped.replace("|", "\\|") if self.is_cell else escaped
         tag = self._tags[piece.number]
-        return "".join(tag) if isinstance(piece, Point) else tag[-1] if isinstance(piece, Close) else tag[0]
+        return "".join(tag) if isinstance(piece, PointTag) else tag[-1] if isinstance(piece, CloseTag) else tag[0]
 
-    def add(self, marks: Sequence[_Mark]) -> None:
+    def add(self, spans: Sequence[_Span]) -> None:
+        """Divide the paragraph into fragments. The spans are in the order of their offsets and well nested."""
         pieces: list[Piece] = []
         opened: list[int] = []
-        position = 0
-        for mark in [*marks, _Mark("break", len(self.source), len(self.source))]:
-            pieces += self._words(self.source[position : mark.start])
-            position = mark.end
-            written = self.source[mark.start : mark.end]
-            if mark.kind == "words":
-                pieces.append(mark.text)
-            elif mark.kind == "open":
-                opened.append(self._number([written, ""]))
-                pieces.append(Open(opened[-1]))
-            elif mark.kind == "close":
+        offset = 0
+        for span in [*spans, _Span("break", len(self.source), len(self.source))]:
+            pieces += self._read_words(self.source[offset : span.start])
+            offset = span.end
+            text = self.source[span.start : span.end]
+            if span.kind == "words":
+                pieces.append(span.text)
+            elif span.kind == "open":
+                opened.append(self._add_tag([text, ""]))
+                pieces.append(OpenTag(opened[-1]))
+            elif span.kind == "close":
                 number = opened.pop()
-                self._tags[number][1] = written
-                pieces.append(Close(number))
-            elif mark.kind == "picture":
-                number = self._number([written[:2], written[len(mark.text) + 2 :]])
-                self._texts[number] = mark.text
-                pieces.append(Point(number))
-            elif mark.kind == "break" and not opened:
+                self._tags[number][1] = text
+                pieces.append(CloseTag(number))
+            elif span.kind == "picture":
+                number = self._add_tag([text[:2], text[len(span.text) + 2 :]])
+                self._texts[number] = span.text
+                pieces.append(PointTag(number))
+            elif span.kind == "break" and not opened:
                 spaces = ""
                 if pieces and isinstance(pieces[-1], str):
                     words = pieces[-1].rstrip(" \t")
                     pieces[-1], spaces = words, pieces[-1][len(words) :]
-                self.items += [Fragment(pieces), spaces + written]
+                self.items += [Fragment(pieces), spaces + text]
                 pieces = []
             else:
-                pieces.append(Point(self._number([written]), mark.text))
+                pieces.append(PointTag(self._add_tag([text]), span.text))
 
-    def _words(self, text: str) -> Iterator[Piece]:
-        position = 0
+    def _read_words(self, text: str) -> Iterator[Piece]:
+        offset = 0
         for found in _EXTENSION.finditer(text):
-            yield text[position : found.start()]
-            yield Point(self._number([found.group()]))
-            position = found.end()
-        yield text[position:]
+            yield text[offset : found.start()]
+            yield PointTag(self._add_tag([found.group()]))
+            offset = found.end()
+        yield text[offset:]
 
-    def _number(self, tag: list[str]) -> int:
+    def _add_tag(self, tag: list[str]) -> int:
         self._tags.append(tag)
         return len(self._tags) - 1
 
 
 class InlineReader:
-    """Reads paragraphs of one file. ``references``: its link definitions, as the parser collected them."""
+    """Reads the paragraphs of one file."""
 
     def __init__(self, references: dict[str, object]) -> None:
+        """Make a parser whose rules record what they match.
+
+        Args:
+            references: The link definitions of the file, as the parser of its blocks collected them.
+        """
         self._parser = MarkdownIt("commonmark").enable("strikethrough")
         self._references = references
         self._source = ""
-        self._spans: list[_Span] = []
+        self._matches: list[_Match] = []
         for name, rule in _RULES.items():
-            self._parser.inline.ruler.at(name, self._heard(name, rule))
+            self._parser.inline.ruler.at(name, self._record(name, rule))
 
     def read(self, source: str, is_cell: bool) -> Inline:
-        """:param is_cell: of a table, where ``|`` ends a cell."""
-        self._source, self._spans = source, []
+        """Read a paragraph; ``is_cell`` as in ``Inline``."""
+        self._source, self._matches = source, []
         self._parser.inline.parse(source, self._parser, self._references, [])
         inline = Inline(source, is_cell)
-        inline.add(_nested(sorted(self._marks(), key=lambda mark: (mark.start, mark.end))))
+        inline.add(_nest(sorted(self._find_spans(), key=lambda span: (span.start, span.end))))
         return inline
 
-    def _heard(self, name: str, rule: _Rule) -> _Rule:
-        def heard(state: StateInline, silent: bool) -> bool:
+    def _record(self, name: str, rule: _Rule) -> _Rule:
+        """Wrap a rule of the parser so that its matches are recorded."""
+
+        def recorded(state: StateInline, silent: bool) -> bool:
             start, count = state.pos, len(state.tokens)
             found = rule(state, silent)
-            # The words of a picture are read by a parser within the parser.
+            # The words of a picture are read by a nested parser, whose offsets are not those of the paragraph.
             if found and not silent and len(state.src) == len(self._source):
                 middle = 0
                 if name in ("link", "image"):
                     middle = state.md.helpers.parseLinkLabel(state, start + (name == "image"), name == "link")
                 tokens = [(token, len(token.content)) for token in state.tokens[count:]]
-                self._spans.append(_Span(name, start, state.pos, tokens, middle))
+                self._matches.append(_Match(name, start, state.pos, tokens, middle))
             return found
 
-        return heard
+        return recorded
 
-    def _marks(self) -> Iterator[_Mark]:
-        for span in self._spans:
-            start, end = span.start, span.end
-            written = self._source[start:end]
-            if span.rule == "link":
-                yield _Mark("open", start, start + 1)
-                yield _Mark("close", span.middle, end)
-            elif span.rule == "image":
-                words = self._source[start + 2 : span.middle]
+    def _find_spans(self) -> Iterator[_Span]:
+        for match in self._matches:
+            start, end = match.start, match.end
+            text = self._source[start:end]
+            if match.rule == "link":
+                yield _Span("open", start, start + 1)
+                yield _Span("close", match.middle, end)
+            elif match.rule == "image":
+                words = self._source[start + 2 : match.middle]
                 is_plain = needs_translation(words) and not re.search(r"[\\`*_\[\]<>&\n]", words)
-                yield _Mark("picture" if is_plain else "point", start, end, words if is_plain else "")
-            elif span.rule == "backticks":
-                is_code = any(token.type == "code_inline" for token, _ in span.tokens)
-                yield _Mark("word" if is_code else "words", start, end, written.strip("`" if is_code else ""))
-            elif span.rule == "autolink":
-                yield _Mark("word", start, end, written[1:-1])
-            elif span.rule == "html_inline":
-                yield _html_mark(start, end, written)
-            elif span.rule == "newline" or (span.rule == "escape" and "\n" in written):
-                is_hard = bool(span.tokens) and span.tokens[-1][0].type == "hardbreak"
-                yield _Mark("break" if is_hard else "words", start, end, " ")
-            elif span.rule in ("escape", "entity"):
-                yield _Mark("words", start, end, written[1:] if span.rule == "escape" else unescape(written))
+                yield _Span("picture" if is_plain else "point", start, end, words if is_plain else "")
+            elif match.rule == "backticks":
+                is_code = any(token.type == "code_inline" for token, _ in match.tokens)
+                yield _Span("word" if is_code else "words", start, end, text.strip("`" if is_code else ""))
+            elif match.rule == "autolink":
+                yield _Span("word", start, end, text[1:-1])
+            elif match.rule == "html_inline":
+                yield _read_html_tag(start, end, text)
+            elif match.rule == "newline" or (match.rule == "escape" and "\n" in text):
+                is_hard = bool(match.tokens) and match.tokens[-1][0].type == "hardbreak"
+                yield _Span("break" if is_hard else "words", start, end, " ")
+            elif match.rule in ("escape", "entity"):
+                yield _Span("words", start, end, text[1:] if match.rule == "escape" else unescape(text))
             else:
-                yield from _delimiters(span)
+                yield from _read_delimiters(match)
 
 
-def _html_mark(start: int, end: int, written: str) -> _Mark:
-    found = _TAG.match(written)
-    if found is None:
-        return _Mark("point", start, end)
-    closes, name, is_empty = found.groups()
-    if name.lower() == "br":
-        return _Mark("break", start, end)
-    if is_empty or name.lower() in _VOID:
-        return _Mark("point", start, end)
-    return _Mark("html close" if closes else "html open", start, end, name.lower())
+def _read_html_tag(start: int, end: int, text: str) -> _Span:
+    found = _TAG.match(text)
+    name = "" if found is None else found[2].lower()
+    if name == "br":
+        return _Span("break", start, end)
+    if found is None or found[3] or name in _VOID:
+        return _Span("point", start, end)
+    return _Span("html close" if found[1] else "html open", start, end, name)
 
 
-def _delimiters(span: _Span) -> Iterator[_Mark]:
-    """Of a row of ``*``, ``_`` or ``~``: those that came to open or close something."""
-    place = span.end
-    for token, width in reversed(span.tokens):
-        if place <= span.start:
+def _read_delimiters(match: _Match) -> Iterator[_Span]:
+    """Yield those of a row of ``*``, ``_`` or ``~`` that open or close emphasis."""
+    offset = match.end
+    for token, width in reversed(match.tokens):
+        if offset <= match.start:
             break
-        place -= width
+        offset -= width
         kind = "open" if token.nesting > 0 else "close"
         if token.type in ("strong_open", "strong_close"):
-            # Two tokens were made one: of those that open the second is left, of those that close the first.
-            start = place - 1 if kind == "open" else place
-            yield _Mark(kind, start, start + 2)
+            # The parser joined two tokens: of two that open it keeps the second, of two that close the first.
+            start = offset - 1 if kind == "open" else offset
+            yield _Span(kind, start, start + 2)
         elif token.nesting:
-            yield _Mark(kind, place, place + width)
+            yield _Span(kind, offset, offset + width)
 
 
-def _nested(marks: Sequence[_Mark]) -> list[_Mark]:
-    """Without marks in others, and with tags of HTML that are not closed as marks between words."""
-    outer: list[_Mark] = []
-    for mark in marks:
-        if not outer or mark.start >= outer[-1].end:
-            outer.append(mark)
-    partners: set[int] = set()
+def _nest(spans: Sequence[_Span]) -> list[_Span]:
+    """Remove spans within others, and make points of tags that are not paired."""
+    outer: list[_Span] = []
+    for span in spans:
+        if not outer or span.start >= outer[-1].end:
+            outer.append(span)
+    paired: set[int] = set()
     opened: list[int] = []
-    for place, mark in enumerate(outer):
-        if mark.kind in ("open", "html open"):
-            opened.append(place)
-        elif mark.kind == "close":
+    for index, span in enumerate(outer):
+        if span.kind in ("open", "html open"):
+            opened.append(index)
+        elif span.kind == "close":
             while opened and outer[opened[-1]].kind != "open":
                 opened.pop()
             if opened:
-                partners |= {opened.pop(), place}
-        elif mark.kind == "html close" and opened and outer[opened[-1]].text == mark.text:
-            partners |= {opened.pop(), place}
+                paired |= {opened.pop(), index}
+        elif span.kind == "html close" and opened and outer[opened[-1]].text == span.text:
+            paired |= {opened.pop(), index}
     return [
-        _Mark(mark.kind.removeprefix("html "), mark.start, mark.end)
-        if place in partners
-        else _Mark("point", mark.start, mark.end)
-        if mark.kind.endswith(("open", "close"))
-        else mark
-        for place, mark in enumerate(outer)
+        _Span(span.kind.removeprefix("html "), span.start, span.end)
+        if index in paired
+        else _Span("point", span.start, span.end)
+        if span.kind.endswith(("open", "close"))
+        else span
+        for index, span in enumerate(outer)
     ]

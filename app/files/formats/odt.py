@@ -7,7 +7,6 @@ from typing import Final
 
 from lxml import etree
 
-from app.files.archive import Archive
 from app.files.document import Document
 from app.files.formats.xml_paragraph import (
     Atom,
@@ -19,10 +18,10 @@ from app.files.formats.xml_paragraph import (
     Style,
     Words,
     content_of,
-    scopes_of,
+    read_scopes,
     set_content,
 )
-from app.files.formats.xml_part import XmlPart, name_of, namespace_of
+from app.files.raw_file import Archive, XmlPart, name_of, namespace_of
 
 _TEXT: Final = "urn:oasis:names:tc:opendocument:xmlns:text:1.0"
 _STYLE: Final = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
@@ -30,51 +29,57 @@ _STYLE_NAME: Final = f"{{{_TEXT}}}style-name"
 _COUNT: Final = f"{{{_TEXT}}}c"
 _PARTS: Final[tuple[str, ...]] = ("content.xml", "styles.xml")
 _SPACES: Final = re.compile(r"[ \t\r\n]+")
-_NOTHING: Final = ("soft-page-break",)
+_DROPPED: Final = ("soft-page-break",)
 _BREAKS: Final = ("tab", "line-break")
-_MARKS: Final = ("bookmark", "reference-mark", "change", "toc-mark", "alphabetical-index-mark", "user-index-mark")
-_SILENT: Final = frozenset((*_MARKS, "note", "s"))
-# What LibreOffice writes to tell apart when words were typed.
+_MARKERS: Final = ("bookmark", "reference-mark", "change", "toc-mark", "alphabetical-index-mark", "user-index-mark")
+_WITHOUT_WORDS: Final = frozenset((*_MARKERS, "note", "s"))
+# LibreOffice adds this attribute to tell apart words that were typed in different sessions.
 _REVISION: Final = re.compile(r"rsid")
 
 
 class _Codec:
     def __init__(self, root: Element) -> None:
-        """:param root: of the part, which has the styles that are made for its words."""
+        """Read the automatic styles, which an editor makes for formatted words.
+
+        Args:
+            root: The root of the part.
+        """
         self._automatic = {
-            style.get(f"{_STYLE}name"): _key(style) for style in root.iter(f"{_STYLE}style") if _is_automatic(style)
+            style.get(f"{_STYLE}name"): _style_key(style)
+            for style in root.iter(f"{_STYLE}style")
+            if _is_automatic(style)
         }
 
-    def atoms(self, element: Element) -> list[Atom]:
-        return [self._atom(item) for item in content_of(element)]
+    def read_atoms(self, element: Element) -> list[Atom]:
+        return [self._read_atom(item) for item in content_of(element)]
 
-    def content(self, text: str, style: Style | None) -> Content:
+    def write_words(self, text: str, style: Style | None) -> Content:
         if style is None or style.properties is None:
             return [text]
         span = deepcopy(style.properties)
         set_content(span, [text])
         return [span]
 
-    def _atom(self, item: str | Element) -> Atom:
+    def _read_atom(self, item: str | Element) -> Atom:
         if isinstance(item, str):
             return Words(_SPACES.sub(" ", item), Style(""))
         if namespace_of(item) != _TEXT:
             return Node(Role.POINT, (item,))
         name = name_of(item)
         if name == "span":
-            return self._span(item)
+            return self._read_span(item)
         if name == "a":
             return Node(Role.INLINE, (item,))
         if name == "s" and (item.get(_COUNT) or "1") != "1":
-            return Node(Role.BREAK, (item,))  # a column rather than prose
-        if name in _NOTHING or name in _BREAKS:
-            return Node(Role.DROPPED if name in _NOTHING else Role.BREAK, (item,))
-        if name.endswith(("-start", "-end")) and name.rpartition("-")[0] in _MARKS:
+            return Node(Role.BREAK, (item,))  # several spaces separate columns rather than words
+        if name in _DROPPED or name in _BREAKS:
+            return Node(Role.DROPPED if name in _DROPPED else Role.BREAK, (item,))
+        if name.endswith(("-start", "-end")) and name.rpartition("-")[0] in _MARKERS:
             return Node(Role.START if name.endswith("-start") else Role.END, (item,))
-        word = "" if name in _SILENT else "".join(str(text) for text in item.itertext())
+        word = "" if name in _WITHOUT_WORDS else "".join(str(text) for text in item.itertext())
         return Node(Role.POINT, (item,), word)
 
-    def _span(self, span: Element) -> Atom:
+    def _read_span(self, span: Element) -> Atom:
         if len(span):
             return Node(Role.INLINE, (span,))
         name = span.get(_STYLE_NAME) or ""
@@ -83,19 +88,23 @@ class _Codec:
 
 
 def read_odt(archive: Archive) -> Document:
-    """:raises UnusableFile: it is not what its name says, or damaged."""
+    """Read the passages of an ODT file.
+
+    Raises:
+        UnusableFile: The file has another format than its name says, or is damaged.
+    """
     parts = {name: XmlPart(archive.read(name), name) for name in _PARTS if name in archive.names or name == _PARTS[0]}
     scopes: dict[str, list[Scope]] = {}
     for name, part in parts.items():
         codec = _Codec(part.root)
         paragraphs = [one for one in part.root.iter(f"{{{_TEXT}}}p", f"{{{_TEXT}}}h") if not _is_deleted(one)]
-        scopes[name] = [scope for paragraph in paragraphs for scope in scopes_of(paragraph, codec)]
+        scopes[name] = [scope for paragraph in paragraphs for scope in read_scopes(paragraph, codec)]
 
     def write(translations: Iterator[str], _: str) -> bytes:
         for scope in (scope for of_part in scopes.values() for scope in of_part):
-            scope.put(translations)
+            scope.write(translations)
         changed = {name for name, of_part in scopes.items() if any(scope.fragments for scope in of_part)}
-        return archive.replaced({name: parts[name].to_bytes() for name in changed})
+        return archive.with_replaced_parts({name: parts[name].to_bytes() for name in changed})
 
     fragments = [fragment for of_part in scopes.values() for scope in of_part for fragment in scope.fragments]
     return Document(tuple(fragment.passage for fragment in fragments), write)
@@ -110,9 +119,9 @@ def _is_deleted(paragraph: Element) -> bool:
     return any(name_of(one) == "tracked-changes" for one in paragraph.iterancestors())
 
 
-def _key(style: Element) -> str:
-    """What a reader sees of a style; empty if that is nothing."""
-    seen = [
+def _style_key(style: Element) -> str:
+    """Return a key of the formatting that a reader sees; empty if the style changes nothing that is visible."""
+    visible = [
         f"{name!s}={value!s}"
         for properties in style
         for name, value in sorted(properties.attrib.items())
@@ -122,4 +131,4 @@ def _key(style: Element) -> str:
     nested = [
         etree.tostring(child, method="c14n", exclusive=True, with_tail=False).decode() for one in style for child in one
     ]
-    return "\n".join([*([f"parent {parent}"] if parent else []), *seen, *nested])
+    return "\n".join([*([f"parent {parent}"] if parent else []), *visible, *nested])

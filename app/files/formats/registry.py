@@ -1,4 +1,4 @@
-"""Which files are read, by how their names end."""
+"""The formats of files that are read, by the suffixes of their names; plain text, which needs no module of its own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,33 +6,48 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from app.errors import UnusableFile
-from app.files.archive import Archive
-from app.files.document import Document
+from app.files.document import Document, Passage, join_pieces
 from app.files.formats.docx import read_docx
 from app.files.formats.epub import read_epub
 from app.files.formats.html import read_html
 from app.files.formats.markdown import read_markdown
 from app.files.formats.odt import read_odt
-from app.files.formats.plain import read_text
+from app.files.formats.office import read_pptx
 from app.files.formats.po import read_po
-from app.files.formats.pptx import read_pptx
 from app.files.formats.subtitles import read_subtitles
 from app.files.formats.tables import read_csv, read_tsv
 from app.files.formats.xliff import read_xliff
+from app.files.raw_file import Archive, decode
 
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """One of the two readers is there: of the bytes, or of the parts of a zip file."""
+    """A format with one of two readers.
+
+    Attributes:
+        media_type: The media type of its files.
+        read: Reads the bytes of a file.
+        read_archive: Reads the parts of a zip file.
+    """
 
     media_type: str
     read: Callable[[bytes], Document] | None = None
     read_archive: Callable[[Archive], Document] | None = None
 
 
+def _read_text(data: bytes) -> Document:
+    """Read plain text, in which each line is a passage; line ends are kept.
+
+    Raises:
+        UnusableFile: The text is in an encoding that is not read.
+    """
+    text, encode = decode(data)
+    return join_pieces((Passage(line) for line in text.splitlines(keepends=True)), encode)
+
+
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument"
 _FORMATS: Final = {
-    ".txt": _Format("text/plain", read_text),
+    ".txt": _Format("text/plain", _read_text),
     ".md": _Format("text/markdown", read_markdown),
     ".html": _Format("text/html", read_html),
     ".htm": _Format("text/html", read_html),
@@ -52,9 +67,10 @@ SUFFIXES: Final = tuple(_FORMATS)
 
 
 def suffix_of(name: str) -> str:
-    """How the name of a file that is read here ends, with its dot, in lower case.
+    """Return the suffix of a file name with its dot, in lower case.
 
-    :raises UnusableFile: no such file is read.
+    Raises:
+        UnusableFile: The suffix belongs to no format that is read.
     """
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in _FORMATS:
@@ -63,15 +79,25 @@ def suffix_of(name: str) -> str:
 
 
 def media_type_of(name: str) -> str:
-    """:raises UnusableFile: no such file is read."""
+    """Return the media type of a file by its name.
+
+    Raises:
+        UnusableFile: The suffix belongs to no format that is read.
+    """
     return _FORMATS[suffix_of(name)].media_type
 
 
 def read_document(name: str, data: bytes, max_unpacked_bytes: int) -> Document:
-    """What is to be translated in a file.
+    """Read the passages of a file.
 
-    :raises UnusableFile: it is of another format, damaged or unsafe.
-    :raises FileTooLarge: it unpacks to more than ``max_unpacked_bytes``.
+    Args:
+        name: The name of the file; its suffix tells the format.
+        data: The file.
+        max_unpacked_bytes: The size to which an archive may decompress.
+
+    Raises:
+        UnusableFile: The file has another format, is damaged or is unsafe.
+        FileTooLarge: An archive decompresses to more than ``max_unpacked_bytes``.
     """
     form = _FORMATS[suffix_of(name)]
     if form.read_archive is not None:

@@ -1,7 +1,7 @@
-"""SRT and WebVTT: the words of a cue; numbers, times, settings, notes and styles stay byte for byte.
+"""SRT and WebVTT: the words of cues; numbers, times, settings, notes and styles are kept byte for byte.
 
-The lines of a cue are one text, wrapped again to as many lines; where each begins with a dash, two people speak, and
-each line is a text of its own.
+The lines of a cue are one passage, whose translation is wrapped to the same number of lines. If each line begins with a
+dash, several people speak, and each line is a passage.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +11,8 @@ from typing import Final
 import regex
 
 from app.errors import UnusableFile
-from app.files.document import Document
-from app.files.encoding import decode
-from app.files.fragment import Close, Fragment, Open, Piece, Point, without_empty
+from app.files.document import CloseTag, Document, Fragment, OpenTag, Piece, PointTag, drop_empty_tags
+from app.files.raw_file import decode
 
 _LINES: Final = regex.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _TIME: Final = regex.compile(r"\s*(?:\d+:)?\d+:\d+[.,]\d+\s*-->\s*(?:\d+:)?\d+:\d+[.,]\d+")
@@ -24,7 +23,11 @@ _SPACES: Final = regex.compile(r"\s+")
 
 
 class _Text:
-    """Some lines of a cue: ``ends`` are those of the lines."""
+    """Lines of a cue that are one passage.
+
+    Attributes:
+        fragment: The words with their tags.
+    """
 
     def __init__(self, lines: Sequence[str]) -> None:
         stripped = [line.rstrip("\r\n") for line in lines]
@@ -33,48 +36,51 @@ class _Text:
         self._lengths = [len(text.strip()) for text in stripped]
         self._tags: list[str] = []
         self.fragment = Fragment(
-            self._pieces(" ".join(text.strip() for text in stripped) if len(lines) > 1 else stripped[0])
+            self._read_pieces(" ".join(text.strip() for text in stripped) if len(lines) > 1 else stripped[0])
         )
 
-    def written(self, translations: Iterator[str]) -> str:
+    def write(self, translations: Iterator[str]) -> str:
+        """Return the lines with the next of the translations."""
         if not self.fragment.is_translated:
             return "".join(self._lines)
         translation = next(translations)
         if translation == self.fragment.passage.text:
             return "".join(self._lines)
-        written: list[str] = []
-        for piece in without_empty(self.fragment.translated(translation), lambda _: True):
-            if isinstance(piece, str):
-                written.append(piece)
-            else:
-                written.append(self._tags[2 * piece.number + isinstance(piece, Close)])
-        texts = _wrapped("".join(written), self._lengths) if len(self._ends) > 1 else ["".join(written)]
+        text = "".join(
+            piece if isinstance(piece, str) else self._tags[2 * piece.number + isinstance(piece, CloseTag)]
+            for piece in drop_empty_tags(self.fragment.restore(translation), lambda _: True)
+        )
+        texts = _wrap(text, self._lengths) if len(self._ends) > 1 else [text]
         return "".join(
             text + end for text, end in zip(texts, [*self._ends[: len(texts) - 1], self._ends[-1]], strict=True)
         )
 
-    def _pieces(self, text: str) -> list[Piece]:
+    def _read_pieces(self, text: str) -> list[Piece]:
         found = list(_TAG.finditer(text))
-        partners = _partners([tag.group() for tag in found])
+        partners = _pair_tags([tag.group() for tag in found])
         pieces: list[Piece] = []
-        position = 0
+        offset = 0
         numbers: dict[int, int] = {}
         for index, tag in enumerate(found):
-            pieces.append(text[position : tag.start()])
-            position = tag.end()
+            pieces.append(text[offset : tag.start()])
+            offset = tag.end()
             partner = partners.get(index)
             if partner is not None and partner < index:
-                pieces.append(Close(numbers[partner]))
+                pieces.append(CloseTag(numbers[partner]))
                 self._tags[2 * numbers[partner] + 1] = tag.group()
             else:
                 numbers[index] = len(self._tags) // 2
-                pieces.append(Point(numbers[index]) if partner is None else Open(numbers[index]))
+                pieces.append(PointTag(numbers[index]) if partner is None else OpenTag(numbers[index]))
                 self._tags += [tag.group(), ""]
-        return [*pieces, text[position:]]
+        return [*pieces, text[offset:]]
 
 
 def read_subtitles(data: bytes) -> Document:
-    """:raises UnusableFile: no cue in it, or an encoding that is not read."""
+    """Read the cues.
+
+    Raises:
+        UnusableFile: The file has no cue, or is in an encoding that is not read.
+    """
     text, encode = decode(data)
     pieces: list[str | _Text] = []
     cue: list[str] | None = None
@@ -85,20 +91,21 @@ def read_subtitles(data: bytes) -> Document:
         elif line.strip():
             cue.append(line)
         else:
-            pieces += [*_texts(cue), line]
+            pieces += [*_divide_cue(cue), line]
             cue = None
-    pieces += _texts(cue or [])
+    pieces += _divide_cue(cue or [])
     if text.strip() and not _TIME.search(text):
         raise UnusableFile("The file has no subtitles: no line says from when to when (00:00:01,000 --> 00:00:02,500)")
 
     def write(translations: Iterator[str], _: str) -> bytes:
-        return encode("".join(piece if isinstance(piece, str) else piece.written(translations) for piece in pieces))
+        return encode("".join(piece if isinstance(piece, str) else piece.write(translations) for piece in pieces))
 
     texts = [piece.fragment for piece in pieces if isinstance(piece, _Text)]
     return Document(tuple(fragment.passage for fragment in texts if fragment.is_translated), write)
 
 
-def _texts(lines: Sequence[str]) -> list[str | _Text]:
+def _divide_cue(lines: Sequence[str]) -> list[str | _Text]:
+    """Return the passages of a cue."""
     if not lines:
         return []
     if len(lines) > 1 and all(_SPEAKER.match(line) for line in lines):
@@ -106,8 +113,10 @@ def _texts(lines: Sequence[str]) -> list[str | _Text]:
     return [_Text(lines)]
 
 
-def _partners(tags: Sequence[str]) -> dict[int, int]:
-    """Of the tags that enclose words, the number of the other one; what is not nested well is a mark by itself."""
+def _pair_tags(tags: Sequence[str]) -> dict[int, int]:
+    """Return by the index of each tag that encloses words the index of its partner. Tags that are not well nested are
+    left out.
+    """
     partners: dict[int, int] = {}
     opened: list[int] = []
     for number, tag in enumerate(tags):
@@ -117,30 +126,35 @@ def _partners(tags: Sequence[str]) -> dict[int, int]:
         if tag[1] != "/":
             opened.append(number)
             continue
-        same = [place for place in opened if _name(tags[place]) == name.group() and tags[place][0] == tag[0]]
+        same = [one for one in opened if _name_of(tags[one]) == name.group() and tags[one][0] == tag[0]]
         if same:
             partners[same[-1]], partners[number] = number, same[-1]
             del opened[opened.index(same[-1]) :]
     return partners
 
 
-def _name(tag: str) -> str:
+def _name_of(tag: str) -> str:
     found = _NAME.search(tag)
     return found.group() if found is not None else ""
 
 
-def _wrapped(text: str, lengths: Sequence[int]) -> list[str]:
-    """At most so many lines, whose lengths are to each other as these, cut at spaces outside tags."""
+def _wrap(text: str, lengths: Sequence[int]) -> list[str]:
+    """Wrap a text at spaces outside tags.
+
+    Args:
+        text: The text.
+        lengths: The lengths of the old lines, to which those of the new lines are proportional.
+    """
     tags = [range(tag.start(), tag.end()) for tag in _TAG.finditer(text)]
     spaces = [space for space in _SPACES.finditer(text.strip()) if not any(space.start() in tag for tag in tags)]
     text = text.strip()
     cuts: list[tuple[int, int]] = []
     for number in range(1, len(lengths)):
-        wanted = len(text) * sum(lengths[:number]) / sum(lengths)
+        ideal = len(text) * sum(lengths[:number]) / sum(lengths)
         left = [space for space in spaces if not cuts or space.start() > cuts[-1][0]]
         if not left:
             break
-        best = min(left, key=lambda space: abs(space.start() - wanted))
+        best = min(left, key=lambda space: abs(space.start() - ideal))
         cuts.append((best.start(), best.end()))
     edges = [(0, 0), *cuts, (len(text), len(text))]
     return [text[start[1] : end[0]] for start, end in pairwise(edges)]

@@ -1,4 +1,4 @@
-"""XLIFF 1.2 and 2: units without a translation get one, with a state that says that nobody has looked at it yet."""
+"""XLIFF 1.2 and 2: units without a translation get one, with a state that tells that it is not reviewed."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -8,8 +8,8 @@ from lxml import etree
 
 from app.errors import UnusableFile
 from app.files.document import Document
-from app.files.formats.xml_paragraph import Atom, Content, Element, Node, Role, Style, Words, content_of, scopes_of
-from app.files.formats.xml_part import XmlPart, name_of, namespace_of
+from app.files.formats.xml_paragraph import Atom, Content, Element, Node, Role, Style, Words, content_of, read_scopes
+from app.files.raw_file import XmlPart, name_of, namespace_of
 
 _OPENING: Final = ("bpt", "bx", "sc", "sm")
 _CLOSING: Final = ("ept", "ex", "ec", "em")
@@ -20,21 +20,28 @@ _LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
 class _Codec:
-    """Text between elements; pairs of empty elements enclose words too, if they are nested well."""
+    """Reads text between elements. Pairs of empty elements enclose words too, if they are well nested."""
 
-    def atoms(self, element: Element) -> list[Atom]:
+    def read_atoms(self, element: Element) -> list[Atom]:
         content = content_of(element)
-        partners = _partners([item for item in content if not isinstance(item, str)])
-        return [Words(item) if isinstance(item, str) else _node(item, partners) for item in content]
+        roles = _pair_tags([item for item in content if not isinstance(item, str)])
+        return [Words(item) if isinstance(item, str) else _read_node(item, roles) for item in content]
 
-    def content(self, text: str, style: Style | None) -> Content:
+    def write_words(self, text: str, style: Style | None) -> Content:
         return [text]
 
 
 class _Unit:
-    """A source and the target that is made of it. ``holder``: what bears the state."""
+    """A source and the target that is made of it."""
 
     def __init__(self, source: Element, template: Element, holder: Element | None) -> None:
+        """Make the target.
+
+        Args:
+            source: The source element.
+            template: The element whose content the target copies: the source, or its segmented form.
+            holder: The element whose attribute holds the state; None for the target.
+        """
         self._source, self._template, self._holder = source, template, holder
         self._old = next((one for one in _parent(source) if name_of(one) == "target"), None)
         self.target = deepcopy(template)
@@ -43,11 +50,12 @@ class _Unit:
             del self.target.attrib[name]
         if self._old is not None:
             self.target.attrib.update(self._old.attrib)
-        self.scopes = scopes_of(self.target, _Codec())
+        self.scopes = read_scopes(self.target, _Codec())
 
-    def put(self, translations: Iterator[str], language: str) -> None:
+    def write(self, translations: Iterator[str], language: str) -> None:
+        """Put the target with its translations into the file."""
         for scope in self.scopes:
-            scope.put(translations)
+            scope.write(translations)
         if _LANG in self._source.attrib:
             self.target.set(_LANG, language)
         if self._holder is None:
@@ -65,18 +73,22 @@ class _Unit:
 
 
 def read_xliff(data: bytes) -> Document:
-    """:raises UnusableFile: no XLIFF, or XML that is not read here."""
+    """Read the sources that have no translation.
+
+    Raises:
+        UnusableFile: The file is no XLIFF, or XML that is not read.
+    """
     part = XmlPart(data, "The file")
     root = part.root
     if name_of(root) != "xliff":
         raise UnusableFile(f"The file is no XLIFF: its root is {name_of(root)[:50]!r}")
     is_old = root.get("version", "1").startswith("1")
     elements = root.iter("{*}trans-unit" if is_old else "{*}segment")
-    units = [unit for element in elements if (unit := _unit(element, is_old))]
+    units = [unit for element in elements if (unit := _read_unit(element, is_old))]
 
     def write(translations: Iterator[str], target: str) -> bytes:
         for unit in units:
-            unit.put(translations, target)
+            unit.write(translations, target)
         name = "target-language" if is_old else "trgLang"
         for holder in root.iter("{*}file") if is_old else [root]:
             if not holder.get(name):
@@ -87,8 +99,8 @@ def read_xliff(data: bytes) -> Document:
     return Document(tuple(fragment.passage for fragment in fragments), write)
 
 
-def _unit(element: Element, is_old: bool) -> _Unit | None:
-    """None if it has a translation, or is to have none."""
+def _read_unit(element: Element, is_old: bool) -> _Unit | None:
+    """Return a unit to translate; None if it has a translation, or must not be translated."""
     children = {name_of(child): child for child in element}
     source, target = children.get("source"), children.get("target")
     if source is None or any(one.get("translate") == "no" for one in (element, *element.iterancestors())):
@@ -106,7 +118,7 @@ def _parent(element: Element) -> Element:
     return parent
 
 
-def _node(element: Element, partners: dict[Element, Role]) -> Node:
+def _read_node(element: Element, roles: dict[Element, Role]) -> Node:
     name = name_of(element)
     if name == "mrk" and element.get("mtype") == "seg":
         return Node(Role.BLOCK, (element,))
@@ -114,10 +126,11 @@ def _node(element: Element, partners: dict[Element, Role]) -> Node:
     if name in _ENCLOSING and not is_kept:
         return Node(Role.INLINE, (element,))
     word = "".join(str(text) for text in element.itertext()) if name in _SHOWN else ""
-    return Node(partners.get(element, Role.POINT), (element,), word)
+    return Node(roles.get(element, Role.POINT), (element,), word)
 
 
-def _partners(elements: list[Element]) -> dict[Element, Role]:
+def _pair_tags(elements: list[Element]) -> dict[Element, Role]:
+    """Return the roles of empty elements that enclose words in pairs."""
     found: dict[Element, Role] = {}
     opened: list[tuple[str, Element]] = []
     for element in elements:
@@ -125,10 +138,10 @@ def _partners(elements: list[Element]) -> dict[Element, Role]:
         if name in _OPENING:
             opened.append((_CLOSING[_OPENING.index(name)] + _key(element), element))
         elif name in _CLOSING:
-            places = [place for place, (key, _) in enumerate(opened) if key == name + _key(element)]
-            if places:
-                found[opened[places[-1]][1]], found[element] = Role.OPEN, Role.CLOSE
-                del opened[places[-1] :]
+            indices = [index for index, (key, _) in enumerate(opened) if key == name + _key(element)]
+            if indices:
+                found[opened[indices[-1]][1]], found[element] = Role.OPEN, Role.CLOSE
+                del opened[indices[-1] :]
     return found
 
 

@@ -1,7 +1,8 @@
-"""A paragraph of an XML file: its content as fragments to translate, and the content made anew from translations.
+"""A paragraph of an XML file: its content as fragments to translate, and the new content from their translations.
 
-How words and formatting are written differs between formats; a ``Codec`` knows it. What is the same everywhere is here:
-which elements come back where, that words of one formatting are one run, and where a sentence must end.
+Formats write words and formatting in different ways, which a ``Codec`` reads and writes. This module does what is the
+same in all of them: it decides which elements are tags of a fragment and where a sentence ends, joins words of one
+formatting to one run, and puts every element back.
 """
 
 from collections import Counter
@@ -12,27 +13,34 @@ from typing import Protocol
 
 from lxml import etree
 
-from app.files.fragment import Close, Fragment, Open, Piece, Point
+from app.files.document import CloseTag, Fragment, OpenTag, Piece, PointTag
 
 Element = etree._Element
 Content = list["str | Element"]
 
 
 class Role(Enum):
-    INLINE = auto()  # encloses words of a sentence
-    OPEN = auto()  # these two enclose words together, and are well nested within their parent
+    """What an element means for the sentence around it."""
+
+    INLINE = auto()  # encloses words of the sentence
+    OPEN = auto()  # OPEN and CLOSE enclose words together, and are well nested within their parent
     CLOSE = auto()
-    POINT = auto()  # stands between words, or for one
-    START = auto()  # a mark that may stand earlier, or later, as long as it stands before its other one
-    END = auto()
-    BREAK = auto()  # ends a sentence; nothing in it is looked at
-    BLOCK = auto()  # ends a sentence, and has sentences of its own
-    DROPPED = auto()  # says nothing that would still be true of a translation
+    POINT = auto()  # stands between words, or for a word
+    START = auto()  # one of two markers of a range: may move towards the start of the sentence
+    END = auto()  # the other one: may move towards the end
+    BREAK = auto()  # ends the sentence; its content is not read
+    BLOCK = auto()  # ends the sentence, and its content has sentences of its own
+    DROPPED = auto()  # describes the source words and would be wrong of a translation
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The formatting of words; the same if ``key`` is. ``properties`` is for the codec."""
+    """The formatting of words.
+
+    Attributes:
+        key: Equal for equal formatting.
+        properties: What the codec needs to write the formatting.
+    """
 
     key: str
     properties: Element | None = field(default=None, compare=False)
@@ -40,13 +48,21 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Words:
+    """Words of one formatting."""
+
     text: str
     style: Style | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Elements in one role (several only of ``OPEN``, ``CLOSE`` and ``POINT``). ``word``: what a reader sees there."""
+    """Elements that have one role together.
+
+    Attributes:
+        role: Their role.
+        elements: One element; several only for ``OPEN``, ``CLOSE`` and ``POINT``.
+        word: What a reader sees there.
+    """
 
     role: Role
     elements: tuple[Element, ...]
@@ -57,115 +73,130 @@ Atom = Words | Node
 
 
 class Codec(Protocol):
-    """How a format writes paragraphs."""
+    """Reads and writes the paragraphs of a format."""
 
-    def atoms(self, element: Element) -> Iterable[Atom]:
-        """The content of an element; elements in it are those of the file, or new ones that can stand for them."""
+    def read_atoms(self, element: Element) -> Iterable[Atom]:
+        """Return the content of an element; its nodes hold elements of the file, or new ones that replace them."""
         ...
 
-    def content(self, text: str, style: Style | None) -> Content:
-        """Words as they are written."""
+    def write_words(self, text: str, style: Style | None) -> Content:
+        """Return the content that shows words in a style."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Tag:
-    """What a number of a fragment stands for: one of these."""
+    """What a number of a fragment refers to: ``element``, or ``opening`` with ``closing``, or ``style``."""
 
     element: Element | None = None  # encloses words
     opening: tuple[Element, ...] = ()  # stand before words, or between them
-    closing: tuple[Element, ...] = ()
+    closing: tuple[Element, ...] = ()  # stand behind words
     style: Style | None = None
 
 
 class Scope:
-    """The content of one element. ``inner``: the elements in it whose content is looked at by itself."""
+    """The content of one element as fragments.
+
+    Attributes:
+        inner: The elements in it whose content has a scope of its own.
+    """
 
     def __init__(self, element: Element, codec: Codec, breaks: dict[Element, bool]) -> None:
-        """:param breaks: of elements that were looked into, whether a sentence ends in them."""
+        """Read the content.
+
+        Args:
+            element: The element.
+            codec: Reads and writes the content.
+            breaks: A cache, shared by the scopes of a paragraph: whether a sentence ends in an element.
+        """
         self._breaks = breaks
         self.inner: list[Element] = []
         self._element = element
         self._codec = codec
         self._tags: list[_Tag] = []
-        self._styles: dict[int, Style | None] = {}  # by the number of what encloses words
+        self._styles: dict[int, Style | None] = {}  # within an enclosing element, by its number
         self._base: Style | None = None
         self._items: list[Fragment | Element] = []
-        self._starts: list[Piece] = []  # of the fragment that is being read, as are the next two
+        self._starts: list[Piece] = []  # range markers of the fragment that is being read
         self._ends: list[Piece] = []
         pieces: list[Piece] = []
-        atoms = list(codec.atoms(element))
-        self._base = _commonest(atoms)
-        for piece in self._pieces(atoms, self._base):
+        atoms = list(codec.read_atoms(element))
+        self._base = _most_common_style(atoms)
+        for piece in self._read_pieces(atoms, self._base):
             if isinstance(piece, etree._Element):
-                self._items += [self._fragment(pieces), piece]
+                self._items += [self._end_fragment(pieces), piece]
                 pieces = []
             else:
                 pieces.append(piece)
-        self._items.append(self._fragment(pieces))
+        self._items.append(self._end_fragment(pieces))
 
     @property
     def fragments(self) -> list[Fragment]:
-        """Those that are to be translated."""
+        """The fragments to translate."""
         return [item for item in self._items if isinstance(item, Fragment) and item.is_translated]
 
-    def put(self, translations: Iterator[str]) -> None:
-        """:param translations: of ``fragments``, taken from a longer line."""
+    def write(self, translations: Iterator[str]) -> None:
+        """Replace the content of the element.
+
+        Args:
+            translations: Yields those of ``fragments``, and then those of other scopes.
+        """
         if not self.fragments:
             return
         content: Content = []
         for item in self._items:
             if isinstance(item, Fragment):
-                content += self._built(item.translated(next(translations)) if item.is_translated else item.pieces)
+                content += self._build(item.restore(next(translations)) if item.is_translated else item.pieces)
             else:
                 content.append(item)
         set_content(self._element, content)
 
-    def _fragment(self, pieces: list[Piece]) -> Fragment:
+    def _end_fragment(self, pieces: list[Piece]) -> Fragment:
         starts, ends, self._starts, self._ends = self._starts, self._ends, [], []
         return Fragment([*starts, *pieces, *ends])
 
-    def _pieces(self, atoms: Sequence[Atom], base: Style | None) -> Iterator[Piece | Element]:
+    def _read_pieces(self, atoms: Sequence[Atom], base: Style | None) -> Iterator[Piece | Element]:
+        """Yield words and tags; an element ends a fragment."""
         styled: int | None = None  # the number of the style that is open
         opened: list[int] = []
         for atom in atoms:
             if isinstance(atom, Node) and atom.role in (Role.START, Role.END, Role.DROPPED):
                 if atom.role is not Role.DROPPED:
                     edge = self._starts if atom.role is Role.START else self._ends
-                    edge.append(Point(self._number(_Tag(opening=atom.elements))))
+                    edge.append(PointTag(self._add_tag(_Tag(opening=atom.elements))))
                 continue
             style = atom.style if isinstance(atom, Words) else None
             if styled is not None and (not isinstance(atom, Words) or style != self._tags[styled].style):
-                yield Close(styled)
+                yield CloseTag(styled)
                 styled = None
             if isinstance(atom, Words):
                 if style != base and styled is None:
-                    styled = self._number(_Tag(style=style))
-                    yield Open(styled)
+                    styled = self._add_tag(_Tag(style=style))
+                    yield OpenTag(styled)
                 yield atom.text
             elif atom.role is Role.OPEN:
-                opened.append(self._number(_Tag(opening=atom.elements)))
-                yield Open(opened[-1])
+                opened.append(self._add_tag(_Tag(opening=atom.elements)))
+                yield OpenTag(opened[-1])
             elif atom.role is Role.CLOSE:
                 number = opened.pop()
                 self._tags[number] = _Tag(opening=self._tags[number].opening, closing=atom.elements)
-                yield Close(number)
+                yield CloseTag(number)
             else:
-                yield from self._node(atom)
+                yield from self._read_node(atom)
         if styled is not None:
-            yield Close(styled)
+            yield CloseTag(styled)
 
-    def _node(self, node: Node) -> Iterator[Piece | Element]:
+    def _read_node(self, node: Node) -> Iterator[Piece | Element]:
         element = node.elements[0]
         if node.role is Role.INLINE:
-            atoms = list(self._codec.atoms(element))
+            atoms = list(self._codec.read_atoms(element))
             if not self._is_broken(element):
-                base = _commonest(atoms)
-                number = self._number(_Tag(element=element))
+                base = _most_common_style(atoms)
+                number = self._add_tag(_Tag(element=element))
                 self._styles[number] = base
-                yield Open(number)
-                yield from self._pieces(atoms, base)
-                yield Close(number)
+                yield OpenTag(number)
+                yield from self._read_pieces(atoms, base)
+                yield CloseTag(number)
                 return
         if node.role in (Role.INLINE, Role.BLOCK):
             self.inner.append(element)
@@ -173,9 +204,10 @@ class Scope:
         elif node.role is Role.BREAK:
             yield element
         else:
-            yield Point(self._number(_Tag(opening=node.elements)), node.word)
+            yield PointTag(self._add_tag(_Tag(opening=node.elements)), node.word)
 
     def _is_broken(self, element: Element) -> bool:
+        """Tell whether a sentence ends in the element."""
         if element not in self._breaks:
             self._breaks[element] = any(
                 isinstance(atom, Node)
@@ -183,25 +215,25 @@ class Scope:
                     atom.role in (Role.BREAK, Role.BLOCK)
                     or (atom.role is Role.INLINE and self._is_broken(atom.elements[0]))
                 )
-                for atom in self._codec.atoms(element)
+                for atom in self._codec.read_atoms(element)
             )
         return self._breaks[element]
 
-    def _number(self, tag: _Tag) -> int:
+    def _add_tag(self, tag: _Tag) -> int:
         self._tags.append(tag)
         return len(self._tags) - 1
 
-    def _built(self, pieces: Sequence[Piece]) -> Content:
+    def _build(self, pieces: Sequence[Piece]) -> Content:
         levels: list[Content] = [[]]
         styles = [self._base]
         for piece in pieces:
             if isinstance(piece, str):
-                levels[-1] += self._codec.content(piece, styles[-1]) if piece else []
+                levels[-1] += self._codec.write_words(piece, styles[-1]) if piece else []
                 continue
             tag = self._tags[piece.number]
-            if isinstance(piece, Point):
+            if isinstance(piece, PointTag):
                 levels[-1] += tag.opening
-            elif isinstance(piece, Open):
+            elif isinstance(piece, OpenTag):
                 levels[-1] += tag.opening
                 if tag.element is not None:
                     levels.append([])
@@ -215,11 +247,11 @@ class Scope:
         return levels[0]
 
 
-def scopes_of(element: Element, codec: Codec) -> list[Scope]:
-    """The scopes of an element: its own, and those of blocks in it."""
+def read_scopes(element: Element, codec: Codec) -> list[Scope]:
+    """Return the scope of an element and those of the blocks in it."""
     scopes: list[Scope] = []
     breaks: dict[Element, bool] = {}
-    left = [element]  # no recursion: pages may nest blocks deeply
+    left = [element]  # a list instead of recursion, because pages may nest blocks deeply
     while left:
         scopes.append(Scope(left.pop(), codec, breaks))
         left += reversed(scopes[-1].inner)
@@ -227,7 +259,7 @@ def scopes_of(element: Element, codec: Codec) -> list[Scope]:
 
 
 def content_of(element: Element) -> Content:
-    """Texts and children, in their order; an entity that was not resolved is an element too."""
+    """Return the texts and children of an element in their order; an unresolved entity is an element too."""
     content: Content = [element.text] if element.text else []
     for child in element:
         content.append(child)
@@ -237,7 +269,7 @@ def content_of(element: Element) -> Content:
 
 
 def set_content(element: Element, content: Content) -> None:
-    """The opposite of ``content_of``; texts side by side become one."""
+    """Replace the texts and children of an element, the inverse of ``content_of``."""
     for child in list(element):
         child.tail = None
         element.remove(child)
@@ -254,8 +286,8 @@ def set_content(element: Element, content: Content) -> None:
             last.tail = (last.tail or "") + item
 
 
-def _commonest(atoms: Iterable[Atom]) -> Style | None:
-    """The style of most of the words; they need no tag."""
+def _most_common_style(atoms: Iterable[Atom]) -> Style | None:
+    """Return the style of most of the words, which therefore needs no tag."""
     counts: Counter[Style | None] = Counter()
     for atom in atoms:
         if isinstance(atom, Words):

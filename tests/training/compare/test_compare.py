@@ -1,4 +1,4 @@
-"""The comparison: trained with a budget, measured, kept, and written into a page."""
+"""The comparison of systems: training with a budget, measurement, stored results and the generated page."""
 
 import shutil
 from pathlib import Path
@@ -61,7 +61,7 @@ def arguments(folder: Path) -> list[str]:
     return ["compare", "plain", "attention-dot", *places, "--budget-seconds", "2", "--page", str(folder / "page.md")]
 
 
-def test_the_page_holds_what_was_measured(compared: Path) -> None:
+def test_the_page_holds_the_results(compared: Path) -> None:
     page = (compared / "page.md").read_text(encoding="utf-8")
     assert page.startswith(f"before\n{BEGIN}\n")
     assert page.endswith(f"\n{END}\nafter\n")
@@ -84,14 +84,14 @@ def test_the_page_holds_what_was_measured(compared: Path) -> None:
     assert "On the 4 sentences of 15 words and more, attention is worth " in page
 
 
-def test_what_is_done_is_not_done_again(compared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_finished_systems_are_not_trained_again(compared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (compared / "runs" / "plain" / "best.weights.npz").stat().st_mtime_ns
     assert main(arguments(compared)) == 0
     assert (compared / "runs" / "plain" / "best.weights.npz").stat().st_mtime_ns == before
     assert "1 of 2" not in capsys.readouterr().out
 
 
-def test_another_budget_begins_anew(compared: Path, tmp_path: Path) -> None:
+def test_another_budget_trains_again(compared: Path, tmp_path: Path) -> None:
     shutil.copytree(compared / "runs", tmp_path / "runs")
     longer = arguments(compared)[:2] + arguments(compared)[3:-4]
     places = ["--runs", str(tmp_path / "runs"), "--budget-seconds", "4"]
@@ -104,20 +104,22 @@ def test_another_budget_begins_anew(compared: Path, tmp_path: Path) -> None:
     assert after.steps > before.steps
 
 
-def test_what_cannot_be_compared_is_named(compared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_name_what_cannot_be_compared(
+    compared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["compare", "perceptron"]) == 1
     assert "no system perceptron; there are char-lstm, " in capsys.readouterr().err
     (tmp_path / "page.md").write_text("no marks", encoding="utf-8")
     result = load_result(compared / "runs" / "plain")
     assert result is not None
-    with pytest.raises(ConfigError, match="the marks"):
+    with pytest.raises(ConfigError, match="the comments"):
         write_page([result], compared / "runs", tmp_path / "page.md")
     (tmp_path / "result.json").write_text("{}", encoding="utf-8")
     with pytest.raises(CorpusError, match="Field required"):
         load_result(tmp_path)
 
 
-def test_close_sentences_lie_close(compared: Path) -> None:
+def test_similar_sentences_have_similar_vectors(compared: Path) -> None:
     bundle = load_bundle(compared / "runs" / "plain" / "float32")
     graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
     vectors = encoder_vectors(bundle, graphs, ("abcde", "j", "abcde"))

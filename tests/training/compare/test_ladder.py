@@ -1,4 +1,4 @@
-"""The ladders: every rung is one change of its foot, trained, measured on dev and written into a page."""
+"""The ladders: every rung changes one thing of its foot, is trained, measured on dev and written into a page."""
 
 import tomllib
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_every_rung_has_its_file_and_changes_its_foot(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def climbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ladder of two rungs on a toy task, and one that goes on from the bundle of the first's foot."""
+    """A ladder of two rungs on a toy task, and one that continues from the bundle of the first's foot."""
     folder = tmp_path_factory.mktemp("ladder")
     write_task(folder, pairs=400, max_steps=40)
     (folder / "dev.tsv").write_text("".join(f"{word}\t{word[::-1]}\n" for word in words(30, seed=9)), encoding="utf-8")
@@ -67,7 +67,7 @@ def climbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 TOY = Ladder("toy", "Words backwards", 2.0, (System("foot", "the foot"), System("dot", "attention by the dot product")))
-FURTHER = Ladder("further", "Words backwards, further", 1.0, (System("foot", "the foot"),), begins="en-fr")
+FURTHER = Ladder("further", "Words backwards, further", 1.0, (System("foot", "the foot"),), start="en-fr")
 
 
 def climb_again(folder: Path, ladder: Ladder, budget_seconds: float, said: list[str], *names: str) -> None:
@@ -75,7 +75,7 @@ def climb_again(folder: Path, ladder: Ladder, budget_seconds: float, said: list[
     climb(ladder, names, workspace, budget_seconds, said.append)
 
 
-def test_the_tables_hold_what_was_measured(climbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tables_hold_the_results(climbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.compare.ladder_page.LADDERS", {"toy": TOY})
     page = climbed / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
@@ -94,7 +94,7 @@ def test_the_tables_hold_what_was_measured(climbed: Path, monkeypatch: pytest.Mo
         assert f"| {result.dev_loss:.3f} | {result.main.bleu:.2f} / {result.main.chrf:.2f} |" in row
 
 
-def test_what_is_measured_is_not_measured_again(climbed: Path) -> None:
+def test_measured_rungs_are_not_measured_again(climbed: Path) -> None:
     said: list[str] = []
     before = (climbed / "runs" / "toy" / "dot" / "result.json").stat().st_mtime_ns
     climb_again(climbed, TOY, 2.0, said, "dot")
@@ -104,7 +104,7 @@ def test_what_is_measured_is_not_measured_again(climbed: Path) -> None:
         climb_again(climbed, TOY, 2.0, said, "high")
 
 
-def test_a_ladder_goes_on_from_a_bundle(climbed: Path) -> None:
+def test_a_ladder_continues_from_a_bundle(climbed: Path) -> None:
     climb_again(climbed, FURTHER, 1.0, [])
     run = climbed / "runs" / "further" / "foot"
     model = (climbed / "models" / "en-fr" / "tokenizer.model").read_bytes()

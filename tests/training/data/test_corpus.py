@@ -100,7 +100,7 @@ def test_reads_moses_pairs_and_refuses_unequal_ones(tmp_path: Path) -> None:
         list(read_moses(tmp_path / "a.en", tmp_path / "a.fr"))
 
 
-def test_cleaning_says_what_was_dropped_and_why() -> None:
+def test_cleaning_reports_dropped_pairs_with_reasons() -> None:
     pairs = [
         ("Good  day.", "Bonjour."),
         ("Good day.", "Bonjour."),
@@ -154,13 +154,13 @@ TEXTS = st.text(alphabet="abc ABC.!", min_size=1, max_size=6)
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS)), st.floats(0.1, 0.9), st.integers(0, 9))
-def test_no_source_sentence_stands_on_both_sides_of_a_split(pairs: list[Pair], fraction: float, seed: int) -> None:
+def test_no_source_sentence_is_on_both_sides_of_a_split(pairs: list[Pair], fraction: float, seed: int) -> None:
     train, dev = split_by_source(pairs, fraction, seed)
     assert sorted(train + dev) == sorted(pairs)
     assert not {fold(source) for source, _ in train} & {fold(source) for source, _ in dev}
 
 
-def test_pairs_of_which_a_side_is_held_out_leave_training() -> None:
+def test_pairs_with_a_held_out_side_leave_training() -> None:
     report = CorpusReport()
     pairs = [("Go!", "Va !"), ("Stay.", "Reste."), ("Leave.", "Allez !"), ("Allez", "go")]
     kept = without_held_out(pairs, [("go", "allez")], report, "test")

@@ -19,7 +19,7 @@ def token_pairs(pairs: list[tuple[list[int], list[int]]]) -> TokenPairs:
 
 
 def rows_of(batch: Batch) -> list[tuple[list[int], list[int]]]:
-    """The pairs of a batch, read back from its arrays; checks how they stand there."""
+    """The pairs of a batch, read back from its arrays; checks the layout of the arrays."""
     found = []
     for row in range(len(batch.source_ids)):
         target = batch.target_ids[row][batch.target_ids[row] != PAD_ID].tolist()
@@ -53,7 +53,7 @@ def test_every_pair_that_fits_comes_once(pairs: list[tuple[list[int], list[int]]
     assert sum(batch.target_tokens for batch in batches) == sum(len(target) + 1 for _, target in fitting)
 
 
-def test_an_epoch_that_goes_on_gives_the_batches_that_were_left() -> None:
+def test_a_continued_epoch_yields_the_remaining_batches() -> None:
     pairs = token_pairs([([4] * (n % 6), [5] * (n % 5)) for n in range(50)])
     plan = BatchPlan(pairs, (4, 8), 16)
     whole, rest = list(plan.batches(3, 1)), list(plan.batches(3, 1, skip=5))
@@ -71,7 +71,7 @@ def test_length_ratio_counts_eos() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
-def test_other_pieces_are_the_same_text_drawn_anew_each_epoch(algorithm: str) -> None:
+def test_resegmentation_keeps_the_text_and_draws_anew_each_epoch(algorithm: str) -> None:
     texts = [f"the {word}s of my {other}s are {word}ing" for word in WORDS for other in WORDS]
     config = TokenizerConfig.model_validate({"algorithm": algorithm, "vocabulary_size": 292})
     tokenizer = learn_tokenizer(texts, config, seed=1, targets=("fr", "de"))

@@ -1,4 +1,4 @@
-"""A corpus translated for a student: each line in its place, through stops, the right one of the candidates."""
+"""A corpus translated for a student: order of the lines, interruptions, and the choice among candidates."""
 
 import gzip
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def asked(**changed: object) -> DistilSettings:
+def settings_with(**changed: object) -> DistilSettings:
     settings = {"columns": ("fr", "en"), "engines": 2, "chunk_lines": 7, **changed}
     return DistilSettings(**settings)  # type: ignore[arg-type]
 
@@ -64,19 +64,19 @@ def read(path: Path) -> list[list[str]]:
     return [line.split("\t") for line in text.splitlines()]
 
 
-def test_every_source_is_translated_in_its_place(bundles: list[Path], data: Path, tmp_path: Path) -> None:
+def test_translations_keep_the_order_of_the_sources(bundles: list[Path], data: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.tsv.gz"
-    found = distil(bundles[:1], data, output, asked())
+    found = distil(bundles[:1], data, output, settings_with())
     sources = [source.strip() for source, _ in PAIRS]
     assert read(output) == [[source, source.upper()] for source in sources]
     assert (found.lines, found.translated, found.other) == (len(PAIRS), len(PAIRS), len(PAIRS))
 
 
-def test_it_goes_on_where_it_stopped(
+def test_an_interrupted_run_continues(
     bundles: list[Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, output = tmp_path / "whole.tsv", tmp_path / "out.tsv"
-    distil(bundles, data, whole, asked())
+    distil(bundles, data, whole, settings_with())
 
     def broken(*given: object) -> Iterator[tuple[str, str]]:
         for number, pair in enumerate(read_pairs(*given)):  # type: ignore[arg-type]
@@ -87,26 +87,26 @@ def test_it_goes_on_where_it_stopped(
     with monkeypatch.context() as patched:
         patched.setattr(distillation, "read_pairs", broken)
         with pytest.raises(KeyboardInterrupt):
-            distil(bundles, data, output, asked())
-    begun = len(read(tmp_path / "out.tsv.part"))
-    assert 0 < begun < 30
+            distil(bundles, data, output, settings_with())
+    written = len(read(tmp_path / "out.tsv.part"))
+    assert 0 < written < 30
     with pytest.raises(CorpusError, match="begun with another input, model or options"):
-        distil(bundles[:1], data, output, asked())
-    found = distil(bundles, data, output, asked())
+        distil(bundles[:1], data, output, settings_with())
+    found = distil(bundles, data, output, settings_with())
     assert output.read_bytes() == whole.read_bytes()
     assert found.lines == len(PAIRS)
-    assert found.translated == len(PAIRS) - begun
+    assert found.translated == len(PAIRS) - written
     with pytest.raises(CorpusError, match="is there already"):
-        distil(bundles, data, output, asked())
+        distil(bundles, data, output, settings_with())
 
 
 def test_several_bundles_agree_and_a_reference_decides(bundles: list[Path], data: Path, tmp_path: Path) -> None:
     """Two of three write capitals; only the third writes what the reference has."""
-    distil(bundles, data, tmp_path / "out.tsv", asked(beam_size=1))
+    distil(bundles, data, tmp_path / "out.tsv", settings_with(beam_size=1))
     assert all(text == source.upper() for source, text in read(tmp_path / "out.tsv"))
     copies = tmp_path / "copies.tsv"
     copies.write_text("".join(f"{source}\t{source}\n" for source, _ in PAIRS), encoding="utf-8")
-    found = distil(bundles, copies, tmp_path / "near.tsv", asked(beam_size=3, reference=True))
+    found = distil(bundles, copies, tmp_path / "near.tsv", settings_with(beam_size=3, reference=True))
     assert all(text == source for source, text in read(tmp_path / "near.tsv"))
     assert found.other == 0
 
@@ -114,21 +114,21 @@ def test_several_bundles_agree_and_a_reference_decides(bundles: list[Path], data
 def test_only_the_sources_column_is_needed(bundles: list[Path], tmp_path: Path) -> None:
     texts = tmp_path / "texts.txt"
     texts.write_text("one\ntwo\n\nthree\n", encoding="utf-8")
-    found = distil(bundles[:1], texts, tmp_path / "out.tsv", asked(columns=("en",), max_lines=3))
+    found = distil(bundles[:1], texts, tmp_path / "out.tsv", settings_with(columns=("en",), max_lines=3))
     assert read(tmp_path / "out.tsv") == [["one", "ONE"], ["two", "TWO"], ["", ""]]
     assert (found.lines, found.translated, found.other) == (3, 2, None)
     with pytest.raises(CorpusError, match="hold no reference"):
-        distil(bundles[:1], texts, tmp_path / "other.tsv", asked(columns=("en",), reference=True))
+        distil(bundles[:1], texts, tmp_path / "other.tsv", settings_with(columns=("en",), reference=True))
     with pytest.raises(CorpusError, match=r"columns de: .* translates from en"):
-        distil(bundles[:1], texts, tmp_path / "other.tsv", asked(columns=("de",)))
+        distil(bundles[:1], texts, tmp_path / "other.tsv", settings_with(columns=("de",)))
 
 
-def test_what_was_cut_has_no_translation(bundles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cut_translations_are_left_empty(bundles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     long = "x" * 400
     data = tmp_path / "long.tsv"
     data.write_text(f"ligne\t{long}\ncourte\tshort\n", encoding="utf-8")
     monkeypatch.setattr(Translation, "is_complete", property(lambda one: len(one.text) < 100))
-    found = distil(bundles[:1], data, tmp_path / "out.tsv", asked())
+    found = distil(bundles[:1], data, tmp_path / "out.tsv", settings_with())
     assert read(tmp_path / "out.tsv") == [[long, ""], ["short", "SHORT"]]
     assert found.translated == 1
 
@@ -170,6 +170,6 @@ def test_the_command_writes_what_a_real_bundle_translates(
     assert [source for source, _ in lines] == chosen
     right = sum(text == source[::-1] for source, text in lines)
     assert right >= 45
-    assert f"{50 - right} of them other than the targets of pairs.tsv" in said
+    assert f"{50 - right} of them differ from the targets of pairs.tsv" in said
     assert main(command) == 1
     assert "is there already" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Fetching a corpus from a server on this machine."""
+"""Downloading a corpus from a server on this machine."""
 
 import hashlib
 import io
@@ -80,7 +80,7 @@ def test_fetches_once_and_checks_the_sum(server: Server, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_broken_transfer_goes_on(server: Server, tmp_path: Path, ranges: bool) -> None:
+def test_a_broken_transfer_is_resumed(server: Server, tmp_path: Path, ranges: bool) -> None:
     server.break_after, server.ranges = 1000, ranges
     assert fetch(url(server), tmp_path, None).read_bytes() == server.content
     assert server.requests == [None, "bytes=1000-"]

@@ -1,4 +1,4 @@
-"""Pairs in another language are found, and what is short or made of names is left alone."""
+"""Pairs in another language are found; short texts and names are kept."""
 
 import json
 from pathlib import Path
@@ -45,11 +45,11 @@ def test_a_side_in_another_language_is_found(check: LanguageCheck, source: str, 
         ("1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14"),
     ],
 )
-def test_what_is_right_or_says_too_little_stays(check: LanguageCheck, source: str, target: str) -> None:
+def test_right_or_uncertain_pairs_stay(check: LanguageCheck, source: str, target: str) -> None:
     assert check.objection(source, target) is None
 
 
-def test_a_language_that_the_model_does_not_know_is_not_judged() -> None:
+def test_an_unsupported_language_is_not_checked() -> None:
     check = LanguageCheck("xx", "fr")
     assert check.objection(GERMAN, "Le consulat organise un voyage spécial.") is None
     assert check.objection(GERMAN, ITALIAN) == REASON
@@ -74,11 +74,11 @@ def test_prepare_drops_them_from_training_alone(tmp_path: Path) -> None:
     good = "That concludes the vote.\tCela met fin au vote.\n"
     (tmp_path / "web.tsv").write_text(f"{good}That concludes the vote of today.\t{ITALIAN}\n", encoding="utf-8")
     (tmp_path / "dev.tsv").write_text(f"This sentence is measured.\t{GERMAN}\n", encoding="utf-8")
-    for asked in (False, True):
-        prepare(config(asked), tmp_path, tmp_path / "run")
+    for check_language in (False, True):
+        prepare(config(check_language), tmp_path, tmp_path / "run")
         counts = json.loads((tmp_path / "run" / "corpus.json").read_text(encoding="utf-8"))
-        assert counts["train"] == (1 if asked else 2)
-        assert counts["dropped"] == ({"web": {REASON: 1}} if asked else {})
+        assert counts["train"] == (1 if check_language else 2)
+        assert counts["dropped"] == ({"web": {REASON: 1}} if check_language else {})
         assert read_dev(tmp_path / "run") == [("This sentence is measured.", GERMAN)]
 
 

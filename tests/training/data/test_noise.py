@@ -1,4 +1,4 @@
-"""Noise changes sources only, little of them, and always the same; what is measured on stays as it is."""
+"""Noise makes small, repeatable changes to training sources, and leaves targets and dev sets unchanged."""
 
 import json
 import random
@@ -18,7 +18,7 @@ from training.data.clean import fold
 from training.data.config import CorpusConfig, CorpusFile
 from training.data.corpus import Pair
 from training.data.dataset import TokenPairs
-from training.data.noise import changes_for, noisy_pairs, with_slip, without_accents, without_end
+from training.data.noise import changes_for, noisy_pairs, remove_accents, remove_end, swap_letters
 from training.data.prepare import load_run_tokenizer, prepare, read_dev
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=30)
@@ -47,8 +47,8 @@ def test_targets_stay_and_the_same_seed_gives_the_same(pairs: list[Pair], seed: 
 
 @given(TEXTS, st.integers())
 @settings(deadline=None)
-def test_a_slip_swaps_two_letters_of_one_word(text: str, seed: int) -> None:
-    found = with_slip(text, random.Random(seed))
+def test_a_swap_changes_two_letters_of_one_word(text: str, seed: int) -> None:
+    found = swap_letters(text, random.Random(seed))
     places = [place for place, (old, new) in enumerate(zip(text, found, strict=True)) if old != new]
     if places:
         first, second = places
@@ -62,28 +62,28 @@ def test_a_slip_swaps_two_letters_of_one_word(text: str, seed: int) -> None:
 
 @given(TEXTS)
 @settings(deadline=None)
-def test_without_accents_only_marks_are_gone(text: str) -> None:
+def test_only_accents_are_removed(text: str) -> None:
     def bare(some: str) -> str:
         return "".join(one for one in unicodedata.normalize("NFD", some) if unicodedata.category(one) != "Mn")
 
-    assert bare(without_accents(text, random.Random())) == bare(text)
+    assert bare(remove_accents(text, random.Random())) == bare(text)
 
 
-def test_each_change_does_what_it_says() -> None:
+def test_each_change() -> None:
     none = random.Random()
-    small, shouted, *_ = changes_for("en")
-    assert small("Is Tom IN Paris?", none) == "is tom in paris?"
-    assert shouted("Tom and I are in Paris.", none) == "Tom and I are in paris."
-    assert shouted("Tom", none) == "Tom"  # one word in capitals is given to the model as it is
-    assert shouted("Élodie est à Paris.", none) == lower_capitals("ÉLODIE EST À PARIS.", "fr")
-    assert without_end("Où est-il ?", none) == "Où est-il"
-    assert without_end("3.5", none) == "3.5"
-    assert without_accents("Où est le garçon ? Йод, が", none) == "Ou est le garcon ? Йод, が"
-    assert with_slip("the cat", none) == "the cat"
-    assert with_slip("Tom went", random.Random(1)) in {"Tom wnet", "Tom wetn"}
+    lower, restore_case, *_ = changes_for("en")
+    assert lower("Is Tom IN Paris?", none) == "is tom in paris?"
+    assert restore_case("Tom and I are in Paris.", none) == "Tom and I are in paris."
+    assert restore_case("Tom", none) == "Tom"  # one word in capitals is given to the model as it is
+    assert restore_case("Élodie est à Paris.", none) == lower_capitals("ÉLODIE EST À PARIS.", "fr")
+    assert remove_end("Où est-il ?", none) == "Où est-il"
+    assert remove_end("3.5", none) == "3.5"
+    assert remove_accents("Où est le garçon ? Йод, が", none) == "Ou est le garcon ? Йод, が"
+    assert swap_letters("the cat", none) == "the cat"
+    assert swap_letters("Tom went", random.Random(1)) in {"Tom wnet", "Tom wetn"}
 
 
-def test_all_changes_come_and_as_many_as_asked_for() -> None:
+def test_all_changes_occur_with_the_configured_share() -> None:
     pairs = [(f"Élodie mange la pomme de Tom à Paris, dit-{word}.", word) for word in map(str, range(4000))]
     found = noisy_pairs(pairs, 0.1, "fr", "1")
     assert 300 < len(found) < 500
@@ -91,12 +91,12 @@ def test_all_changes_come_and_as_many_as_asked_for() -> None:
     counts = Counter[str]()
     for noisy, target in found:
         named = {change(clean[target], random.Random()): change.__name__ for change in changes_for("fr")[:-1]}
-        counts[named.get(noisy, "with_slip")] += 1
+        counts[named.get(noisy, "swap_letters")] += 1
     assert len(counts) == 5
     assert min(counts.values()) > 40
 
 
-def test_what_no_change_touches_is_passed_over() -> None:
+def test_texts_without_an_applicable_change_are_skipped() -> None:
     assert noisy_pairs([("1984", "1984"), ("...", "…")] * 50, 0.99, "en", "1") == []
 
 

@@ -1,4 +1,4 @@
-"""Each fault is found where it is, and not where it only looks like one."""
+"""Each fault is found, and similar texts without the fault are not counted."""
 
 import pytest
 
@@ -31,5 +31,5 @@ def test_a_fault_is_found(fault: str, source: str, translation: str, reference: 
 
 
 @pytest.mark.parametrize(("source", "translation", "reference"), FINE)
-def test_what_is_right_has_none(source: str, translation: str, reference: str) -> None:
+def test_right_translations_have_no_fault(source: str, translation: str, reference: str) -> None:
     assert count_faults([source], [translation], [reference]) == dict.fromkeys(FAULTS, 0)

@@ -1,4 +1,4 @@
-"""The card says what the model is."""
+"""The model card describes the model."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Pairs that are no translations cost a trained model most, and are dropped first."""
+"""Pairs that are no translations have the highest costs and are dropped first."""
 
 import json
 import random
@@ -22,22 +22,22 @@ pytestmark = pytest.mark.slow
 
 
 def planted(count: int, seed: int) -> tuple[list[Pair], set[int]]:
-    """Words with their reversals, and the places of the tenth whose targets belong to other words."""
-    asked = words(count, seed)
-    pairs = [(word, word[::-1]) for word in asked]
+    """Words with their reversals, and the indices of the tenth whose targets belong to other words."""
+    sources = words(count, seed)
+    pairs = [(word, word[::-1]) for word in sources]
     wrong = sorted(random.Random(seed).sample(range(count), count // 10))
-    for place, other in zip(wrong, wrong[1:] + wrong[:1], strict=True):
-        pairs[place] = (asked[place], asked[other][::-1])
+    for index, other in zip(wrong, wrong[1:] + wrong[:1], strict=True):
+        pairs[index] = (sources[index], sources[other][::-1])
     return pairs, set(wrong)
 
 
-def test_planted_pairs_go_first(models: Path) -> None:
+def test_planted_pairs_are_dropped_first(models: Path) -> None:
     pairs, wrong = planted(300, seed=8)
     costs = cross_entropies(models / "en-fr", pairs, "en", "fr")
     dropped = set(range(300)) - set(best(costs, 0.9).tolist())
     assert len(dropped) == 30
     assert len(dropped & wrong) >= 28
-    right = [place for place in range(300) if place not in wrong]
+    right = [index for index in range(300) if index not in wrong]
     assert costs[sorted(wrong)].mean() > 5 * costs[right].mean()
 
 
@@ -53,7 +53,7 @@ def test_the_cost_is_the_loss_of_training(models: Path, trained_run: TrainedRun)
     assert np.average(costs, weights=tokens) == pytest.approx(trainer.dev_loss(), rel=0.02)
 
 
-def test_a_pair_costs_the_same_in_any_company(models: Path) -> None:
+def test_a_cost_does_not_depend_on_other_pairs(models: Path) -> None:
     pairs, _ = planted(60, seed=10)
     longer = [("abcdefghij" * length, "jihgfedcba" * length) for length in (1, 3, 8, 14)]  # wider than any bucket
     together = cross_entropies(models / "en-fr", [*pairs, *longer], "en", "fr")
@@ -62,7 +62,7 @@ def test_a_pair_costs_the_same_in_any_company(models: Path) -> None:
     np.testing.assert_allclose([together[3], together[-1]], alone, rtol=1e-4, atol=1e-6)
 
 
-def test_two_models_find_what_either_finds() -> None:
+def test_two_models_find_the_pairs_that_either_finds() -> None:
     forward, backward = np.array([1.0, 1.0, 4.0, 4.0]), np.array([1.0, 4.0, 1.0, 4.0])
     assert dual(forward, backward).tolist() == [1.0, 5.5, 5.5, 4.0]
 
@@ -73,7 +73,7 @@ def test_the_best_keep_their_order_and_of_equals_the_first_stay() -> None:
 
 
 def test_a_backward_bundle_reads_targets(models: Path) -> None:
-    """en-fr scores fr-en pairs by what is their source."""
+    """en-fr scores fr-en pairs by their sources."""
     pairs, _ = planted(20, seed=11)
     turned = [(target, source) for source, target in pairs]
     scorer = PairScorer([models / "en-fr"])

@@ -1,4 +1,4 @@
-"""The page of what shipped bundles reach on dev sets."""
+"""The page with the quality of shipped bundles on dev sets."""
 
 import shutil
 from pathlib import Path
@@ -53,7 +53,7 @@ def result(folder: Path, name: str) -> SetResult:
     return found
 
 
-def test_the_page_holds_what_was_measured_on_dev_sets_alone(measured: tuple[Path, Path]) -> None:
+def test_the_page_holds_results_of_dev_sets_only(measured: tuple[Path, Path]) -> None:
     folder, bundle = measured
     page = (folder / "page.md").read_text(encoding="utf-8")
     assert page.startswith(f"before\n{BEGIN}\n")
@@ -76,9 +76,7 @@ def test_the_page_holds_what_was_measured_on_dev_sets_alone(measured: tuple[Path
     assert f"| en-fr | en to fr | longer | {point.score:.1f} ± {point.interval:.1f} (10) |  |" in page
 
 
-def test_what_is_measured_is_not_measured_again_unless_the_bundle_is_another(
-    measured: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_sets_are_measured_again_only_for_a_changed_bundle(measured: tuple[Path, Path], tmp_path: Path) -> None:
     folder, bundle = measured
     shutil.copytree(folder / "results", tmp_path / "results")
     result_file(tmp_path / "results", "en-fr", "en", "fr", "longer").unlink()
@@ -92,7 +90,7 @@ def test_what_is_measured_is_not_measured_again_unless_the_bundle_is_another(
     assert measure_bundle(bundle, folder / "data", tmp_path / "results", said.append)[0].cut != 7
 
 
-def test_a_set_is_read_either_way_round(measured: tuple[Path, Path]) -> None:
+def test_a_set_is_used_in_both_directions(measured: tuple[Path, Path]) -> None:
     data = measured[0] / "data"
     there, back = dev_sets(data, "en", "fr")[0], dev_sets(data, "fr", "en")[0]
     assert (there.source, there.target) == ("en", "fr")
@@ -100,7 +98,7 @@ def test_a_set_is_read_either_way_round(measured: tuple[Path, Path]) -> None:
     assert [(right, left) for left, right in there.pairs] == back.pairs
 
 
-def test_what_cannot_be_measured_or_written_is_named(
+def test_errors_name_what_cannot_be_measured_or_written(
     measured: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, bundle = measured
@@ -108,12 +106,12 @@ def test_what_cannot_be_measured_or_written_is_named(
         dev_sets(folder / "data", "en", "de")
     page = tmp_path / "page.md"
     page.write_text("no marks", encoding="utf-8")
-    with pytest.raises(ConfigError, match="the marks"):
+    with pytest.raises(ConfigError, match="the comments"):
         write_page([result(folder, "longer")], page)
     # Before anything is measured.
     options = ["--data", str(folder / "data"), "--results", str(tmp_path / "results"), "--page", str(page)]
     assert main(["quality", str(bundle), *options]) == 1
-    assert "the marks" in capsys.readouterr().err
+    assert "the comments" in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
     broken = result_file(tmp_path, "en-fr", "en", "fr", "longer")
     broken.parent.mkdir()

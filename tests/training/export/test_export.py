@@ -1,4 +1,4 @@
-"""Export: fused nodes, the same answers as the model, refused otherwise; int8 rows that know nothing of each other."""
+"""Export: fused nodes, parity with the model, refusal of differences, and int8 rows independent of each other."""
 
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def test_recurrent_layers_are_fused_and_fed_with_lengths(exported: dict[str, Pat
     assert not {"Loop", "Scan", "If", "DynamicQuantizeLinear"} & {node.op_type for node in (*encoder.node, *step.node)}
 
 
-def test_a_step_has_no_node_that_could_be_spared(exported: dict[str, Path]) -> None:
+def test_a_step_has_no_superfluous_node(exported: dict[str, Path]) -> None:
     step = onnx.load(exported["float32"] / "decoder_step.onnx").graph
     kinds = [node.op_type for node in step.node]
     assert "Reshape" not in kinds
@@ -64,7 +64,7 @@ def test_a_step_has_no_node_that_could_be_spared(exported: dict[str, Path]) -> N
     assert sum(len(node.input) == 7 for node in products) == 3
 
 
-def test_an_encoder_in_int8_wants_one_row_a_call(exported: dict[str, Path]) -> None:
+def test_an_encoder_in_int8_takes_one_row_per_call(exported: dict[str, Path]) -> None:
     """Its products add their biases themselves; no weight is beyond 64, where CPUs without VNNI could saturate."""
     manifests = {precision: load_bundle(folder).manifest for precision, folder in exported.items()}
     assert {precision: manifest.encoder_rows for precision, manifest in manifests.items()} == {
@@ -123,7 +123,7 @@ def test_int8_is_much_smaller_and_computes_in_int8(trained_run: TrainedRun, expo
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_the_exported_model_reverses_words_it_never_saw(exported: dict[str, Path], precision: str) -> None:
+def test_the_exported_model_reverses_unseen_words(exported: dict[str, Path], precision: str) -> None:
     bundle = load_bundle(exported[precision])
     engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), DecodingModel.of(bundle.manifest))
     engine.start()
@@ -136,7 +136,7 @@ def test_the_exported_model_reverses_words_it_never_saw(exported: dict[str, Path
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_a_row_is_the_same_to_the_last_bit_whatever_stands_beside_it(exported: dict[str, Path], precision: str) -> None:
+def test_a_row_is_bitwise_independent_of_other_rows(exported: dict[str, Path], precision: str) -> None:
     graphs = OnnxGraphs(load_bundle(exported[precision]), provider="cpu", threads=1)
     rows = st.lists(st.lists(st.integers(4, 13), min_size=1, max_size=9), min_size=1, max_size=12)
 
@@ -201,7 +201,7 @@ def test_parity_notices_other_tokens(trained_run: TrainedRun, exported: dict[str
         check_parity(model, bundle, pairs, tolerance=1e9, beam_size=4, length_penalty=1.0)
 
 
-def test_install_puts_a_bundle_into_place_and_replaces_one(exported: dict[str, Path], tmp_path: Path) -> None:
+def test_install_stores_and_replaces_a_bundle(exported: dict[str, Path], tmp_path: Path) -> None:
     for precision in ("float32", "int8"):
         install(exported[precision], tmp_path / "en-fr")
         assert load_bundle(tmp_path / "en-fr").manifest.precision == precision

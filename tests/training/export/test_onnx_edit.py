@@ -43,13 +43,13 @@ def test_nodes_are_sorted() -> None:
     assert run(model).shape == (2, 4)
 
 
-def test_a_circle_is_named() -> None:
+def test_a_cycle_is_named() -> None:
     nodes = [helper.make_node("Neg", ["b"], ["y"], name="first"), helper.make_node("Exp", ["y"], ["b"], name="second")]
     with pytest.raises(ParityError, match=r"cannot be ordered: .*(first|second).* wait for each other"):
         sort_nodes(model_of(nodes))
 
 
-def test_what_nothing_reads_is_dropped() -> None:
+def test_unread_nodes_are_dropped() -> None:
     nodes = [helper.make_node("Abs", ["x"], ["y"]), helper.make_node("Mul", ["x", "two"], ["z"])]
     nodes.append(helper.make_node("Neg", ["z"], ["unread"]))
     model = model_of(nodes)

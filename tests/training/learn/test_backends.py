@@ -1,4 +1,4 @@
-"""A run goes from one Keras backend to the other and back, and is the same run within rounding."""
+"""A run that moves between Keras backends equals an unmoved run within rounding."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 STEPS, ON_JAX = 12, 9
 
 
-def test_a_run_goes_from_tensorflow_to_jax_and_back(tmp_path: Path) -> None:
+def test_a_run_moves_from_tensorflow_to_jax_and_back(tmp_path: Path) -> None:
     write_task(tmp_path, pairs=300, max_steps=STEPS)
     path, run, whole = tmp_path / "reversal.toml", tmp_path / "runs" / "reversal", tmp_path / "whole"
     # One shape of batches: each is compiled by itself.

@@ -1,4 +1,4 @@
-"""Batches shared out to several devices, and to several processes: the run of one device within rounding."""
+"""Batches divided among several devices or processes: the run equals that of one device within rounding."""
 
 import shutil
 import socket
@@ -39,9 +39,9 @@ def test_every_process_has_equally_many_rows_and_each_row_once(
     parts = []
     for process in range(processes):
         devices = Devices(count, processes, process)
-        even = devices.even(whole)
+        even = devices.pad(whole)
         assert even.target_tokens == whole.target_tokens
-        read, written = devices.own((even.source_ids, even.source_lengths, even.input_ids), even.target_ids)
+        read, written = devices.select_own((even.source_ids, even.source_lengths, even.input_ids), even.target_ids)
         assert len(written) % each == 0
         parts.append((*read, written))
     assert len({len(part[0]) for part in parts}) == 1
@@ -53,7 +53,7 @@ def test_every_process_has_equally_many_rows_and_each_row_once(
         assert len(together) - rows < count
 
 
-def test_what_cannot_be_shared_out_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings_that_cannot_be_divided_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ConfigError, match=r"training\.shortlist is 9, must divide by the 2 devices"):
         Devices(2).check(TrainingConfig(shortlist=9))
     with pytest.raises(ConfigError, match=r"training\.budget_seconds is 60, and 3 processes would each"):

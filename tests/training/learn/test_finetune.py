@@ -1,4 +1,4 @@
-"""A finished bundle learns other text, and what it could do stays measured."""
+"""Finetuning adapts a bundle to other text and measures its general quality."""
 
 import gzip
 import shutil
@@ -32,15 +32,15 @@ def test_a_starting_point_keeps_the_weights_and_text_of_the_run(trained_run: Tra
     assert load_bundle(models / "en-fr").folder == models / "en-fr"  # it does not lie in the way
 
 
-def test_what_is_missing_or_damaged_is_said(models: Path, tmp_path: Path) -> None:
+def test_missing_and_damaged_files_are_named(models: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere\.training\.npz"):
         load_starting_point(tmp_path / "nowhere")
     np.savez(starting_point_of(tmp_path / "other"), config=np.zeros(3, np.uint8))
-    with pytest.raises(CheckpointError, match="not what export --install leaves"):
+    with pytest.raises(CheckpointError, match="not a file that export --install writes"):
         load_starting_point(tmp_path / "other")
 
 
-def test_it_learns_the_own_text_and_keeps_the_general(models: Path, tmp_path: Path) -> None:
+def test_it_learns_own_text_and_keeps_general_quality(models: Path, tmp_path: Path) -> None:
     """In the own text a word that begins with "a" gets a "j" at its end; all others are as they were."""
     own = [f"{word}\t{word[::-1]}j\n" for word in words(6000, seed=5) if word.startswith("a")]
     data = tmp_path / "own.tsv.gz"
@@ -61,9 +61,7 @@ def test_it_learns_the_own_text_and_keeps_the_general(models: Path, tmp_path: Pa
     assert kept <= {line.split("\t")[0] for line in own}
 
 
-def test_own_text_that_is_too_little_is_one_clear_line(
-    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_too_little_own_text_is_a_clear_error(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "own.tsv"
     data.write_text("abc\tcba\n", encoding="utf-8")
     arguments = ["finetune", "--from", str(models / "en-fr"), "--data", str(data), "--runs", str(tmp_path)]
@@ -71,7 +69,7 @@ def test_own_text_that_is_too_little_is_one_clear_line(
     assert "too few" in capsys.readouterr().err
 
 
-def test_a_run_begins_with_the_weights_of_a_bundle(models: Path, trained_run: TrainedRun, tmp_path: Path) -> None:
+def test_a_run_starts_from_the_weights_of_a_bundle(models: Path, trained_run: TrainedRun, tmp_path: Path) -> None:
     run = tmp_path / trained_run.config.name
     shutil.copytree(trained_run.run, run, ignore=shutil.ignore_patterns(CHECKPOINT_FILE, "tensorboard"))
     arguments = ["train", str(trained_run.config_path), "--runs", str(tmp_path), "--weights", str(models / "en-fr")]

@@ -1,4 +1,4 @@
-"""A part of the vocabulary in the loss: every target is in it, and its sum stands for that of the whole."""
+"""The shortlist: it holds every target, and its expected sum equals that of the whole vocabulary."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from keras import ops
 
 from app.bundle.tokenizers import PAD_ID
 from tests.training.learn.test_train import assert_same, prepared, small, weights
-from training.learn.shortlist import shortlist
+from training.learn.shortlist import draw_shortlist
 from training.learn.train import Trainer
 from training.model.config import ModelConfig
 from training.model.layers import to_numpy
@@ -28,16 +28,16 @@ VOCABULARY = 40
     st.integers(0, 9),
 )
 @settings(max_examples=80, deadline=None)
-def test_every_target_has_its_place_and_no_token_stands_twice(rows: list[list[int]], size: int, seed: int) -> None:
+def test_every_target_has_its_index_and_no_token_occurs_twice(rows: list[list[int]], size: int, seed: int) -> None:
     targets = np.array(rows, np.int32)
-    listed = shortlist(targets, VOCABULARY, size, np.random.default_rng(seed))
+    listed = draw_shortlist(targets, VOCABULARY, size, np.random.default_rng(seed))
     written = set(targets.ravel().tolist()) | {PAD_ID}
     if listed is None:
         assert len(written) > size
         return
     assert len(listed.token_ids) == len(set(listed.token_ids.tolist())) == min(size, VOCABULARY)
-    np.testing.assert_array_equal(listed.token_ids[listed.places], targets)
-    np.testing.assert_array_equal(listed.places == PAD_ID, targets == PAD_ID)
+    np.testing.assert_array_equal(listed.token_ids[listed.indices], targets)
+    np.testing.assert_array_equal(listed.indices == PAD_ID, targets == PAD_ID)
     drawn = [token for token in listed.token_ids.tolist() if token not in written]
     # Those that were drawn stand for all that the batch does not write.
     assert np.exp(listed.offsets)[len(written) :].sum() == pytest.approx(
@@ -52,7 +52,7 @@ def test_on_average_the_denominator_is_that_of_the_whole_vocabulary() -> None:
     targets = np.array([[5, 6, PAD_ID]], np.int32)
     sums = []
     for seed in range(3000):
-        listed = shortlist(targets, VOCABULARY, 12, np.random.default_rng(seed))
+        listed = draw_shortlist(targets, VOCABULARY, 12, np.random.default_rng(seed))
         assert listed is not None
         sums.append(np.exp(scores[listed.token_ids] + listed.offsets).sum())
     assert np.mean(sums) == pytest.approx(np.exp(scores).sum(), rel=0.02)
@@ -75,14 +75,14 @@ def test_with_the_whole_vocabulary_listed_the_loss_is_the_same(tied: bool) -> No
     )
     targets = np.array([[4, 2], [5, PAD_ID]], np.int32)
     whole = model.compute_loss(read, ops.convert_to_tensor(targets), model(read))
-    listed = shortlist(targets, VOCABULARY, VOCABULARY, np.random.default_rng(1))
+    listed = draw_shortlist(targets, VOCABULARY, VOCABULARY, np.random.default_rng(1))
     assert listed is not None
     given = (*read, listed.token_ids, listed.offsets)
-    part = model.compute_loss(given, ops.convert_to_tensor(listed.places), model(given))
+    part = model.compute_loss(given, ops.convert_to_tensor(listed.indices), model(given))
     assert float(to_numpy(part)) == pytest.approx(float(to_numpy(whole)), rel=1e-5)
 
 
-def test_a_run_with_a_shortlist_stops_and_goes_on_as_if_it_never_stopped(tmp_path: Path) -> None:
+def test_a_continued_run_with_a_shortlist_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     config = small(tmp_path, shortlist=14, shortlist_until=0.5)
     whole, broken = (prepared(tmp_path, config, name) for name in ("whole", "broken"))
     Trainer(config, whole).fit()

@@ -1,4 +1,4 @@
-"""The loop: resume, seed, early stopping, not a number, memory."""
+"""The training loop: resumption, seeds, early stopping, losses that are no numbers, memory."""
 
 import itertools
 import os
@@ -21,8 +21,9 @@ from training.config import RunConfig, TrainingConfig
 from training.data.prepare import prepare
 from training.errors import CheckpointError, NotANumber
 from training.learn.checkpoint import load_checkpoint
+from training.learn.schedule import learning_rate
 from training.learn.tensorboard import ScalarLog
-from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer, learning_rate
+from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE, Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +73,7 @@ def test_stopped_and_resumed_equals_never_stopped_and_a_seed_fixes_the_run(tmp_p
     assert any((array != weights(run)[name]).any() for name, array in weights(runs[0]).items() if "kernel" in name)
 
 
-def test_what_is_kept_is_the_average_of_the_last_weights_and_training_goes_on_with_its_own(tmp_path: Path) -> None:
+def test_the_average_of_the_last_weights_is_kept_and_training_continues_with_its_own(tmp_path: Path) -> None:
     settings = {"evaluate_every_steps": 1, "precision": "float32"}
     config = small(tmp_path, **settings, averaged_steps=3)
     plain = small(tmp_path, **settings)
@@ -122,7 +123,7 @@ def test_scalars_can_be_read_by_tensorboard(tmp_path: Path) -> None:
     for steps in (range(1, 3), range(3, 4)):  # a run that was stopped and goes on
         with ScalarLog(tmp_path) as log:
             for step in steps:
-                log.add(step, loss=1.0 / step, tokens_per_second=1000.0)
+                log.add(step, {"loss": 1.0 / step, "tokens_per_second": 1000.0})
     events = EventAccumulator(str(tmp_path))
     events.Reload()
     assert set(events.Tags()["scalars"]) == {"loss", "tokens_per_second"}

@@ -1,4 +1,4 @@
-"""Weights carried over to another vocabulary."""
+"""Transfer of weights to another vocabulary."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from training.export.export import export, install, install_starting_point
 from training.learn.checkpoint import read_weights
 from training.learn.starting_point import START_FILE, load_starting_point
 from training.learn.train import BEST_WEIGHTS_FILE, Trainer, build_model
-from training.learn.transfer import token_parents, transferred
+from training.learn.transfer import token_parents, transfer_weights
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def new() -> Tokenizer:
     return learn_tokenizer(texts, TokenizerConfig(vocabulary_size=320), seed=1, targets=("de", "es"))
 
 
-def test_a_token_takes_after_what_writes_it(old: Tokenizer, new: Tokenizer) -> None:
+def test_a_token_starts_from_the_tokens_that_write_it(old: Tokenizer, new: Tokenizer) -> None:
     parents = token_parents(old, new)
     assert len(parents) == new.vocabulary_size
     assert parents[: UNK_ID + 1] == [[0], [1], [2], [3]]
@@ -59,7 +59,7 @@ def test_weights_of_tokens_are_exchanged_and_no_others() -> None:
         "m/output/kernel": generator.random((4, 6), np.float32),
         "m/readout/kernel": generator.random((6, 4), np.float32),
     }
-    found = transferred(weights, old, new)
+    found = transfer_weights(weights, old, new)
     assert found["m/readout/kernel"] is weights["m/readout/kernel"]
     table = weights["m/embedding/embeddings"]
     np.testing.assert_array_equal(found["m/embedding/embeddings"][[0, 1, 2, 3, 4, 6]], table[[0, 1, 2, 3, 5, 4]])
@@ -68,7 +68,7 @@ def test_weights_of_tokens_are_exchanged_and_no_others() -> None:
     np.testing.assert_array_equal(found["m/output/kernel"][:, 4], weights["m/output/kernel"][:, 5])
 
 
-def test_a_run_begins_with_a_bundle_of_another_vocabulary(tmp_path: Path) -> None:
+def test_a_run_starts_from_a_bundle_of_another_vocabulary(tmp_path: Path) -> None:
     config = write_task(tmp_path, pairs=400, max_steps=3)
     run = tmp_path / "runs" / config.name
     prepare(config, tmp_path, run)

@@ -1,4 +1,4 @@
-"""Penalties that rank hypotheses: what is looked at, and what that is worth."""
+"""Penalties that rank hypotheses: attention to the source and scores."""
 
 from pathlib import Path
 
@@ -23,14 +23,14 @@ def bundle(trained_run: TrainedRun) -> Path:
     return export(trained_run.config, trained_run.run)[0]["float32"]
 
 
-def test_what_nobody_looked_at_is_counted() -> None:
+def test_tokens_without_attention_are_counted() -> None:
     seen = np.array([[0.9, 0.1, 0.0, 0.0], [0.1, 0.9, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]], np.float32)
     assert uncovered(seen) == pytest.approx(np.log(0.5))  # the eos, last, need not be looked at
     assert uncovered(seen[:2]) == pytest.approx(np.log(1e-3))
     assert uncovered(np.vstack([seen, seen])) == 0.0  # more than once is no fault
 
 
-def test_targets_read_side_by_side_are_looked_at_as_alone(bundle: Path) -> None:
+def test_targets_of_one_batch_have_the_attention_of_single_targets(bundle: Path) -> None:
     loaded = load_bundle(bundle)
     graphs = OnnxGraphs(loaded, provider="cpu", threads=1)
     source = loaded.tokenizer.encode_source("abcd")

@@ -61,7 +61,7 @@ def test_the_shipped_training_files_load(bundle: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
-def test_a_checkpoint_with_former_names_goes_on(optimizer: str, tmp_path: Path) -> None:
+def test_a_run_continues_from_a_checkpoint_with_former_names(optimizer: str, tmp_path: Path) -> None:
     config = load_config(CONFIGS[0])
     config = config.model_copy(
         update={

@@ -1,4 +1,4 @@
-"""A decoder alone: it remembers, and it writes."""
+"""Models without an encoder: the memory task and text generation."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from training.data.prepare import load_run_tokenizer, prepare
 from training.evaluate.accuracy import measure_accuracy
 from training.export.export import export
 from training.learn.train import Trainer
-from training.tasks.memory import ask
+from training.tasks.memory import build_question
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def derived(folder: Path, name: str, changes: str) -> Path:
 
 
 def test_the_two_sequences_of_the_demonstration_are_told_apart_at_their_end(tmp_path: Path) -> None:
-    """3 0 1 2 3 against 4 0 1 2 4: there is nothing unseen, so both are learned and asked."""
+    """3 0 1 2 3 against 4 0 1 2 4: both are trained on and tested, because there is no other sequence."""
     changes = """
 corpus.dev_fraction = 0.2
 [model]
@@ -56,7 +56,7 @@ bucket_widths = [8]
     Trainer(config, run).fit()
     folders, _ = export(config, run)
     for folder in folders.values():
-        found = measure_accuracy(folder, [ask(pair) for pair in pairs])
+        found = measure_accuracy(folder, [build_question(pair) for pair in pairs])
         assert found.groups == {(3,): (2, 2)}
 
 
@@ -76,7 +76,7 @@ def test_only_the_last_symbol_counts(tmp_path: Path) -> None:
     np.testing.assert_array_equal(batch.target_ids[batch.target_ids > 0], whole.target_ids[batch.target_ids > 0])
 
 
-def test_sentences_are_drawn_the_same_for_a_seed_and_begin_as_asked(
+def test_a_seed_repeats_sentences_and_they_start_with_the_prefix(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     changes = """
@@ -133,6 +133,7 @@ calibration_sentences = 8
     assert drawn("--count", "4", "--temperature", "1.0", "--prefix", "le ", "--seed", "2") == first[1:]
     assert len(set(drawn("--count", "3", "--temperature", "0"))) == 1
     assert main(["evaluate", str(path), *runs]) == 1
-    assert "small translates nothing: accuracy or sample shows what it can do" in capsys.readouterr().err
+    message = "small has no source to translate: use accuracy or sample instead of evaluate"
+    assert message in capsys.readouterr().err
     assert main(["sample", str(path), *runs, "--top-k", "0"]) == 1
     assert "small: top_k is 0, must be 1 to 1000" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Every piece a model can be built of: trained a little, exported, served, and compared with the reference."""
+"""Every part that a model can be built from: trained a little, exported, served, and compared with the reference."""
 
 import dataclasses
 import shutil
@@ -19,7 +19,7 @@ from training.config import RunConfig
 from training.data.config import TokenizerConfig
 from training.data.prepare import prepare
 from training.export.export import export, load_best_model
-from training.export.parity import Pair, begun, check_rows_alone
+from training.export.parity import Pair, check_rows_alone, forced_prefix
 from training.export.reference import ReferenceDecoder
 from training.learn.train import Trainer
 from training.model.config import ModelConfig
@@ -134,7 +134,7 @@ SYSTEMS = {
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[RunConfig, Path]]:
-    """The reversal task read and tokenised once for all systems. As words, its letters stand apart, and there is no
+    """The reversal task read and tokenised once for all systems. As words, its letters are separated, and there is no
     room in the vocabulary for the rarest two; for a decoder alone there are only its targets. A fifth is held out, as
     in the tutorials on characters."""
     found = {}
@@ -183,12 +183,12 @@ def test_a_system_trains_and_is_served_as_its_reference_decodes(
     _check_signature(folders["float32"], system)
     unseen = [written(system.corpus, word) for word in words(12, seed=77)]
     for folder in folders.values():
-        check_rows_alone(load_bundle(folder), asked(folder, system, unseen))
-    _check_answers(config, run, folders["float32"], asked(folder, system, unseen))
+        check_rows_alone(load_bundle(folder), questions(folder, system, unseen))
+    _check_answers(config, run, folders["float32"], questions(folder, system, unseen))
 
 
-def asked(folder: Path, system: System, unseen: list[str]) -> list[Pair]:
-    """What a bundle is asked: to write each word backwards, or, a decoder alone, to go on from its first half."""
+def questions(folder: Path, system: System, unseen: list[str]) -> list[Pair]:
+    """Pairs for the parity checks: each word with its reversal, or, for a decoder alone, the second half of a word."""
     tokenizer = load_bundle(folder).tokenizer
     if system.corpus == "alone":
         return [(tokenizer.encode_source(""), tokenizer.encode(word)) for word in unseen]
@@ -210,7 +210,7 @@ def _check_answers(config: RunConfig, run: Path, folder: Path, pairs: list[Pair]
     """Greedy and beam through the engine, all together, against the reference one by one."""
     bundle = load_bundle(folder)
     decoding = DecodingModel.of(bundle.manifest)
-    ids, prefixes = [source for source, _ in pairs], [begun(pair) for pair in pairs]
+    ids, prefixes = [source for source, _ in pairs], [forced_prefix(pair) for pair in pairs]
     assert len(set(zip(map(tuple, ids), prefixes, strict=True))) > 4
     reference = ReferenceDecoder(load_best_model(config, run, bundle.tokenizer.vocabulary_size))
     engine = Engine(OnnxGraphs(bundle, provider="cpu", threads=1), decoding)

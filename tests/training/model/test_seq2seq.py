@@ -135,7 +135,7 @@ def test_layers_and_model_use_no_backend_directly() -> None:
 
 
 @pytest.mark.parametrize("cell", ["lstm", "peephole"])
-def test_forget_gates_begin_where_the_configuration_says(cell: str) -> None:
+def test_forget_gates_start_with_the_configured_bias(cell: str) -> None:
     for value in (1.0, 5.0):
         sizes = {"units": 10, "embedding": 8, "encoder_units": 6, "cell": cell, "forget_bias": value}
         built = EncoderDecoder(ModelConfig.model_validate(sizes), VOCABULARY)
@@ -147,7 +147,7 @@ def test_forget_gates_begin_where_the_configuration_says(cell: str) -> None:
 
 
 @pytest.mark.parametrize("bridge", ["zero", "start"])
-def test_a_decoder_alone_begins_every_row_alike_whatever_the_source_says(bridge: str) -> None:
+def test_a_decoder_alone_ignores_the_source(bridge: str) -> None:
     alone = {"encoder_layers": 0, "bridge": bridge, "attention": "none", "layers_above": 0, "units": 7, "embedding": 5}
     built = EncoderDecoder(ModelConfig.model_validate(alone), VOCABULARY)
     built.build_weights()

@@ -1,4 +1,4 @@
-"""One model for several tasks, asked for by a tag on the source: prepared, trained, exported, served."""
+"""One model for several tasks, selected by a tag on the source: prepared, trained, exported, served."""
 
 from pathlib import Path
 
@@ -64,14 +64,14 @@ def test_every_task_is_learned_exported_and_served(tmp_path: Path) -> None:
     try:
         answers = []
         for target in ("fr", "de"):
-            asked = load_bundle(folders["float32"]).between(target=target)
-            sources = [asked.tokenizer.encode_source(word) for word in words(6, seed=5)]
+            directed = load_bundle(folders["float32"]).between(target=target)
+            sources = [directed.tokenizer.encode_source(word) for word in words(6, seed=5)]
             assert {source[0] for source in sources} == {bundle.manifest.source_tags[target]}
             found = [future.result(30)[0] for future in engine.submit_many(sources, SearchOptions())]
             for source, hypothesis in zip(sources, found, strict=True):
                 assert hypothesis.token_ids == reference.greedy(source, decoding.target_cap(len(source))).token_ids
-            answers.append([asked.tokenizer.decode(hypothesis.token_ids) for hypothesis in found])
-            assert [found.text for found in Translator(asked, engine).translate(["abc"])]
+            answers.append([directed.tokenizer.decode(hypothesis.token_ids) for hypothesis in found])
+            assert [found.text for found in Translator(directed, engine).translate(["abc"])]
         assert answers[0] != answers[1]
     finally:
         engine.stop(drain=False)
@@ -79,7 +79,7 @@ def test_every_task_is_learned_exported_and_served(tmp_path: Path) -> None:
         bundle.between(target="es")
 
 
-def test_each_pair_stands_under_its_own_tag(tmp_path: Path) -> None:
+def test_each_source_has_the_tag_of_its_target(tmp_path: Path) -> None:
     config, run = task(tmp_path), tmp_path / "run"
     prepare(config, tmp_path, run)
     tokenizer = load_run_tokenizer(config, run)
@@ -98,7 +98,7 @@ def test_each_pair_stands_under_its_own_tag(tmp_path: Path) -> None:
     assert "<2de>" not in tokenizer.pieces(tokenizer.encode("<2de> abc"))  # no text can spell a tag
 
 
-def test_tags_that_cannot_be_kept(tmp_path: Path) -> None:
+def test_tokenizers_without_tags_are_refused(tmp_path: Path) -> None:
     document = task(tmp_path).model_dump()
     document["tokenizer"] = {"kind": "characters"}
     with pytest.raises(ValueError, match="several targets need"):
@@ -120,9 +120,9 @@ def two_sources(folder: Path) -> RunConfig:
     entries = [{**shared, "name": f"words-{source}", "source": source} for source in ("de", "es")]
     document = write_task(folder, pairs=10, max_steps=60).model_dump()
     document |= {"source": "de", "target": "en"}
-    asked = [f"{word}\t{word.upper()}\t{word}\n" for word in words(20, seed=9, longest=9)]
-    (folder / "asked.tsv").write_text("".join(asked), encoding="utf-8")
-    document["corpus"] |= {"train": entries, "test": [{**entry, "path": "asked.tsv"} for entry in entries]}
+    lines = [f"{word}\t{word.upper()}\t{word}\n" for word in words(20, seed=9, longest=9)]
+    (folder / "test.tsv").write_text("".join(lines), encoding="utf-8")
+    document["corpus"] |= {"train": entries, "test": [{**entry, "path": "test.tsv"} for entry in entries]}
     return RunConfig.model_validate(document)
 
 

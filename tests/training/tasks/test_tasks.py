@@ -1,4 +1,4 @@
-"""Tasks made up here: right, repeatable, and led through the whole chain."""
+"""Synthetic tasks: right answers, repeatability, and a run from the corpus to the accuracy."""
 
 import contextlib
 import io
@@ -46,7 +46,7 @@ def test_sums_are_right_and_different_and_the_same_for_a_seed() -> None:
 
 
 def test_more_sums_than_there_are_is_an_error() -> None:
-    with pytest.raises(ConfigError, match=r"28 sums of numbers of up to 1 digits .* at most 27"):
+    with pytest.raises(ConfigError, match=r"28 sums of numbers of up to 1 digits: .* at most 27"):
         next(addition.addition(1, 28, seed=1))
 
 
@@ -60,10 +60,10 @@ def printed_by(program: str) -> str:
 
 @given(st.integers(1, 5), st.integers(1, 5), st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None)
-def test_a_program_prints_what_its_target_says(length: int, nesting: int, generator: random.Random) -> None:
+def test_a_program_prints_its_target(length: int, nesting: int, generator: random.Random) -> None:
     program, printed = execute.compose(generator, length, nesting)
     assert printed_by(program) == printed
-    question = execute.ask((program, printed))
+    question = execute.build_question((program, printed))
     assert (question.source, question.prefix, question.answer) == (program, "", printed)
     assert question.group == (nesting, length)
 
@@ -72,7 +72,7 @@ def test_programs_are_different_and_of_every_difficulty_half_of_them_of_the_grea
     pairs = list(execute.execute(2, 3, 3000, seed=4))
     assert len({program for program, _ in pairs}) == 3000
     assert all(printed_by(program) == printed for program, printed in pairs[:300])
-    groups = [execute.ask(pair).group for pair in pairs]
+    groups = [execute.build_question(pair).group for pair in pairs]
     assert set(groups) == {(nesting, length) for nesting in (1, 2, 3) for length in (1, 2)}
     assert 0.5 < groups.count((3, 2)) / len(groups) < 0.75
     assert pairs == list(execute.execute(2, 3, 3000, seed=4))
@@ -86,15 +86,13 @@ def test_every_operation_of_the_paper_comes_up() -> None:
 
 
 def test_more_programs_than_there_are_is_an_error() -> None:
-    with pytest.raises(
-        ConfigError, match=r"99,999 programs of up to 1 digits and 1 operations .* only [\d,]+ different"
-    ):
+    with pytest.raises(ConfigError, match=r"99,999 programs of up to 1 digits and 1 operations: only [\d,]+ different"):
         list(execute.execute(1, 1, 99_999, seed=1))
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=3), st.integers(2, 12), st.booleans(), st.integers(0, 99))
 @settings(max_examples=60, deadline=None)
-def test_a_sequence_ends_as_it_began(lags: list[int], alphabet: int, counting: bool, seed: int) -> None:
+def test_a_sequence_ends_with_its_first_symbol(lags: list[int], alphabet: int, counting: bool, seed: int) -> None:
     most = sum(max(0, alphabet - lag) for lag in set(lags)) if counting else 2 ** min(lags)
     if most == 0:
         return
@@ -106,7 +104,7 @@ def test_a_sequence_ends_as_it_began(lags: list[int], alphabet: int, counting: b
         assert symbols[0] == symbols[-1]
         assert len(symbols) - 2 in lags
         assert all(0 <= symbol < alphabet for symbol in symbols)
-        question = memory.ask(("", sequence))
+        question = memory.build_question(("", sequence))
         assert f"{question.prefix} {question.answer}" == sequence
         assert (question.source, question.group) == ("", (len(symbols) - 2,))
         if counting:
@@ -116,7 +114,7 @@ def test_a_sequence_ends_as_it_began(lags: list[int], alphabet: int, counting: b
 
 def test_the_demonstration_is_two_sequences() -> None:
     assert sorted(memory.memory([3], 5, 2, seed=1, counting=True)) == ["3 0 1 2 3", "4 0 1 2 4"]
-    with pytest.raises(ConfigError, match=r"3 sequences of 5 symbols with lags \[3\] .* at most 2"):
+    with pytest.raises(ConfigError, match=r"3 sequences of 5 symbols with lags \[3\]: .* at most 2"):
         next(memory.memory([3], 5, 3, seed=1, counting=True))
 
 
@@ -159,11 +157,11 @@ def test_a_task_from_its_made_corpus_to_its_accuracy(
     assert sum(group["asked"] for group in found["groups"]) == len(held_out)
     assert main(["accuracy", str(small), *runs, "--file", str(tmp_path / "other.tsv")]) == 0
     found = json.loads((tmp_path / "runs" / "small" / "accuracy.json").read_text(encoding="utf-8"))
-    asked = sum(group["asked"] for group in found["groups"])
+    total = sum(group["asked"] for group in found["groups"])
     lines = [
         set((tmp_path / place).read_text(encoding="utf-8").splitlines()) for place in ("other.tsv", f"tasks/{task}.tsv")
     ]
-    assert len(lines[0] - lines[1]) <= asked <= len(lines[0] - lines[1]) + len(held_out)
+    assert len(lines[0] - lines[1]) <= total <= len(lines[0] - lines[1]) + len(held_out)
     assert main(["accuracy", str(small), *runs, "--file", str(tmp_path / "tasks" / "none.tsv")]) == 1
     if name == "addition":  # a translation goes on from nothing
         assert main(["sample", str(small), *runs]) == 1
@@ -173,10 +171,10 @@ def test_a_task_from_its_made_corpus_to_its_accuracy(
 def test_accuracy_counts_whole_answers_by_length(trained_run: TrainedRun) -> None:
     folders, _ = export(trained_run.config, trained_run.run)
     unseen = words(60, seed=8)
-    found = measure_accuracy(folders["float32"], [addition.ask((word, word[::-1])) for word in unseen])
-    assert (found.asked, set(found.groups)) == (60, {(len(word),) for word in unseen})
+    found = measure_accuracy(folders["float32"], [addition.build_question((word, word[::-1])) for word in unseen])
+    assert (found.total, set(found.groups)) == (60, {(len(word),) for word in unseen})
     assert found.share > 0.95
-    wrong = measure_accuracy(folders["float32"], [addition.ask((word, word[::-1] + "a")) for word in unseen])
+    wrong = measure_accuracy(folders["float32"], [addition.build_question((word, word[::-1] + "a")) for word in unseen])
     assert wrong.right == 0
 
 
@@ -187,10 +185,10 @@ def test_accuracy_counts_whole_answers_by_length(trained_run: TrainedRun) -> Non
         (memory.memory([3, 0], 5, 1, 1), r"alphabet has 5 symbols and the lags are \[3, 0\], all must be 1 or more"),
     ],
 )
-def test_difficulties_that_there_are_not_are_refused(lines: Iterator[object], message: str) -> None:
+def test_impossible_difficulties_are_refused(lines: Iterator[object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         next(lines)
 
 
-def test_a_label_says_all_of_a_group() -> None:
+def test_labels_of_groups() -> None:
     assert [label(group) for group in ((7,), (2, 3))] == ["7", "2x3"]

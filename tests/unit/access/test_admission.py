@@ -54,7 +54,7 @@ def test_the_rate_of_a_key_and_of_an_address() -> None:
 def test_new_keys_keep_the_count_of_their_names() -> None:
     admission = Admission(RING, Settings())
     (quota,) = admit(admission, "key")
-    with quota.counted(8):
+    with quota.reserve(8):
         pass
     admission.use(KeyRing([ApiKey("small", digest_of("new key"), characters=20), ApiKey("other", digest_of("k"))]))
     (kept,) = admit(admission, "new key")
@@ -73,9 +73,9 @@ def test_the_admin_key() -> None:
 
 def test_the_error_names_the_limit_and_the_values() -> None:
     quota = CharacterQuota(10)
-    with quota.counted(7):
+    with quota.reserve(7):
         pass
-    with pytest.raises(LimitExceeded, match=r"7 .* 4 .*deepl_character_limit \(10\)") as caught, quota.counted(4):
+    with pytest.raises(LimitExceeded, match=r"7 .* 4 .*deepl_character_limit \(10\)") as caught, quota.reserve(4):
         pytest.fail("it was let through")
     assert (caught.value.limit, caught.value.value) == (10, 11)
     assert quota.count == 7
@@ -83,10 +83,10 @@ def test_the_error_names_the_limit_and_the_values() -> None:
 
 def test_what_is_on_its_way_counts_already() -> None:
     quota = CharacterQuota(10)
-    with quota.counted(6):
-        with pytest.raises(QuotaExceeded), quota.counted(6):
+    with quota.reserve(6):
+        with pytest.raises(QuotaExceeded), quota.reserve(6):
             pytest.fail("both were let through")
-        with quota.counted(4):
+        with quota.reserve(4):
             assert quota.count == 10
 
 
@@ -96,7 +96,7 @@ def test_the_count_is_of_what_was_done(limit: int, requests: list[tuple[int, boo
     done = 0
     for characters, works in requests:
         try:
-            with quota.counted(characters):
+            with quota.reserve(characters):
                 if not works:
                     raise KeyError
         except QuotaExceeded:

@@ -49,7 +49,7 @@ def run_with_clock(test: Coroutine[None, None, None], clock: Clock) -> None:
         asyncio.run(test)
 
 
-def test_so_many_at_once_then_one_after_the_other() -> None:
+def test_a_burst_then_one_at_a_time() -> None:
     clock = Clock()
 
     async def test() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.scheduler import EngineLimits, Scheduler, bucket
+from app.engine.scheduler import LONG_REQUEST, EngineLimits, Scheduler, bucket
 from app.engine.sequence import Priority, SearchOptions, Sequence
 from app.errors import ConfigurationError, EngineOverloaded, LimitExceeded
 
@@ -51,8 +51,45 @@ def test_interactive_goes_first_and_bulk_gets_a_share() -> None:
     assert scheduler.admit() == [*interactive[:4], bulk[0], *interactive[4:6]]
     for one in list(scheduler.running):
         scheduler.release(one)
-    assert scheduler.admit() == [interactive[6], *bulk[1:]]
+    assert scheduler.admit() == [interactive[6], bulk[1]]  # the other rows are kept for interactive requests
+    scheduler.release(bulk[1])
+    assert scheduler.admit() == [bulk[2]]
     assert scheduler.waiting_count == 0
+
+
+def test_a_long_request_is_bulk_and_refuses_no_short_one() -> None:
+    scheduler = Scheduler(limits(rows=16, waiting=256, request=4096))
+    document = [sequence() for _ in range(4000)]
+    scheduler.enqueue(document, 1.0)
+    assert {one.priority for one in document} == {Priority.BULK}
+    for _ in range(300):
+        short = [sequence()]
+        scheduler.enqueue(short, 1.0)
+        assert short[0] in scheduler.admit()
+        scheduler.release(short[0])
+    other = [sequence() for _ in range(LONG_REQUEST + 1)]
+    scheduler.enqueue(other, 1.0)  # nor another long one
+    assert scheduler.waiting_count > 4000 - 4
+
+
+def test_bulk_leaves_rows_to_interactive_requests_until_none_come() -> None:
+    scheduler = Scheduler(limits(rows=8, waiting=256, request=4096))
+    scheduler.enqueue([sequence(priority=Priority.BULK) for _ in range(100)], 1.0)
+    assert len(scheduler.admit()) == 8  # nothing else came yet
+    short = [sequence()]
+    scheduler.enqueue(short, 1.0)
+    assert scheduler.admit() == []  # no row is free
+    for one in list(scheduler.running):
+        scheduler.release(one)
+    newcomers = scheduler.admit()
+    assert newcomers[0] is short[0]
+    assert len(newcomers) == 1 + 8 // 4
+    steps = 0
+    while scheduler.rows_running < 8:
+        scheduler.admit()
+        steps += 1
+        assert steps < 1000
+    assert steps > 300
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(Priority)), st.integers(1, 6)), max_size=12), st.integers(1, 5))
@@ -81,11 +118,13 @@ def test_no_sequence_starves(arriving: list[tuple[Priority, int]], rows: int) ->
 def test_a_long_bulk_queue_refuses_no_interactive_request() -> None:
     scheduler = Scheduler(limits(waiting=3, request=100))
     scheduler.enqueue([sequence(priority=Priority.BULK) for _ in range(50)], 1.0)
-    with pytest.raises(EngineOverloaded, match="50 sequences wait, the limit is 3"):
+    for _ in range(2):  # of a long request a part of the limit counts, here one sequence
+        scheduler.enqueue([sequence(priority=Priority.BULK)], 1.0)
+    with pytest.raises(EngineOverloaded, match="52 sequences wait, the limit is 3"):
         scheduler.enqueue([sequence(priority=Priority.BULK)], 1.0)
     scheduler.enqueue([sequence()], 1.0)
     assert scheduler.waiting_before(Priority.INTERACTIVE) == 1
-    assert scheduler.waiting_before(Priority.BULK) == scheduler.waiting_count == 51
+    assert scheduler.waiting_before(Priority.BULK) == scheduler.waiting_count == 53
 
 
 def test_rows_are_hypotheses_and_no_sequence_overtakes() -> None:

@@ -1,4 +1,4 @@
-"""Passages through a translator a few at a time: in order, in time, without filling the queue."""
+"""Passages are translated in batches: in order, within the deadline, without filling the queue."""
 
 import threading
 import time
@@ -46,7 +46,7 @@ def test_everything_in_its_order(start: Start, tmp_path: Path) -> None:
     engine = start(upper_machine(tmp_path), EngineLimits(max_waiting=64))
     work = in_time(translator(tmp_path, engine))
     assert work.translate(PASSAGES) == WANTED
-    assert work.done == sum(len(passage.text) for passage in PASSAGES)
+    assert work.translated_characters == sum(len(passage.text) for passage in PASSAGES)
     assert work.translate([]) == []
 
 
@@ -91,7 +91,7 @@ def test_single_sentences_go_before(start: Start, tmp_path: Path) -> None:
     other = send(engine, "Me first")
     release(machine)
     other.result(PATIENCE)
-    assert work.done < sum(len(passage.text) for passage in PASSAGES) / 2
+    assert work.translated_characters < sum(len(passage.text) for passage in PASSAGES) / 2
     thread.join(PATIENCE)
 
 
@@ -107,7 +107,7 @@ def test_a_deadline(start: Start, tmp_path: Path) -> None:
         in_time(translator(tmp_path, engine), seconds=-1).translate(PASSAGES)
 
 
-def test_nobody_waits_any_more(start: Start, tmp_path: Path) -> None:
+def test_a_cancelled_file(start: Start, tmp_path: Path) -> None:
     machine = held_machine()
     engine = start(machine)
     cancelled = threading.Event()

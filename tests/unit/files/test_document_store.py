@@ -1,4 +1,4 @@
-"""Documents that several processes share: any knows all, and what one leaves behind another goes on with, once."""
+"""Documents that several processes share: each finds all of them, and takes over those of a stopped process, once."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from app.files.database import FileStore
-from app.files.document_store import LOST_SECONDS, MAX_ATTEMPTS, Ledger, Order
+from app.files.document_store import LOST_SECONDS, MAX_ATTEMPTS, DocumentOrder, DocumentStore
+from app.files.storage import FileDatabase
 from app.settings import Settings
 from tests.support.deepl_requests import KEY, checked
 from tests.support.engines import until
 from tests.support.service import FakeGraphs, RunningService, fake_models, running_service
 from tests.unit.files.test_result_store import Clock, on_disk
 
-ORDER = Order("a.txt", b"some words", None, "fr", 600.0, ("characters of a",), {"cheese": "fromage"})
+ORDER = DocumentOrder("a.txt", b"some words", None, "fr", 600.0, ("characters of a",), {"cheese": "fromage"})
 
 
 @pytest.fixture
@@ -23,100 +23,100 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledgers(tmp_path: Path, clock: Clock) -> list[Ledger]:
-    """Of three processes."""
-    return [Ledger(FileStore(tmp_path), 60.0, clock) for _ in range(3)]
+def stores(tmp_path: Path, clock: Clock) -> list[DocumentStore]:
+    """The stores of three processes."""
+    return [DocumentStore(FileDatabase(tmp_path), 60.0, clock) for _ in range(3)]
 
 
-def test_any_process_knows_all(ledgers: list[Ledger], tmp_path: Path, clock: Clock) -> None:
-    first, second, _ = ledgers
+def test_each_process_finds_all(stores: list[DocumentStore], tmp_path: Path, clock: Clock) -> None:
+    first, second, _ = stores
     document_id, key = first.add(ORDER)
-    assert key.encode() not in on_disk(tmp_path), "who reads the disk must not be able to fetch documents"
+    assert key.encode() not in on_disk(tmp_path), "a copy of the disk must not give access to documents"
     for wrong in ("", key[:-1], key.lower(), "\ud800"):
         assert second.find(document_id, wrong) is None
     assert second.find(document_id[:-1], key) is None
     found = second.find(document_id, key)
     assert found is not None
-    assert (found.status, found.name, found.shelf_key) == ("queued", "a.txt", None)
-    first.sign(document_id, True, 7.5)
+    assert (found.status, found.name, found.result_key) == ("queued", "a.txt", None)
+    first.send_heartbeat(document_id, True, 7.5)
     found = second.find(document_id, key)
     assert found is not None
     assert (found.status, found.seconds_remaining) == ("translating", 7.5)
-    assert first.done(document_id, "shelf", 10)
+    assert first.record_result(document_id, "result", 10)
     found = second.find(document_id, key)
     assert found is not None
-    assert (found.status, found.characters, found.shelf_key) == ("done", 10, "shelf")
+    assert (found.status, found.characters, found.result_key) == ("done", 10, "result")
     assert b"some words" not in on_disk(tmp_path)
     clock.now += 60
     assert second.find(document_id, key) is None
 
 
-def test_what_is_alive_is_left_alone(ledgers: list[Ledger], clock: Clock) -> None:
-    first, second, _ = ledgers
+def test_what_is_alive_is_left_alone(stores: list[DocumentStore], clock: Clock) -> None:
+    first, second, _ = stores
     document_id, _ = first.add(ORDER)
     for _ in range(5):
         clock.now += LOST_SECONDS
         assert second.take_over("left") is None
-        first.sign(document_id, True, None)
-    assert first.done(document_id, "shelf", 10)
+        first.send_heartbeat(document_id, True, None)
+    assert first.record_result(document_id, "result", 10)
     clock.now += 2 * LOST_SECONDS
     assert second.take_over("left") is None
 
 
 @pytest.mark.parametrize("seconds", [LOST_SECONDS + 1, -LOST_SECONDS - 1])
-def test_what_was_left_behind_is_taken_over_whole(ledgers: list[Ledger], clock: Clock, seconds: float) -> None:
-    first, second, third = ledgers
+def test_what_was_left_behind_is_taken_over_whole(stores: list[DocumentStore], clock: Clock, seconds: float) -> None:
+    first, second, third = stores
     document_id, key = first.add(ORDER)
-    clock.now += seconds  # a clock that was set back must not keep it for ever
+    clock.now += seconds  # a clock that was set back must not keep the document forever
     assert second.take_over("left") == (document_id, ORDER)
     assert third.take_over("left") is None
-    # The first was not dead, only slow: what it has by now is not wanted any more.
-    first.sign(document_id, True, 1.0)
-    assert not first.done(document_id, "of the first", 10)
-    assert second.done(document_id, "of the second", 10)
+    # The first process was slow and not stopped; its translation is discarded.
+    first.send_heartbeat(document_id, True, 1.0)
+    assert not first.record_result(document_id, "of the first", 10)
+    assert second.record_result(document_id, "of the second", 10)
     found = third.find(document_id, key)
     assert found is not None
-    assert found.shelf_key == "of the second"
+    assert found.result_key == "of the second"
 
 
-def test_what_is_released_is_taken_at_once(ledgers: list[Ledger]) -> None:
-    first, second, _ = ledgers
+def test_what_is_released_is_taken_at_once(stores: list[DocumentStore]) -> None:
+    first, second, _ = stores
     document_id, _ = first.add(ORDER)
-    for _ in range(MAX_ATTEMPTS + 1):  # to be stopped is no failed attempt
+    for _ in range(MAX_ATTEMPTS + 1):  # a release is no failed attempt
         first.release(document_id)
         assert second.take_over("left") == (document_id, ORDER)
         second.release(document_id)
         assert first.take_over("left") == (document_id, ORDER)
 
 
-def test_a_document_that_kills_does_not_kill_for_ever(ledgers: list[Ledger], clock: Clock) -> None:
-    document_id, key = ledgers[0].add(ORDER)
+def test_a_document_that_kills_does_not_kill_for_ever(stores: list[DocumentStore], clock: Clock) -> None:
+    document_id, key = stores[0].add(ORDER)
     for number in range(1, MAX_ATTEMPTS):
         clock.now += LOST_SECONDS + 1
-        assert ledgers[number].take_over("left behind") is not None
+        assert stores[number].take_over("left behind") is not None
     clock.now += LOST_SECONDS + 1
-    assert ledgers[0].take_over("left behind") is None
-    found = ledgers[0].find(document_id, key)
+    assert stores[0].take_over("left behind") is None
+    found = stores[0].find(document_id, key)
     assert found is not None
     assert (found.status, found.error) == ("error", "left behind")
 
 
 def test_of_many_one_takes_it(tmp_path: Path) -> None:
-    ledgers = [Ledger(FileStore(tmp_path), 60.0) for _ in range(8)]
+    stores = [DocumentStore(FileDatabase(tmp_path), 60.0) for _ in range(8)]
     for _ in range(5):
-        document_id, _ = ledgers[0].add(ORDER)
-        ledgers[0].release(document_id)
-    start = threading.Barrier(len(ledgers))
+        document_id, _ = stores[0].add(ORDER)
+        stores[0].release(document_id)
+    start = threading.Barrier(len(stores))
 
-    def take(ledger: Ledger) -> list[str]:
+    def take(store: DocumentStore) -> list[str]:
         start.wait(10)
         found = []
-        while (taken := ledger.take_over("left")) is not None:
+        while (taken := store.take_over("left")) is not None:
             found.append(taken[0])
         return found
 
-    with ThreadPoolExecutor(len(ledgers)) as threads:
-        taken = [document_id for found in threads.map(take, ledgers) for document_id in found]
+    with ThreadPoolExecutor(len(stores)) as threads:
+        taken = [document_id for found in threads.map(take, stores) for document_id in found]
     assert len(taken) == len(set(taken)) == 5
 
 

@@ -1,11 +1,11 @@
-"""Tags of a file as tags of HTML, and back, whatever a translator does to them."""
+"""Tags of a file are written as HTML and restored, also if a translation changed them."""
 
 from html import escape
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.files.fragment import Close, Fragment, Open, Piece, Point
+from app.files.document import CloseTag, Fragment, OpenTag, Piece, PointTag
 from tests.support.file_samples import identity, upper, without_tags
 
 WORDS = st.text("ab é<>&;\n ", max_size=8)
@@ -13,7 +13,7 @@ WORDS = st.text("ab é<>&;\n ", max_size=8)
 
 @st.composite
 def nested(draw: st.DrawFn) -> list[Piece]:
-    """Well nested pieces with a number for each tag."""
+    """Draw well nested pieces with a number for each tag."""
     numbers = iter(range(1000))
 
     def level(depth: int) -> list[Piece]:
@@ -24,9 +24,9 @@ def nested(draw: st.DrawFn) -> list[Piece]:
                 pieces.append(draw(WORDS))
             elif kind == "element" and depth:
                 number = next(numbers)
-                pieces += [Open(number), *level(depth - 1), Close(number)]
+                pieces += [OpenTag(number), *level(depth - 1), CloseTag(number)]
             else:
-                pieces.append(Point(next(numbers), draw(WORDS) if kind == "word" else ""))
+                pieces.append(PointTag(next(numbers), draw(WORDS) if kind == "word" else ""))
         return pieces
 
     return level(3)
@@ -43,7 +43,7 @@ def words(pieces: list[Piece]) -> str:
 @given(nested())
 def test_what_is_not_changed_comes_back(pieces: list[Piece]) -> None:
     fragment = Fragment(pieces)
-    found = fragment.translated(identity(fragment.passage))
+    found = fragment.restore(identity(fragment.passage))
     assert tags(found) == tags(pieces)
     assert words(found) == words(pieces)
 
@@ -52,42 +52,42 @@ def test_what_is_not_changed_comes_back(pieces: list[Piece]) -> None:
 def test_no_tag_is_lost_whatever_comes_back(pieces: list[Piece], soup: str) -> None:
     fragment = Fragment(pieces)
     for translation in (without_tags(fragment.passage), soup, fragment.passage.text + "<span data-n='7'>", "</span>"):
-        found = fragment.translated(translation)
+        found = fragment.restore(translation)
         assert sorted(map(repr, tags(found))) == sorted(map(repr, tags(pieces)))
 
 
 def test_only_the_words_are_shown() -> None:
     pieces: list[Piece] = [
         " ",
-        Open(0),
-        Point(1),
+        OpenTag(0),
+        PointTag(1),
         "Some ",
-        Open(2),
+        OpenTag(2),
         "words",
-        Close(2),
+        CloseTag(2),
         " & ",
-        Point(3, "x<y"),
-        Close(0),
+        PointTag(3, "x<y"),
+        CloseTag(0),
     ]
     fragment = Fragment(pieces)
     passage = fragment.passage
     assert passage.text == 'Some <span data-n="2">words</span> &amp; <code data-n="3">x&lt;y</code>'
     assert passage.text_format == "html"
-    assert words(fragment.translated(upper(passage))) == " SOME WORDS & "
+    assert words(fragment.restore(upper(passage))) == " SOME WORDS & "
 
 
 def test_without_tags_it_is_plain_text() -> None:
-    passage = Fragment([Open(0), "a < b", Close(0), Point(1)]).passage
+    passage = Fragment([OpenTag(0), "a < b", CloseTag(0), PointTag(1)]).passage
     assert (passage.text, passage.text_format) == ("a < b", "text")
 
 
 def test_tags_may_move() -> None:
-    fragment = Fragment(["a ", Open(0), "red", Close(0), " house ", Point(1), "here"])
+    fragment = Fragment(["a ", OpenTag(0), "red", CloseTag(0), " house ", PointTag(1), "here"])
     moved = f'{escape("une maison")} <span data-n="0">rouge</span><img data-n="1"> ici'
-    assert fragment.translated(moved) == ["une maison ", Open(0), "rouge", Close(0), Point(1), " ici"]
+    assert fragment.restore(moved) == ["une maison ", OpenTag(0), "rouge", CloseTag(0), PointTag(1), " ici"]
 
 
-def test_a_lost_tag_costs_its_place_and_no_word() -> None:
-    fragment = Fragment(["a ", Open(0), "red", Close(0), " house"])
-    assert fragment.translated("une maison rouge") == ["une maison rouge", Open(0), Close(0)]
-    assert words(fragment.translated('une <span data-n="9">maison</span>')) == "une maison"
+def test_a_lost_tag_moves_and_no_word_is_lost() -> None:
+    fragment = Fragment(["a ", OpenTag(0), "red", CloseTag(0), " house"])
+    assert fragment.restore("une maison rouge") == ["une maison rouge", OpenTag(0), CloseTag(0)]
+    assert words(fragment.restore('une <span data-n="9">maison</span>')) == "une maison"

@@ -1,4 +1,4 @@
-"""A full disk: what cannot be kept is refused, what is kept stays, nothing is left in part, and it goes on at once."""
+"""A full disk: new data is refused, stored data is kept, no part of a file is left, and recovery is immediate."""
 
 import sqlite3
 import subprocess
@@ -54,7 +54,7 @@ def fill(disk: Path) -> Path:
 
 @pytest.fixture
 def service(small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningService]:
-    """Everything that it keeps is on the small disk, its temporary files too."""
+    """A service that stores everything, temporary files too, on the small disk."""
     monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
     models = fake_models(tmp_path / "models", ("en", "fr"))
     with running_service(Settings(models_dir=models, data_dir=small_disk / "data")) as running:
@@ -104,7 +104,7 @@ def test_files(service: RunningService, small_disk: Path) -> None:
 
 
 def test_a_large_upload(service: RunningService, small_disk: Path) -> None:
-    """More than a megabyte is kept on disk while it arrives."""
+    """A body of more than a megabyte is stored on disk while it arrives."""
     file = {"file": ("a.txt", b"12345 " * 500_000)}
     filler = fill(small_disk)
     answer = service.client.post("/translate_file", files=file, data=FILE)
@@ -116,11 +116,11 @@ def test_a_large_upload(service: RunningService, small_disk: Path) -> None:
 
 
 def test_glossaries_whose_file_is_empty_or_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty: whoever made it was killed, or had no room, before there were tables in it."""
+    """The file is empty if its process was killed, or the disk was full, before the tables were created."""
     path = tmp_path / "glossaries.sqlite3"
     path.touch()
     store = GlossaryStore(path, 10)
-    assert store.all() == []
+    assert store.list_all() == []
     assert store.find("x") is None
     kept = store.create("one", "en", "fr", ENTRIES[:2])
     monkeypatch.setattr("app.serving.glossaries._BUSY_SECONDS", 0.1)
@@ -130,10 +130,10 @@ def test_glossaries_whose_file_is_empty_or_in_use(tmp_path: Path, monkeypatch: p
         store.create("two", "en", "fr", ENTRIES[:2])
     other.rollback()
     other.close()
-    assert store.all() == [kept]
+    assert store.list_all() == [kept]
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(StorageError, match="not a database"):
-        store.all()
+        store.list_all()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -143,7 +143,7 @@ import logging
 from app.server.logs import configure_logging
 configure_logging("info", "json")
 for _ in range(3):
-    logging.getLogger("app").error("nobody reads this")
+    logging.getLogger("app").error("this is lost")
 print("still here")
 """
     with Path("/dev/full").open("w") as full:

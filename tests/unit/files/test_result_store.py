@@ -1,4 +1,4 @@
-"""Translated files on disk: fetched once, not for long, not too many, and nothing left behind."""
+"""Translated files on disk: each is fetched once, they expire, their size is bounded, and no file is left behind."""
 
 import re
 import sqlite3
@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from app.errors import EngineOverloaded, StorageError
-from app.files.database import FileStore
-from app.files.result_store import Shelf
+from app.files.storage import FileDatabase, ResultStore, delete_abandoned
 
 
 class Clock:
-    """Stands still until it is told."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -29,68 +28,68 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, clock: Clock) -> Shelf:
-    return Shelf(FileStore(tmp_path), 100, 60.0, clock)
+def store(tmp_path: Path, clock: Clock) -> ResultStore:
+    return ResultStore(FileDatabase(tmp_path), 100, 60.0, clock)
 
 
 def on_disk(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_file_is_taken_once(shelf: Shelf, tmp_path: Path) -> None:
-    key = shelf.put(b"hello", "../a b.txt")
+def test_a_file_is_taken_once(store: ResultStore, tmp_path: Path) -> None:
+    key = store.put(b"hello", "../a b.txt")
     assert re.fullmatch("[0-9a-f-]{36}", key)
     assert b"hello" in on_disk(tmp_path)
-    assert shelf.take(key, "other.txt") is None
-    assert shelf.take(key, "../a b.txt") == b"hello"
-    assert shelf.take(key, "../a b.txt") is None
+    assert store.take(key, "other.txt") is None
+    assert store.take(key, "../a b.txt") == b"hello"
+    assert store.take(key, "../a b.txt") is None
     assert b"hello" not in on_disk(tmp_path)
 
 
-def test_keys_differ_and_nothing_else_is_a_key(shelf: Shelf) -> None:
-    keys = {shelf.put(b"a", "a.txt") for _ in range(20)}
+def test_keys_differ_and_nothing_else_is_a_key(store: ResultStore) -> None:
+    keys = {store.put(b"a", "a.txt") for _ in range(20)}
     assert len(keys) == 20
     for key in ("", "../x", next(iter(keys))[:-1], "/etc/passwd", "' OR 1=1 --"):
-        assert shelf.take(key, "a.txt") is None
+        assert store.take(key, "a.txt") is None
 
 
-@pytest.mark.parametrize("look", ["expire", "take", "check_room", "put"])
-def test_old_files_are_deleted(shelf: Shelf, tmp_path: Path, clock: Clock, look: str) -> None:
-    key = shelf.put(b"hello", "a.txt")
+@pytest.mark.parametrize("look", ["delete_expired", "take", "check_space", "put"])
+def test_old_files_are_deleted(store: ResultStore, tmp_path: Path, clock: Clock, look: str) -> None:
+    key = store.put(b"hello", "a.txt")
     clock.now += 59.9
-    shelf.expire()
+    store.delete_expired()
     assert b"hello" in on_disk(tmp_path)
     clock.now += 0.2
-    arguments: dict[str, list[object]] = {"take": [key, "a.txt"], "check_room": [100], "put": [b"x" * 100, "b.txt"]}
-    answer = getattr(shelf, look)(*arguments.get(look, []))
+    arguments: dict[str, list[object]] = {"take": [key, "a.txt"], "check_space": [100], "put": [b"x" * 100, "b.txt"]}
+    answer = getattr(store, look)(*arguments.get(look, []))
     assert answer is None or look == "put"
     assert b"hello" not in on_disk(tmp_path)
 
 
-def test_only_so_much_is_kept(shelf: Shelf) -> None:
+def test_only_so_much_is_kept(store: ResultStore) -> None:
     with pytest.raises(EngineOverloaded, match=r"max_stored_bytes \(100\)"):
-        shelf.check_room(101)
-    first = shelf.put(b"x" * 60, "a.txt")
+        store.check_space(101)
+    first = store.put(b"x" * 60, "a.txt")
     with pytest.raises(EngineOverloaded, match=r"max_stored_bytes \(100\)"):
-        shelf.put(b"x" * 41, "b.txt")
+        store.put(b"x" * 41, "b.txt")
     with pytest.raises(EngineOverloaded):
-        shelf.check_room(41)
-    shelf.put(b"x" * 40, "b.txt")
-    shelf.take(first, "a.txt")
-    shelf.check_room(60)
+        store.check_space(41)
+    store.put(b"x" * 40, "b.txt")
+    store.take(first, "a.txt")
+    store.check_space(60)
 
 
 def test_the_disk_gets_its_room_back(tmp_path: Path) -> None:
-    shelf = Shelf(FileStore(tmp_path), 2**30, 60.0)
-    key = shelf.put(b"x" * 2**20, "a.txt")
+    store = ResultStore(FileDatabase(tmp_path), 2**30, 60.0)
+    key = store.put(b"x" * 2**20, "a.txt")
     assert len(on_disk(tmp_path)) > 2**20
-    shelf.take(key, "a.txt")
+    store.take(key, "a.txt")
     assert len(on_disk(tmp_path)) < 2**16
 
 
 def test_a_full_disk_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf = Shelf(FileStore(tmp_path), 2**30, 60.0)
-    kept = shelf.put(b"hello", "a.txt")
+    store = ResultStore(FileDatabase(tmp_path), 2**30, 60.0)
+    kept = store.put(b"hello", "a.txt")
     connect = sqlite3.connect
 
     def small_disk(path: Path, timeout: float, isolation_level: None) -> sqlite3.Connection:
@@ -100,35 +99,35 @@ def test_a_full_disk_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(sqlite3, "connect", small_disk)
     with pytest.raises(StorageError, match="disk is full"):
-        shelf.put(b"x" * 2**20, "b.txt")
-    assert shelf.take(kept, "a.txt") == b"hello"
+        store.put(b"x" * 2**20, "b.txt")
+    assert store.take(kept, "a.txt") == b"hello"
 
 
 def test_what_is_shared_stays(tmp_path: Path, clock: Clock) -> None:
     folder = tmp_path / "deep" / "files"
-    stores = [FileStore(folder) for _ in range(2)]
-    first, second = (Shelf(store, 100, 60.0, clock) for store in stores)
+    databases = [FileDatabase(folder) for _ in range(2)]
+    first, second = (ResultStore(database, 100, 60.0, clock) for database in databases)
     key = first.put(b"hello", "a.txt")
     assert folder.stat().st_mode & 0o077 == 0
     with pytest.raises(EngineOverloaded):
         second.put(b"x" * 96, "b.txt")
-    stores[0].close()
+    databases[0].close()
     assert second.take(key, "a.txt") == b"hello"
     assert first.take(key, "a.txt") is None
 
 
 def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    store = FileStore()
-    shelf = Shelf(store, 100, 60.0)
+    database = FileDatabase()
+    store = ResultStore(database, 100, 60.0)
     assert list(tmp_path.iterdir()) == [], "nothing is made before it is needed"
-    key = shelf.put(b"hello", "a.txt")
+    key = store.put(b"hello", "a.txt")
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o077 == 0
-    store.close()
+    database.close()
     assert list(tmp_path.iterdir()) == []
-    assert shelf.take(key, "a.txt") is None
-    store.close()
+    assert store.take(key, "a.txt") is None
+    database.close()
 
 
 def test_what_a_killed_process_left_is_deleted_and_nothing_else(
@@ -138,35 +137,34 @@ def test_what_a_killed_process_left_is_deleted_and_nothing_else(
     program = f"""
 import tempfile, time
 tempfile.tempdir = {str(tmp_path)!r}
-from app.files.result_store import Shelf
-from app.files.database import FileStore
-Shelf(FileStore(), 100, 60.0).put(b"left behind", "a.txt")
+from app.files.storage import FileDatabase, ResultStore
+ResultStore(FileDatabase(), 100, 60.0).put(b"left behind", "a.txt")
 print(flush=True)
 time.sleep(60)
 """
-    store = FileStore()
-    shelf = Shelf(store, 100, 60.0)
+    database = FileDatabase()
+    store = ResultStore(database, 100, 60.0)
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        key = shelf.put(b"in use", "b.txt")
+        key = store.put(b"in use", "b.txt")
         others = tmp_path / "passerelle-ci.123", tmp_path / "passerelle-files-link"
         others[0].mkdir()
         others[1].symlink_to(others[0])
-        store.delete_abandoned()
+        delete_abandoned()
         assert b"in use" in on_disk(tmp_path)
         assert b"left behind" in on_disk(tmp_path)
         process.kill()
         process.wait()
-    store.delete_abandoned()
+    delete_abandoned()
     assert b"left behind" not in on_disk(tmp_path)
     assert all(other.exists() for other in others)
-    assert shelf.take(key, "b.txt") == b"in use"
-    store.close()
+    assert store.take(key, "b.txt") == b"in use"
+    database.close()
 
 
-def test_a_file_that_somebody_else_deleted_is_not_here(shelf: Shelf, tmp_path: Path) -> None:
-    key = shelf.put(b"hello", "a.txt")
+def test_a_file_that_another_program_deleted_is_not_found(store: ResultStore, tmp_path: Path) -> None:
+    key = store.put(b"hello", "a.txt")
     for path in tmp_path.rglob("*"):
         path.unlink()
-    assert shelf.take(key, "a.txt") is None
+    assert store.take(key, "a.txt") is None

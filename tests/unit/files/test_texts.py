@@ -1,4 +1,4 @@
-"""Files that are text: what is no language stays to the byte."""
+"""Files that are text: everything but the words is kept byte for byte."""
 
 import codecs
 
@@ -12,7 +12,7 @@ from tests.support.file_samples import SAMPLES, identity, passages, read, transl
 TEXTS = [name for name in SAMPLES if name.endswith((".txt", ".md", ".html", ".srt", ".vtt", ".csv", ".tsv"))]
 ENCODINGS = {
     "UTF-8": (b"", "utf-8"),
-    "UTF-8 with a mark": (codecs.BOM_UTF8, "utf-8"),
+    "UTF-8 with a BOM": (codecs.BOM_UTF8, "utf-8"),
     "UTF-16": (codecs.BOM_UTF16_LE, "utf-16-le"),
     "UTF-16, the other way round": (codecs.BOM_UTF16_BE, "utf-16-be"),
 }
@@ -22,14 +22,14 @@ SOUP = st.text(st.sampled_from("ab \n\r\t*_[]()`#>-|\\<&;:!\"'12.~éX"), max_siz
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_encodings_and_line_ends(name: str, encoding: str) -> None:
-    mark, codec = ENCODINGS[encoding]
+    bom, codec = ENCODINGS[encoding]
     for end in ("\n", "\r\n"):
         text = SAMPLES[name].decode().replace("\r\n", "\n").replace("\n", end)
-        data = mark + text.encode(codec)
+        data = bom + text.encode(codec)
         assert translated(name, data, identity) == data
         found = translated(name, data)
-        assert found.startswith(mark)
-        written = found[len(mark) :].decode(codec)
+        assert found.startswith(bom)
+        written = found[len(bom) :].decode(codec)
         assert "MORNING" in written or "WORDS" in written
         assert written.count("\n") == written.count(end) == text.count(end)
 
@@ -293,6 +293,6 @@ def test_a_translator_that_loses_tags_loses_no_words() -> None:
     "odd", ["<![", "<![ a", "<![5]>", "<![foo[ a ]]>", "<![[[[[", "<![CDATA[ a > b ]]>", "<![endif]-->", "<!"]
 )
 def test_long_html_with_declarations_that_are_none(odd: str) -> None:
-    """A browser takes them for comments; Python's parser gave up."""
+    """A browser reads them as comments; Python's parser raises an error."""
     page = "<p>Some words.</p>\n" * 600 + odd + "<p>More words.</p>\n" * 600
     assert translated("a.html", page.encode(), identity).decode() == page

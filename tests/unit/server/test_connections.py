@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.server.connection import MAX_HEADER_BYTES
+from app.server.http_server import MAX_HEADER_BYTES
 from app.settings import Settings
 from tests.support.engines import PATIENCE, until
 from tests.support.service import RunningService, fake_models, running_service
@@ -33,7 +33,7 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
 
 
 def everything_from(client: socket.socket) -> bytes:
-    """Until the service closes the connection, whole or broken."""
+    """Return what arrives until the service closes or resets the connection."""
     client.settimeout(PATIENCE)
     found = b""
     while True:
@@ -47,13 +47,13 @@ def everything_from(client: socket.socket) -> bytes:
 
 
 def drip(client: socket.socket, content: bytes, seconds: float) -> bytes:
-    """Send so many seconds long one byte after the other, then see what came of it."""
+    """Send one byte after another for a number of seconds, then return the answer."""
     end = time.monotonic() + seconds
-    for place in range(len(content)):
+    for offset in range(len(content)):
         if time.monotonic() > end:
             break
         try:
-            client.sendall(content[place : place + 1])
+            client.sendall(content[offset : offset + 1])
         except OSError:
             break
         time.sleep(0.02)
@@ -125,7 +125,7 @@ def test_a_body_that_drips_in(service: RunningService, kind: str) -> None:
 
 
 @pytest.mark.parametrize("path", [b"/health", b"/nothing"])
-def test_a_body_that_nobody_reads_cannot_drip_for_ever(service: RunningService, path: bytes) -> None:
+def test_a_body_that_is_not_read_cannot_drip_forever(service: RunningService, path: bytes) -> None:
     with socket.create_connection(service.address) as client:
         client.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
         answer = drip(client, b" " * 100_000, PATIENCE)
@@ -187,7 +187,7 @@ def test_idle_connections_are_bounded_and_end(service: RunningService) -> None:
 
 
 def begin_long_answer(service: RunningService, stream: bool) -> socket.socket:
-    """A connection whose client asked for far more than the buffers of the system hold, and has read nothing yet."""
+    """Return a connection whose answer exceeds the buffers of the system, and whose client has read nothing yet."""
     listener = service.server.servers[0].sockets[0]
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)  # of connections from now on
     client = socket.socket()
@@ -243,7 +243,7 @@ def test_the_time_for_headers_does_not_run_while_a_request_is_answered(service: 
 
 
 def test_the_rest_of_a_body_that_was_answered_early_is_no_header(service: RunningService) -> None:
-    """Nobody reads the body of a path that is not there: its answer goes out before the body is whole."""
+    """The body of an unknown path is not read, so its answer is sent before the body is complete."""
     body = b"x" * 200_000
     head = b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     with socket.create_connection(service.address, timeout=PATIENCE) as client:

@@ -1,4 +1,4 @@
-"""The log: lines that programs can read, with the ids that a request came with, and nothing that it said."""
+"""The log: lines that programs can parse, with the ids of the request and without its texts."""
 
 import io
 import json
@@ -33,7 +33,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
-    """What the service writes in JSON."""
+    """The JSON log of the service."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
@@ -47,7 +47,7 @@ def written() -> Iterator[io.StringIO]:
 
 
 def lines(written: io.StringIO, at_least: int = 1) -> list[dict[str, Any]]:
-    """The line of a request is written after its answer, so it may yet come."""
+    """Wait for the lines, because the line of a request is written after its answer."""
     until(lambda: written.getvalue().count("\n") >= at_least)
     return [json.loads(line) for line in written.getvalue().splitlines()]
 

@@ -1,4 +1,4 @@
-"""Several bundles share the threads of the process: no more than there are, and each gets its turn."""
+"""Several bundles share the threads of the process: they use no more than there are, and each gets its turn."""
 
 import threading
 import time
@@ -78,7 +78,7 @@ def test_several_bundles_use_no_more_threads_than_there_are(
 
 
 def test_a_busy_bundle_leaves_every_other_its_turn() -> None:
-    """Who lets go and comes again at once stands behind those who wait: with a semaphore they would wait for ever."""
+    """A thread that releases its turn and asks again queues behind the others, which with a semaphore would starve."""
     turns, taken, ended = divide(threads=1, bundles=2).turns, [0, 0], threading.Event()
     both = threading.Barrier(2)
 

@@ -61,21 +61,21 @@ def test_too_many_entries() -> None:
 def test_a_store_keeps_finds_and_forgets(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "glossaries.sqlite3"
     store = GlossaryStore(path, 10)
-    assert store.all() == []
+    assert store.list_all() == []
     assert store.find("x") is None
-    assert store.entries("x") == ()
+    assert store.load_entries("x") == ()
     assert not store.delete("x")
     assert not path.parent.exists()  # nothing is made before there is something to keep
     entries = (Entry("b", "1"), Entry("a", "2"))
     first, second = store.create("one", "en", "fr", entries), store.create("two", "fr", "en", entries[:1])
     again = GlossaryStore(path, 10)  # as after a restart
-    assert again.all() == [first, second]
+    assert again.list_all() == [first, second]
     assert again.find(first.id) == first
-    assert again.entries(first.id) == entries
+    assert again.load_entries(first.id) == entries
     assert again.delete(first.id)
     assert not again.delete(first.id)
-    assert store.all() == [second]
-    assert store.entries(first.id) == ()
+    assert store.list_all() == [second]
+    assert store.load_entries(first.id) == ()
     with sqlite3.connect(path) as database:
         assert database.execute("SELECT count(*) FROM entry").fetchone() == (1,)
     database.close()
@@ -93,7 +93,7 @@ def test_no_more_than_may_be_even_at_the_same_time(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(create, stores)) == 3
-    assert len(stores[0].all()) == 3
+    assert len(stores[0].list_all()) == 3
 
 
 def test_killed_while_writing_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ while True:
     process.wait()
     process.stdout.close()
     store = GlossaryStore(path, 10**6)
-    kept = {info.id: info.entry_count for info in store.all()}
+    kept = {info.id: info.entry_count for info in store.list_all()}
     assert set(acknowledged) <= set(kept)
     assert set(kept.values()) == {50}  # none is there in part
     store.create("after", "en", "fr", (Entry("a", "b"),))
