@@ -141,7 +141,7 @@ class _Search:
 
     def _is_separator(self, written: str, start: int, end: int) -> bool:
         if written[0] in _SEPARATES_UNSPACED:
-            return 0 < start and end < len(self._text) and (written[0] != "…" or self._text[end].isspace())
+            return start > 0 and end < len(self._text) and (written[0] != "…" or self._text[end].isspace())
         return self._is_free(start, end) and written[0] not in _JOINS and _SEPARATORS.fullmatch(written) is not None
 
     def _is_free(self, start: int, end: int) -> bool:

@@ -49,7 +49,7 @@ def read(text: str, name: str = "en-fr", text_format: TextFormat = "text") -> li
 def test_a_word_stands_in(kind: str, kept: str, name: str) -> None:
     for text_format in ("text", "html"):
         written = kept if text_format == "text" else escape(kept)
-        (sentence,) = read(f"Now open {written} and go to sleep.", name, text_format)  # type: ignore[arg-type]
+        (sentence,) = read(f"Now open {written} and go to sleep.", name, text_format)
         assert sentence in (f"Now open {word} and go to sleep." for word in ("Tom", "37")), kind
 
 
@@ -61,7 +61,7 @@ def test_a_word_stands_in(kind: str, kept: str, name: str) -> None:
 def test_a_sign_is_taken_out(sign: str, sentence: str, name: str) -> None:
     for text_format in ("text", "html"):
         text = sentence.replace("{}", sign if text_format == "text" else escape(sign))
-        whole = " ".join(read(text, name, text_format)).rstrip(".")  # type: ignore[arg-type]
+        whole = " ".join(read(text, name, text_format)).rstrip(".")
         readable = RULES[name].legibility
         assert readable is not None
         if sign in INVISIBLE or (text_format == "html" and readable.is_readable(sign)):
@@ -204,7 +204,7 @@ _UNITS += ["a.", "::", "+1 ", "0 ", "1=", "{a{", "{% ", "$a(", "%1", "1:", "http
 def test_work_grows_with_the_length_and_no_faster(unit: str) -> None:
     def work(text: str) -> None:
         for text_format in ("text", "html"):
-            list(extract_flows(text, text_format, NO_RULES, None, RULES["en-de-es"]))  # type: ignore[arg-type]
+            list(extract_flows(text, text_format, NO_RULES, None, RULES["en-de-es"]))
 
     assert_no_faster_than_length(work, unit * (1000 // len(unit)))
 
