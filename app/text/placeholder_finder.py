@@ -1,5 +1,6 @@
 """Finds what the table of kinds and the patterns of a setting keep, and what one model cannot read."""
 
+import copy
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -8,7 +9,7 @@ from typing import Final
 import regex
 
 from app.errors import ConfigurationError
-from app.text.placeholder_patterns import KINDS, Treatment
+from app.text.placeholder_patterns import KINDS, Begins, Treatment
 
 MAX_PATTERNS: Final = 100
 MAX_PATTERN_CHARACTERS: Final = 500
@@ -24,6 +25,10 @@ _SIGN: Final = (
     r"[`@<&{%#\\/\p{Co}\[|$_^~=+*\u2013\u2014]|[:;=][\w/:()*'-]|[.](?:\p{L}|\d)|\p{L}-?\d|\d[:-]\d|\p{Ll}\p{Lu}|[\w-]-[A-Za-z]\b|--"
     r"| -\p{L}\b|\d\p{L}|\([)\d]|[§№²³°µ\p{Sc}]|\b\w{1,4}\)|\p{L}\(|\(['\"]|\d [\d-]| !\p{Ll}|\(\("
     r"|\d[<>]|[≤≥≠≈±×÷]"
+)
+# Words of small letters in an ordinary sentence, which need no search at all.
+_PLAIN: Final = regex.compile(
+    r"(?:[A-ZÀ-ÖØ-Þ]?[a-zß-öø-ÿœ]{2,40}+(?:'[a-z]{1,3}+)?(?:[,;]? |[.,;!?]?\Z)|(?:[AI]|a) )*+"
 )
 # What touches a placeholder belongs to it ("{size}MB"), but no clitic does ("l'{thing}", "{owner}'s"); placeholders
 # with nothing between them that could be translated are one ("{first} {last}").
@@ -49,15 +54,18 @@ class PlaceholderFinder:
         for pattern in own:
             _check(pattern)
         self._own = tuple(own)
+        self._set_words(words)
+
+    def _set_words(self, words: str) -> None:
         self._pattern = _compile(self._own, words)
-        self._sign = None if own else _compile_sign(words)
+        self._sign = None if self._own else _compile_sign(words)
+        # A text is searched before it is cut, and most often once more when its placeholders are masked.
+        self._last: tuple[str, list[tuple[int, int, Treatment]]] = ("", [])
 
     def with_words(self, words: str) -> "PlaceholderFinder":
         """Returns a finder that also finds the words of a pattern, with the treatment ``WORD``."""
-        finder = PlaceholderFinder.__new__(PlaceholderFinder)
-        finder._own = self._own
-        finder._pattern = _compile(self._own, words)
-        finder._sign = None if self._own else _compile_sign(words)
+        finder = copy.copy(self)
+        finder._set_words(words)
         return finder
 
     def count(self, text: str) -> "Counter[str]":
@@ -66,19 +74,21 @@ class PlaceholderFinder:
 
     def find(self, text: str) -> list[tuple[int, int]]:
         """Returns the offsets of each placeholder's begin and end, in order."""
-        if self._sign is not None and not self._sign.search(text):
-            return []
-        return [found.span() for found in self._pattern.finditer(text) if found.end() > found.start()]
+        return [(start, end) for start, end, _ in self.find_treated(text)]
 
     def find_treated(self, text: str) -> list[tuple[int, int, Treatment]]:
         """Returns the same with how each placeholder is kept from the model."""
-        if self._sign is not None and not self._sign.search(text):
+        if self._sign is not None and (_PLAIN.fullmatch(text) or not self._sign.search(text)):
             return []
-        return [
-            (*found.span(), Treatment(found.lastgroup or Treatment.SYNTAX))
-            for found in self._pattern.finditer(text)
-            if found.end() > found.start()
-        ]
+        last, found = self._last
+        if last != text:
+            found = [
+                (*one.span(), Treatment(one.lastgroup or Treatment.SYNTAX))
+                for one in self._pattern.finditer(text)
+                if one.end() > one.start()
+            ]
+            self._last = text, found
+        return found
 
     def find_syntax(self, text: str) -> list[tuple[int, int]]:
         """Returns the offsets of the placeholders that no translation has unless its source has them."""
@@ -99,12 +109,20 @@ class PlaceholderFinder:
 
 @lru_cache(maxsize=64)
 def _compile(own: tuple[str, ...], words: str) -> "regex.Pattern[str]":
-    """Compiles all patterns as one; the name of the group that matches is the treatment."""
-    kinds = [(Treatment.SYNTAX.value, pattern) for pattern in own]
-    kinds += [(kind.treatment.value, kind.pattern) for kind in KINDS]
+    """Compiles all patterns as one; the name of the group that matches is the treatment.
+
+    Of two that match at the same offset, the first is taken.
+    """
+    groups = [f"(?P<{Treatment.SYNTAX}>{pattern})" for pattern in own]
+    groups.append(rf"(?<!\w)(?=\w)(?:{_describe_kinds(Begins.WORD)})")
+    groups.append(rf"(?=[^\w\s])(?:{_describe_kinds(Begins.SIGN)})")
     if words:
-        kinds.append((Treatment.WORD.value, words))
-    return regex.compile("|".join(f"(?P<{treatment}>{pattern})" for treatment, pattern in kinds))
+        groups.append(f"(?P<{Treatment.WORD}>{words})")
+    return regex.compile("|".join(groups))
+
+
+def _describe_kinds(begins: Begins) -> str:
+    return "|".join(f"(?P<{kind.treatment}>{kind.pattern})" for kind in KINDS if begins in kind.begins)
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ that the text itself has is found as a placeholder, so the two are never confuse
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
 from typing import Final
 
 # Each of these stands for one placeholder while a text is split into segments, so that no cut divides it.
@@ -32,18 +32,28 @@ class Treatment(StrEnum):
     BREAK = "break"  # it ends a segment, as a line break does
 
 
+class Begins(Flag):
+    """The first character of a kind."""
+
+    WORD = auto()  # the first letter or digit of a word
+    SIGN = auto()  # neither a letter, a digit nor white space
+    ANY = WORD | SIGN
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of text that is kept.
 
     Attributes:
         name: What it is.
+        begins: What its first character is, so that most patterns need not be tried at most characters.
         treatment: How it is kept.
         pattern: Without capturing groups, and every repetition bounded, so that the time for hostile text grows only
             with its length.
     """
 
     name: str
+    begins: Begins
     treatment: Treatment
     pattern: str
 
@@ -78,94 +88,133 @@ _BB_NAME: Final = (
     r"(?:b|i|u|s|url|img|quote|code|color|size|list|center|left|right|spoiler|email|font|sub|sup|table|tr|td)"
 )
 _S, _W, _P = Treatment.SYNTAX, Treatment.WORD, Treatment.POINT
+_AT_WORD, _AT_SIGN, _ANY = Begins.WORD, Begins.SIGN, Begins.ANY
 
 # Of two that match at the same offset, the first is taken.
 KINDS: Final = (
-    Kind("code", _S, r"(?<!`)(?:``[^`\n\r\t\p{Co}]{1,200}``|`[^`\n\r\t\p{Co}]{1,200}`)"),
-    Kind("address", _S, rf"(?<![\w]){_SCHEME}{_ADDRESS}"),
-    Kind("mail", _S, r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}"),
-    Kind("server output", _S, r"<(?:%[=-]|\?=)[^\p{Cc}\p{Co}]{0,300}?[%?]>"),
-    Kind("server code", _P, r"<(?:%[^\p{Cc}\p{Co}]{0,300}?%|\?[a-z]{2,8}\b[^\p{Cc}\p{Co}]{0,300}?\?)>"),
-    Kind("numbered tag", _P, r"</?\d{1,3} ?/?>"),
-    Kind("cue time", _P, rf"<{_TIME}>"),
+    Kind("code", _AT_SIGN, _S, r"(?<!`)(?:``[^`\n\r\t\p{Co}]{1,200}``|`[^`\n\r\t\p{Co}]{1,200}`)"),
+    Kind("address", _AT_WORD, _S, rf"(?<![\w]){_SCHEME}{_ADDRESS}"),
+    Kind("mail", _ANY, _S, r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}"),
+    Kind("server output", _AT_SIGN, _S, r"<(?:%[=-]|\?=)[^\p{Cc}\p{Co}]{0,300}?[%?]>"),
+    Kind("server code", _AT_SIGN, _P, r"<(?:%[^\p{Cc}\p{Co}]{0,300}?%|\?[a-z]{2,8}\b[^\p{Cc}\p{Co}]{0,300}?\?)>"),
+    Kind("numbered tag", _AT_SIGN, _P, r"</?\d{1,3} ?/?>"),
+    Kind("cue time", _AT_SIGN, _P, rf"<{_TIME}>"),
     Kind(
         "tag",
+        _AT_SIGN,
         _S,
         r"</?[A-Za-z](?:[^<>\"'\p{Cc}\p{Co}]|\"[^\"\p{Cc}\p{Co}]{0,200}\"|'[^'\p{Cc}\p{Co}]{0,200}'){0,200}+>",
     ),
-    Kind("character reference", _S, r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"),
+    Kind("character reference", _AT_SIGN, _S, r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"),
     Kind(
         "template statement",
+        _AT_SIGN,
         _P,
         rf"\{{%[^\p{{Cc}}\p{{Co}}]{{0,300}}?%\}}|\{{#[^\p{{Cc}}\p{{Co}}]{{0,300}}?#\}}"
         rf"|\{{\{{~?[#/!^]{_IN_BRACES}{{0,200}}\}}\}}|\{{\\{_IN_BRACES}{{1,200}}\}}",
     ),
-    Kind("fluent selector", _S, r"\{\s{0,20}\$[\w-]{1,60}\s{0,20}->(?:[^{}\p{Co}]|\{[^{}\p{Co}]{0,200}\}){0,2000}+\}"),
+    Kind(
+        "fluent selector",
+        _AT_SIGN,
+        _S,
+        r"\{\s{0,20}\$[\w-]{1,60}\s{0,20}->(?:[^{}\p{Co}]|\{[^{}\p{Co}]{0,200}\}){0,2000}+\}",
+    ),
     Kind(
         "braces",
+        _AT_SIGN,
         _S,
         rf"\{{{{3}}{_IN_BRACES}{{1,100}}\}}{{3}}|\{{{{2}}{_IN_BRACES}{{1,100}}\}}{{2}}"
         rf"|~?[%$#@]?\{{(?:{_IN_BRACES}|\{{{_IN_BRACES}{{0,60}}\}}){{0,150}}+\}}~?",
     ),
-    Kind("variable in percent signs", _S, r"(?<!\w)%[A-Za-z_]\w{0,60}%(?![\w%])|%%"),
-    Kind("stringsdict", _S, r"%(?:\d{1,2}\$)?#@\w{1,60}@"),
-    Kind("printf", _S, rf"(?<![\d%])%(?! ){_CONVERSION}(?:[diouxXeEfFgGcrsa@](?!\p{{Ll}}{{2}})|[bnCSpAD](?!\p{{L}}))"),
-    Kind("numbered percent", _S, r"(?<![\w%)] )(?<![\w%)])%L?\d{1,2}(?![\w%])|(?<=\p{L} )%L?\d{1,2}(?![\w%])"),
-    Kind("short code", _S, r"(?<![\w:]):[a-z][a-z0-9_+-]{0,60}:(?![\w:])"),
-    Kind("colon parameter", _W, r"(?<![\w:]):[a-z_]{2,60}(?![\w:])"),
-    Kind("linked message", _S, r"(?<!\w)@(?:\.\w{1,20})?:[\w.]{0,100}\w"),
-    Kind("directive", _S, r"(?<!\w)[@#]\w{1,30} ?\([^()\n\p{Co}]{0,100}\)"),
-    Kind("mention", _S, r"(?<![\w@#&./])@\w[\w-]{0,60}(?:\.[\w-]{1,60}){0,4}(?:@[\w-]{1,60}(?:\.[\w-]{1,60}){1,4})?"),
-    Kind("hashtag", _S, r"(?<![\w@#&./])#\w[\w-]{0,100}"),
-    Kind("formula in dollars", _W, r"\$(?=[^$\n]{0,100}[=^_\\])[^$\s\p{Co}](?:[^$\n\p{Co}]{0,100}[^$\s])?\$(?!\w)"),
+    Kind("variable in percent signs", _AT_SIGN, _S, r"(?<!\w)%[A-Za-z_]\w{0,60}%(?![\w%])|%%"),
+    Kind("stringsdict", _AT_SIGN, _S, r"%(?:\d{1,2}\$)?#@\w{1,60}@"),
+    Kind(
+        "printf",
+        _AT_SIGN,
+        _S,
+        rf"(?<![\d%])%(?! ){_CONVERSION}(?:[diouxXeEfFgGcrsa@](?!\p{{Ll}}{{2}})|[bnCSpAD](?!\p{{L}}))",
+    ),
+    Kind(
+        "numbered percent", _AT_SIGN, _S, r"(?<![\w%)] )(?<![\w%)])%L?\d{1,2}(?![\w%])|(?<=\p{L} )%L?\d{1,2}(?![\w%])"
+    ),
+    Kind("short code", _AT_SIGN, _S, r"(?<![\w:]):[a-z][a-z0-9_+-]{0,60}:(?![\w:])"),
+    Kind("colon parameter", _AT_SIGN, _W, r"(?<![\w:]):[a-z_]{2,60}(?![\w:])"),
+    Kind("linked message", _AT_SIGN, _S, r"(?<!\w)@(?:\.\w{1,20})?:[\w.]{0,100}\w"),
+    Kind("directive", _AT_SIGN, _S, r"(?<!\w)[@#]\w{1,30} ?\([^()\n\p{Co}]{0,100}\)"),
+    Kind(
+        "mention",
+        _AT_SIGN,
+        _S,
+        r"(?<![\w@#&./])@\w[\w-]{0,60}(?:\.[\w-]{1,60}){0,4}(?:@[\w-]{1,60}(?:\.[\w-]{1,60}){1,4})?",
+    ),
+    Kind("hashtag", _AT_SIGN, _S, r"(?<![\w@#&./])#\w[\w-]{0,100}"),
+    Kind(
+        "formula in dollars",
+        _AT_SIGN,
+        _W,
+        r"\$(?=[^$\n]{0,100}[=^_\\])[^$\s\p{Co}](?:[^$\n\p{Co}]{0,100}[^$\s])?\$(?!\w)",
+    ),
     Kind(
         "dollar variable",
+        _AT_SIGN,
         _W,
         r"\$[A-Za-z_]?\w{0,60}\([^()\n\p{Co}]{0,100}\)|\$[A-Za-z_]\w{0,60}(?:(?:\.|->)\w{1,60}){0,8}",
     ),
-    Kind("drive path", _S, r"(?<![\w/\\])(?:[A-Za-z]:|\\)\\[^\s\"<>|*?\p{Co}]{0,250}[\w$]"),
-    Kind("namespace", _W, r"(?<!\w)\w{1,60}(?:\\\\\w{1,60}){1,8}|(?<!\w)\p{Lu}\w{1,60}(?:\\(?!N)\p{Lu}\w{1,60}){1,8}"),
-    Kind("line break", Treatment.BREAK, r"\\r\\n|\\[nNrt]"),
+    Kind("drive path", _ANY, _S, r"(?<![\w/\\])(?:[A-Za-z]:|\\)\\[^\s\"<>|*?\p{Co}]{0,250}[\w$]"),
+    Kind(
+        "namespace",
+        _AT_WORD,
+        _W,
+        r"(?<!\w)\w{1,60}(?:\\\\\w{1,60}){1,8}|(?<!\w)\p{Lu}\w{1,60}(?:\\(?!N)\p{Lu}\w{1,60}){1,8}",
+    ),
+    Kind("line break", _AT_SIGN, Treatment.BREAK, r"\\r\\n|\\[nNrt]"),
     Kind(
         "escape",
+        _AT_SIGN,
         _P,
         rf"\\(?:u{_HEX}{{4}}|u\{{{_HEX}{{1,6}}\}}|U{_HEX}{{8}}|x{_HEX}{{2}}|[0-7]{{3}}(?:\[[\d;]{{0,20}}[A-Za-z])?"
         r"|e\[[\d;]{0,20}[A-Za-z]|[hbfv0\"'\\&~])|\^[A-Z](?!\w)",
     ),
-    Kind("path", _S, r"(?<![\w/.~€$£%)*])(?:~|\.{1,2})?/(?:[\w.@+-]{1,100}/){0,30}[\w.@+-]{0,99}\w"),
-    Kind("file", _S, rf"(?<![\w/.])\w[\w.+-]{{0,100}}(?:/[\w.+-]{{1,100}}){{0,30}}\.{_FILE_ENDING}(?![\w/])"),
-    Kind("letter in signs", _W, rf"[*_~]{{1,3}}\w[*_~]{{1,3}}|\[{_BB_NAME}\]\w\[/{_BB_NAME}\]"),
-    Kind("bulletin tag", _P, rf"\[(?:/{_BB_NAME}|{_BB_NAME}(?:=[^\[\]\n\p{{Co}}]{{0,200}})?|\*)\]"),
-    Kind("note", _P, r"\[\^?\d{1,4}(?:[,–-] ?(?:\d{1,4}|\*)){0,8}\]|\[\^\w{1,30}\]|\(\d{1,4}\)"),
-    Kind("emoticon", _P, r"(?<![^\s(])(?:[:;=]['^o-]?[)(DPpOo/\\|3*\]\[]{1,3}(?!\w)|<3(?!\w))"),
-    Kind("optional ending", _P, r"(?<=\p{L})\(\p{Ll}{1,3}\)"),
-    Kind("list item", Treatment.STAMP, r"(?<!\w)(?:\p{L}|\d{1,3}|[ivx]{2,4})\)(?<!\([^()\n]{0,80})|\[[ xX]\](?=\s)"),
-    Kind("section", _W, r"[§№]{1,2}\s?\d[\d.]{0,20}(?<=\d)\p{L}?(?!\w)"),
-    Kind("name in signs", _W, r"\[\[ ?[\w.:-]{1,60} ?\]\]|\(\(\w{1,60}\)\)|<<\w{1,60}>>|\|\w{1,60}\|"),
+    Kind("path", _AT_SIGN, _S, r"(?<![\w/.~€$£%)*])(?:~|\.{1,2})?/(?:[\w.@+-]{1,100}/){0,30}[\w.@+-]{0,99}\w"),
+    Kind("file", _AT_WORD, _S, rf"(?<![\w/.])\w[\w.+-]{{0,100}}(?:/[\w.+-]{{1,100}}){{0,30}}\.{_FILE_ENDING}(?![\w/])"),
+    Kind("letter in signs", _AT_SIGN, _W, rf"[*_~]{{1,3}}\w[*_~]{{1,3}}|\[{_BB_NAME}\]\w\[/{_BB_NAME}\]"),
+    Kind("bulletin tag", _AT_SIGN, _P, rf"\[(?:/{_BB_NAME}|{_BB_NAME}(?:=[^\[\]\n\p{{Co}}]{{0,200}})?|\*)\]"),
+    Kind("note", _AT_SIGN, _P, r"\[\^?\d{1,4}(?:[,–-] ?(?:\d{1,4}|\*)){0,8}\]|\[\^\w{1,30}\]|\(\d{1,4}\)"),
+    Kind("emoticon", _AT_SIGN, _P, r"(?<![^\s(])(?:[:;=]['^o-]?[)(DPpOo/\\|3*\]\[]{1,3}(?!\w)|<3(?!\w))"),
+    Kind("optional ending", _AT_SIGN, _P, r"(?<=\p{L})\(\p{Ll}{1,3}\)"),
+    Kind(
+        "list item", _ANY, Treatment.STAMP, r"(?<!\w)(?:\p{L}|\d{1,3}|[ivx]{2,4})\)(?<!\([^()\n]{0,80})|\[[ xX]\](?=\s)"
+    ),
+    Kind("section", _AT_SIGN, _W, r"[§№]{1,2}\s?\d[\d.]{0,20}(?<=\d)\p{L}?(?!\w)"),
+    Kind("name in signs", _AT_SIGN, _W, r"\[\[ ?[\w.:-]{1,60} ?\]\]|\(\(\w{1,60}\)\)|<<\w{1,60}>>|\|\w{1,60}\|"),
     Kind(
         "time stamp",
+        _ANY,
         Treatment.STAMP,
         rf"[\[(]\s?{_TIME}(?:{_TO}{_TIME})?\s?[\])]|(?<![\w:.]){_TIME}(?:{_TO}{_TIME})?(?![\w:])"
         r"|[\[(]\d{1,3}:\d{2}(?:\s?[-–]\s?\d{1,3}:\d{2})?[\])]",
     ),
     Kind(
         "date and time",
+        _AT_WORD,
         _W,
         r"(?<![\w-])\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:?\d{2}(?::?\d{2}(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?(?![\w-])"
         r"|(?<!\w)\d{8}T\d{4,6}Z?(?!\w)|(?<!\w)\d{4}-W\d{2}(?:-\d)?(?!\w)",
     ),
-    Kind("uuid", _W, rf"(?<!\w)\{{?{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}\}}?(?!\w)"),
-    Kind("hardware address", _W, rf"(?<!\w){_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5,7}}(?!\w)"),
+    Kind("uuid", _ANY, _W, rf"(?<!\w)\{{?{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}\}}?(?!\w)"),
+    Kind("hardware address", _AT_WORD, _W, rf"(?<!\w){_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5,7}}(?!\w)"),
     Kind(
         "internet address",
+        _ANY,
         _W,
         rf"(?<![\w:])\[?(?:{_HEX}{{1,4}}(?::{_HEX}{{1,4}}){{7}}|(?:{_HEX}{{1,4}}(?::{_HEX}{{1,4}}){{0,6}})?::"
         rf"(?:{_HEX}{{1,4}}(?::{_HEX}{{1,4}}){{0,6}})?)(?![\w:])(?:%\w{{1,20}})?(?:/\d{{1,3}})?\]?(?::\d{{1,5}})?"
         rf"|(?<![\w.])\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?![\w.]\d)(?:/\d{{1,2}}(?!\d)|{_PORT})",
     ),
-    Kind("account", _W, r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)"),
+    Kind("account", _AT_WORD, _W, r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)"),
     Kind(
         "phone",
+        _ANY,
         _W,
         r"(?<![\w+])\+\d{1,3}(?:[ .\u00a0-]?\(?\d{1,4}\)?(?!\d)|[ .\u00a0-]?\d{4,12}){1,6}(?!\w)"
         r"|(?<!\w)\(\d{2,5}\)[ -]?\d{2,5}(?:[ -]\d{2,5}){0,3}(?!\w)"
@@ -174,55 +223,73 @@ KINDS: Final = (
     ),
     Kind(
         "hash",
+        _AT_WORD,
         _W,
         rf"(?<!\w)(?=[A-Fa-f]{{0,40}}\d)(?=\d{{0,40}}[A-Fa-f]){_HEX}{{7,128}}(?!\w)|(?<!\w)0[xX]{_HEX}{{1,64}}(?!\w)",
     ),
-    Kind("scoped name", _W, r"(?<![\w:])[A-Za-z]\w{0,60}(?:::\w{1,60}){1,8}(?:\(\))?"),
-    Kind("host", _S, rf"(?<![\w.@-])localhost(?::\d{{1,5}}|(?=/))(?:/(?:{_ADDRESS})?)?"),
+    Kind("scoped name", _AT_WORD, _W, r"(?<![\w:])[A-Za-z]\w{0,60}(?:::\w{1,60}){1,8}(?:\(\))?"),
+    Kind("host", _AT_WORD, _S, rf"(?<![\w.@-])localhost(?::\d{{1,5}}|(?=/))(?:/(?:{_ADDRESS})?)?"),
     Kind(
         "version",
+        _AT_WORD,
         _S,
         r"(?<![\w.])v?\d{1,9}(?:\.\d{1,9}){2,6}(?:[-+][\w.]{0,30}\w)?(?!\w)|(?<![\w.])v\d{1,9}(?:\.\d{1,9})?(?!\w)",
     ),
     Kind(
         "call",
+        _AT_WORD,
         _W,
         r"(?<![\w.])[A-Za-z_]\w{0,60}(?:\.\w{1,60}){0,8}\((?:'[^'\n\p{Co}]{0,100}'|\"[^\"\n\p{Co}]{0,100}\")?\)",
     ),
     Kind(
         "domain or dotted key",
+        _AT_WORD,
         _W,
         r"(?<![\w.@-])(?:(?:[\p{L}\d][\w-]{0,62}\.){2,6}(?=\p{Ll})[\p{L}][\w-]{0,62}"
         rf"|[\p{{L}}\d][\w-]{{1,62}}\.\p{{Ll}}[\w-]{{1,62}})(?!\.?[\w-]|\(|\.(?=\s?\p{{Ll}}))(?:\(\))?{_PORT}",
     ),
-    Kind("snake case", _W, r"(?<![\w.-])(?:\w{1,60}?[^\W_]_{1,3}(?=[^\W_])\w{1,60}|__\w{1,60}__)(?:[.-]\w{1,60}){0,8}"),
+    Kind(
+        "snake case",
+        _AT_WORD,
+        _W,
+        r"(?<![\w.-])(?:\w{1,60}?[^\W_]_{1,3}(?=[^\W_])\w{1,60}|__\w{1,60}__)(?:[.-]\w{1,60}){0,8}",
+    ),
     Kind(
         "option",
+        _AT_SIGN,
         _W,
         r"(?<![\w-])--[A-Za-z][\w-]{0,60}(?:=[^\s\p{Co}]{0,100}[^\s\p{Co}.,;:!?])?"
         r"|(?<=[\p{L},:(] )-[A-Za-z]{1,2}(?![\w'’-])",
     ),
     Kind(
         "camel case",
+        _AT_WORD,
         _W,
         r"(?<!\w)\p{Ll}{1,40}\p{Lu}[\p{L}\d]{0,60}(?!\w)|(?<!\w)\p{Lu}\p{Ll}{1,40}(?:\p{Lu}\p{Ll}{1,40}){1,8}(?!\w)",
     ),
     Kind(
         "code with letters and digits",
+        _AT_WORD,
         _W,
         r"(?<![\w-])(?:\p{L}{1,20}[-/.]?\d|\p{Lu}{2,10}-\p{Lu}{1,10}[-/]\d|\d{1,6}\p{Lu}{2}[\p{Lu}\d]{0,20}\d)[\p{L}\d]{0,40}"
         r"(?:[-/.][\p{L}\d]{0,20}\d[\p{L}\d]{0,20}){0,6}(?![\w-]|[.,]\d)|(?<![\w-])\p{Lu}{2,10}-\p{Lu}(?![\w-])",
     ),
-    Kind("formula", _W, rf"(?<![\p{{L}}\d.,]){_OPERAND}(?:\s?{_OPERATOR}\s?{_OPERAND}){{1,12}}"),
-    Kind("joined by a sign", _W, r"(?<!\w)\w{1,40}(?:[&@*=#~^°×+]\w{1,40}){1,6}(?!\w)|(?<!\w)\p{Lu}(?:\+\+?|#)(?!\w)"),
+    Kind("formula", _ANY, _W, rf"(?<![\p{{L}}\d.,]){_OPERAND}(?:\s?{_OPERATOR}\s?{_OPERAND}){{1,12}}"),
+    Kind(
+        "joined by a sign",
+        _AT_WORD,
+        _W,
+        r"(?<!\w)\w{1,40}(?:[&@*=#~^°×+]\w{1,40}){1,6}(?!\w)|(?<!\w)\p{Lu}(?:\+\+?|#)(?!\w)",
+    ),
     Kind(
         "amount",
+        _ANY,
         _W,
         r"(?<![\w.,])[-+−±]?(?:\d[\d.,\u00a0\u202f]{0,20}(?<=\d)\s?(?:°\s?[CFKR]?(?!\w)|\p{Sc}|µ?\p{L}{1,3}[²³]|µ\p{L}{1,2}(?!\w))"
         r"|\p{Sc}\s?\d[\d.,\u00a0\u202f]{0,20}(?<=\d)(?![\p{L}\d]))",
     ),
-    Kind("range", _W, r"(?<![\w.,–—-])\d{1,6}(?:[.,]\d{1,4})?[–—]\d{1,6}(?:[.,]\d{1,4})?(?![\w–—-])"),
-    Kind("bang parameter", _W, r"(?<=\s)!\p{Ll}[\w-]{1,60}(?!\w)"),
+    Kind("range", _AT_WORD, _W, r"(?<![\w.,–—-])\d{1,6}(?:[.,]\d{1,4})?[–—]\d{1,6}(?:[.,]\d{1,4})?(?![\w–—-])"),
+    Kind("bang parameter", _AT_SIGN, _W, r"(?<=\s)!\p{Ll}[\w-]{1,60}(?!\w)"),
     # So that a text's own private-use character is not taken for one that stands for a placeholder.
-    Kind("private use", _S, r"\p{Co}"),
+    Kind("private use", _AT_SIGN, _S, r"\p{Co}"),
 )
