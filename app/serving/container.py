@@ -10,12 +10,12 @@ from typing import Final
 from anyio.to_thread import run_sync
 
 from app.access.admission import Admission, CharacterQuota
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, UnsupportedLanguage
 from app.serving.glossaries import GlossaryStore
 from app.serving.registry import OpenGraphs, Registry
 from app.serving.reload import InFlight, Reloader, read_keys
 from app.settings import Settings
-from app.text.languages import Detection, LanguageDetector
+from app.text.languages import Detection, LanguageDetector, language_name
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -113,8 +113,23 @@ async def detect_languages(
 
     Returns:
         The likeliest language of each text.
+
+    Raises:
+        UnsupportedLanguage: A text is surely in a language that is not translated to ``target``.
     """
     possible = set(registry.sources_of(target))
     if target in registry.sources:
         possible.add(target)
-    return await run_sync(lambda: [detector.rank(text, possible)[0] for text in texts])
+
+    def detect(text: str) -> Detection:
+        language = detector.identify(text)
+        if language == target and target not in possible:
+            return Detection(target, 100)
+        if language is not None and language not in possible:
+            raise UnsupportedLanguage(
+                f"The text is in {language_name(language)} ({language}): {language_name(target)} ({target}) is not "
+                f"available as a target language from it"
+            )
+        return detector.rank(text, possible)[0]
+
+    return await run_sync(lambda: [detect(text) for text in texts])

@@ -40,8 +40,9 @@ from training.data.dataset import TokenPairs
 from training.data.prepare import load_run_tokenizer, prepare
 from training.export.export import export, load_best_model
 from training.export.parity import spread_pairs
+from training.learn.build import build_model
 from training.learn.checkpoint import save_weights
-from training.learn.train import BEST_WEIGHTS_FILE, build_model
+from training.learn.train import BEST_WEIGHTS_FILE
 
 _SPECIAL_IDS = 4
 _SOURCE_WORDS = 11  # and the eos

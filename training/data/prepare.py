@@ -1,5 +1,6 @@
 """``prepare``: reads the corpus files, cleans, splits and tokenises them, and writes arrays into the run's folder."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from training.data.tokenizer import learn_tokenizer, tag_piece
 from training.errors import ConfigError, CorpusError
 from training.files import write_atomically
 
+# In corpus.json: what the folder was prepared with.
+CONFIGURATION_KEY = "configuration"
 TOKENIZER_FILES = {"sentencepiece": "tokenizer.model", "characters": "tokenizer.json", "words": "tokenizer.json"}
 
 ByTarget = dict[str, list[Pair]]  # pairs by target language, one task of the model each
@@ -75,9 +78,20 @@ def prepare(
         "kept": report.kept,
         "dropped": report.dropped,
         "noise": report.noise,
+        CONFIGURATION_KEY: prepared_configuration(config),
     }
     write_atomically(run / "corpus.json", json.dumps(counts, indent=1, ensure_ascii=False).encode())
     return report
+
+
+def prepared_configuration(config: RunConfig) -> str:
+    """SHA-256 of the parts of a configuration that decide what ``prepare`` writes."""
+    parts = config.model_dump(mode="json", include={"source", "target", "seed", "corpus", "tokenizer"})
+    for entries in (parts["corpus"][name] for name in ("train", "dev", "test")):
+        for entry in entries:
+            for name in ("licence", "attribution", "homepage"):
+                entry.pop(name, None)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class _Reader:

@@ -17,9 +17,9 @@ from training.data.corpus import Pair
 from training.data.dataset import Side, TokenPairs
 from training.data.prepare import source_tags
 from training.errors import ConfigError
+from training.learn.build import build_model
 from training.learn.checkpoint import load_weights, save_arrays
 from training.learn.starting_point import load_starting_point
-from training.learn.train import build_model
 from training.model.seq2seq import EncoderDecoder
 
 TOKENS_PER_BATCH = 4000

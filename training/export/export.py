@@ -32,9 +32,11 @@ from training.export.graphs import OPSET, convert_decoder_step, convert_encoder
 from training.export.parity import Pair, Parity, check_parity, check_rows_alone, pad_sentences, spread_pairs
 from training.export.quantize import Array, quantize_products, quantize_weights_only
 from training.export.row_encoder import can_take_rows, quantize_for_rows
+from training.learn.build import build_model
 from training.learn.checkpoint import load_weights
+from training.learn.fingerprints import check_fingerprints, fingerprints_of, load_fingerprints
 from training.learn.starting_point import save_starting_point, starting_point_of
-from training.learn.train import BEST_WEIGHTS_FILE, build_model
+from training.learn.train import BEST_WEIGHTS_FILE
 from training.model.seq2seq import EncoderDecoder
 
 Graphs = tuple[onnx.ModelProto, onnx.ModelProto]
@@ -104,8 +106,10 @@ def load_best_model(config: RunConfig, run: Path, vocabulary_size: int) -> Encod
     Raises:
         CheckpointError: There are none, or they belong to another model.
     """
+    weights = run / BEST_WEIGHTS_FILE
+    check_fingerprints(weights, load_fingerprints(weights), fingerprints_of(config, run), ("tokenizer", "model"))
     model = build_model(config, vocabulary_size, for_training=False)
-    load_weights(run / BEST_WEIGHTS_FILE, model)
+    load_weights(weights, model)
     return model
 
 

@@ -13,11 +13,13 @@ import numpy as np
 
 from training.errors import CheckpointError
 from training.files import write_atomically
+from training.learn.fingerprints import Fingerprints, check_fingerprints
 from training.learn.weight_names import rename_weights
 from training.model.layers import to_numpy
 
-# The name that the state has in a file.
+# Names in a file of what is not a weight.
 _STATE = "place"
+_FINGERPRINTS = "fingerprints"
 
 
 @dataclass
@@ -55,22 +57,33 @@ class TrainingState:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def save_checkpoint(path: Path, model: keras.Model, state: TrainingState) -> None:
+def save_checkpoint(
+    path: Path, model: keras.Model, state: TrainingState, fingerprints: Fingerprints | None = None
+) -> None:
     """Writes everything that a run needs to continue exactly as without an interruption."""
     arrays = {name: to_numpy(variable) for name, variable in _variables(model).items()}
-    arrays[_STATE] = np.frombuffer(json.dumps(asdict(state)).encode(), dtype=np.uint8)
+    arrays[_STATE] = _to_array(asdict(state))
+    arrays[_FINGERPRINTS] = _to_array(fingerprints or {})
     save_arrays(path, arrays)
 
 
-def load_checkpoint(path: Path, model: keras.Model) -> TrainingState:
+def load_checkpoint(path: Path, model: keras.Model, fingerprints: Fingerprints | None = None) -> TrainingState:
     """Loads a checkpoint into a built and compiled model.
 
+    Args:
+        path: The checkpoint.
+        model: Receives weights, optimizer and random state.
+        fingerprints: Those of the run's folder, with which those of the checkpoint must agree.
+
     Raises:
-        CheckpointError: The file is damaged, or from another model or optimizer; the message names the first
-            difference.
+        CheckpointError: The file is damaged, or from another vocabulary, corpus, model or optimizer; the message names
+            the first difference.
     """
     arrays = rename_weights(_read_arrays(path), [variable.path for variable in model.trainable_variables])
     state = _parse_state(arrays.pop(_STATE))
+    found = json.loads(arrays.pop(_FINGERPRINTS, _to_array({})).tobytes())
+    if fingerprints is not None:
+        check_fingerprints(path, found, fingerprints, ("tokenizer", "corpus", "model"))
     _assign(path, _variables(model), arrays)
     return state
 
@@ -82,6 +95,10 @@ def read_state(path: Path) -> TrainingState:
         CheckpointError: The file is missing or damaged.
     """
     return _parse_state(_read_arrays(path, only=(_STATE,))[_STATE])
+
+
+def _to_array(content: object) -> Any:
+    return np.frombuffer(json.dumps(content).encode(), dtype=np.uint8)
 
 
 def _parse_state(array: Any) -> TrainingState:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -18,52 +17,23 @@ from training.data.dataset import Batch, BatchPlan, TokenPairs
 from training.data.prepare import load_run_tokenizer
 from training.data.resegmentation import Resegmentation
 from training.errors import ConfigError, NotANumber
+from training.learn.build import build_model
 from training.learn.checkpoint import TrainingState, load_checkpoint, load_weights, save_checkpoint, save_weights
 from training.learn.devices import ONE_DEVICE, Devices
+from training.learn.fingerprints import (
+    check_fingerprints,
+    check_prepared,
+    fingerprints_of,
+    load_fingerprints,
+    save_fingerprints,
+)
 from training.learn.schedule import learning_rate, sampling_rate
 from training.learn.shortlist import draw_shortlist
 from training.learn.tensorboard import ScalarLog
 from training.model.layers import to_numpy
-from training.model.seq2seq import EncoderDecoder
 
 CHECKPOINT_FILE = "checkpoint.npz"
 BEST_WEIGHTS_FILE = "best.weights.npz"
-
-
-def build_model(config: RunConfig, vocabulary_size: int, *, for_training: bool) -> EncoderDecoder:
-    """Builds a model and initialises its weights.
-
-    Args:
-        config: The run's configuration.
-        vocabulary_size: Number of tokens.
-        for_training: Whether the model is also compiled, in the precision of the configuration. Export and reference
-            always compute in float32.
-    """
-    precision = config.training.precision if for_training else "float32"
-    keras.mixed_precision.set_global_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
-    keras.utils.set_random_seed(config.seed)
-    smoothing = config.training.label_smoothing if for_training else 0.0
-    model = EncoderDecoder(config.model, vocabulary_size, smoothing, for_training and config.training.sampling > 0)
-    model.build_weights()
-    if for_training:
-        optimizer = build_optimizer(config.training)
-        optimizer.build(model.trainable_variables)
-        # Without compilation, Keras on JAX computes each operation separately, a hundred times slower.
-        jit_compile = config.training.jit_compile or keras.backend.backend() == "jax"
-        model.compile(optimizer=optimizer, jit_compile=jit_compile)
-    return model
-
-
-def build_optimizer(settings: TrainingConfig) -> keras.optimizers.Optimizer:
-    """Returns Adam (Kingma & Ba 2015, arXiv:1412.6980) or RMSprop (Tieleman & Hinton 2012).
-
-    The trainer sets the learning rate at each step.
-    """
-    rate, clip, averaged = settings.learning_rate, settings.gradient_clip_norm, settings.averaged_steps
-    average: dict[str, Any] = {} if averaged is None else {"use_ema": True, "ema_momentum": 1 - 1 / averaged}
-    if settings.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(rate, global_clipnorm=clip, name="rmsprop", **average)
-    return keras.optimizers.Adam(rate, beta_2=0.98, epsilon=1e-9, global_clipnorm=clip, name="adam", **average)
 
 
 class Trainer:
@@ -85,6 +55,8 @@ class Trainer:
     ) -> None:
         self.config, self.run, self.devices = config, run, devices
         devices.check(config.training)
+        check_prepared(config, run)
+        self._fingerprints = fingerprints_of(config, run)
         tokenizer = load_run_tokenizer(config, run)
         self.model = build_model(config, tokenizer.vocabulary_size, for_training=True)
         settings = config.training
@@ -98,9 +70,15 @@ class Trainer:
         if not self.plan.batches_per_epoch or not self.dev_plan.batches_per_epoch:
             raise ConfigError(f"no pair fits into bucket_widths {list(settings.bucket_widths)}")
         checkpoint = run / CHECKPOINT_FILE
-        self.state = load_checkpoint(checkpoint, self.model) if checkpoint.exists() else TrainingState()
-        if weights is not None and not checkpoint.exists():
-            load_weights(weights, self.model)
+        if checkpoint.exists():
+            self.state = load_checkpoint(checkpoint, self.model, self._fingerprints)
+            # A run that reached its end goes on when its limits were raised.
+            self.state.finished = self.state.evaluations_without_gain >= settings.patience_evaluations
+        else:
+            self.state = TrainingState()
+            if weights is not None:
+                check_fingerprints(weights, load_fingerprints(weights), self._fingerprints, ("tokenizer",))
+                load_weights(weights, self.model)
 
     def fit(self, stop_after_steps: int | None = None) -> TrainingState:
         """Trains until ``max_steps``, until the budget is spent, or until dev stops improving.
@@ -119,6 +97,8 @@ class Trainer:
             settings.max_steps if stop_after_steps is None else min(settings.max_steps, state.step + stop_after_steps)
         )
         keep = self.devices.keep_files
+        if keep and (reason := self._reason_to_stop()):
+            print(f"nothing to train: {reason}")
         with ScalarLog(self.run / "tensorboard" if keep else None) as log, _progress(quiet=not keep) as progress:
             if self.plan.left_out and not state.step:
                 progress.console.print(
@@ -143,6 +123,18 @@ class Trainer:
             state.finished = state.finished or self.progress >= 1
             self._save_checkpoint()
         return state
+
+    def _reason_to_stop(self) -> str:
+        """Why the run is at its end; empty if it is not."""
+        state, settings = self.state, self.config.training
+        if state.finished:
+            return f"dev has not improved for {state.evaluations_without_gain} evaluations (patience_evaluations)"
+        if state.step >= settings.max_steps:
+            return f"{state.step:,} steps are done, max_steps is {settings.max_steps:,}"
+        if self.progress >= 1:
+            spent = f"{state.processor_seconds:,.0f} processor seconds are spent"
+            return f"{spent}, budget_seconds is {settings.budget_seconds:,}"
+        return ""
 
     @property
     def progress(self) -> float:
@@ -215,7 +207,7 @@ class Trainer:
 
     def _save_checkpoint(self) -> None:
         if self.devices.keep_files:
-            save_checkpoint(self.run / CHECKPOINT_FILE, self.model, self.state)
+            save_checkpoint(self.run / CHECKPOINT_FILE, self.model, self.state, self._fingerprints)
 
     def _evaluate(self, log: ScalarLog, progress: Progress) -> None:
         state, settings = self.state, self.config.training
@@ -242,6 +234,7 @@ class Trainer:
             state.best_dev_loss, state.best_step, state.evaluations_without_gain = dev_loss, state.step, 0
             if self.devices.keep_files:
                 save_weights(self.run / BEST_WEIGHTS_FILE, self.model)
+                save_fingerprints(self.run / BEST_WEIGHTS_FILE, self._fingerprints)
         else:
             state.evaluations_without_gain += 1
         return dev_loss

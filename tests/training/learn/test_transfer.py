@@ -12,9 +12,10 @@ from training.data.config import TokenizerConfig
 from training.data.prepare import prepare
 from training.data.tokenizer import learn_tokenizer
 from training.export.export import export, install, install_starting_point
+from training.learn.build import build_model
 from training.learn.checkpoint import read_weights
 from training.learn.starting_point import START_FILE, load_starting_point
-from training.learn.train import BEST_WEIGHTS_FILE, Trainer, build_model
+from training.learn.train import BEST_WEIGHTS_FILE, Trainer
 from training.learn.transfer import token_parents, transfer_weights
 
 pytestmark = pytest.mark.slow

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from training.config import load_config
+from training.learn.build import build_model
 from training.learn.checkpoint import TrainingState as State
 from training.learn.checkpoint import load_checkpoint, load_weights, read_weights, save_arrays, save_checkpoint
 from training.learn.starting_point import load_starting_point
-from training.learn.train import build_model
 from training.learn.weight_names import previous_path, rename_weights
 from training.model.config import ModelConfig
 from training.model.layers import to_numpy

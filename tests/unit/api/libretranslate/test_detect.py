@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -130,3 +131,28 @@ def test_nothing_to_serve(tmp_path: Path) -> None:
         assert str(tmp_path) in answer.json()["error"]
         found = service.client.get("/frontend/settings").json()
         assert found["language"]["target"] == {"code": "", "name": ""}
+
+
+def test_a_text_in_a_language_without_a_route_is_refused_by_name(service: RunningService) -> None:
+    """The service here translates English to French and German to English."""
+    german, italian = "Wo ist der nächste Bahnhof, bitte?", "Dove si trova la stazione più vicina, per favore?"
+
+    def translate(path: str, **fields: object) -> httpx.Response:
+        return service.client.post(path, json=fields, headers={"Authorization": "DeepL-Auth-Key any"})
+
+    for text, language in ((german, "German (de)"), (italian, "Italian (it)")):
+        refused = translate("/translate", q=text, source="auto", target="fr")
+        assert refused.status_code == 400
+        message = f"The text is in {language}: French (fr) is not available as a target language from it"
+        assert refused.json() == {"error": message}
+        assert translate("/translate", q=[ENGLISH, text], source="auto", target="fr").status_code == 400
+        assert message in translate("/v2/translate", text=[text], target_lang="FR").text
+        files = {"file": ("a.txt", text.encode(), "text/plain")}
+        answer = service.client.post("/translate_file", data={"source": "auto", "target": "fr"}, files=files)
+        assert (answer.status_code, answer.json()) == (400, {"error": message})
+    assert translate("/translate", q=german, source="auto", target="en").status_code == 200
+    # A text in the target language comes back, though no bundle reads French here.
+    same = translate("/translate", q=FRENCH, source="auto", target="fr").json()
+    assert same == {"translatedText": FRENCH, "detectedLanguage": {"confidence": 100, "language": "fr"}}
+    # Of a short text the detector is not sure: it is taken for a language that has a route.
+    assert translate("/translate", q="Hallo", source="auto", target="fr").status_code == 200
