@@ -2,18 +2,20 @@
 
 These are emoji, signs that the model cannot read, statements of templates, stamps at the beginning of a line. Each goes
 back into the translation at its word. What separates two sentences or items (a dash, an arrow, a line break that is
-spelled) ends a segment.
+spelled) ends a segment, and so does the syntax of ICU MessageFormat: ``{n, plural, one {# apple} other {# apples}}``
+has two branches, ``# apple`` and ``# apples``, which are translated each by itself. The parsers of MessageFormat on
+PyPI accept a text only if all of it is a message, and give no offsets.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
 
 import regex
 
-from app.text.legibility import EMOJIS
 from app.text.masking import TextRules
 from app.text.placeholder_patterns import Treatment
+from app.text.words import EMOJIS
 
 _ONLY_EMOJIS: Final = regex.compile(rf"(?V1)(?P<emoji>{EMOJIS})")
 # Nothing that a sign may belong to.
@@ -126,12 +128,8 @@ class _Search:
             self._found.append(Aside(AsideKind.POINT, start, end))
         elif sign.lastgroup == "pair":
             self._add_bracket(written, start, end)
-        elif (
-            sign.lastgroup == "free"
-            and not self._text[end : end + 1].isspace()
-            and end == sign.endpos != len(self._text)
-        ):
-            return  # a placeholder follows
+        elif sign.lastgroup == "free" and self._is_cut(sign):
+            return
         elif self._is_separator(written, start, end):
             self._found.append(Aside(AsideKind.BREAK, start, end))
         elif written[0] in _EMPHASIS and len(set(written)) == 1:
@@ -143,6 +141,13 @@ class _Search:
         if written[0] in _SEPARATES_UNSPACED:
             return start > 0 and end < len(self._text) and (written[0] != "…" or self._text[end].isspace())
         return self._is_free(start, end) and written[0] not in _JOINS and _SEPARATORS.fullmatch(written) is not None
+
+    def _is_cut(self, sign: "regex.Match[str]") -> bool:
+        """Tells whether it is not white space that a sign stands alone by, but a tag or a placeholder."""
+        start, end = sign.span()
+        if self._is_markup and (start == 0 or end == len(self._text)):
+            return True
+        return end == sign.endpos < len(self._text) and not self._text[end].isspace()
 
     def _is_free(self, start: int, end: int) -> bool:
         return self._text[start - 1 : start].isspace() and self._text[end : end + 1].isspace()
@@ -205,3 +210,86 @@ class _Search:
         self._found[opening] = replace(other, kind=AsideKind.OPEN, end=first_end, partner=start)
         self._found[number] = Aside(AsideKind.CLOSE, start, end, partner=other.start)
         self._readable -= {opening, number}
+
+
+_ARGUMENT: Final = regex.compile(
+    r"\{\s{0,20}[\w.-]{1,60}\s{0,20},\s{0,20}(?:plural|select|selectordinal)\s{0,20},\s{0,20}(?:offset:\d{1,5}\s{0,20})?"
+)
+_SELECTOR: Final = regex.compile(r"\s{0,100}(?:=\d{1,9}|[\w-]{1,60})\s{0,20}\{")
+_END: Final = regex.compile(r"\s{0,100}\}")
+# An apostrophe quotes what follows it only if that is syntax.
+_TOKEN: Final = regex.compile(r"''|'(?=[{}])|[{}]")
+
+Span = tuple[int, int]
+
+
+@dataclass(slots=True)
+class _Frame:
+    """An open brace.
+
+    Attributes:
+        start: Offset of the syntax that has not ended yet.
+        is_argument: Whether it is an argument with branches, and not a branch or a simple argument.
+        is_branch: Whether it is a branch of the argument below it.
+        spans: The syntax that was found in it.
+    """
+
+    start: int
+    is_argument: bool = False
+    is_branch: bool = False
+    spans: list[Span] = field(default_factory=list)
+
+
+def find_message_syntax(text: str) -> list[Span]:
+    """Returns the offsets of begin and end of what is syntax in the plurals and choices of a text, in order.
+
+    An argument without its end, or without branches, is none. The work is linear in the length of the text.
+    """
+    if not _ARGUMENT.search(text):
+        return []
+    bottom = _Frame(0)
+    frames = [bottom]
+    offset = 0
+    while True:
+        top = frames[-1]
+        if top.is_argument:
+            offset = _read_argument(text, offset, frames)
+            continue
+        token = _TOKEN.search(text, offset)
+        if token is None:
+            break
+        offset = token.end()
+        if token.group() == "'":
+            closing = text.find("'", offset)
+            if closing < 0:
+                break
+            offset = closing + 1
+        elif token.group() == "{":
+            argument = _ARGUMENT.match(text, token.start())
+            frames.append(_Frame(token.start(), is_argument=argument is not None))
+            offset = offset if argument is None else argument.end()
+        elif token.group() == "}" and len(frames) > 1:
+            closed = frames.pop()
+            frames[-1].spans += closed.spans
+            if closed.is_branch:
+                frames[-1].start = token.start()
+    # What has no end is no argument, but there may be whole ones in it.
+    return sorted(span for frame in frames if not frame.is_argument for span in frame.spans)
+
+
+def _read_argument(text: str, offset: int, frames: list[_Frame]) -> int:
+    """Reads the beginning of a branch, or the end of the argument on top, and returns the offset behind it."""
+    argument = frames[-1]
+    selector = _SELECTOR.match(text, offset)
+    if selector is not None:
+        argument.spans.append((argument.start, selector.end()))
+        frames.append(_Frame(offset, is_branch=True))
+        return selector.end()
+    end = _END.match(text, offset)
+    if end is None or not argument.spans:
+        argument.is_argument = False  # some other text in braces
+        argument.spans.clear()
+        return offset
+    frames.pop()
+    frames[-1].spans += [*argument.spans, (argument.start, end.end())]
+    return end.end()

@@ -13,11 +13,10 @@ from typing import Final, Literal
 
 import regex
 
-from app.text.asides import Aside, AsideKind, find_asides
+from app.text.asides import Aside, AsideKind, Span, find_asides, find_message_syntax
 from app.text.elements import Item, Role, assign_roles
 from app.text.markup import unescape, unescape_offsets
 from app.text.masking import TextRules
-from app.text.message_format import cut_at_message_syntax, find_message_syntax
 from app.text.placeholder_patterns import FIRST_ELEMENT_CODE, MAX_ELEMENTS
 from app.text.tag_roles import TagRules
 
@@ -119,7 +118,7 @@ def extract_flows(
         is_html = not is_xml and any(item.role is not Role.TEXT for item in items)
         splitting = splitting or ("sentences" if is_html else "lines")
     collector = _Collector(document, rules, text_format != "text", splitting or "lines")
-    for item in cut_at_message_syntax(items, find_message_syntax(document)):
+    for item in _cut_at_syntax(items, find_message_syntax(document)):
         is_boundary = item.role is Role.BOUNDARY or (item.role is Role.WORD and not collector.can_keep())
         if is_boundary:
             collector.end_flow()
@@ -259,3 +258,25 @@ class _Collector:
         if is_between and behind not in _CLOSES and not _INVISIBLE.fullmatch(text, aside.start, aside.end):
             self._add(" ", [start], [end])  # two words, or addresses, with a heart between them are not one
         self._is_behind_aside = aside.kind is not AsideKind.OPEN
+
+
+def _cut_at_syntax(items: Sequence[Item], syntax: Sequence[Span]) -> Iterator[Item]:
+    """Cuts the texts among the items of a document where there is message syntax, which becomes a boundary."""
+    number = 0
+    for item in items:
+        if item.role is not Role.TEXT:
+            yield item
+            continue
+        start = item.start
+        while number < len(syntax) and syntax[number][1] <= start:
+            number += 1
+        ahead = number
+        while ahead < len(syntax) and syntax[ahead][0] < item.end:
+            first, last = max(start, syntax[ahead][0]), min(item.end, syntax[ahead][1])
+            if start < first:
+                yield Item(Role.TEXT, start, first)
+            yield Item(Role.BOUNDARY, first, last)
+            start = last
+            ahead += 1
+        if start < item.end:
+            yield Item(Role.TEXT, start, item.end)

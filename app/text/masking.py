@@ -13,12 +13,10 @@ from typing import Final
 
 import regex
 
-from app.text.glossary_terms import Terms
-from app.text.legibility import Legibility
-from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
+from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder, Terms
 from app.text.placeholder_patterns import COUNT_CHARACTER, NAME_CHARACTER, PLACEHOLDER_CHARACTERS, TERM_CHARACTER
 from app.text.segmentation import Piece
-from app.text.words import is_in_capitals, lower_capitals
+from app.text.words import Legibility, is_in_capitals, lower_capitals
 
 # The words that come back most often, measured on both bundles of models/ over sentences in which they replaced any
 # word: a number 97 of 100 times in the best hypothesis that has it, two numbers 97 to 100; "Tom" 96 from English and 81

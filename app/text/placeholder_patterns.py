@@ -1,7 +1,7 @@
 """The table of what no translation may change: placeholders, message syntax, addresses, identifiers, time stamps.
 
 ``KINDS`` lists every kind with its pattern and its treatment. ``app.text.placeholder_finder`` searches them behind the
-patterns of a setting; ``app.text.legibility`` adds what one model cannot read.
+patterns of a setting; ``app.text.words`` adds what one model cannot read.
 
 Also defines the private-use characters that stand in a text for what the model does not read. A private-use character
 that the text itself has is found as a placeholder, so the two are never confused.

@@ -7,10 +7,10 @@ from app.bundle.store import Bundle
 from app.bundle.tokenizers import Tokenizer
 from app.engine.sequence import SearchOptions
 from app.errors import InvalidRequest
-from app.text.glossary_terms import Terms
 from app.text.inline import Splitting, TextFormat, extract_flows
 from app.text.languages import is_legible
 from app.text.masking import Masked, TextRules, hide_placeholders, lower_heading, mask, mask_text, reveal_placeholders
+from app.text.placeholder_finder import Terms
 from app.text.placeholder_patterns import TERM_CHARACTER
 from app.text.segmentation import Piece, shorten, split
 from app.text.tag_roles import NO_RULES, TagRules

@@ -14,10 +14,10 @@ from app.bundle.store import Bundle
 from app.engine.search.greedy import derive_seed
 from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
 from app.text.inline import TextFormat
-from app.text.legibility import Legibility
 from app.text.markup import escape
 from app.text.masking import TextRules
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
+from app.text.words import Legibility
 from app.translation.assembly import TranslatedSegment, Translation, WholeParts, assemble
 from app.translation.detokenize import Detokenizer
 from app.translation.pending import Pending, block_until_done

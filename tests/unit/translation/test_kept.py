@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from app.bundle.store import load_bundle
 from app.bundle.tokenizers import Tokenizer, load_tokenizer
 from app.text.inline import TagKind, TextFormat, extract_flows
-from app.text.legibility import Legibility
 from app.text.markup import escape
 from app.text.masking import TextRules
 from app.text.placeholder_finder import BUILT_IN
 from app.text.tag_roles import NO_RULES
+from app.text.words import Legibility
 from app.translation.preparation import SegmentList
 from tests.support.growth import assert_no_faster_than_length
 from tests.support.kept_texts import INVISIBLE, KEPT_WORDS, LINE_STARTS, SEPARATORS, SIGNS, TAKEN_OUT

@@ -15,7 +15,6 @@ from app.engine.loop import Engine
 from app.engine.model import DecodingModel
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions
 from app.text.inline import extract_flows
-from app.text.legibility import Legibility
 from app.text.masking import Masked, TextRules, hide_placeholders, mask
 from app.text.placeholder_finder import BUILT_IN
 from app.text.tag_roles import NO_RULES
@@ -29,8 +28,6 @@ from tests.support.fakes import fake_bundle, text_machine
 from tests.support.placeholder_texts import PLACEHOLDERS, SENTENCES, TEXTS
 
 RULES = TextRules(("en", "fr"))
-LEGIBILITY = Legibility(TOKENIZER, "en", "fr")
-READ = TextRules(("en", "fr"), BUILT_IN.with_words(LEGIBILITY.words), legibility=LEGIBILITY)
 
 
 def masked_of(text: str, language: str = "en") -> Masked:
@@ -155,21 +152,18 @@ def test_whatever_the_model_does(
     (translation,) = hostile.translate([text], options)
     for segment in translation.segments:
         if plan.masked[plan.segments.index(segment.source)] is not None:
-            syntax = [segment.text[start:end] for start, end in BUILT_IN.find_syntax(segment.text)]
             before = BUILT_IN.count(segment.source)
             assert not before - BUILT_IN.count(segment.text)
-            assert all(placeholder in before for placeholder in syntax)
+            assert all(segment.text[start:end] in before for start, end in BUILT_IN.find_syntax(segment.text))
     # Those side by side are one, unless something was taken out that may come between.
-    flows = list(extract_flows(text, "text", NO_RULES, None, READ))
-    has_asides = [flow.text for flow in flows] != [text] or any(flow.tags for flow in flows)
+    flows = list(extract_flows(text, "text", NO_RULES, None, hostile._rules))
+    has_asides = [flow.text for flow in flows] != [text] or flows[0].tags
     kept = list(BUILT_IN.count(text).elements()) if has_asides else hide_placeholders(text, RULES)[1]
     for whole in (translation.text, *translation.alternatives):
         assert not Counter(kept) - Counter({placeholder: whole.count(placeholder) for placeholder in kept})
     for group in translation.alignment:
-        for token in group.source:
-            assert 0 <= token.start < token.end <= len(text)
-        for token in group.target:
-            assert 0 <= token.start <= token.end <= len(translation.text)
+        assert all(0 <= token.start < token.end <= len(text) for token in group.source)
+        assert all(0 <= token.start <= token.end <= len(translation.text) for token in group.target)
 
 
 @settings(max_examples=200, deadline=None)
@@ -279,8 +273,7 @@ def test_a_capital_that_is_two_characters_moves_what_is_behind_it() -> None:
 
 
 def test_a_prefix_with_a_placeholder(copier: Translator, bundle: Bundle) -> None:
-    options = TranslationOptions(target_prefix="Dear {name}, ")
-    (translation,) = copier.translate(["Hello {name}, how are you?"], options)
+    (translation,) = copier.translate(["Hello {name}, how are you?"], TranslationOptions(target_prefix="Dear {name}, "))
     assert translation.text.startswith("Dear {name},")
     assert translation.text.count("{name}") == 1
 
