@@ -87,19 +87,17 @@ def split_runs(root: Element, namespaces: frozenset[str]) -> None:
                 groups[-1].append(child)
             else:
                 groups.append([child])
-        parent = run.getparent()
-        if len(groups) < 2 or parent is None:
+        if len(groups) < 2 or run.getparent() is None:
             continue
-        index = parent.index(run) + 1
-        tail, run.tail = run.tail, None
+        last, tail, run.tail = run, run.tail, None
         for group in groups[1:]:
             other = etree.Element(run.tag)
             other.attrib.update(run.attrib)
             other.extend([deepcopy(one) for one in properties])
             other.extend(group)
-            parent.insert(index, other)
-            index += 1
-        parent[index - 1].tail = tail
+            last.addnext(other)  # unlike an index, it does not count the children of the paragraph
+            last = other
+        last.tail = tail
 
 
 def read_office_file(
