@@ -274,13 +274,13 @@ KINDS: Final = (
         r"(?<![\w-])(?:\p{L}{1,20}[-/.]?\d|\p{Lu}{2,10}-\p{Lu}{1,10}[-/]\d|\d{1,6}\p{Lu}{2}[\p{Lu}\d]{0,20}\d)[\p{L}\d]{0,40}"
         r"(?:[-/.][\p{L}\d]{0,20}\d[\p{L}\d]{0,20}){0,6}(?![\w-]|[.,]\d)|(?<![\w-])\p{Lu}{2,10}-\p{Lu}(?![\w-])",
     ),
-    Kind("formula", _ANY, _W, rf"(?<![\p{{L}}\d.,]){_OPERAND}(?:\s?{_OPERATOR}\s?{_OPERAND}){{1,12}}"),
     Kind(
         "joined by a sign",
         _AT_WORD,
         _W,
         r"(?<!\w)\w{1,40}(?:[&@*=#~^°×+]\w{1,40}){1,6}(?!\w)|(?<!\w)\p{Lu}(?:\+\+?|#)(?!\w)",
     ),
+    Kind("formula", _ANY, _W, rf"(?<![\p{{L}}\d.,]){_OPERAND}(?:\s?{_OPERATOR}\s?{_OPERAND}){{1,12}}"),
     Kind(
         "amount",
         _ANY,
