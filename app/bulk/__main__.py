@@ -20,7 +20,7 @@ from app.bundle.store import Bundle
 from app.errors import BulkError, PasserelleError
 from app.server.resources import usable_cpus
 from app.text.inline import TextFormat
-from app.text.placeholder_patterns import PlaceholderFinder, split_patterns
+from app.text.placeholder_finder import PlaceholderFinder, split_patterns
 from app.translation.translator import TranslationOptions
 
 _VERSION_DIGITS: Final = 12

@@ -17,7 +17,7 @@ from app.engine.loop import EngineLimits
 from app.engine.sequence import Priority
 from app.engine.sessions import OnnxGraphs
 from app.errors import BulkError
-from app.text.placeholder_patterns import PlaceholderFinder
+from app.text.placeholder_finder import PlaceholderFinder
 from app.translation.pending import Pending
 from app.translation.translator import Plan, TranslationOptions, Translator
 

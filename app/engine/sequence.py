@@ -51,7 +51,7 @@ class SearchOptions:
         prefix: the tokens that every hypothesis begins with; their score is 0.
         temperature: above 0, each token is drawn among the ``top_k`` best instead of taking the best.
         seed: of the draws: the same seed draws the same tokens.
-        branching: goes ``beam_size`` ways on from the end of the prefix, see ``app.engine.search.branching``.
+        branching: goes ``beam_size`` ways on from the end of the prefix, see ``app.engine.search.greedy``.
         allowed: which tokens may follow those written behind the prefix; only with ``branching``.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Final
 from app.engine.sequence import FinishReason, Priority
 from app.errors import DeadlineExceeded, EngineOverloaded, RequestCancelled
 from app.files.document import Passage
-from app.text.glossary_terms import Terms
+from app.text.placeholder_finder import Terms
 from app.translation.pending import Pending, block_until_done
 from app.translation.translator import Plan, TranslationOptions, Translator
 

@@ -23,7 +23,7 @@ from app.files.document_store import HEARTBEAT_SECONDS, DocumentOrder, DocumentR
 from app.files.queue import FileJob, FileQueue
 from app.files.storage import FileDatabase, ResultStore, delete_abandoned
 from app.serving.container import Serving
-from app.text.glossary_terms import Terms
+from app.text.placeholder_finder import Terms
 
 _LOG: Final = logging.getLogger(__name__)
 QUOTA_SPENT: Final = "Quota for this billing period has been exceeded."

@@ -18,8 +18,8 @@ from app.serving.container import detect_languages
 from app.serving.registry import Registry
 from app.serving.reload import InFlight
 from app.settings import Settings
-from app.text.glossary_terms import Terms
 from app.text.languages import LanguageDetector
+from app.text.placeholder_finder import Terms
 
 _CONCURRENT_FILES: Final = 2
 _DETECTED_CHARACTERS: Final = 5000

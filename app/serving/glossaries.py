@@ -16,7 +16,7 @@ from typing import Final, Literal
 from cachetools import LRUCache, cached
 
 from app.errors import InvalidGlossary, LimitExceeded, StorageError
-from app.text.glossary_terms import Terms
+from app.text.placeholder_finder import Terms
 
 _LOG: Final = logging.getLogger(__name__)
 EntriesFormat = Literal["tsv", "csv"]

@@ -25,7 +25,7 @@ from app.serving.served_bundle import (
 )
 from app.settings import Settings
 from app.text.languages import language_name
-from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder, split_patterns
+from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder, split_patterns
 
 __all__ = ["OpenGraphs", "OpenedGraphs", "Registry", "ServedBundle", "open_onnx_graphs"]
 

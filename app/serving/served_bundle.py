@@ -17,7 +17,7 @@ from app.server.resources import ThreadShare
 from app.serving.cache import Cache
 from app.serving.coalescing import CachedEngine
 from app.settings import Settings
-from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder
+from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
 from app.translation.completion import Completer
 from app.translation.translator import Translator
 from app.translation.word_choices import Chooser

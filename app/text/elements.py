@@ -14,7 +14,7 @@ from typing import Final
 import regex
 
 from app.text.markup import Kind, Token, tokenize_markup, unescape
-from app.text.placeholder_patterns import PlaceholderFinder
+from app.text.placeholder_finder import PlaceholderFinder
 from app.text.tag_roles import TagRole, TagRules, select_tags
 
 _BLOCK: Final = select_tags(TagRole.BLOCK)

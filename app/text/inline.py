@@ -1,8 +1,8 @@
 """A document -> its texts from one boundary to the next, without the tags in them: what can be cut into sentences.
 
 A *tag* here is anything that is taken out of such a text and goes back into its translation: a tag or a comment, an
-emoji, a line break within a sentence. An element that is kept from the model but stands for a word (``<code>``) leaves
-one private-use character, which is masked as a placeholder is.
+emoji, a sign that the model cannot read, a line break within a sentence. An element that is kept from the model but
+stands for a word (``<code>``) leaves one private-use character, which is masked as a placeholder is.
 """
 
 from bisect import bisect_left, bisect_right
@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import regex
 
+from app.text.asides import Aside, AsideKind, Span, find_asides, find_message_syntax
 from app.text.elements import Item, Role, assign_roles
 from app.text.markup import unescape, unescape_offsets
 from app.text.masking import TextRules
@@ -23,16 +24,8 @@ TextFormat = Literal["text", "html", "xml"]
 # Where a text is cut: at the ends of sentences and lines, of sentences alone, or nowhere.
 Splitting = Literal["lines", "sentences", "none"]
 
-# Emoji with all that belongs to them (skin, gender, flags); a character that is a symbol of text by itself, such as
-# "©", only where a variation selector makes it an emoji.
-_EMOJI: Final = (
-    r"(?:\p{Regional_Indicator}{2}|[0-9#*]\uFE0F?\u20E3"
-    r"|(?:\p{Emoji_Presentation}|\p{Emoji}\uFE0F|[\u2600-\u27BF&&\p{Extended_Pictographic}])"
-    r"[\uFE0F\p{Emoji_Modifier}\U000E0020-\U000E007F]*+"
-    r"(?:\u200D\p{Extended_Pictographic}[\uFE0F\p{Emoji_Modifier}]*+)*+)"
-)
-_EMOJIS: Final = regex.compile(rf"(?V1){_EMOJI}(?:\s?{_EMOJI})*+")
-_SPACES_OR_EMOJIS: Final = regex.compile(rf"(?V1)[ \t\r\n\f]++|{_EMOJI}(?:\s?{_EMOJI})*+")
+_SPACES: Final = regex.compile(r"[ \t\r\n\f]++")
+_INVISIBLE: Final = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 _BLANK_LINE: Final = regex.compile(r"\n\s*\n|\r\s*\r")
 _CLOSES: Final = frozenset(".,;:!?…)]»")
 _ELEMENT_CHARACTER: Final = regex.compile(f"[{chr(FIRST_ELEMENT_CODE)}-{chr(FIRST_ELEMENT_CODE + MAX_ELEMENTS)}]")
@@ -50,7 +43,7 @@ class TagKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class InlineTag:
-    """A tag, comment, emoji or line break that was taken out of a text.
+    """A tag, comment, emoji, sign or line break that was taken out of a text.
 
     Attributes:
         kind: How it stands among words.
@@ -115,7 +108,7 @@ def extract_flows(
         The texts in order; what they leave out of the document stays as it is.
     """
     if text_format == "text":
-        if splitting in (None, "lines") and not _EMOJIS.search(document):
+        if splitting in (None, "lines") and not find_message_syntax(document) and not find_asides(document, rules):
             yield Flow(document, range(len(document)), range(1, len(document) + 1))
             return
         items = [Item(Role.TEXT, 0, len(document))] if document else []
@@ -124,51 +117,62 @@ def extract_flows(
         items = assign_roles(document, tag_rules, is_xml, rules.finder)
         is_html = not is_xml and any(item.role is not Role.TEXT for item in items)
         splitting = splitting or ("sentences" if is_html else "lines")
-    collected = _Collector(document, text_format != "text", splitting or "lines")
-    for item in items:
-        is_boundary = item.role is Role.BOUNDARY or (item.role is Role.WORD and not collected.can_keep(rules.masking))
+    collector = _Collector(document, rules, text_format != "text", splitting or "lines")
+    for item in _cut_at_syntax(items, find_message_syntax(document)):
+        is_boundary = item.role is Role.BOUNDARY or (item.role is Role.WORD and not collector.can_keep())
         if is_boundary:
-            if collected.text:
-                yield collected.build_flow()
-            collected = _Collector(document, text_format != "text", splitting or "lines")
+            collector.end_flow()
         elif item.role is Role.TEXT:
-            collected.add_text(item.start, item.end)
+            collector.add_text(item.start, item.end)
         else:
-            collected.add_markup(item)
-    if collected.text:
-        yield collected.build_flow()
+            collector.add_markup(item)
+        yield from collector.take_flows()
+    collector.end_flow()
+    yield from collector.take_flows()
 
 
 class _Collector:
-    """Collects one flow."""
+    """Collects the flows of a document."""
 
-    def __init__(self, document: str, is_markup: bool, splitting: Splitting) -> None:
-        self.text: list[str] = []
+    def __init__(self, document: str, rules: TextRules, is_markup: bool, splitting: Splitting) -> None:
         self._document = document
+        self._rules = rules
         self._is_markup = is_markup
         self._splitting = splitting
-        self._specials = _EMOJIS if splitting == "lines" else _SPACES_OR_EMOJIS
+        self._flows: list[Flow] = []
+        self._begin_flow()
+
+    def _begin_flow(self) -> None:
+        self._text: list[str] = []
         self._starts: list[int] = []
         self._ends: list[int] = []
         self._tags: list[InlineTag] = []
         self._elements: dict[str, str] = {}
-        self._is_behind_emoji = False
+        self._is_behind_aside = False
 
-    def build_flow(self) -> Flow:
-        """Returns what was collected."""
-        return Flow(
-            text="".join(self.text),
-            starts=self._starts,
-            ends=self._ends,
-            is_markup=self._is_markup,
-            is_whole=self._splitting == "none",
-            tags=tuple(self._tags),
-            elements=self._elements,
-        )
+    def end_flow(self) -> None:
+        """Ends a flow, if there is a text in it, and begins the next one."""
+        if self._text:
+            flow = Flow(
+                text="".join(self._text),
+                starts=self._starts,
+                ends=self._ends,
+                is_markup=self._is_markup,
+                is_whole=self._splitting == "none",
+                tags=tuple(self._tags),
+                elements=self._elements,
+            )
+            self._flows.append(flow)
+        self._begin_flow()
 
-    def can_keep(self, masking: bool) -> bool:
+    def take_flows(self) -> list[Flow]:
+        """Returns the flows that ended since the last call."""
+        flows, self._flows = self._flows, []
+        return flows
+
+    def can_keep(self) -> bool:
         """Tells whether the flow can hold one more element that is kept from the model."""
-        return masking and len(self._elements) < MAX_ELEMENTS
+        return self._rules.masking and len(self._elements) < MAX_ELEMENTS
 
     def add_markup(self, item: Item) -> None:
         """Takes an item out of the text, or puts one character for an element that is kept from the model."""
@@ -183,10 +187,10 @@ class _Collector:
     def _add_tag(self, kind: TagKind, start: int, end: int, partner: int | None = None) -> None:
         document = self._document
         spaces = document[start - 1 : start].isspace() if start else False, document[end : end + 1].isspace()
-        self._tags.append(InlineTag(kind, len(self.text), start, document[start:end], partner, spaces))
+        self._tags.append(InlineTag(kind, len(self._text), start, document[start:end], partner, spaces))
 
     def add_text(self, start: int, end: int) -> None:
-        """Adds a text of the document, from offset ``start`` to ``end``, without its emoji and line breaks."""
+        """Adds a text of the document, from offset ``start`` to ``end``, without what is taken out of it."""
         raw = self._document[start:end]
         text = unescape(raw) if self._is_markup else raw
         if self._is_markup and _ELEMENT_CHARACTER.search(text):
@@ -197,34 +201,40 @@ class _Collector:
             offsets: Sequence[int] = range(start, end + 1)
         else:
             offsets = [start + offset for offset in unescape_offsets(raw)]
+        asides = find_asides(text, self._rules, self._is_markup)
         done = 0
-        for special in self._specials.finditer(text):
-            before, behind = special.span()
-            self._add(text[done:before], offsets[done:before], offsets[done + 1 : before + 1])
-            if special.group()[0] in " \t\r\n\f":
-                self._add_space(special.group(), offsets[before : behind + 1])
-            else:
-                self._add_emoji(offsets[before], offsets[behind], text[behind : behind + 1])
-            done = behind
-        self._add(text[done:], offsets[done:-1], offsets[done + 1 :])
+        for aside in asides:
+            self._add_spaced(text, done, aside.start, offsets)
+            self._add_aside(aside, text, offsets)
+            done = aside.end
+        self._add_spaced(text, done, len(text), offsets)
+
+    def _add_spaced(self, text: str, start: int, end: int, offsets: Sequence[int]) -> None:
+        """Adds a part of a text in which nothing is taken out but line breaks."""
+        for spaces in _SPACES.finditer(text, start, end) if self._splitting != "lines" else ():
+            before, behind = spaces.span()
+            self._add(text[start:before], offsets[start:before], offsets[start + 1 : before + 1])
+            self._add_space(spaces.group(), offsets[before : behind + 1])
+            start = behind
+        self._add(text[start:end], offsets[start:end], offsets[start + 1 : end + 1])
 
     def _add(self, text: str, starts: Sequence[int], ends: Sequence[int]) -> None:
         if not text:
             return
-        if text[0] == " " and self.text and self.text[-1] == " ":  # of two spaces with a tag between, one remains
+        if text[0] == " " and self._text and self._text[-1] == " ":  # of two spaces with a tag between, one remains
             text, starts, ends = text[1:], starts[1:], ends[1:]
-        elif self._is_behind_emoji and text[0] in _CLOSES and self.text and self.text[-1] == " ":
+        elif self._is_behind_aside and text[0] in _CLOSES and self._text and self._text[-1] == " ":
             self._drop_space()
-        self._is_behind_emoji = self._is_behind_emoji and not text
-        self.text.extend(text)
+        self._is_behind_aside = self._is_behind_aside and not text
+        self._text.extend(text)
         self._starts.extend(starts)
         self._ends.extend(ends)
 
     def _drop_space(self) -> None:
         """Removes the space before an emoji that a full stop follows, so that the full stop is behind the word."""
-        for column in (self.text, self._starts, self._ends):
+        for column in (self._text, self._starts, self._ends):
             column.pop()
-        last = len(self.text)
+        last = len(self._text)
         self._tags[:] = [replace(tag, offset=last) if tag.offset > last else tag for tag in self._tags]
 
     def _add_space(self, spaces: str, offsets: Sequence[int]) -> None:
@@ -233,12 +243,40 @@ class _Collector:
         if is_kept or spaces == " ":
             self._add(spaces, offsets[:-1], offsets[1:])
             return
-        if not self.text or self.text[-1] != " ":
+        if not self._text or self._text[-1] != " ":
             self._add_tag(TagKind.SPACE, offsets[0], offsets[-1])
         self._add(" ", [offsets[0]], [offsets[-1]])
 
-    def _add_emoji(self, start: int, end: int, behind: str) -> None:
-        self._add_tag(TagKind.POINT, start, end)
-        if self.text and not self.text[-1].isspace() and behind and not behind.isspace() and behind not in _CLOSES:
+    def _add_aside(self, aside: Aside, text: str, offsets: Sequence[int]) -> None:
+        if aside.kind is AsideKind.BREAK:
+            self.end_flow()
+            return
+        start, end, behind = offsets[aside.start], offsets[aside.end], text[aside.end : aside.end + 1]
+        partner = None if aside.partner is None else offsets[aside.partner]
+        self._add_tag(TagKind[aside.kind.name], start, end, partner)
+        is_between = self._text and not self._text[-1].isspace() and behind and not behind.isspace()
+        if is_between and behind not in _CLOSES and not _INVISIBLE.fullmatch(text, aside.start, aside.end):
             self._add(" ", [start], [end])  # two words, or addresses, with a heart between them are not one
-        self._is_behind_emoji = True
+        self._is_behind_aside = aside.kind is not AsideKind.OPEN
+
+
+def _cut_at_syntax(items: Sequence[Item], syntax: Sequence[Span]) -> Iterator[Item]:
+    """Cuts the texts among the items of a document where there is message syntax, which becomes a boundary."""
+    number = 0
+    for item in items:
+        if item.role is not Role.TEXT:
+            yield item
+            continue
+        start = item.start
+        while number < len(syntax) and syntax[number][1] <= start:
+            number += 1
+        ahead = number
+        while ahead < len(syntax) and syntax[ahead][0] < item.end:
+            first, last = max(start, syntax[ahead][0]), min(item.end, syntax[ahead][1])
+            if start < first:
+                yield Item(Role.TEXT, start, first)
+            yield Item(Role.BOUNDARY, first, last)
+            start = last
+            ahead += 1
+        if start < item.end:
+            yield Item(Role.TEXT, start, item.end)

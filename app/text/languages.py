@@ -55,13 +55,20 @@ def language_name(code: str) -> str:
     return _OTHER_NAMES.get(lower) or _load_names().get(lower, code)
 
 
-@cache
-def _compile_letters(language: str) -> "regex.Pattern[str] | None":
+def describe_letters(language: str) -> str | None:
+    """Returns a pattern for one letter that a language is written in, None if its script is not checked."""
+    language = language.split("-")[0].lower()
     if language not in _CHECKED:
         return None
     likely: str = get_global("likely_subtags")[language]  # "fr" -> "fr_Latn_FR"
     script = likely.split("_")[1]
-    return regex.compile(_COMBINED_SCRIPTS.get(script, rf"\p{{Script={script}}}"))
+    return _COMBINED_SCRIPTS.get(script, rf"\p{{Script={script}}}")
+
+
+@cache
+def _compile_letters(language: str) -> "regex.Pattern[str] | None":
+    pattern = describe_letters(language)
+    return None if pattern is None else regex.compile(pattern)
 
 
 def is_legible(text: str, language: str) -> bool:
@@ -73,7 +80,7 @@ def is_legible(text: str, language: str) -> bool:
         text: Any text.
         language: Its code; of a language whose script is not checked, every text is legible.
     """
-    letters = _compile_letters(language.split("-")[0].lower())
+    letters = _compile_letters(language)
     return letters is None or letters.search(text) is not None
 
 

@@ -13,17 +13,10 @@ from typing import Final
 
 import regex
 
-from app.text.glossary_terms import Terms
-from app.text.placeholder_patterns import (
-    BUILT_IN,
-    COUNT_CHARACTER,
-    NAME_CHARACTER,
-    PLACEHOLDER_CHARACTERS,
-    TERM_CHARACTER,
-    PlaceholderFinder,
-)
+from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder, Terms
+from app.text.placeholder_patterns import COUNT_CHARACTER, NAME_CHARACTER, PLACEHOLDER_CHARACTERS, TERM_CHARACTER
 from app.text.segmentation import Piece
-from app.text.words import is_in_capitals, lower_capitals
+from app.text.words import Legibility, is_in_capitals, lower_capitals
 
 # The words that come back most often, measured on both bundles of models/ over sentences in which they replaced any
 # word: a number 97 of 100 times in the best hypothesis that has it, two numbers 97 to 100; "Tom" 96 from English and 81
@@ -50,6 +43,7 @@ class TextRules:
         prefix: The given beginning of the translation. No stand-in is a word of it, and a text in capitals that has one
             is read as it is, because the case of the answer is given too.
         masking: Whether placeholders and terms are kept from the model.
+        legibility: Tells what the model can read; None if it reads everything.
     """
 
     languages: tuple[str, str]
@@ -57,6 +51,7 @@ class TextRules:
     terms: Terms | None = None
     prefix: str = ""
     masking: bool = True
+    legibility: Legibility | None = None
 
     @property
     def source(self) -> str:
@@ -209,13 +204,20 @@ def choose_stand_ins(hidden: str, rules: TextRules) -> list[str]:
     return list(islice(free, len(characters)))
 
 
+def lower_heading(hidden: str, rules: TextRules) -> str:
+    """Writes a segment with private-use characters as a sentence if it is a heading in Title Case."""
+    if rules.legibility is None or rules.prefix or not rules.masking:
+        return hidden
+    return rules.legibility.lower_heading(hidden)
+
+
 def mask_text(hidden: str, rules: TextRules) -> str:
     """Returns what the model reads for a segment with private-use characters."""
     return mask(hidden, hidden, [""] * count_hidden(hidden), rules).read
 
 
 def mask(source: str, hidden: str, placeholders: Sequence[str], rules: TextRules) -> Masked:
-    """Replaces the placeholders of a segment by stand-ins, and capitals by ordinary letters.
+    """Replaces the placeholders of a segment by stand-ins, and capitals and Title Case by ordinary letters.
 
     Args:
         source: The segment.
@@ -224,8 +226,7 @@ def mask(source: str, hidden: str, placeholders: Sequence[str], rules: TextRules
         rules: Give the terms with their translations, the language and the prefix.
     """
     in_capitals = not rules.prefix and is_in_capitals(hidden)
-    if in_capitals:
-        hidden = lower_capitals(hidden, rules.source)
+    hidden = lower_capitals(hidden, rules.source) if in_capitals else lower_heading(hidden, rules)
     if not placeholders:
         return Masked(source, hidden, (), rules, in_capitals)
     words = iter(zip(choose_stand_ins(hidden, rules), placeholders, strict=True))

@@ -1,16 +1,15 @@
-"""Finds placeholders in a text, built-in ones and those of patterns that a setting adds.
+"""The table of what no translation may change: placeholders, message syntax, addresses, identifiers, time stamps.
+
+``KINDS`` lists every kind with its pattern and its treatment. ``app.text.placeholder_finder`` searches them behind the
+patterns of a setting; ``app.text.words`` adds what one model cannot read.
 
 Also defines the private-use characters that stand in a text for what the model does not read. A private-use character
 that the text itself has is found as a placeholder, so the two are never confused.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Flag, StrEnum, auto
 from typing import Final
-
-import regex
-
-from app.errors import ConfigurationError
 
 # Each of these stands for one placeholder while a text is split into segments, so that no cut divides it.
 NAME_CHARACTER: Final = "\ue000"  # a name may stand in for it
@@ -22,22 +21,48 @@ PLACEHOLDER_CHARACTERS: Final = frozenset((NAME_CHARACTER, COUNT_CHARACTER, TERM
 FIRST_ELEMENT_CODE: Final = 0xF0000
 MAX_ELEMENTS: Final = 1000
 
-MAX_PATTERNS: Final = 100
-MAX_PATTERN_CHARACTERS: Final = 500
-_PROBE_SECONDS: Final = 0.5
-# Texts for which patterns with nested repetitions took exponential time.
-_PROBE_CHARACTERS: Final = 20_000
-_PROBES: Final = tuple(
-    unit * (_PROBE_CHARACTERS // len(unit)) + "\n" for unit in ("a", "0", " ", "A-", "{", "<a ", "a.", "_", "x1 ")
-)
-_CAPTURES: Final = "(?: ... ) in place of ( ... )"
+
+class Treatment(StrEnum):
+    """How a kept part of a text is kept from the model."""
+
+    SYNTAX = "syntax"  # a stand-in is read for it; one that the model invents is removed
+    WORD = "word"  # a stand-in is read for it; a translation may have others of its kind
+    POINT = "point"  # it is taken out at its word, as emoji are, and the model reads the sentence without it
+    STAMP = "stamp"  # as POINT at the beginning of a line, else as WORD
+    BREAK = "break"  # it ends a segment, as a line break does
+
+
+class Begins(Flag):
+    """The first character of a kind."""
+
+    WORD = auto()  # the first letter or digit of a word
+    SIGN = auto()  # neither a letter, a digit nor white space
+    ANY = WORD | SIGN
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of text that is kept.
+
+    Attributes:
+        name: What it is.
+        begins: What its first character is, so that most patterns need not be tried at most characters.
+        treatment: How it is kept.
+        pattern: Without capturing groups, and every repetition bounded, so that the time for hostile text grows only
+            with its length.
+    """
+
+    name: str
+    begins: Begins
+    treatment: Treatment
+    pattern: str
+
 
 _FILE_ENDING: Final = (
     r"(?:bat|bmp|bz2|cfg|conf|cpp|css|csv|dll|docx?|epub|exe|gif|gz|html?|ico|ini|iso|jar|java|jpe?g|js|json|log|md|mkv"
     r"|mp[34]|od[pst]|ogg|onnx|pdf|php|png|pot?|pptx?|py|rar|rs|rst|rtf|sh|sql|srt|svg|tar|tiff?|toml|ts|tsv|txt|wav"
     r"|webp|xlsx?|xml|ya?ml|zip)"
 )
-_DOMAIN_ENDING: Final = r"(?:com|org|net|edu|gov|io|dev|app|info|eu|fr|co\.uk)"
 # What an address may hold and end with: a full stop behind it is the sentence's, and so is a bracket unless one opens
 # in the address.
 _IN_BRACKETS: Final = r"\([^\s()<>\p{Co}]{0,200}\)"
@@ -45,108 +70,226 @@ _ADDRESS: Final = (
     rf"(?:{_IN_BRACKETS}|[^\s<>\"«»“”()\p{{Co}}]){{0,2000}}"
     rf"(?:{_IN_BRACKETS}|[^\s<>\"«»“”()\p{{Co}}.,;:!?…'’\]}}|*])"
 )
-# Of two that match at the same offset, the first is taken. Every repetition is bounded, so that the time for hostile
-# text grows only with its length.
-_PATTERNS: Final = (
-    r"`[^`\n\r\t\p{Co}]{1,200}`",
-    rf"(?<![\w])(?:[A-Za-z][A-Za-z0-9+.-]{{0,20}}://|www\.|mailto:){_ADDRESS}",
-    r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}",
-    r"</?[A-Za-z](?:[^<>\"'\p{Cc}\p{Co}]|\"[^\"\p{Cc}\p{Co}]{0,200}\"|'[^'\p{Cc}\p{Co}]{0,200}'){0,200}+>",
-    r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});",
-    r"\{\{[^{}\p{Cc}\p{Co}]{1,100}\}\}|[%$#]\{[^{}\p{Cc}\p{Co}]{1,100}\}|\{ ?[\w.:,$#@|!%-]{0,100} ?\}",
-    r"(?<![\d%])%(?:\(\w{1,60}\)|\d{1,3}\$)?[-+0#]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh?|ll?|[Lqjzt])?"
-    r"[diouxXeEfFgGcrsa@](?!\p{Ll}{2})",
-    r"(?<!\w)%[A-Z_]{2,40}%|%%",
-    r"(?<![\w:]):[a-z][a-z0-9_+-]{0,60}:(?![\w:])",
-    r"(?<![\w@#&./])@\w[\w-]{0,60}(?:\.[\w-]{1,60}){0,4}(?:@[\w-]{1,60}(?:\.[\w-]{1,60}){1,4})?",
-    r"(?<![\w@#&./])#\w[\w-]{0,100}",
-    r"(?<![\w/\\])(?:[A-Za-z]:|\\)\\[^\s\"<>|*?\p{Co}]{0,250}[\w$]",
-    r"(?<![\w/.~€$£%)*])(?:~|\.{1,2})?/(?:[\w.@+-]{1,100}/){0,30}[\w.@+-]{0,99}\w",
-    rf"(?<![\w/.])\w[\w.+-]{{0,100}}(?:/[\w.+-]{{1,100}}){{0,30}}\.{_FILE_ENDING}(?![\w/])",
-    rf"(?<![\w.@-])(?:[a-z0-9-]{{1,63}}\.){{1,4}}{_DOMAIN_ENDING}(?![\w-])(?:/{_ADDRESS})?",
-    r"(?<![\w.])v?\d{1,9}(?:\.\d{1,9}){2,6}(?:[-+][\w.]{0,30}\w)?(?!\w)|(?<![\w.])v\d{1,9}(?:\.\d{1,9})?(?!\w)",
-    r"\p{Co}",  # so that a text's own private-use character is not taken for one that stands for a placeholder
+_PORT: Final = rf"(?::\d{{1,5}}(?!\d))?(?:/(?:{_ADDRESS})?)?"
+_SCHEME: Final = (
+    r"(?:[A-Za-z][A-Za-z0-9+.-]{0,20}://|www\.|(?:mailto|tel|sms|urn|doi|magnet|sips?|xmpp|geo|callto|skype|bitcoin"
+    r"|data|isbn|arxiv|pkg):(?=[^\s:]))"
 )
-_PLACEHOLDER: Final = regex.compile("|".join(_PATTERNS))
-# Without any of these there is no placeholder, so that most texts need one fast search.
-_SIGN: Final = regex.compile(r"[`@<&{%#\\/\p{Co}]|:[\w/]|[.](?:\p{L}|\d+[.]\d)|v\d")
-# What touches a placeholder belongs to it ("{size}MB"), but no clitic does ("l'{thing}", "{owner}'s"); placeholders
-# with nothing between them that could be translated are one ("{first} {last}").
-_GLUED: Final = regex.compile(r"(?:[\p{Latin}\p{N}_]|[.](?=\p{Ll}|\p{N})){1,40}+")
-_GLUED_BEFORE: Final = regex.compile(r"(?r)[\p{Latin}\p{N}_]{1,40}")
-_BETWEEN: Final = frozenset(("", " ", "/", "-", "–", "_", "=", "|", " / ", " | "))
+_IN_BRACES: Final = r"[^{}\p{Cc}\p{Co}]"
+_TIME: Final = r"(?:\d{1,3}:\d{2}:\d{2}(?:[.,:;]\d{1,9})?|\d{1,2}:\d{2}[.,]\d{2,3})(?!\d)"
+_TO: Final = r"\s?(?:-{1,2}>|→|[-–—])\s?"
+_HEX: Final = "[0-9A-Fa-f]"
+_CONVERSION: Final = (
+    r"(?:\(\w{1,60}\)|\d{1,3}\$)?[-+0#'I ]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh?|ll?|I64|I32|[Lqjzt])?"
+)
+_OPERATOR: Final = r"(?:<(?![\p{L}/?!])|[>=≤≥≠≈≡±×÷+*^−∓]){1,2}"
+_OPERAND: Final = r"[-−±√]?(?:\d[\d.,]{0,20}(?<=\d)\p{L}?|\p{L})(?![\p{L}\d])"
+_BB_NAME: Final = (
+    r"(?:b|i|u|s|url|img|quote|code|color|size|list|center|left|right|spoiler|email|font|sub|sup|table|tr|td)"
+)
+_S, _W, _P = Treatment.SYNTAX, Treatment.WORD, Treatment.POINT
+_AT_WORD, _AT_SIGN, _ANY = Begins.WORD, Begins.SIGN, Begins.ANY
 
-
-class PlaceholderFinder:
-    """Finds placeholders by own patterns first, then by the built-in ones.
-
-    Args:
-        own: Regular expressions of the ``regex`` module, without capturing groups.
-
-    Raises:
-        ConfigurationError: A pattern cannot be used; the message names it and says why.
-    """
-
-    def __init__(self, own: Sequence[str] = ()) -> None:
-        if len(own) > MAX_PATTERNS:
-            raise ConfigurationError(f"{len(own)} placeholder patterns, at most {MAX_PATTERNS} are possible")
-        for pattern in own:
-            _check(pattern)
-        self._pattern = regex.compile("|".join((*(f"(?:{pattern})" for pattern in own), *_PATTERNS)))
-        self._sign = None if own else _SIGN
-
-    def count(self, text: str) -> "Counter[str]":
-        """Counts how often each placeholder stands in a text."""
-        return Counter(text[start:end] for start, end in self.find(text))
-
-    def find(self, text: str) -> list[tuple[int, int]]:
-        """Returns the offsets of each placeholder's begin and end, in order."""
-        if self._sign is not None and not self._sign.search(text):
-            return []
-        return [found.span() for found in self._pattern.finditer(text) if found.end() > found.start()]
-
-    def find_groups(self, text: str) -> list[tuple[int, int]]:
-        """Returns the same with what touches each placeholder, and those with nothing between them as one."""
-        groups: list[tuple[int, int]] = []
-        for start, end in self.find(text):
-            if groups and (start <= groups[-1][1] or text[groups[-1][1] : start] in _BETWEEN):
-                start = groups.pop()[0]
-            elif before := _GLUED_BEFORE.match(text, groups[-1][1] if groups else 0, start):
-                start = before.start()
-            behind = _GLUED.match(text, end)
-            groups.append((start, behind.end() if behind else end))
-        return groups
-
-
-BUILT_IN: Final = PlaceholderFinder()
-
-
-def split_patterns(lines: str) -> tuple[str, ...]:
-    """Splits a setting into its patterns, one a line; empty lines are skipped."""
-    return tuple(line.strip() for line in lines.splitlines() if line.strip())
-
-
-def _check(pattern: str) -> None:
-    """Compiles a pattern and tries it on texts that are slow for careless ones."""
-    if len(pattern) > MAX_PATTERN_CHARACTERS:
-        raise ConfigurationError(
-            f"placeholder pattern {pattern[:40]!r}... has {len(pattern)} characters, at most {MAX_PATTERN_CHARACTERS} "
-            f"are possible"
-        )
-    try:
-        compiled = regex.compile(f"(?:{pattern})")
-    except regex.error as error:
-        raise ConfigurationError(f"placeholder pattern {pattern!r}: {error}") from error
-    if compiled.groups:
-        raise ConfigurationError(f"placeholder pattern {pattern!r} captures: write {_CAPTURES}")
-    if compiled.flags & ~regex.compile("").flags:
-        raise ConfigurationError(f"placeholder pattern {pattern!r} has flags that would change all patterns")
-    try:
-        found = [one.span() for probe in ("", *_PROBES) for one in compiled.finditer(probe, timeout=_PROBE_SECONDS)]
-    except TimeoutError:
-        raise ConfigurationError(
-            f"placeholder pattern {pattern!r} takes over {_PROBE_SECONDS} s for {_PROBE_CHARACTERS:,} characters: give "
-            f"every repetition an end, such as {{1,100}}, or make it possessive (*+)"
-        ) from None
-    if any(start == end for start, end in found):
-        raise ConfigurationError(f"placeholder pattern {pattern!r} matches an empty text")
+# Of two that match at the same offset, the first is taken.
+KINDS: Final = (
+    Kind("code", _AT_SIGN, _S, r"(?<!`)(?:``[^`\n\r\t\p{Co}]{1,200}``|`[^`\n\r\t\p{Co}]{1,200}`)"),
+    Kind("address", _AT_WORD, _S, rf"(?<![\w]){_SCHEME}{_ADDRESS}"),
+    Kind("mail", _ANY, _S, r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}"),
+    Kind("server output", _AT_SIGN, _S, r"<(?:%[=-]|\?=)[^\p{Cc}\p{Co}]{0,300}?[%?]>"),
+    Kind("server code", _AT_SIGN, _P, r"<(?:%[^\p{Cc}\p{Co}]{0,300}?%|\?[a-z]{2,8}\b[^\p{Cc}\p{Co}]{0,300}?\?)>"),
+    Kind("numbered tag", _AT_SIGN, _P, r"</?\d{1,3} ?/?>"),
+    Kind("cue time", _AT_SIGN, _P, rf"<{_TIME}>"),
+    Kind(
+        "tag",
+        _AT_SIGN,
+        _S,
+        r"</?[A-Za-z](?:[^<>\"'\p{Cc}\p{Co}]|\"[^\"\p{Cc}\p{Co}]{0,200}\"|'[^'\p{Cc}\p{Co}]{0,200}'){0,200}+>",
+    ),
+    Kind("character reference", _AT_SIGN, _S, r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"),
+    Kind(
+        "template statement",
+        _AT_SIGN,
+        _P,
+        rf"\{{%[^\p{{Cc}}\p{{Co}}]{{0,300}}?%\}}|\{{#[^\p{{Cc}}\p{{Co}}]{{0,300}}?#\}}"
+        rf"|\{{\{{~?[#/!^]{_IN_BRACES}{{0,200}}\}}\}}|\{{\\{_IN_BRACES}{{1,200}}\}}",
+    ),
+    Kind(
+        "fluent selector",
+        _AT_SIGN,
+        _S,
+        r"\{\s{0,20}\$[\w-]{1,60}\s{0,20}->(?:[^{}\p{Co}]|\{[^{}\p{Co}]{0,200}\}){0,2000}+\}",
+    ),
+    Kind(
+        "braces",
+        _AT_SIGN,
+        _S,
+        rf"\{{{{3}}{_IN_BRACES}{{1,100}}\}}{{3}}|\{{{{2}}{_IN_BRACES}{{1,100}}\}}{{2}}"
+        rf"|~?[%$#@]?\{{(?:{_IN_BRACES}|\{{{_IN_BRACES}{{0,60}}\}}){{0,150}}+\}}~?",
+    ),
+    Kind("variable in percent signs", _AT_SIGN, _S, r"(?<!\w)%[A-Za-z_]\w{0,60}%(?![\w%])|%%"),
+    Kind("stringsdict", _AT_SIGN, _S, r"%(?:\d{1,2}\$)?#@\w{1,60}@"),
+    Kind(
+        "printf",
+        _AT_SIGN,
+        _S,
+        rf"(?<![\d%])%(?! ){_CONVERSION}(?:[diouxXeEfFgGcrsa@](?!\p{{Ll}}{{2}})|[bnCSpAD](?!\p{{L}}))",
+    ),
+    Kind(
+        "numbered percent", _AT_SIGN, _S, r"(?<![\w%)] )(?<![\w%)])%L?\d{1,2}(?![\w%])|(?<=\p{L} )%L?\d{1,2}(?![\w%])"
+    ),
+    Kind("short code", _AT_SIGN, _S, r"(?<![\w:]):[a-z][a-z0-9_+-]{0,60}:(?![\w:])"),
+    Kind("colon parameter", _AT_SIGN, _W, r"(?<![\w:]):[a-z_]{2,60}(?![\w:])"),
+    Kind("linked message", _AT_SIGN, _S, r"(?<!\w)@(?:\.\w{1,20})?:[\w.]{0,100}\w"),
+    Kind("directive", _AT_SIGN, _S, r"(?<!\w)[@#]\w{1,30} ?\([^()\n\p{Co}]{0,100}\)"),
+    Kind(
+        "mention",
+        _AT_SIGN,
+        _S,
+        r"(?<![\w@#&./])@\w[\w-]{0,60}(?:\.[\w-]{1,60}){0,4}(?:@[\w-]{1,60}(?:\.[\w-]{1,60}){1,4})?",
+    ),
+    Kind("hashtag", _AT_SIGN, _S, r"(?<![\w@#&./])#\w[\w-]{0,100}"),
+    Kind(
+        "formula in dollars",
+        _AT_SIGN,
+        _W,
+        r"\$(?=[^$\n]{0,100}[=^_\\])[^$\s\p{Co}](?:[^$\n\p{Co}]{0,100}[^$\s])?\$(?!\w)",
+    ),
+    Kind(
+        "dollar variable",
+        _AT_SIGN,
+        _W,
+        r"\$[A-Za-z_]?\w{0,60}\([^()\n\p{Co}]{0,100}\)|\$[A-Za-z_]\w{0,60}(?:(?:\.|->)\w{1,60}){0,8}",
+    ),
+    Kind("drive path", _ANY, _S, r"(?<![\w/\\])(?:[A-Za-z]:|\\)\\[^\s\"<>|*?\p{Co}]{0,250}[\w$]"),
+    Kind(
+        "namespace",
+        _AT_WORD,
+        _W,
+        r"(?<!\w)\w{1,60}(?:\\\\\w{1,60}){1,8}|(?<!\w)\p{Lu}\w{1,60}(?:\\(?!N)\p{Lu}\w{1,60}){1,8}",
+    ),
+    Kind("line break", _AT_SIGN, Treatment.BREAK, r"\\r\\n|\\[nNrt]"),
+    Kind(
+        "escape",
+        _AT_SIGN,
+        _P,
+        rf"\\(?:u{_HEX}{{4}}|u\{{{_HEX}{{1,6}}\}}|U{_HEX}{{8}}|x{_HEX}{{2}}|[0-7]{{3}}(?:\[[\d;]{{0,20}}[A-Za-z])?"
+        r"|e\[[\d;]{0,20}[A-Za-z]|[hbfv0\"'\\&~])|\^[A-Z](?!\w)",
+    ),
+    Kind("path", _AT_SIGN, _S, r"(?<![\w/.~€$£%)*])(?:~|\.{1,2})?/(?:[\w.@+-]{1,100}/){0,30}[\w.@+-]{0,99}\w"),
+    Kind("file", _AT_WORD, _S, rf"(?<![\w/.])\w[\w.+-]{{0,100}}(?:/[\w.+-]{{1,100}}){{0,30}}\.{_FILE_ENDING}(?![\w/])"),
+    Kind("letter in signs", _AT_SIGN, _W, rf"[*_~]{{1,3}}\w[*_~]{{1,3}}|\[{_BB_NAME}\]\w\[/{_BB_NAME}\]"),
+    Kind("bulletin tag", _AT_SIGN, _P, rf"\[(?:/{_BB_NAME}|{_BB_NAME}(?:=[^\[\]\n\p{{Co}}]{{0,200}})?|\*)\]"),
+    Kind("note", _AT_SIGN, _P, r"\[\^?\d{1,4}(?:[,–-] ?(?:\d{1,4}|\*)){0,8}\]|\[\^\w{1,30}\]|\(\d{1,4}\)"),
+    Kind("emoticon", _AT_SIGN, _P, r"(?<![^\s(])(?:[:;=]['^o-]?[)(DPpOo/\\|3*\]\[]{1,3}(?!\w)|<3(?!\w))"),
+    Kind("optional ending", _AT_SIGN, _P, r"(?<=\p{L})\(\p{Ll}{1,3}\)"),
+    Kind(
+        "list item", _ANY, Treatment.STAMP, r"(?<!\w)(?:\p{L}|\d{1,3}|[ivx]{2,4})\)(?<!\([^()\n]{0,80})|\[[ xX]\](?=\s)"
+    ),
+    Kind("section", _AT_SIGN, _W, r"[§№]{1,2}\s?\d[\d.]{0,20}(?<=\d)\p{L}?(?!\w)"),
+    Kind("name in signs", _AT_SIGN, _W, r"\[\[ ?[\w.:-]{1,60} ?\]\]|\(\(\w{1,60}\)\)|<<\w{1,60}>>|\|\w{1,60}\|"),
+    Kind(
+        "time stamp",
+        _ANY,
+        Treatment.STAMP,
+        rf"[\[(]\s?{_TIME}(?:{_TO}{_TIME})?\s?[\])]|(?<![\w:.]){_TIME}(?:{_TO}{_TIME})?(?![\w:])"
+        r"|[\[(]\d{1,3}:\d{2}(?:\s?[-–]\s?\d{1,3}:\d{2})?[\])]",
+    ),
+    Kind(
+        "date and time",
+        _AT_WORD,
+        _W,
+        r"(?<![\w-])\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:?\d{2}(?::?\d{2}(?:[.,]\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?(?![\w-])"
+        r"|(?<!\w)\d{8}T\d{4,6}Z?(?!\w)|(?<!\w)\d{4}-W\d{2}(?:-\d)?(?!\w)",
+    ),
+    Kind("uuid", _ANY, _W, rf"(?<!\w)\{{?{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}\}}?(?!\w)"),
+    Kind("hardware address", _AT_WORD, _W, rf"(?<!\w){_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5,7}}(?!\w)"),
+    Kind(
+        "internet address",
+        _ANY,
+        _W,
+        rf"(?<![\w:])\[?(?:{_HEX}{{1,4}}(?::{_HEX}{{1,4}}){{7}}|(?:{_HEX}{{1,4}}(?::{_HEX}{{1,4}}){{0,6}})?::"
+        rf"(?:{_HEX}{{1,4}}(?::{_HEX}{{1,4}}){{0,6}})?)(?![\w:])(?:%\w{{1,20}})?(?:/\d{{1,3}})?\]?(?::\d{{1,5}})?"
+        rf"|(?<![\w.])\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?![\w.]\d)(?:/\d{{1,2}}(?!\d)|{_PORT})",
+    ),
+    Kind("account", _AT_WORD, _W, r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)"),
+    Kind(
+        "phone",
+        _ANY,
+        _W,
+        r"(?<![\w+])\+\d{1,3}(?:[ .\u00a0-]?\(?\d{1,4}\)?(?!\d)|[ .\u00a0-]?\d{4,12}){1,6}(?!\w)"
+        r"|(?<!\w)\(\d{2,5}\)[ -]?\d{2,5}(?:[ -]\d{2,5}){0,3}(?!\w)"
+        r"|(?<![\w.,/-])0\d{1,4}(?:[ ./-]\d{2,8}){1,5}(?![\w-])|(?<![\w.,-])\d{3}-(?:\d{3}-)?\d{4}(?![\w-])"
+        r"|(?<![\w.,-])\d{4}[ -](?:\d{4}[ -]){2}\d{1,7}(?![\w-])",
+    ),
+    Kind(
+        "hash",
+        _AT_WORD,
+        _W,
+        rf"(?<!\w)(?=[A-Fa-f]{{0,40}}\d)(?=\d{{0,40}}[A-Fa-f]){_HEX}{{7,128}}(?!\w)|(?<!\w)0[xX]{_HEX}{{1,64}}(?!\w)",
+    ),
+    Kind("scoped name", _AT_WORD, _W, r"(?<![\w:])[A-Za-z]\w{0,60}(?:::\w{1,60}){1,8}(?:\(\))?"),
+    Kind("host", _AT_WORD, _S, rf"(?<![\w.@-])localhost(?::\d{{1,5}}|(?=/))(?:/(?:{_ADDRESS})?)?"),
+    Kind(
+        "version",
+        _AT_WORD,
+        _S,
+        r"(?<![\w.])v?\d{1,9}(?:\.\d{1,9}){2,6}(?:[-+][\w.]{0,30}\w)?(?!\w)|(?<![\w.])v\d{1,9}(?:\.\d{1,9})?(?!\w)",
+    ),
+    Kind(
+        "call",
+        _AT_WORD,
+        _W,
+        r"(?<![\w.])[A-Za-z_]\w{0,60}(?:\.\w{1,60}){0,8}\((?:'[^'\n\p{Co}]{0,100}'|\"[^\"\n\p{Co}]{0,100}\")?\)",
+    ),
+    Kind(
+        "domain or dotted key",
+        _AT_WORD,
+        _W,
+        r"(?<![\w.@-])(?:(?:[\p{L}\d][\w-]{0,62}\.){2,6}(?=\p{Ll})[\p{L}][\w-]{0,62}"
+        rf"|[\p{{L}}\d][\w-]{{1,62}}\.\p{{Ll}}[\w-]{{1,62}})(?!\.?[\w-]|\(|\.(?=\s?\p{{Ll}}))(?:\(\))?{_PORT}",
+    ),
+    Kind(
+        "snake case",
+        _AT_WORD,
+        _W,
+        r"(?<![\w.-])(?:\w{1,60}?[^\W_]_{1,3}(?=[^\W_])\w{1,60}|__\w{1,60}__)(?:[.-]\w{1,60}){0,8}",
+    ),
+    Kind(
+        "option",
+        _AT_SIGN,
+        _W,
+        r"(?<![\w-])--[A-Za-z][\w-]{0,60}(?:=[^\s\p{Co}]{0,100}[^\s\p{Co}.,;:!?])?"
+        r"|(?<=[\p{L},:(] )-[A-Za-z]{1,2}(?![\w'’-])",
+    ),
+    Kind(
+        "camel case",
+        _AT_WORD,
+        _W,
+        r"(?<!\w)\p{Ll}{1,40}\p{Lu}[\p{L}\d]{0,60}(?!\w)|(?<!\w)\p{Lu}\p{Ll}{1,40}(?:\p{Lu}\p{Ll}{1,40}){1,8}(?!\w)",
+    ),
+    Kind(
+        "code with letters and digits",
+        _AT_WORD,
+        _W,
+        r"(?<![\w-])(?:\p{L}{1,20}[-/.]?\d|\p{Lu}{2,10}-\p{Lu}{1,10}[-/]\d|\d{1,6}\p{Lu}{2}[\p{Lu}\d]{0,20}\d)[\p{L}\d]{0,40}"
+        r"(?:[-/.][\p{L}\d]{0,20}\d[\p{L}\d]{0,20}){0,6}(?![\w-]|[.,]\d)|(?<![\w-])\p{Lu}{2,10}-\p{Lu}(?![\w-])",
+    ),
+    Kind(
+        "joined by a sign",
+        _AT_WORD,
+        _W,
+        r"(?<!\w)\w{1,40}(?:[&@*=#~^°×+]\w{1,40}){1,6}(?!\w)|(?<!\w)\p{Lu}(?:\+\+?|#)(?!\w)",
+    ),
+    Kind("formula", _ANY, _W, rf"(?<![\p{{L}}\d.,]){_OPERAND}(?:\s?{_OPERATOR}\s?{_OPERAND}){{1,12}}"),
+    Kind(
+        "amount",
+        _ANY,
+        _W,
+        r"(?<![\w.,])[-+−±]?(?:\d[\d.,\u00a0\u202f]{0,20}(?<=\d)\s?(?:°\s?[CFKR]?(?!\w)|\p{Sc}|µ?\p{L}{1,3}[²³]|µ\p{L}{1,2}(?!\w))"
+        r"|\p{Sc}\s?\d[\d.,\u00a0\u202f]{0,20}(?<=\d)(?![\p{L}\d]))",
+    ),
+    Kind("range", _AT_WORD, _W, r"(?<![\w.,–—-])\d{1,6}(?:[.,]\d{1,4})?[–—]\d{1,6}(?:[.,]\d{1,4})?(?![\w–—-])"),
+    Kind("bang parameter", _AT_SIGN, _W, r"(?<=\s)!\p{Ll}[\w-]{1,60}(?!\w)"),
+    # So that a text's own private-use character is not taken for one that stands for a placeholder.
+    Kind("private use", _AT_SIGN, _S, r"\p{Co}"),
+)

@@ -28,6 +28,10 @@ _LAYOUT: Final = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}]+|\p{Zs}{3,}")
 # space).
 _BLANK: Final = r"[\s\p{Cc}\u200B\u2060\uFEFF]"
 _EDGES: Final = regex.compile(rf"\A({_BLANK}*+)(.*?)({_BLANK}*)\Z", regex.DOTALL)
+# A dash of a dialogue, a bullet, a letter or number of a list, and what quotes a line of a message or begins a heading.
+_LINE_START: Final = regex.compile(
+    r"(?:(?:[-–—―•·‣◦▪■●○*+>»#~=|]{1,6}+|\(?(?:\p{L}|\d{1,3}|[ivxIVX]{1,5})\)|[\p{L}](?=\)\s)\))\s++|[-–—―•](?=\p{Lu})){1,3}+"
+)
 _EXOTIC: Final = regex.compile(r"[\p{C}\p{Z}\s]")
 _PRIVATE_USE: Final = regex.compile(r"\p{Co}")
 _GRAPHEME: Final = regex.compile(r"\X")
@@ -113,10 +117,13 @@ def _split_line(line: str, language: str) -> Iterator[Piece]:
 
 
 def _trim(text: str) -> Iterator[Piece]:
-    """Splits off the white space at both edges, which the model does not read."""
+    """Splits off the white space at both edges and what begins a line, which the model does not read."""
     edges = _EDGES.match(text)
     assert edges is not None  # every text matches
     before, middle, after = edges.groups()
+    line_start = _LINE_START.match(middle)
+    if line_start is not None and line_start.end() < len(middle):
+        before, middle = before + line_start.group(), middle[line_start.end() :]
     for part, is_middle in ((before, False), (middle, True), (after, False)):
         if part:
             yield Piece(part, is_segment=is_middle and needs_translation(part))

@@ -1,11 +1,18 @@
-"""Words of a text: the units that a tag never cuts, and the letters of texts in capitals."""
+"""Words of a text: the units that a tag never cuts, the letters of capitals and headings, and what a model can read.
 
+Signs that a tokenizer spells in bytes or rewrites are taken out of a sentence at their words (``app.text.asides``), and
+words in other scripts come back as they are (``app.text.placeholder_finder``).
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import regex
 
-from app.text.placeholder_patterns import PlaceholderFinder
+from app.bundle.tokenizers import Tokenizer
+from app.text.languages import describe_letters
+from app.text.placeholder_finder import PlaceholderFinder
 
 _SPACELESS: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _WORD_LETTER: Final = rf"[[\p{{L}}\p{{N}}]--[{_SPACELESS}]][\p{{M}}\u200C\u200D]*+"
@@ -97,3 +104,134 @@ def lower_capitals(text: str, language: str) -> str:
     if first is None:
         return small
     return small[: first.start()] + text[first.start()] + small[first.end() :]
+
+
+# Emoji with all that belongs to them (skin, gender, flags); a character that is a symbol of text by itself, such as
+# "©", only where a variation selector makes it an emoji.
+_EMOJI: Final = (
+    r"(?:\p{Regional_Indicator}{2}|[0-9#*]\uFE0F?\u20E3"
+    r"|(?:\p{Emoji_Presentation}|\p{Emoji}[\uFE0E\uFE0F]|[\u2600-\u27BF&&\p{Extended_Pictographic}])"
+    r"[\uFE0E\uFE0F\p{Emoji_Modifier}\U000E0020-\U000E007F]*+"
+    r"(?:\u200D\p{Extended_Pictographic}[\uFE0F\p{Emoji_Modifier}]*+)*+)"
+)
+EMOJIS: Final = rf"{_EMOJI}(?:\s?{_EMOJI})*+"
+# Words of one letter; another letter alone ("Size L") is a name. A language that is not listed may have any.
+_ONE_LETTER_WORDS: Final = {
+    "de": "",
+    "en": "AaIiOo",
+    "es": "AaEeOoUuYyÁáÓó",
+    "fr": "AaÀàYyÔôOoLDJMNSTldjmnst",
+    "it": "AaEeÈèIiOo",
+    "nl": "Uu",
+    "pt": "AaEeOoÀàÉéÓó",
+}
+# What stands between words of a script, so that a phrase is kept as one.
+_JOINT: Final = r"[\s\p{P}\p{S}]{1,3}+"
+_IGNORED: Final = r"\p{Default_Ignorable_Code_Point}"
+# A word of a heading that begins with a capital.
+_HEADING_WORD: Final = regex.compile(r"\p{Lu}[\p{Ll}\p{M}'’]*+(?![\p{L}\p{N}_])")
+_HEADING_START: Final = regex.compile(r"\P{L}*+\p{Lu}[^\s\p{Co}]*+\s(?:\P{L}*+\p{Ll}{1,4}+\s)?\P{L}*+[\p{Lu}\p{Co}]")
+_WORD: Final = regex.compile(r"[\p{L}\p{N}\p{Co}][\p{L}\p{M}\p{N}\p{Co}'’_-]*+")
+_SENTENCE_END: Final = regex.compile(r"[.!?]")
+_SMALL_WORD_LETTERS: Final = 4  # "of", "the", "with" may begin with a small letter in a heading
+_MIN_HEADING_WORDS: Final = 3
+
+
+class Legibility:
+    """Tells what a model can read.
+
+    Args:
+        tokenizer: That of the model.
+        source: The code of the language that it reads.
+        target: The code of the language that it writes.
+
+    Attributes:
+        signs: Finds in a text what may have to be taken out: ``emoji``, a ``sign`` that the model cannot read,
+            and brackets and quotation marks (``pair``).
+        words: A pattern of words that the model cannot read; empty if it reads all.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, source: str, target: str) -> None:
+        self._readable = tokenizer.readable_characters()
+        self._tokenizer = tokenizer
+        self._source = source.split("-")[0].lower()
+        self.signs = _compile_signs(self._readable, source)
+        self.words = "|".join(
+            filter(None, (_describe_foreign(self._readable, source, target), _describe_letter(source)))
+        )
+
+    def is_readable(self, sign: str) -> bool:
+        """Tells whether tokens stand for every character of a sign."""
+        return self._readable.issuperset(sign)
+
+    def lower_heading(self, text: str) -> str:
+        """Writes a heading whose words all begin with capitals as a sentence.
+
+        A word is written small if that takes fewer tokens, or only one; names take fewer with a capital.
+
+        Returns:
+            A text of the same length; ``text`` itself if it is no such heading.
+        """
+        if not _HEADING_START.match(text):  # most texts
+            return text
+        words = list(_WORD.finditer(text))
+        if len(words) < _MIN_HEADING_WORDS or _SENTENCE_END.search(text, 0, len(text) - 1):
+            return text
+        headed = [word for word in words[1:] if _HEADING_WORD.fullmatch(word.group())]
+        # English headings have small words ("of"); elsewhere a text with one is a sentence.
+        longest = _SMALL_WORD_LETTERS if self._source == "en" else 0
+        small = [word for word in words[1:] if len(word.group()) > longest and word.group()[0].islower()]
+        if small or 2 * len(headed) < len(words) - 1 or len(headed) < 2:
+            return text
+        lowered = [word for word in headed if self._is_ordinary(word.group())]
+        if 2 * len(lowered) <= len(headed):
+            return text
+        characters = list(text)
+        for word in lowered:
+            characters[word.start()] = characters[word.start()].lower()
+        return "".join(characters)
+
+    def _is_ordinary(self, word: str) -> bool:
+        small = word[0].lower() + word[1:]
+        if len(small) != len(word) or word == "I":
+            return False
+        count = self._count_tokens(small)
+        return count == 1 or count < self._count_tokens(word)
+
+    def _count_tokens(self, word: str) -> int:
+        return len(self._tokenizer.encode(word))
+
+
+def _compile_signs(readable: Iterable[str], source: str) -> "regex.Pattern[str]":
+    spelled = "".join(regex.escape(one) for one in sorted(readable) if not one.isalnum() and not one.isspace())
+    ignored = "".join(regex.escape(one) for one in sorted(readable) if regex.match(_IGNORED, one))
+    sign = rf"[^{spelled}\p{{L}}\p{{M}}\p{{Nd}}\p{{Co}}\p{{Cc}}\p{{Cs}}\s]|[ªºⁿⁱ]" + (
+        rf"|(?![{ignored}]){_IGNORED}" if ignored else rf"|{_IGNORED}"
+    )
+    # French has a space before these.
+    alone = r"[/\-,.]" if source.split("-")[0] == "fr" else r"[:;/\-,.!?%]"
+    free = rf"(?<!\S){alone}(?![^\s.!?…])" + ("" if alone[2] == "/" else r"|(?<!\S)[:;/](?=\w)")
+    return regex.compile(
+        rf"(?V1)(?P<emoji>{EMOJIS})|(?P<pair>[[\p{{Ps}}\p{{Pe}}\p{{Pi}}\p{{Pf}}\"]--[‘’‚‛]])"
+        rf"|(?P<sign>{sign})(?P=sign)*+|(?P<free>{free})"
+    )
+
+
+def _describe_foreign(readable: Iterable[str], source: str, target: str) -> str:
+    """Returns a pattern of phrases in scripts that neither language has and the tokenizer spells in bytes."""
+    scripts = [describe_letters(source), describe_letters(target)]
+    if None in scripts:
+        return ""
+    letters = "".join(sorted(one for one in readable if one.isalpha() and not one.isascii()))
+    of_languages = "|".join((*map(str, dict.fromkeys(scripts)), rf"[\p{{Latin}}{letters}]", _IGNORED))
+    word = rf"(?:(?!{of_languages})(?:\p{{L}}|[^\P{{Nd}}0-9])[\p{{M}}\u200C\u200D]*+){{1,60}}+"
+    return rf"{word}(?:{_JOINT}{word}){{0,20}}+"
+
+
+def _describe_letter(source: str) -> str:
+    """Returns a pattern of letters that stand alone and are no words of the language."""
+    words = _ONE_LETTER_WORDS.get(source.split("-")[0].lower())
+    if words is None:
+        return ""
+    no_word = rf"(?![{words}])" if words else ""
+    return rf"(?<![\p{{L}}\p{{M}}\p{{N}}'’.&-]){no_word}\p{{Latin}}(?![\p{{L}}\p{{M}}\p{{N}}'’&-]|\.(?!\s{{0,3}}\Z))"

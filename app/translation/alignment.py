@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.bundle.tokenizers import Range
-from app.text.placeholder_patterns import PlaceholderFinder
+from app.text.placeholder_finder import PlaceholderFinder
 from app.text.words import Unit, split_units
 
 

@@ -16,7 +16,8 @@ from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
 from app.text.inline import TextFormat
 from app.text.markup import escape
 from app.text.masking import TextRules
-from app.text.placeholder_patterns import BUILT_IN, PlaceholderFinder
+from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
+from app.text.words import Legibility
 from app.translation.assembly import TranslatedSegment, Translation, WholeParts, assemble
 from app.translation.detokenize import Detokenizer
 from app.translation.pending import Pending, block_until_done
@@ -53,7 +54,9 @@ class Translator:
 
     def __init__(self, bundle: Bundle, engine: Submitter, finder: PlaceholderFinder = BUILT_IN) -> None:
         self._engine = engine
-        self._rules = TextRules((bundle.manifest.source, bundle.manifest.target), finder)
+        languages = bundle.manifest.source, bundle.manifest.target
+        legibility = Legibility(bundle.tokenizer, *languages)
+        self._rules = TextRules(languages, finder.with_words(legibility.words), legibility=legibility)
         self._planner = Planner(bundle, self._rules)
         self._tokenizer = bundle.tokenizer
         self._detokenizer = Detokenizer(bundle.tokenizer)

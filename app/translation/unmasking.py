@@ -15,7 +15,7 @@ import regex
 
 from app.bundle.tokenizers import Range
 from app.text.masking import Masked, StandIn
-from app.text.placeholder_patterns import PlaceholderFinder
+from app.text.placeholder_finder import PlaceholderFinder
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import TranslatedSegment
 
@@ -81,10 +81,17 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
     expected = _count_expected(masked)
     for apart in (False, True):
         restored = apply_edits(text, edits, apart, masked.in_capitals, is_faithful and not missing)
-        if finder.count(restored.text) == expected:
+        if _is_complete(finder, restored.text, expected):
             terms = tuple(stand_in.placeholder for stand_in in missing if stand_in.is_term)
             return replace(restored, unaligned_terms=terms)
     return None
+
+
+def _is_complete(finder: PlaceholderFinder, text: str, expected: "Counter[str]") -> bool:
+    """Tells whether a translation has every placeholder, and of syntax no other."""
+    found = finder.count(text)
+    more = found - expected
+    return not expected - found and not any(finder.find_syntax(one) for one in more)
 
 
 def _count_expected(masked: Masked) -> "Counter[str]":
@@ -165,7 +172,7 @@ def _find_invented(text: str, edits: dict[Range, str], fixed: int, finder: Place
     done = fixed
     for start, end in [*sorted(edits), (len(text), len(text))]:
         if done < start:
-            found += ((done + one, done + other) for one, other in finder.find(text[done:start]))
+            found += ((done + one, done + other) for one, other in finder.find_syntax(text[done:start]))
         done = max(done, end)
     return found
 

@@ -64,7 +64,7 @@ def test_every_option(client: deepl.DeepLClient, handling: str) -> None:
         ("One\ntwo", {"split_sentences": "0"}, "ONE\nTWO"),
         ("a dog", {"preserve_formatting": True}, "a DOG"),
         ("<p>One <code>x</code> &lt; 2</p>", {"tag_handling": "html"}, "<p>ONE <code>x</code> &lt; 2</p>"),
-        ("<p>One <code>x</code> &lt; 2</p>", {"tag_handling": "xml"}, "<p>ONE <code>X</code> &lt; 2</p>"),
+        ("<p>One <code>xy</code> &lt; 2</p>", {"tag_handling": "xml"}, "<p>ONE <code>XY</code> &lt; 2</p>"),
         ("One <m>two</m>", {"tag_handling": "xml", "ignore_tags": "m"}, "ONE <m>two</m>"),
         ("One <m>two</m>", {"tag_handling": "html", "ignore_tags": ["m", "n"]}, "ONE <m>two</m>"),
         (

@@ -150,8 +150,8 @@ XLIFF: Final = b"""<?xml version='1.0' encoding="UTF-8"?>
       <trans-unit id="2"><source>Done</source>
         <target>Fait</target></trans-unit>
       <trans-unit id="3" translate="no"><source>Name</source></trans-unit>
-      <trans-unit id="4"><source>A b. C d.</source><seg-source><mrk mtype="seg" mid="0">A b.</mrk> \
-<mrk mtype="seg" mid="1">C d.</mrk></seg-source><target state="new"/></trans-unit>
+      <trans-unit id="4"><source>A bb. Cc dd.</source><seg-source><mrk mtype="seg" mid="0">A bb.</mrk> \
+<mrk mtype="seg" mid="1">Cc dd.</mrk></seg-source><target state="new"/></trans-unit>
     </body>
   </file>
 </xliff>

@@ -34,7 +34,7 @@ from app.serving.glossaries import (
     read_entries,
 )
 from app.serving.registry import Registry
-from app.text.glossary_terms import Terms
+from app.text.placeholder_finder import Terms
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])
 

@@ -20,7 +20,7 @@ from app.serving.glossaries import Entry, check_entry, compile_terms
 from app.serving.jobs import TranslationRequest
 from app.serving.registry import Registry
 from app.settings import Settings
-from app.text.glossary_terms import Terms
+from app.text.placeholder_finder import Terms
 from app.translation.translator import TranslationOptions
 
 AUTO: Final = "auto"

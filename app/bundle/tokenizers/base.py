@@ -1,5 +1,6 @@
 """What all tokenizers share: their protocol, the special ids, ranges of characters, typography."""
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -15,6 +16,10 @@ Range = tuple[int, int]
 SOFT_HYPHEN: Final = "\u00ad"
 # Typographic forms that mean the same as the plain one; the model need learn only one of them.
 _TYPOGRAPHY: Final = str.maketrans({"’": "'", "ʼ": "'", "‘": "'", "“": '"', "”": '"', SOFT_HYPHEN: None})
+# Characters that a tokenizer may read as nothing or as another character that means the same.
+FORMATS: Final = frozenset(
+    (*map(chr, _TYPOGRAPHY), *(one for one in map(chr, (*range(0x3000), 0xFEFF)) if unicodedata.category(one) == "Cf"))
+)
 
 
 class Tokenizer(Protocol):
@@ -75,6 +80,13 @@ class Tokenizer(Protocol):
 
         Returns:
             The ids of all that is finished, and the bytes that the tokens behind must begin with.
+        """
+        ...
+
+    def readable_characters(self) -> frozenset[str]:
+        """The characters that tokens stand for, and those that are read as nothing or as such characters.
+
+        Not among them is what is spelled in bytes or is unknown, and what normalisation replaces by other characters.
         """
         ...
 

@@ -9,6 +9,7 @@ from app.bundle.safety import check_sentencepiece_file
 from app.bundle.tokenizers.base import (
     BOS_ID,
     EOS_ID,
+    FORMATS,
     PAD_ID,
     SOFT_HYPHEN,
     UNK_ID,
@@ -20,6 +21,7 @@ from app.bundle.tokenizers.base import (
 from app.errors import BundleFormatError
 
 _SPACE: Final = "\u2581"  # as SentencePiece writes it
+_REPLACEMENT: Final = "\ufffd"  # which it writes for bytes that are no character
 
 
 class SentencePieceTokenizer:
@@ -55,7 +57,12 @@ class SentencePieceTokenizer:
         return [*self.encode(text), EOS_ID]
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        return str(self._processor.DecodeIds([int(token_id) for token_id in token_ids if token_id > UNK_ID]))
+        text = str(self._processor.DecodeIds([int(token_id) for token_id in token_ids if token_id > UNK_ID]))
+        if _REPLACEMENT not in text:
+            return text
+        # Bytes that make up no character are left out; SentencePiece writes a replacement character for each.
+        written = b"".join(map(self._bytes_of, token_ids)).decode("utf-8", "ignore")
+        return written.removeprefix(" ")
 
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
         return [str(self._processor.IdToPiece(int(token_id))) for token_id in token_ids]
@@ -107,6 +114,14 @@ class SentencePieceTokenizer:
         finished = max((index for index, one in enumerate(written) if one.startswith(b" ")), default=0)
         return ids[:finished], b"".join(written[finished:])
 
+    def readable_characters(self) -> frozenset[str]:
+        processor = self._processor
+        ids = range(UNK_ID + 1, self.vocabulary_size)
+        pieces = {str(processor.IdToPiece(one)) for one in ids if self._bytes_of(one) and not processor.IsByte(one)}
+        written = frozenset(character for piece in pieces for character in piece) - {_SPACE}
+        read = {one: str(processor.Normalize(normalise_typography(one))).strip(_SPACE) for one in (*written, *FORMATS)}
+        return frozenset(one for one, text in read.items() if set(text) <= written and (text == one or one in FORMATS))
+
     def to_bytes(self) -> bytes:
         return self._model
 
@@ -149,6 +164,9 @@ class TaggedTokenizer:
 
     def encode_prefix(self, text: str) -> tuple[list[int], bytes]:
         return self._tokenizer.encode_prefix(text)
+
+    def readable_characters(self) -> frozenset[str]:
+        return self._tokenizer.readable_characters()
 
     def to_bytes(self) -> bytes:
         return self._tokenizer.to_bytes()

@@ -77,6 +77,9 @@ class CharacterTokenizer:
     def encode_prefix(self, text: str) -> tuple[list[int], bytes]:
         return self.encode(text), b""  # any character may follow another
 
+    def readable_characters(self) -> frozenset[str]:
+        return frozenset(character for token in self._tokens[len(SPECIAL_TOKENS) :] for character in token)
+
     def to_bytes(self) -> bytes:
         document = {"kind": self.kind, "alphabet": list(self._tokens[len(SPECIAL_TOKENS) :])}
         return json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8")
@@ -165,6 +168,9 @@ class WordTokenizer:
             return ids, b" "
         last = pieces[-1]
         return ids[:-1], (last.removeprefix(_JOINED) if last.startswith(_JOINED) else " " + last).encode()
+
+    def readable_characters(self) -> frozenset[str]:
+        return frozenset(character for token in self._tokens[len(SPECIAL_TOKENS) :] for character in token)
 
     def to_bytes(self) -> bytes:
         document = {"kind": self.kind, "words": list(self._tokens[len(SPECIAL_TOKENS) :])}

@@ -4,8 +4,7 @@ from typing import Protocol
 
 from app.engine.model import DecodingModel
 from app.engine.search.beam import BeamSearch
-from app.engine.search.branching import BranchingSearch
-from app.engine.search.greedy import GreedySearch, SamplingSearch
+from app.engine.search.greedy import BranchingSearch, GreedySearch, SamplingSearch
 from app.engine.sequence import FinishReason, Hypothesis, Outcome, Sequence
 from app.engine.states import Step
 

@@ -1,11 +1,14 @@
 """SRT and WebVTT: the words of cues; numbers, times, settings, notes and styles are kept byte for byte.
 
 The lines of a cue are one passage, whose translation is wrapped to the same number of lines. If each line begins with a
-dash, several people speak, and each line is a passage.
+dash, several people speak, and each line is a passage. A line of times begins a cue even where the blank line before it
+is missing, and SRT text behind a blank line belongs to the cue before it.
 """
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 import regex
@@ -15,11 +18,12 @@ from app.files.document import CloseTag, Document, Fragment, OpenTag, Piece, Poi
 from app.files.raw_file import decode
 
 _LINES: Final = regex.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
-_TIME: Final = regex.compile(r"\s*(?:\d+:)?\d+:\d+[.,]\d+\s*-->\s*(?:\d+:)?\d+:\d+[.,]\d+")
+_TIMES: Final = regex.compile(r"\s*+\d++:(?:\d++[:.,])*+\d++\s*+-->\s*+\d++:(?:\d++[:.,])*+\d")
+_NUMBER: Final = regex.compile(r"\s*\d+\s*")
 _TAG: Final = regex.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}|\{/?[biu]\}")
+_TAG_OR_SPACES: Final = regex.compile(rf"(?:{_TAG.pattern})|(?P<spaces>\s+)")
 _NAME: Final = regex.compile(r"[A-Za-z]+")
 _SPEAKER: Final = regex.compile(r"\s*(?:<[^<>]*>)*\s*[-‐–—]")
-_SPACES: Final = regex.compile(r"\s+")
 
 
 class _Text:
@@ -82,26 +86,39 @@ def read_subtitles(data: bytes) -> Document:
         UnusableFile: The file has no cue, or is in an encoding that is not read.
     """
     text, encode = decode(data)
-    pieces: list[str | _Text] = []
-    cue: list[str] | None = None
-    for line in _LINES.findall(text):
-        if cue is None:
-            pieces.append(line)
-            cue = [] if _TIME.match(line) else None
-        elif line.strip():
-            cue.append(line)
-        else:
-            pieces += [*_divide_cue(cue), line]
-            cue = None
-    pieces += _divide_cue(cue or [])
-    if text.strip() and not _TIME.search(text):
+    lines: list[str] = _LINES.findall(text)
+    are_times = [_TIMES.match(line) is not None for line in lines]
+    if text.strip() and not any(are_times):
         raise UnusableFile("The file has no subtitles: no line says from when to when (00:00:01,000 --> 00:00:02,500)")
+    pieces = list(_read_cues(lines, are_times, is_vtt=text.startswith("WEBVTT")))
 
     def write(translations: Iterator[str], _: str) -> bytes:
         return encode("".join(piece if isinstance(piece, str) else piece.write(translations) for piece in pieces))
 
     texts = [piece.fragment for piece in pieces if isinstance(piece, _Text)]
     return Document(tuple(fragment.passage for fragment in texts if fragment.is_translated), write)
+
+
+def _read_cues(lines: Sequence[str], are_times: Sequence[bool], is_vtt: bool) -> Iterator[str | _Text]:
+    """Yield the passages of all cues, and the lines that are kept.
+
+    Args:
+        lines: The lines of the file.
+        are_times: Whether each of them has the times of a cue.
+        is_vtt: Whether a blank line ends a cue, so that notes and styles may follow.
+    """
+    words: list[str] = []
+    is_in_cue = False
+    for line, is_time, is_next_time in zip(lines, are_times, (*are_times, False)[1:], strict=True):
+        is_number = is_next_time and _NUMBER.fullmatch(line) is not None
+        if is_in_cue and line.strip() and not (is_time or is_number):
+            words.append(line)
+            continue
+        yield from _divide_cue(words)
+        yield line
+        words = []
+        is_in_cue = is_time or (is_in_cue and not is_vtt)
+    yield from _divide_cue(words)
 
 
 def _divide_cue(lines: Sequence[str]) -> list[str | _Text]:
@@ -118,24 +135,23 @@ def _pair_tags(tags: Sequence[str]) -> dict[int, int]:
     left out.
     """
     partners: dict[int, int] = {}
-    opened: list[int] = []
+    opened: list[tuple[str, int]] = []
+    counts: Counter[str] = Counter()  # of the open tags by bracket and name
     for number, tag in enumerate(tags):
         name = _NAME.search(tag)
         if name is None or tag.startswith("{\\"):
             continue
+        key = tag[0] + name.group()
         if tag[1] != "/":
-            opened.append(number)
-            continue
-        same = [one for one in opened if _name_of(tags[one]) == name.group() and tags[one][0] == tag[0]]
-        if same:
-            partners[same[-1]], partners[number] = number, same[-1]
-            del opened[opened.index(same[-1]) :]
+            opened.append((key, number))
+            counts[key] += 1
+        while tag[1] == "/" and counts[key]:
+            other, partner = opened.pop()
+            counts[other] -= 1
+            if other == key:
+                partners[partner], partners[number] = number, partner
+                break
     return partners
-
-
-def _name_of(tag: str) -> str:
-    found = _NAME.search(tag)
-    return found.group() if found is not None else ""
 
 
 def _wrap(text: str, lengths: Sequence[int]) -> list[str]:
@@ -145,16 +161,19 @@ def _wrap(text: str, lengths: Sequence[int]) -> list[str]:
         text: The text.
         lengths: The lengths of the old lines, to which those of the new lines are proportional.
     """
-    tags = [range(tag.start(), tag.end()) for tag in _TAG.finditer(text)]
-    spaces = [space for space in _SPACES.finditer(text.strip()) if not any(space.start() in tag for tag in tags)]
     text = text.strip()
+    spaces = [found.span() for found in _TAG_OR_SPACES.finditer(text) if found["spaces"]]
+    starts = [start for start, _ in spaces]
     cuts: list[tuple[int, int]] = []
-    for number in range(1, len(lengths)):
-        ideal = len(text) * sum(lengths[:number]) / sum(lengths)
-        left = [space for space in spaces if not cuts or space.start() > cuts[-1][0]]
-        if not left:
+    lowest = 0  # the index of the first space behind the last cut
+    *sums, total = accumulate(lengths)
+    for length in sums:
+        if lowest == len(spaces):
             break
-        best = min(left, key=lambda space: abs(space.start() - ideal))
-        cuts.append((best.start(), best.end()))
+        ideal = len(text) * length / total
+        index = bisect_left(starts, ideal, lowest)
+        nearest = min(range(max(index - 1, lowest), min(index + 1, len(spaces))), key=lambda n: abs(starts[n] - ideal))
+        cuts.append(spaces[nearest])
+        lowest = nearest + 1
     edges = [(0, 0), *cuts, (len(text), len(text))]
     return [text[start[1] : end[0]] for start, end in pairwise(edges)]

@@ -1,6 +1,6 @@
 """CSV and TSV: the cells with words; quotes, separators, numbers, dates and identifiers are kept."""
 
-import csv
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -13,8 +13,9 @@ from app.text.segmentation import needs_translation
 
 _SNIFFED_CHARACTERS: Final = 64 * 1024
 _SEPARATORS: Final = ",;\t|"
+_SPACE: Final = regex.compile(r"\s")
 # One "word" with a digit, an underscore or a symbol is a key, a code, a date or an address.
-_KEY: Final = regex.compile(r"\S*[\d_@/\\:=#]\S*")
+_KEY_CHARACTER: Final = regex.compile(r"[\d_@/\\:=#]")
 _VALUE: Final = regex.compile(r"(?:true|false|null|none|nan|n/a|na|inf)", regex.IGNORECASE)
 _DATE: Final = regex.compile(r"\d[\d.:/ -]*(?:[A-Za-z]{3,9}\.?[\d,.:/ -]*)?(?:\s?(?:[AP]M|UTC|Z))?", regex.IGNORECASE)
 
@@ -65,10 +66,9 @@ def read_tsv(data: bytes) -> Document:
 def _read_table(data: bytes, separators: str) -> Document:
     text, encode = decode(data)
     separator = _detect_separator(text, separators)
-    cell = regex.compile(rf'"(?:[^"]|"")*+"(?=[{regex.escape(separator)}\r\n]|\Z)|[^{regex.escape(separator)}\r\n]++')
     pieces: list[str | _Cell] = []
     offset = 0
-    for found in cell.finditer(text):
+    for found in _cells_of(separator).finditer(text):
         pieces.append(text[offset : found.start()])
         source = found.group()
         is_quoted = len(source) > 1 and source[0] == source[-1] == '"'
@@ -84,19 +84,37 @@ def _read_table(data: bytes, separators: str) -> Document:
     return Document(tuple(Passage(piece.value) for piece in pieces if isinstance(piece, _Cell)), write)
 
 
+def _cells_of(separator: str) -> "regex.Pattern[str]":
+    """Return a pattern of the cells: a quoted one, which ends at a separator or line end, or one without quotes."""
+    ends = rf"{regex.escape(separator)}\r\n"
+    return regex.compile(rf'"(?:[^"]|"")*+"(?=[{ends}]|\Z)|[^{ends}]++')
+
+
 def _detect_separator(text: str, separators: str) -> str:
-    if len(separators) == 1:
-        return separators
+    """Return the separator that divides most rows into the same number of cells.
+
+    ``csv.Sniffer`` takes time that grows with the square of the text, so the cells are counted instead.
+    """
     sample = text[:_SNIFFED_CHARACTERS]
-    try:
-        found = csv.Sniffer().sniff(sample[: sample.rfind("\n") + 1] or sample, separators).delimiter
-    except csv.Error:
-        return max(separators, key=sample.partition("\n")[0].count)
-    return found if found in separators else separators[0]
+    return max(separators, key=lambda one: _rate_separator(sample, one))
+
+
+def _rate_separator(text: str, separator: str) -> tuple[int, bool, int]:
+    """Return how well a separator divides a text: a pair of ratings that are compared in their order.
+
+    Returns:
+        The number of rows with the most common number of separators above 0; whether no space follows any of them, as
+        one follows a comma between words; and that most common number.
+    """
+    structure = _cells_of(separator).sub("", text)
+    counts = Counter(row.count(separator) for row in structure.splitlines() if separator in row)
+    count, rows = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
+    return rows, f"{separator} " not in text, count
 
 
 def _has_words(value: str) -> bool:
     text = value.strip()
     if not needs_translation(text):
         return False
-    return not (_KEY.fullmatch(text) or _VALUE.fullmatch(text) or _DATE.fullmatch(text))
+    is_key = _SPACE.search(text) is None and _KEY_CHARACTER.search(text) is not None
+    return not (is_key or _VALUE.fullmatch(text) or _DATE.fullmatch(text))

@@ -1,5 +1,6 @@
 """XLIFF 1.2 and 2: units without a translation get one, with a state that tells that it is not reviewed."""
 
+from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Final
@@ -133,15 +134,20 @@ def _pair_tags(elements: list[Element]) -> dict[Element, Role]:
     """Return the roles of empty elements that enclose words in pairs."""
     found: dict[Element, Role] = {}
     opened: list[tuple[str, Element]] = []
+    counts: Counter[str] = Counter()  # of the keys of ``opened``
     for element in elements:
         name = name_of(element)
         if name in _OPENING:
             opened.append((_CLOSING[_OPENING.index(name)] + _key(element), element))
-        elif name in _CLOSING:
-            indices = [index for index, (key, _) in enumerate(opened) if key == name + _key(element)]
-            if indices:
-                found[opened[indices[-1]][1]], found[element] = Role.OPEN, Role.CLOSE
-                del opened[indices[-1] :]
+            counts[opened[-1][0]] += 1
+            continue
+        key = name + _key(element)
+        while name in _CLOSING and counts[key]:
+            other, partner = opened.pop()
+            counts[other] -= 1
+            if other == key:
+                found[partner], found[element] = Role.OPEN, Role.CLOSE
+                break
     return found
 
 

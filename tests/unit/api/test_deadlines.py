@@ -103,7 +103,7 @@ def test_too_many_waiting(models: Path) -> None:
     with running_service(Settings(models_dir=models, max_rows=8, max_waiting=2)) as service:
         hooks = hooks_of(service)
         hooks.gate = threading.Event()
-        many = {**HELLO, "q": [f"text {letter}" for letter in "abcdefghijklm"]}
+        many = {**HELLO, "q": [f"text {letter * 2}" for letter in "abcdefghijklm"]}
         with ThreadPoolExecutor(2) as pool:  # of each request one segment counts, an eighth of the limit or more
             accepted = [pool.submit(service.client.post, "/translate", json=many) for _ in range(2)]
             until(lambda: service.client.get("/ready").json()["bundles"][0]["engine"]["sequences_waiting"] >= 18)

@@ -127,7 +127,7 @@ def test_xliff_1_2() -> None:
     assert f'<target state="needs-review-translation">{one}</target>' in text
     assert '<trans-unit id="3" translate="no"><source>Name</source></trans-unit>' in text
     assert "<target>Fait</target>" in text
-    four = '<mrk mtype="seg" mid="0">A B.</mrk> <mrk mtype="seg" mid="1">C D.</mrk>'
+    four = '<mrk mtype="seg" mid="0">A BB.</mrk> <mrk mtype="seg" mid="1">CC DD.</mrk>'
     assert f'</seg-source><target state="needs-review-translation">{four}</target>' in text
     assert 'target-language="fr"' in text
     assert passages("a.xlf", found) == []

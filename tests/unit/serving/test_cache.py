@@ -17,7 +17,7 @@ from app.engine.sequence import FinishReason, Hypothesis, Priority, SearchOption
 from app.serving.cache import Cache
 from app.serving.coalescing import Answer, CachedEngine
 from app.settings import Settings
-from app.text.glossary_terms import Terms
+from app.text.placeholder_finder import Terms
 from app.translation.assembly import Translation
 from app.translation.translator import TranslationOptions, Translator
 from tests.support.engines import PATIENCE, TOKENIZER, Start, text_of, until

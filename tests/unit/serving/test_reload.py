@@ -116,7 +116,7 @@ def test_what_runs_is_finished_by_the_old_engine_which_then_ends(service: Runnin
     gate = service.graphs.opened["en-fr"].hooks.gate = threading.Event()
     with ThreadPoolExecutor(2) as pool:
         running = pool.submit(answer_of, service)
-        words = [f"Hello{number}" for number in range(500)]
+        words = [f"Hello{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(500)]
         file = ("long.txt", "\n\n".join(words).encode())  # far more than is put into the queue at once
         posted = pool.submit(
             service.client.post, "/translate_file", data={"source": "en", "target": "fr"}, files={"file": file}

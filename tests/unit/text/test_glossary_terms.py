@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bundle.store import Bundle
-from app.text.glossary_terms import Terms
 from app.text.masking import TextRules, hide_placeholders, mask
+from app.text.placeholder_finder import Terms
 from app.translation.translator import TranslationOptions, Translator
 from tests.support.fakes import fake_bundle
 from tests.support.growth import assert_no_faster_than_length

@@ -16,7 +16,7 @@ from app.engine.model import DecodingModel
 from app.engine.sequence import FinishReason
 from app.errors import InvalidRequest
 from app.settings import Settings
-from app.text.placeholder_patterns import BUILT_IN
+from app.text.placeholder_finder import BUILT_IN
 from app.translation.completion import Completer, Completion
 from app.translation.translator import TranslationOptions, Translator
 from app.translation.word_choices import Choices, Chooser

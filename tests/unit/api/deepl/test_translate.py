@@ -125,7 +125,7 @@ def test_fields_that_change_nothing(service: RunningService, fields: dict[str, A
             ["ONE", "TWO", "3A"],
         ),
         ({"tag_handling": "xml", "non_splitting_tags": "p"}, "<p>One</p> <p>two</p>", ["ONE TWO"]),
-        ({"tag_handling": "xml"}, "A <code>b</code> <pre>c</pre> &lt;d&gt;", ["A B C <d>"]),
+        ({"tag_handling": "xml"}, "A <code>bb</code> <pre>cc</pre> &lt;dd&gt;", ["A BB CC <dd>"]),
     ],
 )
 def test_where_sentences_end(

@@ -1,0 +1,295 @@
+"""Finds what is taken out of a text, so that the model reads the sentence around it as if it were not there.
+
+These are emoji, signs that the model cannot read, statements of templates, stamps at the beginning of a line. Each goes
+back into the translation at its word. What separates two sentences or items (a dash, an arrow, a line break that is
+spelled) ends a segment, and so does the syntax of ICU MessageFormat: ``{n, plural, one {# apple} other {# apples}}``
+has two branches, ``# apple`` and ``# apples``, which are translated each by itself. The parsers of MessageFormat on
+PyPI accept a text only if all of it is a message, and give no offsets.
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from typing import Final
+
+import regex
+
+from app.text.masking import TextRules
+from app.text.placeholder_patterns import Treatment
+from app.text.words import EMOJIS
+
+_ONLY_EMOJIS: Final = regex.compile(rf"(?V1)(?P<emoji>{EMOJIS})")
+# Nothing that a sign may belong to.
+_FREE_BEHIND: Final = regex.compile(r"[\s.,;:!?…\p{Pe}\p{Pf}\"%]|\Z")
+_LETTER: Final = regex.compile(r"[\p{L}\p{N}]")
+# Between white space these separate, as a colon or the end of a line does.
+_SEPARATORS: Final = regex.compile(r"[\p{Pd}\p{Sm}\p{So}•·‣◦…|¦‖›»;:*]+")
+_JOINS: Final = frozenset("&+±×÷=<>≤≥≠≈√∑∞™®©°*^~№§%")
+_SEPARATES_UNSPACED: Final = frozenset("—―…|;‖")
+_QUOTES: Final = {'"': '"', "“": '"', "”": '"', "„": '"', "‟": '"', "«": "«", "»": "«", "‹": "‹", "›": "‹"}
+_CLOSING: Final = {")": "(", "]": "[", "}": "{", "〉": "〈", "》": "《", "」": "「", "』": "『", "】": "【", "⟩": "⟨"}
+_GUILLEMETS: Final = frozenset("«‹")
+_EMPHASIS: Final = frozenset("*_~|=^$")
+_MAX_NESTED: Final = 20  # pairs that are open at once
+_TAG_NAME: Final = regex.compile(r"[<\[](/?)(\w+)[^/]*?(/?) ?[>\]]")
+
+
+class AsideKind(Enum):
+    """How a part that is taken out stands in its text."""
+
+    POINT = auto()  # belongs to what precedes it
+    LEAD = auto()  # belongs to what follows it
+    OPEN = auto()  # begins a range of words, as do the brackets that end it
+    CLOSE = auto()
+    BREAK = auto()  # ends a segment
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A part of a text that is taken out.
+
+    Attributes:
+        kind: How it stands in the text.
+        start: Offset of its first character.
+        end: Offset behind its last character.
+        partner: Offset of the other one of a pair.
+    """
+
+    kind: AsideKind
+    start: int
+    end: int
+    partner: int | None = None
+
+
+def find_asides(text: str, rules: TextRules, is_markup: bool = False) -> list[Aside]:
+    """Returns what is taken out of a text, in order.
+
+    Args:
+        text: A text without tags.
+        rules: Find the placeholders, and tell what the model can read.
+        is_markup: Whether the text stands between tags, so that the partner of a bracket may stand in another text.
+    """
+    treated = rules.finder.find_treated(text) if rules.masking else []
+    signs = _ONLY_EMOJIS if rules.legibility is None else rules.legibility.signs
+    if not treated and not signs.search(text):
+        return []
+    return _Search(text, rules, is_markup).run(treated, signs)
+
+
+class _Search:
+    """Searches one text."""
+
+    def __init__(self, text: str, rules: TextRules, is_markup: bool) -> None:
+        self._text = text
+        self._rules = rules
+        self._is_markup = is_markup
+        self._found: list[Aside | None] = []
+        self._opened: list[tuple[str, int]] = []  # what opens a pair, and its number in ``_found``
+        self._readable: set[int] = set()  # numbers of signs that stay if they have a partner
+        self._scanned = 0
+        self._has_word = False  # in the line, up to ``_scanned``
+
+    def run(self, treated: list[tuple[int, int, Treatment]], signs: "regex.Pattern[str]") -> list[Aside]:
+        """Returns what is taken out."""
+        offset = 0
+        for start, end, treatment in [*treated, (len(self._text), len(self._text), Treatment.SYNTAX)]:
+            for sign in signs.finditer(self._text, offset, start):
+                self._add_sign(sign)
+            self._add_placeholder(start, end, treatment)
+            offset = end
+        if self._is_markup:
+            for number in self._readable:
+                self._found[number] = None
+        return [aside for aside in self._found if aside is not None]
+
+    def _add_placeholder(self, start: int, end: int, treatment: Treatment) -> None:
+        if treatment is Treatment.BREAK:
+            self._found.append(Aside(AsideKind.BREAK, start, end))
+        elif treatment is Treatment.STAMP and not self._find_word_before(start):
+            self._found.append(Aside(AsideKind.POINT, start, end))
+            self._scanned = end
+        elif treatment is Treatment.POINT:
+            tag = _TAG_NAME.fullmatch(self._text, start, end)
+            if tag is not None and not tag[3]:
+                self._add_pair(start, end, opens=None if tag[1] else tag[2], closes=tag[2] if tag[1] else None)
+            else:
+                self._found.append(self._make_point(start, end))
+
+    def _find_word_before(self, start: int) -> bool:
+        between = self._text[self._scanned : start]
+        line = between.rfind("\n")
+        self._has_word = _LETTER.search(between, line + 1) is not None or (self._has_word and line < 0)
+        self._scanned = start
+        return self._has_word
+
+    def _add_sign(self, sign: "regex.Match[str]") -> None:
+        start, end = sign.span()
+        written = sign.group()
+        if sign.lastgroup == "emoji":
+            self._found.append(Aside(AsideKind.POINT, start, end))
+        elif sign.lastgroup == "pair":
+            self._add_bracket(written, start, end)
+        elif sign.lastgroup == "free" and self._is_cut(sign):
+            return
+        elif self._is_separator(written, start, end):
+            self._found.append(Aside(AsideKind.BREAK, start, end))
+        elif written[0] in _EMPHASIS and len(set(written)) == 1:
+            self._add_emphasis(written, start, end)
+        else:
+            self._found.append(self._make_point(start, end))
+
+    def _is_separator(self, written: str, start: int, end: int) -> bool:
+        if written[0] in _SEPARATES_UNSPACED:
+            return start > 0 and end < len(self._text) and (written[0] != "…" or self._text[end].isspace())
+        return self._is_free(start, end) and written[0] not in _JOINS and _SEPARATORS.fullmatch(written) is not None
+
+    def _is_cut(self, sign: "regex.Match[str]") -> bool:
+        """Tells whether it is not white space that a sign stands alone by, but a tag or a placeholder."""
+        start, end = sign.span()
+        if self._is_markup and (start == 0 or end == len(self._text)):
+            return True
+        return end == sign.endpos < len(self._text) and not self._text[end].isspace()
+
+    def _is_free(self, start: int, end: int) -> bool:
+        return self._text[start - 1 : start].isspace() and self._text[end : end + 1].isspace()
+
+    def _make_point(self, start: int, end: int) -> Aside:
+        is_free_before = start == 0 or self._text[start - 1].isspace()
+        is_free_behind = _FREE_BEHIND.match(self._text, end) is not None
+        kind = AsideKind.LEAD if is_free_before and not is_free_behind else AsideKind.POINT
+        return Aside(kind, start, end)
+
+    def _add_bracket(self, written: str, start: int, end: int) -> None:
+        legibility = self._rules.legibility
+        if legibility is not None and legibility.is_readable(written):
+            self._readable.add(len(self._found))
+        quote = _QUOTES.get(written, "")
+        if any(name == quote for name, _ in self._opened[-_MAX_NESTED:]):
+            self._add_pair(start, end, closes=quote)
+        elif written in "»›" and self._is_free(start, end):
+            self._readable.discard(len(self._found))
+            self._found.append(Aside(AsideKind.BREAK, start, end))
+        elif quote:
+            self._add_pair(start, end, opens=quote)
+        elif written in _CLOSING:
+            self._add_pair(start, end, closes=_CLOSING[written])
+        else:
+            self._add_pair(start, end, opens=written)
+
+    def _add_emphasis(self, written: str, start: int, end: int) -> None:
+        point = self._make_point(start, end)
+        if point.kind is AsideKind.LEAD:
+            self._add_pair(start, end, opens=written)
+        elif start and not self._text[start - 1].isspace():
+            self._add_pair(start, end, closes=written)
+        else:
+            self._found.append(point)
+
+    def _add_pair(self, start: int, end: int, opens: str | None = None, closes: str | None = None) -> None:
+        """Adds one of a pair; until its partner is found it is a point."""
+        number = len(self._found)
+        self._found.append(self._make_point(start, end))
+        if opens is not None:
+            self._opened.append((opens, number))
+            return
+        for depth in range(len(self._opened) - 1, max(-1, len(self._opened) - 1 - _MAX_NESTED), -1):
+            name, opening = self._opened[depth]
+            if name == closes:
+                break
+        else:
+            return
+        del self._opened[depth:]
+        other = self._found[opening]
+        assert other is not None
+        if opening in self._readable and number in self._readable:
+            self._found[opening] = self._found[number] = None
+            self._readable -= {opening, number}
+            return
+        # French guillemets have a space inside.
+        first_end = other.end + (closes in _GUILLEMETS and self._text[other.end].isspace() and other.end < start)
+        start -= closes in _GUILLEMETS and self._text[start - 1].isspace() and first_end < start
+        self._found[opening] = replace(other, kind=AsideKind.OPEN, end=first_end, partner=start)
+        self._found[number] = Aside(AsideKind.CLOSE, start, end, partner=other.start)
+        self._readable -= {opening, number}
+
+
+_ARGUMENT: Final = regex.compile(
+    r"\{\s{0,20}[\w.-]{1,60}\s{0,20},\s{0,20}(?:plural|select|selectordinal)\s{0,20},\s{0,20}(?:offset:\d{1,5}\s{0,20})?"
+)
+_SELECTOR: Final = regex.compile(r"\s{0,100}(?:=\d{1,9}|[\w-]{1,60})\s{0,20}\{")
+_END: Final = regex.compile(r"\s{0,100}\}")
+# An apostrophe quotes what follows it only if that is syntax.
+_TOKEN: Final = regex.compile(r"''|'(?=[{}])|[{}]")
+
+Span = tuple[int, int]
+
+
+@dataclass(slots=True)
+class _Frame:
+    """An open brace.
+
+    Attributes:
+        start: Offset of the syntax that has not ended yet.
+        is_argument: Whether it is an argument with branches, and not a branch or a simple argument.
+        is_branch: Whether it is a branch of the argument below it.
+        spans: The syntax that was found in it.
+    """
+
+    start: int
+    is_argument: bool = False
+    is_branch: bool = False
+    spans: list[Span] = field(default_factory=list)
+
+
+def find_message_syntax(text: str) -> list[Span]:
+    """Returns the offsets of begin and end of what is syntax in the plurals and choices of a text, in order.
+
+    An argument without its end, or without branches, is none. The work is linear in the length of the text.
+    """
+    if not _ARGUMENT.search(text):
+        return []
+    bottom = _Frame(0)
+    frames = [bottom]
+    offset = 0
+    while True:
+        top = frames[-1]
+        if top.is_argument:
+            offset = _read_argument(text, offset, frames)
+            continue
+        token = _TOKEN.search(text, offset)
+        if token is None:
+            break
+        offset = token.end()
+        if token.group() == "'":
+            closing = text.find("'", offset)
+            if closing < 0:
+                break
+            offset = closing + 1
+        elif token.group() == "{":
+            argument = _ARGUMENT.match(text, token.start())
+            frames.append(_Frame(token.start(), is_argument=argument is not None))
+            offset = offset if argument is None else argument.end()
+        elif token.group() == "}" and len(frames) > 1:
+            closed = frames.pop()
+            frames[-1].spans += closed.spans
+            if closed.is_branch:
+                frames[-1].start = token.start()
+    # What has no end is no argument, but there may be whole ones in it.
+    return sorted(span for frame in frames if not frame.is_argument for span in frame.spans)
+
+
+def _read_argument(text: str, offset: int, frames: list[_Frame]) -> int:
+    """Reads the beginning of a branch, or the end of the argument on top, and returns the offset behind it."""
+    argument = frames[-1]
+    selector = _SELECTOR.match(text, offset)
+    if selector is not None:
+        argument.spans.append((argument.start, selector.end()))
+        frames.append(_Frame(offset, is_branch=True))
+        return selector.end()
+    end = _END.match(text, offset)
+    if end is None or not argument.spans:
+        argument.is_argument = False  # some other text in braces
+        argument.spans.clear()
+        return offset
+    frames.pop()
+    frames[-1].spans += [*argument.spans, (argument.start, end.end())]
+    return end.end()
