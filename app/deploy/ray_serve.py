@@ -71,7 +71,7 @@ class Replica:
         Raises:
             RuntimeError: The replica is not ready.
         """
-        problem = self.service_app.state.service.registry.why_not_ready()
+        problem = self.service_app.state.service.serving.registry.why_not_ready()
         if problem is not None:
             raise RuntimeError(f"not ready: {problem}")
 

@@ -28,6 +28,9 @@ _PROLOG: Final = re.compile(
     rb"\A(?:\xef\xbb\xbf)?(?:\s++|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*+(?:\[[^\]]*+\]\s*+)?>)*+",
     re.DOTALL | re.IGNORECASE,
 )
+_ENCODING: Final = re.compile(rb"\A<\?xml\s[^>]*?\bencoding\s*=\s*[\"']([^\"']{1,100})")
+# The tree and its passages take up to 1 KB an element. A book of 1,000 pages has some 300,000 elements.
+MAX_ELEMENTS: Final = 500_000
 _ENTITY: Final = re.compile(rb"<!ENTITY", re.IGNORECASE)
 _UTF_16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
@@ -57,6 +60,7 @@ class Archive:
         self._entries = self._zip.infolist()
         if len(self._entries) > _MAX_ENTRIES:
             raise UnusableFile(f"The file has {len(self._entries)} parts, at most {_MAX_ENTRIES} are read")
+        self._elements = 0
         self.names = [entry.filename for entry in self._entries]
         if len(set(self.names)) != len(self.names):
             raise UnusableFile("The file has two parts of one name")
@@ -82,6 +86,17 @@ class Archive:
         except KeyError:
             raise UnusableFile(f"The file has no part {name}, so it is not what its name says") from None
         return self._read_entry(entry)
+
+    def read_xml(self, name: str) -> "XmlPart":
+        """Parse a part. All parts that are parsed may have ``MAX_ELEMENTS`` elements together.
+
+        Raises:
+            UnusableFile: There is no such part, it is damaged or no XML, or the parts have too many elements.
+        """
+        data = self.read(name)
+        self._elements += _count_elements(data)
+        check_elements(self._elements)
+        return XmlPart(data, name)
 
     def with_replaced_parts(self, parts: Mapping[str, bytes]) -> bytes:
         """Return a new zip file with the parts in their order and with their dates.
@@ -140,12 +155,15 @@ class XmlPart:
             name: The name of the file in error messages.
 
         Raises:
-            UnusableFile: The data is no XML, or declares entities.
+            UnusableFile: The data is no XML, declares entities, or has more than ``MAX_ELEMENTS`` elements.
         """
         self._data = data
         name = name[:100]
         # Without NUL bytes, declarations in UTF-16 are found as well.
-        if _ENTITY.search(data.replace(b"\0", b"")):
+        plain = data.replace(b"\0", b"")
+        _check_encoding(plain, name)
+        check_elements(_count_elements(data))
+        if _ENTITY.search(plain):
             raise UnusableFile(f"{name} declares XML entities, which are not read")
         parser = etree.XMLParser(
             resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, dtd_validation=False
@@ -173,6 +191,44 @@ class XmlPart:
         if b"\r\n" in self._data[:end] and self._data.count(b"\n") == self._data.count(b"\r\n"):
             root = root.replace(b"\n", b"\r\n")  # an XML parser turns every line end into a line feed
         return self._data[:start] + root + self._data[end:]
+
+
+def check_elements(count: int) -> None:
+    """Check the number of XML elements of a file.
+
+    Raises:
+        UnusableFile: There are more than ``MAX_ELEMENTS``.
+    """
+    if count > MAX_ELEMENTS:
+        raise UnusableFile(f"The file has {count} XML elements, at most {MAX_ELEMENTS} are read")
+
+
+def _count_elements(data: bytes) -> int:
+    """Return an upper bound of the number of elements, comments and instructions of XML that is not parsed yet."""
+    # In UTF-16 the two characters of an end tag do not follow each other, and their bytes may belong to others.
+    return data.count(b"<") - (0 if b"\0" in data else data.count(b"</"))
+
+
+def _check_encoding(data: bytes, name: str) -> None:
+    """Refuse XML in which ``<`` may not be the byte of ASCII, as in UTF-7 or EBCDIC: nothing would be found in it.
+
+    Args:
+        data: The XML without NUL bytes.
+        name: The name of the file in error messages.
+    """
+    data = data.removeprefix(codecs.BOM_UTF8)
+    data = data[2:] if data.startswith(tuple(_UTF_16)) else data
+    declared = _ENCODING.match(data)
+    encoding = "utf-8" if declared is None else declared[1].decode("ascii", "replace")
+    try:
+        is_plain = "<&".encode(encoding).replace(b"\0", b"").endswith(b"<&")
+        is_read = is_plain and codecs.lookup(encoding).name != "utf-7"  # which writes "<" in two ways
+    except (LookupError, ValueError):
+        is_read = False
+    if not is_read:
+        raise UnusableFile(f"{name} is in the encoding {encoding!r}, which is not read")
+    if not data.lstrip().startswith(b"<"):
+        raise UnusableFile(f"{name} is not valid XML: it does not begin with a tag")
 
 
 def name_of(element: etree._Element) -> str:

@@ -1,4 +1,4 @@
-"""Corrects what a translation must have of its source: its numbers and, where a request says so, its form."""
+"""Corrects what a translation must have of its source: its numbers, its end and, where a request says so, its form."""
 
 from dataclasses import replace
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 import regex
 
 from app.bundle.tokenizers import Range
+from app.engine.sequence import FinishReason
 from app.text.masking import TextRules
 from app.text.numbers import find_changed_numbers
 from app.translation.assembly import TranslatedSegment
@@ -14,6 +15,7 @@ from app.translation.unmasking import apply_edits
 _WORD: Final = regex.compile(r"\p{L}+")
 _LETTER: Final = regex.compile(r"\p{L}")
 _END: Final = regex.compile(r"[\s\u00a0\u202f]*[.!?…。！？]++\Z")
+_OPENING: Final = {"?": "¿", "!": "¡"}
 _NO_END: Final = regex.compile(r"[\p{L}\p{N}\p{Co}%°]\Z")
 
 
@@ -30,7 +32,18 @@ def postedit(
         fixed: How many characters of the translation were given; they do not change.
     """
     translated = _apply(translated, find_changed_numbers(translated.source, translated.text, rules), fixed)
-    return _apply(translated, _find_form_edits(translated.source, translated.text), fixed) if keeps_form else translated
+    if translated.finish_reason is not FinishReason.STOP:  # the end is missing
+        return translated
+    target = rules.languages[-1]
+    edits = _find_end_edits(translated.source, translated.text, target, keeps_form)
+    if keeps_form:
+        edits = _find_capital_edits(translated.source, translated.text) | edits
+    return _apply(translated, edits, fixed)
+
+
+def lacks_letters(source: str, target: str) -> bool:
+    """Whether the target has no letter though the source has one, as when a model answers a word with a full stop."""
+    return _LETTER.search(target) is None and _LETTER.search(source) is not None
 
 
 def _apply(translated: TranslatedSegment, edits: dict[Range, str], fixed: int) -> TranslatedSegment:
@@ -44,23 +57,67 @@ def _apply(translated: TranslatedSegment, edits: dict[Range, str], fixed: int) -
     return replace(translated, text=restored.text, alignment=alignment, is_restored=True)
 
 
-def _find_form_edits(source: str, target: str) -> dict[Range, str]:
-    """Returns what to write in which ranges of the target, so that it begins and ends as the source does."""
-    edits: dict[Range, str] = {}
+def _find_capital_edits(source: str, target: str) -> dict[Range, str]:
+    """Returns the edit that makes the target begin with a capital or a small letter, as the source does."""
     before, after = _LETTER.search(source), _LETTER.search(target)
-    if before is not None and after is not None and before.group().isupper() != after.group().isupper():
-        is_capital = before.group().isupper()
-        letter = after.group().upper() if is_capital else after.group().lower()
-        # A name, or an abbreviation, keeps its capital.
-        word = _WORD.findall(target)[0]
-        if len(letter) == 1 and (is_capital or (word not in _WORD.findall(source) and not word[1:2].isupper())):
-            edits[after.span()] = letter
+    if before is None or after is None or before.group().isupper() == after.group().isupper():
+        return {}
+    is_capital = before.group().isupper()
+    letter = after.group().upper() if is_capital else after.group().lower()
+    # A name, or an abbreviation, keeps its capital.
+    word = _WORD.findall(target)[0]
+    if len(letter) == 1 and (is_capital or (word not in _WORD.findall(source) and not word[1:2].isupper())):
+        return {after.span(): letter}
+    return {}
+
+
+def _find_end_edits(source: str, target: str, language: str, is_strict: bool) -> dict[Range, str]:
+    """Returns the edits that make the target end as the source does.
+
+    Models that learned sentences write a full stop, or a question, behind a heading or the label of a button.
+
+    Args:
+        source: The segment.
+        target: Its translation.
+        language: Of the target.
+        is_strict: Whether the punctuation must be the same. Otherwise only questions and other sentences must not
+            become each other: an exclamation mark is often a full stop in another language.
+    """
     wanted, found = _END.search(source), _END.search(target)
-    if found is not None and wanted is None and _NO_END.search(source) and found.start() > 0:
-        edits[found.span()] = ""
-    elif wanted is not None and found is None and _NO_END.search(target):
+    if wanted is None:
+        if found is None or not _NO_END.search(source) or not found.start():
+            return {}
+        return {found.span(): ""} | _find_opening_edits(target, found.group().strip(), "", language)
+    end = wanted.group().strip()
+    if found is None:
+        if not _NO_END.search(target):
+            return {}
         last = len(target) - 1
-        edits[last, last + 1] = edits.get((last, last + 1), target[last]) + wanted.group().strip()
-    elif wanted is not None and found is not None and wanted.group().strip() != found.group().strip():
-        edits[found.span()] = found.group()[: -len(found.group().strip())] + wanted.group().strip()
-    return edits
+        edits = _find_opening_edits(target, "", end, language)
+        return edits | {
+            (last, last + 1): edits.get((last, last + 1), target[last]) + _space_before(end, language) + end
+        }
+    written = found.group().strip()
+    if written == end or not (is_strict or ("?" in end) != ("?" in written)):
+        return {}
+    space = found.group()[: -len(written)] or _space_before(end, language)
+    return {found.span(): space + end} | _find_opening_edits(target, written, end, language)
+
+
+def _space_before(end: str, language: str) -> str:
+    """The space that French puts before a question or exclamation mark."""
+    return " " if language == "fr" and end[0] in "?!" else ""
+
+
+def _find_opening_edits(target: str, old: str, new: str, language: str) -> dict[Range, str]:
+    """Returns the edit of the opening punctuation of a Spanish sentence whose end changes from ``old`` to ``new``."""
+    if language != "es":
+        return {}
+    wanted = next((_OPENING[sign] for sign in new if sign in _OPENING), "")
+    offset = max((target.rfind(_OPENING[sign]) for sign in old if sign in _OPENING), default=-1)
+    if offset >= 0:
+        return {(offset, offset + 1): wanted}
+    first = _LETTER.search(target)
+    if not wanted or first is None or wanted in target:
+        return {}
+    return {first.span(): wanted + first.group()}

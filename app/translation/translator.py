@@ -21,7 +21,7 @@ from app.text.words import Legibility
 from app.translation.assembly import TranslatedSegment, Translation, WholeParts, assemble
 from app.translation.detokenize import Detokenizer
 from app.translation.pending import Pending, block_until_done
-from app.translation.postedit import postedit
+from app.translation.postedit import lacks_letters, postedit
 from app.translation.preparation import Plan, Planner, TranslationOptions
 from app.translation.unmasking import restore, unmask
 
@@ -164,14 +164,14 @@ class Translator:
     def _rank(self, plan: Plan, number: int, *draws: list[Hypothesis]) -> list[TranslatedSegment]:
         """Returns the different translations of a segment, best first, with those of later draws behind.
 
-        An empty text would drop the segment, and one without a placeholder would drop that, so both are left out. If
-        nothing remains, the source stands for the segment.
+        An empty text would drop the segment, one without a placeholder would drop that, and one without a letter says
+        nothing of the words, so these are left out. If nothing remains, the source stands for the segment.
         """
         segment, masked = plan.segments[number], plan.masked[number]
         ranked: dict[str, TranslatedSegment] = {}
         for hypotheses in draws:
             for translated in self._read(plan, number, hypotheses):
-                if translated.text:
+                if translated.text and not lacks_letters(segment, translated.text):
                     ranked.setdefault(translated.text, translated)
             if not ranked:
                 best = hypotheses[0]

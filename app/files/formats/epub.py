@@ -54,14 +54,14 @@ def read_epub(archive: Archive) -> Document:
     Raises:
         UnusableFile: The file has another format than its name says, or is damaged.
     """
-    packages = {name: XmlPart(archive.read(name), name) for name in _find_packages(archive)}
+    packages = {name: archive.read_xml(name) for name in _find_packages(archive)}
     pages: dict[str, XmlPart] = {}
     scopes: dict[str, list[Scope]] = {}
     for package, part in packages.items():
         for name, media_type in _list_items(package, part.root):
             if media_type not in (_PAGE, _CONTENTS) or name in pages or name not in archive.names:
                 continue
-            pages[name] = page = XmlPart(archive.read(name), name)
+            pages[name] = page = archive.read_xml(name)
             roots = [page.root] if media_type == _PAGE else page.root.iter("{*}text")
             scopes[name] = [scope for root in roots for scope in read_scopes(root, _Codec())]
 
@@ -83,7 +83,7 @@ def read_epub(archive: Archive) -> Document:
 
 def _find_packages(archive: Archive) -> list[str]:
     """Return the names of the package documents, which list the other parts."""
-    container = XmlPart(archive.read(_CONTAINER), _CONTAINER).root
+    container = archive.read_xml(_CONTAINER).root
     names = [path for root in container.iter("{*}rootfile") if (path := root.get("full-path"))]
     if not names:
         raise UnusableFile(f"{_CONTAINER} names no package, so the file is no EPUB")

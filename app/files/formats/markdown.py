@@ -9,10 +9,12 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from app.errors import UnusableFile
 from app.files.document import Document
 from app.files.formats.markdown_inline import Inline, InlineReader
 from app.files.raw_file import decode
 
+_MAX_LINES: Final = 200_000  # the parser takes up to 2 KB a line
 _LINES: Final = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _FRONT_MATTER: Final = re.compile(
     r"\A(---|\+\+\+)[ \t]*\r?\n.*?^(?:\1|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
@@ -40,12 +42,14 @@ def read_markdown(data: bytes) -> Document:
     """Read the words of a Markdown file.
 
     Raises:
-        UnusableFile: The file is in an encoding that is not read.
+        UnusableFile: The file is in an encoding that is not read, or has more than ``_MAX_LINES`` lines.
     """
     text, encode = decode(data)
     matter = _FRONT_MATTER.match(text)
     front = matter.group() if matter else ""
     found = [(line.group(1), line.group(2)) for line in _LINES.finditer(text, len(front))]
+    if len(found) > _MAX_LINES:
+        raise UnusableFile(f"The file has {len(found)} lines, at most {_MAX_LINES} are read")
     lines, ends = [line for line, _ in found], [end for _, end in found]
     references: dict[str, object] = {}
     parser = MarkdownIt("commonmark").enable("table")

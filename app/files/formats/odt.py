@@ -21,7 +21,7 @@ from app.files.formats.xml_paragraph import (
     read_scopes,
     set_content,
 )
-from app.files.raw_file import Archive, XmlPart, name_of, namespace_of
+from app.files.raw_file import Archive, name_of, namespace_of
 
 _TEXT: Final = "urn:oasis:names:tc:opendocument:xmlns:text:1.0"
 _STYLE: Final = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
@@ -93,7 +93,7 @@ def read_odt(archive: Archive) -> Document:
     Raises:
         UnusableFile: The file has another format than its name says, or is damaged.
     """
-    parts = {name: XmlPart(archive.read(name), name) for name in _PARTS if name in archive.names or name == _PARTS[0]}
+    parts = {name: archive.read_xml(name) for name in _PARTS if name in archive.names or name == _PARTS[0]}
     scopes: dict[str, list[Scope]] = {}
     for name, part in parts.items():
         codec = _Codec(part.root)

@@ -11,7 +11,7 @@ from lxml import etree
 
 from app.files.document import Document
 from app.files.formats.xml_paragraph import Atom, Codec, Content, Element, Node, Role, Scope, Style, Words, read_scopes
-from app.files.raw_file import Archive, XmlPart, name_of, namespace_of
+from app.files.raw_file import Archive, XmlPart, check_elements, name_of, namespace_of
 
 _SPACE: Final = "{http://www.w3.org/XML/1998/namespace}space"
 _TYPES: Final = "[Content_Types].xml"
@@ -74,7 +74,12 @@ def write_run(text: str, style: Style | None, namespace: str, keeps_spaces: bool
 
 
 def split_runs(root: Element, namespaces: frozenset[str]) -> None:
-    """Give words, and each other child of a run, a run of their own with the same formatting."""
+    """Give words, and each other child of a run, a run of their own with the same formatting.
+
+    Raises:
+        UnusableFile: Too many elements would be copied.
+    """
+    copies = 0
     for run in list(root.iter("{*}r")):
         if namespace_of(run) not in namespaces:
             continue
@@ -89,6 +94,8 @@ def split_runs(root: Element, namespaces: frozenset[str]) -> None:
                 groups.append([child])
         if len(groups) < 2 or run.getparent() is None:
             continue
+        copies += (len(groups) - 1) * (1 + sum(1 for one in properties for _ in one.iter()))
+        check_elements(copies)
         last, tail, run.tail = run, run.tail, None
         for group in groups[1:]:
             other = etree.Element(run.tag)
@@ -116,7 +123,7 @@ def read_office_file(
     parts: list[tuple[str, XmlPart]] = []
     scopes: list[list[Scope]] = []
     for name in _find_parts(archive, content_types):
-        part = XmlPart(archive.read(name), name)
+        part = archive.read_xml(name)
         paragraphs, codec = prepare(part.root)
         parts.append((name, part))
         scopes.append([scope for paragraph in paragraphs for scope in read_scopes(paragraph, codec)])
@@ -134,7 +141,7 @@ def read_office_file(
 
 
 def _find_parts(archive: Archive, content_types: tuple[str, ...]) -> list[str]:
-    types = XmlPart(archive.read(_TYPES), _TYPES).root
+    types = archive.read_xml(_TYPES).root
     listed = {
         (override.get("PartName") or "").lstrip("/")
         for override in types.iter("{*}Override")

@@ -11,11 +11,12 @@ import polib
 
 from app.errors import UnusableFile
 from app.files.document import Document, Passage
-from app.files.raw_file import decode
+from app.files.formats.html import Declaration
 
 _MSGSTR: Final = re.compile(r"msgstr(?:\[(\d+)\])?\s*\"")
 _CONTINUED: Final = re.compile(r"\s*\"")
 _FLAGS: Final = re.compile(r"#,\s*")
+_DECLARATION: Final = Declaration(re.compile(r"Content-Type:[^\"\n]{0,200}?charset=([^\s;\"\\]{1,40})", re.IGNORECASE))
 _LANGUAGE: Final = re.compile(r"^(\"Language:)[ \t]*(\\n\")", re.MULTILINE)
 
 
@@ -83,7 +84,7 @@ def read_po(data: bytes) -> Document:
     Raises:
         UnusableFile: The file is no PO file, or is in an encoding that is not read.
     """
-    text, encode = decode(data)
+    text, encode = _DECLARATION.decode(data)
     if not re.search(r"^msgid ", text, re.MULTILINE):  # polib would read such a text as a file name
         raise UnusableFile("The file has no msgid in it, so it is no PO file")
     try:

@@ -248,13 +248,14 @@ class Scope:
 
 
 def read_scopes(element: Element, codec: Codec) -> list[Scope]:
-    """Return the scope of an element and those of the blocks in it."""
+    """Return the scopes with fragments to translate of an element and of the blocks in it."""
     scopes: list[Scope] = []
     breaks: dict[Element, bool] = {}
     left = [element]  # a list instead of recursion, because pages may nest blocks deeply
     while left:
-        scopes.append(Scope(left.pop(), codec, breaks))
-        left += reversed(scopes[-1].inner)
+        scope = Scope(left.pop(), codec, breaks)
+        left += reversed(scope.inner)
+        scopes += [scope] if scope.fragments else []
     return scopes
 
 

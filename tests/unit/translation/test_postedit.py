@@ -1,5 +1,7 @@
 """Numbers that a model changed are restored and others are not; the form of a sentence, where a request wants it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from app.text.masking import TextRules
 from app.text.numbers import find_changed_numbers
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import TranslatedSegment
-from app.translation.postedit import postedit
+from app.translation.postedit import lacks_letters, postedit
 
 RULES = TextRules(("en", "fr"))
 
@@ -97,7 +99,7 @@ def test_a_beginning_that_was_given_is_not_touched() -> None:
         ("hello you", "Salut toi.", "salut toi"),
         ("Hello you", "salut toi", "Salut toi"),
         ("Hello you.", "Salut toi", "Salut toi."),
-        ("Hello you!", "Salut toi.", "Salut toi!"),
+        ("Hello you!", "Salut toi.", "Salut toi !"),
         ("hello Tom", "Tom, salut", "Tom, salut"),
         ("the NASA", "NASA", "NASA"),
         ("is it so?", "Est-ce vrai ?", "est-ce vrai ?"),
@@ -106,4 +108,48 @@ def test_a_beginning_that_was_given_is_not_touched() -> None:
 )
 def test_form(source: str, text: str, wanted: str) -> None:
     assert postedit(reading(source, text), RULES, keeps_form=True).text == wanted
-    assert postedit(reading(source, text), RULES).text == text
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "text", "wanted"),
+    [
+        ("de", "Search", "Suchen?", "Suchen"),
+        ("de", "Delete account", "Konto löschen!", "Konto löschen"),
+        ("es", "Search", "¿Buscar?", "Buscar"),
+        ("es", "Go home", "Bueno, ¡vete a casa!", "Bueno, vete a casa"),
+        ("fr", "Search", "Rechercher ?", "Rechercher"),
+        ("fr", "Version 2", "Version 2.", "Version 2"),
+        ("fr", "It is late.", "Il est tard", "Il est tard."),
+        ("fr", "Is it late?", "Est-il tard", "Est-il tard ?"),
+        ("es", "Is it late?", "es tarde", "¿es tarde?"),
+        ("es", "Is it late?", "Es tarde.", "¿Es tarde?"),
+        ("es", "It is late.", "¿Es tarde?", "Es tarde."),
+        ("de", "Is it late?", "Es ist spät!", "Es ist spät?"),
+        # An exclamation mark is often a full stop in another language.
+        ("fr", "Be careful.", "Soyez prudent !", "Soyez prudent !"),
+        ("de", "Wait...", "Warte …", "Warte …"),
+        ("fr", "(see below)", "(voir ci-dessous).", "(voir ci-dessous)."),
+        ("fr", "Hello", ".", "."),
+        ("fr", 'He said: "Stop!"', "Il a dit : « Stop ! »", "Il a dit : « Stop ! »"),
+    ],
+)
+def test_a_translation_ends_as_its_source_does(language: str, source: str, text: str, wanted: str) -> None:
+    rules = TextRules(("en", language))
+    assert postedit(reading(source, text), rules).text == wanted
+    late = replace(reading(source, text), finish_reason=FinishReason.DEADLINE)
+    assert postedit(late, rules).text == text
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "lacks"),
+    [
+        ("one", ".", True),
+        ("close", "…", True),
+        ("un", "1", True),
+        ("12", "12", False),
+        ("one", "un", False),
+        ("", "", False),
+    ],
+)
+def test_a_translation_without_letters_is_found(source: str, target: str, lacks: bool) -> None:
+    assert lacks_letters(source, target) is lacks
