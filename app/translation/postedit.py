@@ -1,4 +1,4 @@
-"""Corrects what a translation must have of its source: its numbers, its end and, where a request says so, its form."""
+"""Corrects what a translation must have of its source: numbers, quotation marks, its end, its form where requested."""
 
 from dataclasses import replace
 from typing import Final
@@ -9,14 +9,21 @@ from app.bundle.tokenizers import Range
 from app.engine.sequence import FinishReason
 from app.text.masking import TextRules
 from app.text.numbers import find_changed_numbers
+from app.text.placeholder_finder import PlaceholderFinder
 from app.translation.assembly import TranslatedSegment
-from app.translation.unmasking import apply_edits
+from app.translation.unmasking import apply_edits, include_space
 
 _WORD: Final = regex.compile(r"\p{L}+")
 _LETTER: Final = regex.compile(r"\p{L}")
 _END: Final = regex.compile(r"[\s\u00a0\u202f]*[.!?…。！？]++\Z")
 _OPENING: Final = {"?": "¿", "!": "¡"}
 _NO_END: Final = regex.compile(r"[\p{L}\p{N}\p{Co}%°]\Z")
+_QUOTATION_MARK: Final = regex.compile(r"[\"“”„‟«»]")
+_BEFORE_OPENING: Final = regex.compile(r"[\s\p{Ps}\p{Pd}\p{Co}¿¡/'’]")
+_BEHIND_CLOSING: Final = regex.compile(r"[\s\p{P}\p{Co}]")
+# The quotation marks of a language, with the spaces inside them; other languages get straight ones.
+_QUOTATION_STYLES: Final = {"de": ("„", "“"), "es": ("«", "»"), "fr": ("« ", " »")}
+_CLOSING_MARKS: Final = {'"': '"', "“": "”", "„": "“”", "‟": "”", "«": "»", "»": "«"}
 
 
 def postedit(
@@ -35,6 +42,9 @@ def postedit(
     if translated.finish_reason is not FinishReason.STOP:  # the end is missing
         return translated
     target = rules.languages[-1]
+    marks = _find_quotation_edits(translated.source, translated.text, target, rules.finder)
+    if all(start >= fixed for start, _ in marks):  # one half alone would not fit the other
+        translated = _apply(translated, marks, fixed)
     edits = _find_end_edits(translated.source, translated.text, target, keeps_form)
     if keeps_form:
         edits = _find_capital_edits(translated.source, translated.text) | edits
@@ -121,3 +131,77 @@ def _find_opening_edits(target: str, old: str, new: str, language: str) -> dict[
     if not wanted or first is None or wanted in target:
         return {}
     return {first.span(): wanted + first.group()}
+
+
+def _find_quotation_edits(source: str, target: str, language: str, finder: PlaceholderFinder) -> dict[Range, str]:
+    """Returns the edits that write all quotation marks in the style of the target's language.
+
+    Marks that pair in any one style stay as they are. A mark without its other half is removed if each mark of the
+    source has one; otherwise the other half stands in another segment. A copy of the source stays a copy.
+    """
+    if target == source:
+        return {}
+    marks = _find_quotation_marks(target, finder)
+    if not marks or _are_paired([target[offset] for offset in marks]):
+        return {}
+    roles: list[tuple[int, bool]] = []
+    alone: set[int] = set()
+    opened: int | None = None
+    for offset in marks:
+        is_opening = _is_opening(target, offset, language, opened is not None)
+        roles.append((offset, is_opening))
+        if is_opening and opened is not None:
+            alone.add(opened)
+        elif not is_opening and opened is None:
+            alone.add(offset)
+        opened = offset if is_opening else None
+    if opened is not None:
+        alone.add(opened)
+    if len(_find_quotation_marks(source, finder)) % 2:
+        alone.clear()
+    opening, closing = _QUOTATION_STYLES.get(language, ('"', '"'))
+    edits: dict[Range, str] = {}
+    for offset, is_opening in roles:
+        if offset in alone:
+            edits[include_space(target, (offset, offset + 1))] = ""
+        elif is_opening:
+            end = offset + 1 + target[offset + 1 : offset + 2].isspace()
+            edits[offset, end] = opening
+        else:
+            start = offset - target[:offset].endswith((" ", "\u00a0", "\u202f"))
+            edits[start, offset + 1] = closing
+    return edits
+
+
+def _find_quotation_marks(text: str, finder: PlaceholderFinder) -> list[int]:
+    """Returns the offsets of quotation marks outside placeholders, without the signs of inches and seconds."""
+    offsets = [found.start() for found in _QUOTATION_MARK.finditer(text)]
+    if not offsets:
+        return []
+    kept = finder.find(text)
+    offsets = [offset for offset in offsets if not any(start <= offset < end for start, end in kept)]
+    others = [offset for offset in offsets if text[offset] != '"' or not text[offset - 1 : offset].isdigit()]
+    return others if len(offsets) % 2 else offsets
+
+
+def _are_paired(marks: list[str]) -> bool:
+    """Tells whether each mark has its other half in the same style, and pairs are nested."""
+    opened: list[str] = []
+    for mark in marks:
+        if opened and mark in _CLOSING_MARKS.get(opened[-1], ""):
+            opened.pop()
+        else:
+            opened.append(mark)
+    return not opened
+
+
+def _is_opening(text: str, offset: int, language: str, is_opened: bool) -> bool:
+    """Tells whether a quotation mark begins a quotation, by its form, then by what touches it, then by its order."""
+    mark = text[offset]
+    if mark in "„‟" or (mark == "«" and language != "de"):
+        return True
+    if mark == "”" or (mark == "»" and language != "de"):
+        return False
+    begins = offset == 0 or _BEFORE_OPENING.match(text, offset - 1) is not None
+    ends = offset + 1 == len(text) or _BEHIND_CLOSING.match(text, offset + 1) is not None
+    return begins if begins != ends else not is_opened

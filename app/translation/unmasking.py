@@ -72,9 +72,9 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
         edits[best] = stand_in.written
         for other in found:
             if other != best and other[0] >= fixed:
-                edits[_include_space(text, other)] = ""
+                edits[include_space(text, other)] = ""
         is_faithful = is_faithful and len(found) == 1
-    edits |= {_include_space(text, invented): "" for invented in _find_invented(text, edits, fixed, finder)}
+    edits |= {include_space(text, invented): "" for invented in _find_invented(text, edits, fixed, finder)}
     for stand_in in missing:
         guessed = _guess_range(masked, stand_in, text, aligned, edits, fixed)
         edits[guessed] = " ".join(filter(None, (edits.get(guessed), stand_in.written)))
@@ -220,7 +220,7 @@ def _find_end_before(stand_in: StandIn, aligned: SegmentAlignment | None) -> int
     return ends[max(ends)] if ends else None
 
 
-def _include_space(text: str, removed: Range) -> Range:
+def include_space(text: str, removed: Range) -> Range:
     """Adds to a range that is removed the space that would then be doubled, or stand at an edge of the text."""
     start, end = removed
     if start == 0:

@@ -153,3 +153,47 @@ def test_a_translation_ends_as_its_source_does(language: str, source: str, text:
 )
 def test_a_translation_without_letters_is_found(source: str, target: str, lacks: bool) -> None:
     assert lacks_letters(source, target) is lacks
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "text", "wanted"),
+    [
+        ("de", 'He said "stop".', 'Er sagte „Das"".', "Er sagte „Das“."),
+        ("de", 'Say "Good night".', 'Sag „Good Nacht".', "Sag „Good Nacht“."),
+        ("fr", 'He said "Save".', 'Il a dit "Save ».', "Il a dit « Save »."),
+        ("es", 'He said "Save".', 'Dijo «Guarda".', "Dijo «Guarda»."),
+        ("de", 'The "old" and the "young".', 'Der „Alte" und die "Junge".', "Der „Alte“ und die „Junge“."),
+        ("fr", 'The "old" and "young"', 'L\'homme "non" et la "jeune »', "L'homme « non » et la « jeune »"),
+        ("en", "Il a dit « oui ».", 'He said "yes ».', 'He said "yes".'),
+        ("it", 'Say "yes".', 'Di «sì".', 'Di "sì".'),
+        # Marks that pair in one style may stay.
+        ("de", 'Say "yes".', 'Sag "ja".', 'Sag "ja".'),
+        ("de", 'Say "yes".', "Sag „ja”.", "Sag „ja”."),
+        ("de", 'Say "yes".', "Sag »ja«.", "Sag »ja«."),
+        ("fr", "Say \"a 'b'\".", 'Dis « a "b" ».', 'Dis « a "b" ».'),
+        # A mark without its other half goes.
+        ("es", 'The "old" man and "woman"', 'El "Ma" y la mujer"', "El «Ma» y la mujer"),
+        ("fr", "He said 'stop' to me.", 'Il a dit "stop de moi.', "Il a dit stop de moi."),
+        ("fr", "Stop.", 'Stop ".', "Stop."),
+        # The other half stands in another segment.
+        ("de", '"I am here.', '"Ich bin hier.', "„Ich bin hier."),
+        ("de", 'I go."', 'Ich gehe."', "Ich gehe.“"),
+        ("fr", "« Je viens.", '"Je viens.', "« Je viens."),
+        # Inches, and what is no quotation mark.
+        ("fr", 'A 19" monitor.', 'Un écran 19".', 'Un écran 19".'),
+        ("fr", 'Say "Area 51".', 'Dis "Zone 51 ».', "Dis « Zone 51 »."),
+        ("fr", 'See <a href="x">it.', 'Voir <a href="x">ça.', 'Voir <a href="x">ça.'),
+    ],
+)
+def test_both_quotation_marks_are_in_one_style(language: str, source: str, text: str, wanted: str) -> None:
+    assert postedit(reading(source, text), TextRules(("en", language))).text == wanted
+
+
+def test_quotation_marks_that_were_given_are_not_touched() -> None:
+    assert postedit(reading('Say "yes".', 'Dis "oui ».'), RULES, fixed=6).text == 'Dis "oui ».'
+
+
+@given(st.text('"„“«» a.', max_size=12), st.text('"„“«» a.', max_size=12), st.sampled_from(["de", "es", "fr", "en"]))
+def test_quotation_marks_leave_the_words(source: str, text: str, language: str) -> None:
+    found = postedit(reading(source, text), TextRules(("en", language))).text
+    assert [one for one in found if one == "a"] == [one for one in text if one == "a"]
