@@ -168,8 +168,8 @@ class Translator:
         nothing of the words, so these are left out. If nothing remains, the source stands for the segment.
         """
         segment, masked = plan.segments[number], plan.masked[number]
-        written = None if masked is None or plan.options[number].align else masked.spell_out()
-        if written is not None:
+        written = None if masked is None or plan.is_aligned else masked.spell_out()
+        if written is not None and number not in plan.tagged:
             best = draws[0][0]
             return [TranslatedSegment(segment, written, best.score, FinishReason.STOP, timing=best.timing)]
         ranked: dict[str, TranslatedSegment] = {}
