@@ -20,6 +20,7 @@ from tests.support.reversal import write_task
 from training.config import RunConfig, TrainingConfig
 from training.data.prepare import prepare
 from training.errors import CheckpointError, NotANumber
+from training.learn.build import build_model
 from training.learn.checkpoint import load_checkpoint
 from training.learn.schedule import learning_rate
 from training.learn.tensorboard import ScalarLog
@@ -191,8 +192,10 @@ def test_a_checkpoint_of_another_model_or_a_damaged_one_is_refused(tmp_path: Pat
     trainer = Trainer(config, run)
     trainer.fit(5)
     wider = config.model_copy(update={"model": config.model.model_copy(update={"units": 64})})
-    with pytest.raises(CheckpointError, match="this model needs"):
+    with pytest.raises(CheckpointError, match="belongs to another configuration of the model"):
         Trainer(wider, run)
+    with pytest.raises(CheckpointError, match="this model needs"):
+        load_checkpoint(run / CHECKPOINT_FILE, build_model(wider, trainer.model.vocabulary_size, for_training=True))
     content = (run / CHECKPOINT_FILE).read_bytes()
     (run / CHECKPOINT_FILE).write_bytes(content[: len(content) // 2])
     with pytest.raises(CheckpointError, match="unreadable"):
