@@ -140,6 +140,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return fake_bundle(tmp_path_factory.mktemp("models"))
 
 
+def find_kept(text: str, translator: Translator) -> list[str]:
+    """Returns placeholders; those side by side are one, unless something was taken out that may come between."""
+    flows = list(extract_flows(text, "text", NO_RULES, None, translator._rules))
+    has_asides = [flow.text for flow in flows] != [text] or flows[0].tags
+    return list(BUILT_IN.count(text).elements()) if has_asides else hide_placeholders(text, RULES)[1]
+
+
 @settings(max_examples=500, deadline=None)
 @given(st.one_of(TEXTS, SENTENCES), st.integers(0, 2**32), st.booleans(), st.integers(0, 3), st.sampled_from([1, 3]))
 @example("%s%1$s%s🏸one", 0, False, 0, 1)
@@ -155,10 +162,7 @@ def test_whatever_the_model_does(
             before = BUILT_IN.count(segment.source)
             assert not before - BUILT_IN.count(segment.text)
             assert all(segment.text[start:end] in before for start, end in BUILT_IN.find_syntax(segment.text))
-    # Those side by side are one, unless something was taken out that may come between.
-    flows = list(extract_flows(text, "text", NO_RULES, None, hostile._rules))
-    has_asides = [flow.text for flow in flows] != [text] or flows[0].tags
-    kept = list(BUILT_IN.count(text).elements()) if has_asides else hide_placeholders(text, RULES)[1]
+    kept = find_kept(text, hostile)
     for whole in (translation.text, *translation.alternatives):
         assert not Counter(kept) - Counter({placeholder: whole.count(placeholder) for placeholder in kept})
     for group in translation.alignment:
@@ -172,7 +176,7 @@ def test_without_attention_too(bundle: Bundle, text: str, seed: int) -> None:
     blind = Translator(bundle, Hostile(seed))
     blind._planner.has_attention = False
     (translation,) = blind.translate([text])
-    for placeholder, times in Counter(hide_placeholders(text, RULES)[1]).items():
+    for placeholder, times in Counter(find_kept(text, blind)).items():
         assert translation.text.count(placeholder) >= times
 
 
@@ -298,3 +302,31 @@ def test_what_is_sent_early_is_the_beginning_of_the_answer(copier: Translator, t
         futures[unfinished] = Future()
         settled = {unfinished: plan.sources[unfinished][:5]}
         assert answer.startswith(copier.read_settled(plan, 0, Pending(futures), settled, WholeParts()))
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "wanted"),
+    [
+        ("From {start} to {end}", "¿Son 37 de 250 a 2500.", "¿Son {start} de {end} a."),
+        ("Open {app} and click {button}", "Öffnen 37 und 25 klicken 250.", "Öffnen {app} und klicken {button}."),
+        ("From {start} to {end}", "De 37 à -250250.", "De {start} à -{end}."),
+        ("From {start} to {end}", "De 37 à 2,500 et 250", "De {start} à et {end}"),
+        ("From {start} to {end}", "3700 à 250", "{start} à {end}"),
+        # Numbers of the source stay.
+        ("From {start} to {end} in 2500 days", "37 à 15 en 2500 jours", "{start} à {end} en 2500 jours"),
+        ("From {start} to {end} in 2,500 days", "37 à 250 en 2500 jours", "{start} à {end} en 2500 jours"),
+        ("Twenty-five {start} to {end}", "25 37 à 250", "25 {start} à {end}"),
+        ("From {start} to {end} at noon", "37 à 250 à 12", "{start} à {end} à 12"),
+        ("Ask {name} at 3", "Tom à 37", "{name} à 37"),
+    ],
+)
+def test_no_remains_of_stand_ins(text: str, written: str, wanted: str) -> None:
+    assert restored(text, written) == wanted
+    assert restored(text, written, (0, 0)) == wanted
+
+
+def test_a_translation_with_remains_comes_last() -> None:
+    masked = masked_of("From {start} to {end}")
+    assert [
+        found.is_faithful for found in (restore(masked, one, None) for one in ("37 à 250", "37 à 250 2500")) if found
+    ] == [True, False]
