@@ -235,7 +235,10 @@ class _Collector:
         for column in (self._text, self._starts, self._ends):
             column.pop()
         last = len(self._text)
-        self._tags[:] = [replace(tag, offset=last) if tag.offset > last else tag for tag in self._tags]
+        for index in range(len(self._tags) - 1, -1, -1):  # offsets ascend, so only the last tags can be behind it
+            if self._tags[index].offset <= last:
+                break
+            self._tags[index] = replace(self._tags[index], offset=last)
 
     def _add_space(self, spaces: str, offsets: Sequence[int]) -> None:
         is_layout = not self._is_markup and not {"\r", "\n"} & set(spaces)

@@ -23,13 +23,11 @@ _CAPTURES: Final = "(?: ... ) in place of ( ... )"
 # Without any of these there is no placeholder, so that most texts need one fast search.
 _SIGN: Final = (
     r"[`@<&{%#\\/\p{Co}\[|$_^~=+*\u2013\u2014]|[:;=][\w/:()*'-]|[.](?:\p{L}|\d)|\p{L}-?\d|\d[:-]\d|\p{Ll}\p{Lu}|[\w-]-[A-Za-z]\b|--"
-    r"| -\p{L}\b|\d\p{L}|\([)\d]|[§№²³°µ\p{Sc}]|\b\w{1,4}\)|\p{L}\(|\(['\"]|\d [\d-]| !\p{Ll}|\(\("
+    r"| -\p{L}\b|\d\p{L}|\([)\d]|[§№°µ\p{Sc}\p{No}]|\d['′]|\b\w{1,4}\)|\p{L}\(|\(['\"]|\d [\d-]| !\p{Ll}|\(\("
     r"|\d[<>]|[≤≥≠≈±×÷]"
 )
-# Words of small letters in an ordinary sentence, which need no search at all.
-_PLAIN: Final = regex.compile(
-    r"(?:[A-ZÀ-ÖØ-Þ]?[a-zß-öø-ÿœ]{2,40}+(?:'[a-z]{1,3}+)?(?:[,;]? |[.,;!?]?\Z)|(?:[AI]|a) )*+"
-)
+# An ordinary sentence of A to Z, which needs no search at all.
+_PLAIN: Final = regex.compile(r"(?:[A-Z]?[a-z]{2,40}+(?:'[a-z]{1,3}+)?(?:[,;]? |[.,;!?]?\Z)|(?:[AI]|a) )*+")
 # What touches a placeholder belongs to it ("{size}MB"), but no clitic does ("l'{thing}", "{owner}'s"); placeholders
 # with nothing between them that could be translated are one ("{first} {last}").
 _GLUED: Final = regex.compile(r"(?:[\p{Latin}\p{N}_]|[.](?=\p{Ll}|\p{N})){1,40}+")

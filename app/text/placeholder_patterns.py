@@ -78,6 +78,7 @@ _SCHEME: Final = (
 _IN_BRACES: Final = r"[^{}\p{Cc}\p{Co}]"
 _TIME: Final = r"(?:\d{1,3}:\d{2}:\d{2}(?:[.,:;]\d{1,9})?|\d{1,2}:\d{2}[.,]\d{2,3})(?!\d)"
 _TO: Final = r"\s?(?:-{1,2}>|→|[-–—])\s?"
+_NUMBER: Final = r"(?:\d{1,3}(?:[ \u00a0\u202f]\d{3}){1,4}(?:[.,]\d{1,4})?(?!\d)|\d[\d.,\u00a0\u202f]{0,20}(?<=\d))"
 _HEX: Final = "[0-9A-Fa-f]"
 _CONVERSION: Final = (
     r"(?:\(\w{1,60}\)|\d{1,3}\$)?[-+0#'I ]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh?|ll?|I64|I32|[Lqjzt])?"
@@ -89,9 +90,7 @@ _BB_NAME: Final = (
 )
 _ATTRIBUTES: Final = r"(?:[^<>\"'\p{Cc}\p{Co}]|\"[^\"\p{Cc}\p{Co}]{0,200}\"|'[^'\p{Cc}\p{Co}]{0,200}'){0,200}+"
 # Tags of HTML that belong to words; any other tag may be a field ("<name>").
-_INLINE_NAME: Final = (
-    r"(?:a|abbr|b|bdi|bdo|big|cite|del|dfn|em|font|i|img|ins|label|mark|q|s|small|span|strike|strong|sub|sup|u|wbr)"
-)
+_TAG: Final = r"(?:a|abbr|b|bd[io]|big|cite|del|dfn|em|font|i|img|ins|mark|q|s|small|span|str(?:ike|ong)|su[bp]|u|wbr)"
 _S, _W, _P = Treatment.SYNTAX, Treatment.WORD, Treatment.POINT
 _AT_WORD, _AT_SIGN, _ANY = Begins.WORD, Begins.SIGN, Begins.ANY
 
@@ -102,10 +101,9 @@ KINDS: Final = (
     Kind("mail", _ANY, _S, r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}"),
     Kind("server output", _AT_SIGN, _S, r"<(?:%[=-]|\?=)[^\p{Cc}\p{Co}]{0,300}?[%?]>"),
     Kind("server code", _AT_SIGN, _P, r"<(?:%[^\p{Cc}\p{Co}]{0,300}?%|\?[a-z]{2,8}\b[^\p{Cc}\p{Co}]{0,300}?\?)>"),
-    Kind("numbered tag", _AT_SIGN, _P, r"</?\d{1,3} ?/?>"),
-    Kind("cue time", _AT_SIGN, _P, rf"<{_TIME}>"),
+    Kind("numbered tag", _AT_SIGN, _P, rf"</?\d{{1,3}} ?/?>|<{_TIME}>"),
     Kind("break tag", _AT_SIGN, Treatment.BREAK, r"<[bB][rR](?:\s{0,5}|\s[^<>\p{Cc}\p{Co}]{0,100})/?>"),
-    Kind("inline tag", _AT_SIGN, _P, rf"(?i:</?{_INLINE_NAME}(?=[\s/>])){_ATTRIBUTES}>"),
+    Kind("inline tag", _AT_SIGN, _P, rf"(?i:</?{_TAG}(?=[\s/>])){_ATTRIBUTES}>"),
     Kind("tag", _AT_SIGN, _S, rf"</?[A-Za-z]{_ATTRIBUTES}>"),
     Kind("character reference", _AT_SIGN, _S, r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"),
     Kind(
@@ -280,18 +278,23 @@ KINDS: Final = (
         "joined by a sign",
         _AT_WORD,
         _W,
-        r"(?<!\w)\w{1,40}(?:[&@*=#~^°×+]\w{1,40}){1,6}(?!\w)|(?<!\w)\p{Lu}(?:\+\+?|#)(?!\w)",
+        r"(?<!\w)(?!\d+\W)\w{1,40}(?:[&@*=#~^°×+]\w{1,40}){1,6}(?!\w)|(?<!\w)\p{Lu}(?:\+\+?|#)(?!\w)",
     ),
     Kind("formula", _ANY, _W, rf"(?<![\p{{L}}\d.,]){_OPERAND}(?:\s?{_OPERATOR}\s?{_OPERAND}){{1,12}}"),
     Kind(
         "amount",
         _ANY,
         _W,
-        r"(?<![\w.,])[-+−±]?(?:\d[\d.,\u00a0\u202f]{0,20}(?<=\d)\s?(?:°\s?[CFKR]?(?!\w)|\p{Sc}|µ?\p{L}{1,3}[²³]|µ\p{L}{1,2}(?!\w))"
-        r"|\p{Sc}\s?\d[\d.,\u00a0\u202f]{0,20}(?<=\d)(?![\p{L}\d]))",
+        rf"(?<![\w.,])[-+−±]?(?:{_NUMBER}\s?(?:°\s?[CFKR]?(?!\w)|\p{{Sc}}|µ?\p{{L}}{{1,3}}[²³]|µ\p{{L}}{{1,2}}(?!\w))"
+        rf"|\p{{Sc}}\s?{_NUMBER}(?![\p{{L}}\d])|\d{{1,6}}\s?\p{{No}}{{1,4}}|\d{{1,3}}['′]\s?\d{{1,2}}(?:[\"″]|'')?)",
+    ),
+    Kind(
+        "chemical formula",
+        _AT_WORD,
+        _W,
+        r"(?<!\w)(?=\w{0,20}[₀-₉])(?:[A-Z][a-z]?\d{0,3}[₀-₉⁺⁻⁰¹²³⁴-⁹]{0,4}){1,12}(?!\w)",
     ),
     Kind("range", _AT_WORD, _W, r"(?<![\w.,–—-])\d{1,6}(?:[.,]\d{1,4})?[–—]\d{1,6}(?:[.,]\d{1,4})?(?![\w–—-])"),
     Kind("bang parameter", _AT_SIGN, _W, r"(?<=\s)!\p{Ll}[\w-]{1,60}(?!\w)"),
-    # So that a text's own private-use character is not taken for one that stands for a placeholder.
-    Kind("private use", _AT_SIGN, _S, r"\p{Co}"),
+    Kind("private use", _AT_SIGN, _S, r"\p{Co}"),  # so that a text's own does not count as one of ours
 )

@@ -35,7 +35,8 @@ _LINE_START: Final = regex.compile(
 _EXOTIC: Final = regex.compile(r"[\p{C}\p{Z}\s]")
 _PRIVATE_USE: Final = regex.compile(r"\p{Co}")
 _GRAPHEME: Final = regex.compile(r"\X")
-_CLAUSE_END: Final = regex.compile(r"(?:[,;:—–)\]»”]+(?=\s)|[、，；：]|(?<=\s)(?=[—–(\[«“]))")
+# Tried only where a run of punctuation begins: tried at each of its characters, it would be quadratic.
+_CLAUSE_END: Final = regex.compile(r"(?:(?<![,;:—–)\]»”])[,;:—–)\]»”]++(?=\s)|[、，；：]|(?<=\s)(?=[—–(\[«“]))")
 _SPACE: Final = regex.compile(r"\s+")
 _ADDRESS_ALONE: Final = regex.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S+|[^\s@]+@[^\s@]+\.[^\s@]+", regex.IGNORECASE)
 _TITLE: Final = regex.compile(

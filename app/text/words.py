@@ -125,6 +125,8 @@ _ONE_LETTER_WORDS: Final = {
     "nl": "Uu",
     "pt": "AaEeOoÀàÉéÓó",
 }
+# Letters beyond A to Z. A word with another one that the tokenizer spells in bytes is a name.
+_ALPHABETS: Final = {"de": "äöüß", "en": "", "es": "áéíñóúü", "fr": "àâæçèéêëîïôœùûüÿ"}
 # What stands between words of a script, so that a phrase is kept as one.
 _JOINT: Final = r"[\s\p{P}\p{S}]{1,3}+"
 _IGNORED: Final = r"\p{Default_Ignorable_Code_Point}"
@@ -156,9 +158,12 @@ class Legibility:
         self._tokenizer = tokenizer
         self._source = source.split("-")[0].lower()
         self.signs = _compile_signs(self._readable, source)
-        self.words = "|".join(
-            filter(None, (_describe_foreign(self._readable, source, target), _describe_letter(source)))
+        unreadable = (
+            _describe_foreign(self._readable, source, target),
+            _describe_spelled(self._readable, source),
+            _describe_letter(source),
         )
+        self.words = "|".join(filter(None, unreadable))
 
     def is_readable(self, sign: str) -> bool:
         """Tells whether tokens stand for every character of a sign."""
@@ -226,6 +231,18 @@ def _describe_foreign(readable: Iterable[str], source: str, target: str) -> str:
     of_languages = "|".join((*map(str, dict.fromkeys(scripts)), rf"[\p{{Latin}}{letters}]", _IGNORED))
     word = rf"(?:(?!{of_languages})(?:\p{{L}}|[^\P{{Nd}}0-9])[\p{{M}}\u200C\u200D]*+){{1,60}}+"
     return rf"{word}(?:{_JOINT}{word}){{0,20}}+"
+
+
+def _describe_spelled(readable: Iterable[str], source: str) -> str:
+    """Returns a pattern of words with a Latin letter that is spelled in bytes and that the language does not have."""
+    alphabet = _ALPHABETS.get(source.split("-")[0].lower())
+    if alphabet is None:
+        return ""
+    read = sorted({case for one in (*readable, *alphabet) if one.isalpha() for case in (one, one.lower(), one.upper())})
+    letters = "".join(one for one in read if len(one) == 1 and not one.isascii())
+    # Ligatures and wide letters are read as ordinary ones.
+    letter = rf"(?![A-Za-z{letters}ªºµ\uFB00-\uFB06\uFF00-\uFFEF])\p{{Latin}}"
+    return rf"(?<![\p{{L}}\p{{N}}])\p{{Latin}}{{0,30}}?{letter}[\p{{L}}\p{{M}}'’-]{{0,40}}"
 
 
 def _describe_letter(source: str) -> str:

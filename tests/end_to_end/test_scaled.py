@@ -227,4 +227,4 @@ def test_one_is_killed_and_one_is_stopped_under_load(scaled: Scaled) -> None:
             assert all(lines)
     last = [docker_program() or "", "logs", scaled.replicas[0]]
     log = subprocess.run(last, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
-    assert "goes on with a document" in log
+    assert "this process takes over a document whose process stopped" in log

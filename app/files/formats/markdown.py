@@ -20,7 +20,15 @@ _FRONT_MATTER: Final = re.compile(
     r"\A(---|\+\+\+)[ \t]*\r?\n.*?^(?:\1|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
 )
 # What would begin a list, a heading or a quotation at the beginning of a line.
-_BLOCK_START: Final = re.compile(r"(?=[-+#>=~|])|\d+(?=[.)](?:\s|\Z))")
+_BLOCK_START: Final = re.compile(r"(?=[-+#>=~|:])|\d+(?=[.)](?:\s|\Z))")
+# Formulas: by the rule of Pandoc, and without words unless there is a sign of mathematics, because "$" is money too.
+_MATH: Final = re.compile(
+    r"(?<![\\$])(?:\$\$[^$\n]+\$\$|\$(?=[^$\n]*[\\^_={}<>]|(?:[^$\nA-Za-z]|[A-Za-z](?![A-Za-z]))+\$)"
+    r"[^\s$](?:[^$\n]*[^\s$\\])?\$(?![\d$]))"
+)
+# Lines of a paragraph that mean something to other programs than CommonMark: the beginning of an alert, a fence or a
+# definition, behind which words may follow.
+_MARKER: Final = re.compile(r"\[![A-Za-z]+\][-+]?(?:[ \t]+|\Z)|(?::{3,}|!{3}[ \t]|\?{3}[ \t+]).*|:[ \t]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +85,52 @@ def _read_blocks(tokens: Sequence[Token], lines: Sequence[str], reader: InlineRe
         first = token.map[0]
         if before.type in ("th_open", "td_open"):
             start, content = _find_cell(lines[first], token.content, cell_ends.get(first, 0))
-            ranges = [(start, start + len(content))] if start >= 0 else []
             cell_ends[first] = start + len(content) if start >= 0 else len(lines[first])
+            formulas = [found.span() for found in _MATH.finditer(token.content)]
+            if start >= 0:
+                yield _Block(
+                    first, [(start, start + len(content))], reader.read(token.content, is_cell=True, kept=formulas)
+                )
+            continue
+        contents = token.content.split("\n")
+        ranges = _find_lines(lines, first, contents, before.type == "heading_open")
+        whole = [(0, len(contents), 0)]
+        for begin, end, offset in _divide_lines(contents) if before.type == "paragraph_open" else whole:
+            if ranges:
+                text = "\n".join([contents[begin][offset:], *contents[begin + 1 : end]])
+                inline = reader.read(text, is_cell=False, kept=[found.span() for found in _MATH.finditer(text)])
+                start, stop = ranges[begin]
+                yield _Block(first + begin, [(start + offset, stop), *ranges[begin + 1 : end]], inline)
+
+
+def _divide_lines(contents: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """Divide the lines of a paragraph where one has a marker or a formula of its own.
+
+    Yields:
+        The index of the first line of a part, the index behind its last one, and the offset of the words in the first.
+    """
+    begin, offset = 0, 0
+    is_formula = False
+    for index, content in enumerate(contents):
+        text = content.rstrip()
+        found = _MARKER.match(text)
+        if not (is_formula or found or text.startswith("$$")):
+            continue
+        if begin < index:
+            yield begin, index, offset
+        begin, offset = index, 0
+        if is_formula or found is None:
+            is_formula = not text.endswith("$$") if is_formula else text.count("$$") == 1
+            begin = index + 1
+        elif found.end() == len(text):
+            begin = index + 1
         else:
-            content = token.content
-            ranges = _find_lines(lines, first, content.split("\n"), before.type == "heading_open")
-        if ranges:
-            yield _Block(first, ranges, reader.read(token.content, before.type in ("th_open", "td_open")))
+            offset = found.end()
+            if text.startswith("["):  # the title of an alert is a line of its own
+                yield index, index + 1, offset
+                begin, offset = index + 1, 0
+    if begin < len(contents):
+        yield begin, len(contents), offset
 
 
 def _find_cell(line: str, content: str, offset: int) -> tuple[int, str]:

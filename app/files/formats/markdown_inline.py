@@ -5,7 +5,7 @@ parser.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Final
@@ -22,23 +22,19 @@ from app.text.tag_roles import TagRole, select_tags
 _EXTENSION: Final = re.compile(r"\[\^[^\]\s]{1,100}\]:?|\A\[[ xX]\](?=\s)|\{[#.:][^{}]{0,200}\}|\[TOC\]|\A\[![A-Z]+\]")
 _TAG: Final = re.compile(r"<(/?)([A-Za-z][\w-]*)[^>]*?(/?)>\Z", re.DOTALL)
 _VOID: Final = select_tags(TagRole.MARKDOWN_VOID)
+_WORDS: Final = select_tags(TagRole.EPUB_WORD)  # what they enclose is code
 # Characters of a translation that would be read as syntax.
 _ACTIVE: Final = re.compile(
     r"\\(?=[!-/:-@\[-`{-~])|[`*]|<(?=[A-Za-z/!?])|(?<!\w)_|_(?!\w)|\](?=[(\[])|&(?=#?\w+;)|~(?=~)"
 )
 
 _Rule = Callable[[StateInline, bool], bool]
+_NAMED_RULES: Final = ("newline", "escape", "link", "image", "autolink", "html_inline", "entity")
 _RULES: Final[dict[str, _Rule]] = {
-    "newline": rules_inline.newline,
-    "escape": rules_inline.escape,
+    **{name: getattr(rules_inline, name) for name in _NAMED_RULES},
     "backticks": rules_inline.backtick,
     "strikethrough": rules_inline.strikethrough.tokenize,
     "emphasis": rules_inline.emphasis.tokenize,
-    "link": rules_inline.link,
-    "image": rules_inline.image,
-    "autolink": rules_inline.autolink,
-    "html_inline": rules_inline.html_inline,
-    "entity": rules_inline.entity,
 }
 
 
@@ -118,11 +114,9 @@ class Inline:
             for piece in item.pieces:
                 if isinstance(piece, PointTag) and piece.number in self._texts:
                     self._tags[piece.number].insert(1, next(translations))
-            texts += [self._write_piece(piece) for piece in drop_empty_tags(pieces, self._is_emphasis)]
+            written = drop_empty_tags(pieces, lambda number: self._tags[number][0][:1] in ("*", "_", "~"))
+            texts += [self._write_piece(piece) for piece in written]
         return "".join(texts)
-
-    def _is_emphasis(self, number: int) -> bool:
-        return self._tags[number][0][:1] in ("*", "_", "~")
 
     def _write_piece(self, piece: Piece) -> str:
         if isinstance(piece, str):
@@ -192,12 +186,14 @@ class InlineReader:
         for name, rule in _RULES.items():
             self._parser.inline.ruler.at(name, self._record(name, rule))
 
-    def read(self, source: str, is_cell: bool) -> Inline:
-        """Read a paragraph; ``is_cell`` as in ``Inline``."""
+    def read(self, source: str, is_cell: bool, kept: Iterable[tuple[int, int]] = ()) -> Inline:
+        """Read a paragraph; ``is_cell`` as in ``Inline``, ``kept`` are the edges of words that stay, as formulas."""
         self._source, self._matches = source, []
         self._parser.inline.parse(source, self._parser, self._references, [])
         inline = Inline(source, is_cell)
-        inline.add(_nest(sorted(self._find_spans(), key=lambda span: (span.start, span.end))))
+        spans = sorted(self._find_spans(), key=lambda span: (span.start, span.end))
+        spans += [*_join_code(source, spans), *(_Span("word", *edges, source[slice(*edges)]) for edges in kept)]
+        inline.add(_nest(sorted(spans, key=lambda span: (span.start, -span.end))))
         return inline
 
     def _record(self, name: str, rule: _Rule) -> _Rule:
@@ -247,11 +243,19 @@ class InlineReader:
 def _read_html_tag(start: int, end: int, text: str) -> _Span:
     found = _TAG.match(text)
     name = "" if found is None else found[2].lower()
-    if name == "br":
-        return _Span("break", start, end)
     if found is None or found[3] or name in _VOID:
-        return _Span("point", start, end)
+        return _Span("break" if name == "br" else "point", start, end)
     return _Span("html close" if found[1] else "html open", start, end, name)
+
+
+def _join_code(source: str, spans: Sequence[_Span]) -> Iterator[_Span]:
+    """Yield the tags of code, as of ``<kbd>``, together with what they enclose."""
+    opened: dict[str, _Span] = {}
+    for span in spans:
+        if span.kind == "html open" and span.text in _WORDS:
+            opened.setdefault(span.text, span)
+        elif span.kind == "html close" and (first := opened.pop(span.text, None)):
+            yield _Span("word", first.start, span.end, unescape(source[first.end : span.start]))
 
 
 def _read_delimiters(match: _Match) -> Iterator[_Span]:
@@ -289,9 +293,7 @@ def _nest(spans: Sequence[_Span]) -> list[_Span]:
         elif span.kind == "html close" and opened and outer[opened[-1]].text == span.text:
             paired |= {opened.pop(), index}
     return [
-        _Span(span.kind.removeprefix("html "), span.start, span.end)
-        if index in paired
-        else _Span("point", span.start, span.end)
+        _Span(span.kind.removeprefix("html ") if index in paired else "point", span.start, span.end)
         if span.kind.endswith(("open", "close"))
         else span
         for index, span in enumerate(outer)

@@ -31,6 +31,8 @@ CASES: dict[str, tuple[str, Callable[[int], bytes]]] = {
     "a cell of digits": ("a.csv", lambda n: b"1" * 8 * n + b" a"),
     "quotation marks that are not closed": ("a.csv", lambda n: b'"\n' * n),
     "one quoted column": ("a.csv", lambda n: b'"some words, and others"\n' * n),
+    "tags and dollars of Markdown": ("a.md", lambda n: b"<kbd>$a \\\\$ </kbd><code>" * n),
+    "dollars of Markdown": ("a.md", lambda n: b"a $" * n + b"\n" + b"$$ a=b\n" * n),
     "runs of a paragraph": ("a.docx", lambda n: paragraph("<w:r><w:t>a</w:t><w:tab/></w:r>" * n)),
     "content of a run": ("a.docx", lambda n: paragraph(f"<w:r>{'<w:t>a</w:t><w:tab/>' * n}</w:r>")),
 }

@@ -104,7 +104,7 @@ title: kept
 ---
 # MY *GREAT* TITLE #
 
-SOME **BOLD WORDS** AND A [LINK TO IT](http://a.example/b_c "t") AND `code x`, <kbd>CTRL</kbd>,
+SOME **BOLD WORDS** AND A [LINK TO IT](http://a.example/b_c "t") AND `code x`, <kbd>Ctrl</kbd>,
 GOING ON & ON WITH ***BOTH***, ~~OLD~~, 5 \\* 3 AND <http://a.example>.\\
 AFTER A BREAK ![A PICTURE](p.png) HERE[^1].
 

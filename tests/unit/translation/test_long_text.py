@@ -13,6 +13,7 @@ from app.text.inline import TextFormat
 from app.translation.translator import TranslationOptions, Translator
 from tests.support.engines import TOKENIZER
 from tests.support.fakes import fake_bundle
+from tests.support.growth import assert_no_faster_than_length
 from tests.support.service import RunningService, fake_models, running_service
 
 BYTES = 100_000
@@ -101,3 +102,73 @@ def test_a_long_document_is_within_the_limits(service: RunningService) -> None:
     answer = service.client.post("/translate", json={"q": text, "source": "en", "target": "fr"})
     assert answer.status_code == 200
     assert answer.json() == {"translatedText": text.upper()}
+
+
+UNITS = [
+    *(
+        ",",
+        "a,",
+        "a 😀.",
+        "a\u200b",
+        "😀 ",
+        "(",
+        "“a",
+        "a”",
+        "<b>",
+        "</b>",
+        "<",
+        "&",
+        "1.",
+        "1,",
+        "a_",
+        "@a.",
+        "a@a.",
+        "//",
+    ),
+    *(
+        "{",
+        "{a, b, ",
+        "}",
+        "[",
+        "](",
+        "%",
+        "%%",
+        "$",
+        "a-",
+        "- ",
+        "\n",
+        "\n\n",
+        "\r\n",
+        "A ",
+        "AB",
+        "Ab ",
+        "é\u0301",
+        "北京 ",
+    ),
+    *(
+        "https://a",
+        "www.a.",
+        "::",
+        "2001:",
+        "a:b",
+        "\u2068",
+        "\u00ad",
+        "…",
+        "?!",
+        ". ",
+        "Dr. ",
+        "a.a",
+        "^",
+        "\\n",
+        "~",
+        "`",
+    ),
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("text_format", ["text", "html"])
+def test_preparing_takes_as_long_as_its_text(tmp_path: Path, unit: str, text_format: TextFormat) -> None:
+    translator = Translator(fake_bundle(tmp_path), Loud())
+    options = TranslationOptions(text_format=text_format)
+    assert_no_faster_than_length(lambda text: translator.prepare([text], options), unit * (600 // len(unit)))
