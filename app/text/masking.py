@@ -107,6 +107,21 @@ class Masked:
         """Returns the word itself."""
         return self.read[stand_in.start : stand_in.end]
 
+    def spell_out(self) -> str | None:
+        """Returns the translation of a segment that is nothing but placeholders and terms; None for any other.
+
+        A model answers a lone stand-in with a sentence around it.
+        """
+        if not self.stand_ins:
+            return None
+        parts: list[str] = []
+        end = 0
+        for stand_in in self.stand_ins:
+            parts += [self.read[end : stand_in.start], stand_in.written]
+            end = stand_in.end
+        parts.append(self.read[end:])
+        return None if any(map(str.isalnum, "".join(parts[::2]))) else "".join(parts)
+
     def mask_prefix(self, text: str) -> str:
         """Replaces placeholders by their stand-ins in the given beginning of a translation of this segment."""
         for stand_in in self.stand_ins:

@@ -66,6 +66,7 @@ class Plan:
         options: How each segment is decoded.
         alternatives: How many other translations of each text are wanted.
         is_aligned: Whether the alignment was requested.
+        tagged: The numbers of the segments that have tags.
         keeps_form: Whether a translation begins and ends as its segment does.
         draws: How often each segment is decoded, each time with another seed.
     """
@@ -77,6 +78,7 @@ class Plan:
     options: tuple[SearchOptions, ...]
     alternatives: int
     is_aligned: bool
+    tagged: frozenset[int | None] = frozenset()
     keeps_form: bool = False
     draws: int = 1
 
@@ -197,7 +199,8 @@ class Planner:
         masked = segments.masked
         search = self.choose_search(options)
         searches = [self._watch(search) if one is not None and one.stand_ins else search for one in masked]
-        for number in {part.segment for of_text in parts for part in of_text if part.has_tags}:
+        tagged = {part.segment for of_text in parts for part in of_text if part.has_tags} - {None}
+        for number in tagged:
             assert number is not None
             searches[number] = replace(searches[number], align=self.has_attention)
         if options.target_prefix and searches:
@@ -211,6 +214,7 @@ class Planner:
             options=tuple(searches),
             alternatives=options.alternatives,
             is_aligned=options.alignment,
+            tagged=frozenset(tagged),
             keeps_form=options.keeps_form,
             draws=1 + options.alternatives if options.temperature else 1,
         )

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from app.bundle.store import Bundle
 from app.engine.search.greedy import derive_seed
-from app.engine.sequence import Hypothesis, Listener, Priority, SearchOptions
+from app.engine.sequence import FinishReason, Hypothesis, Listener, Priority, SearchOptions
 from app.text.inline import TextFormat
 from app.text.markup import escape
 from app.text.masking import TextRules
@@ -168,6 +168,10 @@ class Translator:
         nothing of the words, so these are left out. If nothing remains, the source stands for the segment.
         """
         segment, masked = plan.segments[number], plan.masked[number]
+        written = None if masked is None or plan.is_aligned else masked.spell_out()
+        if written is not None and number not in plan.tagged:
+            best = draws[0][0]
+            return [TranslatedSegment(segment, written, best.score, FinishReason.STOP, timing=best.timing)]
         ranked: dict[str, TranslatedSegment] = {}
         for hypotheses in draws:
             for translated in self._read(plan, number, hypotheses):

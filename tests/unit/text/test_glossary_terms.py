@@ -119,3 +119,21 @@ def test_every_term_has_its_translation_whatever_the_model_writes(bundle: Bundle
         written = TERMS.translate(term) or term
         assert written in translation.text
     assert set(missing) <= set(kept)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("cheese", "fromage"),
+        ("Cheese!", "Fromage!"),
+        ("NASA", "ASN"),
+        ("cheese, Tom", "fromage, Thomas"),
+        ("Tom: {name}", "Thomas: {name}"),
+        ("{count}", "{count}"),
+    ],
+)
+def test_a_text_of_terms_alone_is_their_translation(bundle: Bundle, text: str, wanted: str) -> None:
+    for seed in range(5):
+        options = TranslationOptions(terms=TERMS, beam_size=1)
+        (translation,) = Translator(bundle, Hostile(seed)).translate([text], options)
+        assert translation.text == wanted
