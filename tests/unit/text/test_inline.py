@@ -153,3 +153,22 @@ def test_offsets_are_in_order_and_in_the_document(
 )
 def test_work_grows_with_the_length_and_no_faster(unit: str, text_format: TextFormat) -> None:
     assert_no_faster_than_length(lambda text: flows(text, text_format), unit * (8000 // len(unit)))
+
+
+@pytest.mark.parametrize(
+    ("document", "wanted", "kinds"),
+    [
+        ("The river is long<sup>1</sup> and wide.", "The river is long and wide.", "POINT"),
+        ("We drink water.<sup>2</sup>", "We drink water.", "POINT"),
+        ("We drink water.<a href='#n1'>[1]</a> It is", "We drink water. It is", "POINT"),
+        ("It is long<sup><a href='#n'>[12]</a></sup> now", "It is long now", "POINT"),
+        ("Water is H<sub>2</sub>O.", "Water is H<sub>2</sub>O.", ""),
+        ("It has 20 m<sup>2</sup>.", "It has 20 m<sup>2</sup>.", ""),
+        ("About 10<sup>-6</sup> of it", "About 10<sup>-6</sup> of it", ""),
+        ("The 5<sup>th</sup> day", "The 5th day", "OPEN CLOSE"),
+        ("See <a href='x'>2024</a> now", "See 2024 now", "OPEN CLOSE"),
+    ],
+)
+def test_numbers_that_are_raised_or_lowered(document: str, wanted: str, kinds: str) -> None:
+    assert texts(document) == [wanted]
+    assert [tag.kind.name for flow in flows(document) for tag in flow.tags] == kinds.split()
