@@ -30,7 +30,7 @@ _CLOSING: Final = {")": "(", "]": "[", "}": "{", "〉": "〈", "》": "《", "�
 _GUILLEMETS: Final = frozenset("«‹")
 _EMPHASIS: Final = frozenset("*_~|=^$")
 _MAX_NESTED: Final = 20  # pairs that are open at once
-_TAG_NAME: Final = regex.compile(r"[<\[](/?)(\w+)[^/]*?(/?) ?[>\]]")
+_TAG_NAME: Final = regex.compile(r"[<\[](/?)(\w+)(?:[\s=].*?)?(/?) ?[>\]]", regex.DOTALL)
 
 
 class AsideKind(Enum):

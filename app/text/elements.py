@@ -22,6 +22,10 @@ _KEPT: Final = select_tags(TagRole.KEPT)
 _INVISIBLE: Final = select_tags(TagRole.INVISIBLE)
 _APART: Final = select_tags(TagRole.APART)
 _MAX_TOKENS_OF_NAME: Final = 12
+_INDEX: Final = frozenset(("sup", "sub", "a"))
+_NUMBER_OF_INDEX: Final = regex.compile(r"\s?[(\[]?[\d,;–+*†‡§-]{1,8}[)\]]?\s?")
+# A unit, a chemical symbol or a number before its index.
+_SYMBOL: Final = regex.compile(r"(?<![\p{L}\p{M}])(?:[cdkmµ]?m|[A-Z][a-z]?|\p{L})\Z|[\p{Lu}\d]\Z")
 _UNTRANSLATED: Final = regex.compile(
     r"\stranslate\s*=\s*[\"']?no[\"'\s/>]|\sclass\s*=\s*(?:\"[^\"]*(?<=[\"\s])notranslate[\"\s]"
     r"|'[^']*(?<=['\s])notranslate['\s]|notranslate[\s/>])",
@@ -115,6 +119,8 @@ class _Reader:
             return self._keep(number, is_ignored)
         if token.name in self._blocks or self._is_apart(number):
             return Item(Role.BOUNDARY, token.start, token.end), number
+        if partner is not None and partner > number and (index_role := self._find_index_role(number, partner)):
+            return Item(index_role, token.start, self._tokens[partner].end), partner
         if partner is not None and partner > number and self._is_placeholder(number, partner):
             return Item(Role.WORD, token.start, self._tokens[partner].end), partner
         if partner == number + 1:  # the element is empty
@@ -153,6 +159,23 @@ class _Reader:
         texts = (self._document[token.start : token.end] for token in content if token.kind is Kind.TEXT)
         text = unescape("".join(texts))
         return bool(text) and self._finder.find(text) == [(0, len(text))]
+
+    def _find_index_role(self, opening: int, closing: int) -> Role | None:
+        """Returns the role of a raised or lowered number, or of the link of a note, that touches what precedes it.
+
+        In a unit or a formula ("m<sup>2</sup>") it stands for a part of that word; behind any other word it is a note.
+        """
+        start, name = self._tokens[opening].start, self._tokens[opening].name
+        if self._is_xml or name not in _INDEX or not 0 < closing - opening - 1 <= _MAX_TOKENS_OF_NAME:
+            return None
+        content = self._tokens[opening + 1 : closing]
+        text = "".join(self._document[token.start : token.end] for token in content if token.kind is Kind.TEXT)
+        if not _NUMBER_OF_INDEX.fullmatch(text) or any(token.name in self._blocks for token in content):
+            return None
+        if start == 0 or self._document[start - 1].isspace():
+            return None
+        is_symbol = name != "a" and _SYMBOL.search(self._document, max(0, start - 10), start) is not None
+        return Role.WORD if is_symbol else Role.POINT
 
     def _is_apart(self, number: int) -> bool:
         """Tells whether a link begins where another ends, as in menus and never within a word."""

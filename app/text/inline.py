@@ -258,9 +258,10 @@ class _Collector:
         partner = None if aside.partner is None else offsets[aside.partner]
         self._add_tag(TagKind[aside.kind.name], start, end, partner)
         is_between = self._text and not self._text[-1].isspace() and behind and not behind.isspace()
-        if is_between and behind not in _CLOSES and not _INVISIBLE.fullmatch(text, aside.start, aside.end):
+        closes = behind in _CLOSES and not (behind == ":" and text[aside.end + 1 : aside.end + 2].isalnum())
+        if is_between and not closes and not _INVISIBLE.fullmatch(text, aside.start, aside.end):
             self._add(" ", [start], [end])  # two words, or addresses, with a heart between them are not one
-        self._is_behind_aside = aside.kind is not AsideKind.OPEN
+        self._is_behind_aside = aside.kind is not AsideKind.OPEN and (closes or behind != ":")
 
 
 def _cut_at_syntax(items: Sequence[Item], syntax: Sequence[Span]) -> Iterator[Item]:

@@ -12,12 +12,13 @@ from typing import Final
 
 import regex
 
-from app.text.masking import TextRules
+from app.text.masking import Masked, TextRules
 from app.text.placeholder_finder import PlaceholderFinder
 
 _NUMBER: Final = regex.compile(
     r"\d{1,3}(?:(?P<group>[,.\u00a0\u202f ’'])\d{3}(?!\d))(?:(?P=group)\d{3}(?!\d))*(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
 )
+_DIGITS: Final = regex.compile(r"\d+(?:[.,:]\d+)*+")
 _GROUPED: Final = regex.compile(r"\d{1,3}(?:[,.\u00a0\u202f ’']\d{3})+")
 _CLOCK: Final = regex.compile(
     r"\b[ap]\.?\s?m\b|\bo'clock\b|\bsoir\b|\bmatin\b|\bmidi\b|\d\s?h\b|\d:\d\d", regex.IGNORECASE
@@ -97,6 +98,44 @@ def _find_numbers(text: str, finder: PlaceholderFinder) -> list[_Number]:
         for found in _NUMBER.finditer(text)
         if not any(start < found.end() and found.start() < end for start, end in kept)
     ]
+
+
+def find_stand_in_remains(masked: Masked, text: str) -> list[tuple[tuple[int, int], str]]:
+    """Finds the numbers of a translation that a model made of the numbers that stand in for placeholders.
+
+    Such a number begins with the stand-in ("2500" of "250"), ends with it or is the beginning of it, and the segment
+    has no such number itself.
+
+    Args:
+        masked: The segment as the model read it.
+        text: What the model wrote.
+
+    Returns:
+        The offsets of each such number, with the stand-in.
+    """
+    stand_ins = [word for word in map(masked.get_word, masked.stand_ins) if word.isdigit()]
+    if not stand_ins:
+        return []
+    own: set[str] = set()
+    done = 0
+    for start, end in [*((one.start, one.end) for one in masked.stand_ins), (len(masked.read), len(masked.read))]:
+        own.update(map(_join_digits, _DIGITS.findall(masked.read[done:start])))
+        done = end
+    language = masked.rules.source
+    found = []
+    for number in _DIGITS.finditer(text):
+        digits = _join_digits(number.group())
+        if digits in own or (language in _SPELLED and _is_spelled(digits, masked.read, language)):
+            continue
+        for word in stand_ins:
+            if digits.startswith(word) or digits.endswith(word) or (len(digits) > 1 and word.startswith(digits)):
+                found.append((number.span(), word))
+                break
+    return found
+
+
+def _join_digits(written: str) -> str:
+    return "".join(filter(str.isdigit, written))
 
 
 def _read_value(written: str) -> str:

@@ -88,6 +88,9 @@ _OPERAND: Final = r"[-−±√]?(?:\d[\d.,]{0,20}(?<=\d)\p{L}?|\p{L})(?![\p{L}\d
 _BB_NAME: Final = (
     r"(?:b|i|u|s|url|img|quote|code|color|size|list|center|left|right|spoiler|email|font|sub|sup|table|tr|td)"
 )
+_ATTRIBUTES: Final = r"(?:[^<>\"'\p{Cc}\p{Co}]|\"[^\"\p{Cc}\p{Co}]{0,200}\"|'[^'\p{Cc}\p{Co}]{0,200}'){0,200}+"
+# Tags of HTML that belong to words; any other tag may be a field ("<name>").
+_TAG: Final = r"(?:a|abbr|b|bd[io]|big|cite|del|dfn|em|font|i|img|ins|mark|q|s|small|span|str(?:ike|ong)|su[bp]|u|wbr)"
 _S, _W, _P = Treatment.SYNTAX, Treatment.WORD, Treatment.POINT
 _AT_WORD, _AT_SIGN, _ANY = Begins.WORD, Begins.SIGN, Begins.ANY
 
@@ -99,12 +102,9 @@ KINDS: Final = (
     Kind("server output", _AT_SIGN, _S, r"<(?:%[=-]|\?=)[^\p{Cc}\p{Co}]{0,300}?[%?]>"),
     Kind("server code", _AT_SIGN, _P, r"<(?:%[^\p{Cc}\p{Co}]{0,300}?%|\?[a-z]{2,8}\b[^\p{Cc}\p{Co}]{0,300}?\?)>"),
     Kind("numbered tag", _AT_SIGN, _P, rf"</?\d{{1,3}} ?/?>|<{_TIME}>"),
-    Kind(
-        "tag",
-        _AT_SIGN,
-        _S,
-        r"</?[A-Za-z](?:[^<>\"'\p{Cc}\p{Co}]|\"[^\"\p{Cc}\p{Co}]{0,200}\"|'[^'\p{Cc}\p{Co}]{0,200}'){0,200}+>",
-    ),
+    Kind("break tag", _AT_SIGN, Treatment.BREAK, r"<[bB][rR](?:\s{0,5}|\s[^<>\p{Cc}\p{Co}]{0,100})/?>"),
+    Kind("inline tag", _AT_SIGN, _P, rf"(?i:</?{_TAG}(?=[\s/>])){_ATTRIBUTES}>"),
+    Kind("tag", _AT_SIGN, _S, rf"</?[A-Za-z]{_ATTRIBUTES}>"),
     Kind("character reference", _AT_SIGN, _S, r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"),
     Kind(
         "template statement",

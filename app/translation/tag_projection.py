@@ -18,6 +18,7 @@ from app.translation.alignment import SegmentAlignment, WordAlignment
 
 # A segment with more tags than these is no sentence: all its tags go to its end, which takes no time.
 _MAX_TAGS: Final = 500
+_PUNCTUATION: Final = frozenset(".,;:!?…)]»”")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,9 @@ def project_tags(
             node = waiting.pop()
             _Projection(node, words).project_children()
             waiting += node.children
-        insertions = list(_Writer(target, words.targets).write(root))
-    if not breaks:
-        return insertions
-    insertions += _project_breaks(breaks, words, target)
+        insertions = list(_Writer(source, target, words.targets).write(root))
+    if breaks:
+        insertions += _project_breaks(breaks, words, target)
     return sorted(insertions, key=lambda insertion: (insertion.start, insertion.end))
 
 
@@ -226,7 +226,8 @@ class _Projection:
 class _Writer:
     """Goes through the units of the target from left to right, so that the insertions are in order."""
 
-    def __init__(self, target: str, units: Sequence[Unit]) -> None:
+    def __init__(self, source: str, target: str, units: Sequence[Unit]) -> None:
+        self._source = source
         self._target = target
         self._units = units
         self._gap = 0
@@ -273,7 +274,7 @@ class _Writer:
         written = tag.written
         if start == end:
             written = " " * (before and start > 0) + written + " " * (behind and is_at_word)
-        elif before and behind:
+        elif before and (behind or (is_at_word and self._source[node.start : node.start + 1] in _PUNCTUATION)):
             written = written + " " if self._is_behind_space else self._target[start] + written
         elif before:
             self._is_behind_space = True

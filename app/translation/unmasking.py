@@ -15,6 +15,7 @@ import regex
 
 from app.bundle.tokenizers import Range
 from app.text.masking import Masked, StandIn
+from app.text.numbers import find_stand_in_remains
 from app.text.placeholder_finder import PlaceholderFinder
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import TranslatedSegment
@@ -75,12 +76,20 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
                 edits[include_space(text, other)] = ""
         is_faithful = is_faithful and len(found) == 1
     edits |= {include_space(text, invented): "" for invented in _find_invented(text, edits, fixed, finder)}
+    remains = _find_free_remains(masked, text, edits, fixed)
+    edits |= {include_space(text, one): "" for one, _ in remains}
     for stand_in in missing:
+        own = [one for one, word in remains if word == masked.get_word(stand_in)]
+        if own:
+            best = _choose_best(own, stand_in, aligned)
+            del edits[include_space(text, best)]
+            edits[best] = stand_in.written
+            continue
         guessed = _guess_range(masked, stand_in, text, aligned, edits, fixed)
         edits[guessed] = " ".join(filter(None, (edits.get(guessed), stand_in.written)))
     expected = _count_expected(masked)
     for apart in (False, True):
-        restored = apply_edits(text, edits, apart, masked.in_capitals, is_faithful and not missing)
+        restored = apply_edits(text, edits, apart, masked.in_capitals, is_faithful and not missing and not remains)
         if _is_complete(finder, restored.text, expected):
             terms = tuple(stand_in.placeholder for stand_in in missing if stand_in.is_term)
             return replace(restored, unaligned_terms=terms)
@@ -175,6 +184,15 @@ def _find_invented(text: str, edits: dict[Range, str], fixed: int, finder: Place
             found += ((done + one, done + other) for one, other in finder.find_syntax(text[done:start]))
         done = max(done, end)
     return found
+
+
+def _find_free_remains(masked: Masked, text: str, edits: dict[Range, str], fixed: int) -> list[tuple[Range, str]]:
+    """Returns the remains of stand-ins in the text between the edits, each with its stand-in."""
+    return [
+        ((start, end), word)
+        for (start, end), word in find_stand_in_remains(masked, text)
+        if start >= fixed and not any(one < end and start < other for one, other in edits)
+    ]
 
 
 def _guess_range(

@@ -56,7 +56,8 @@ def texts(document: str, text_format: TextFormat = "html", rules: TagRules | Non
         ("<a>Home</a><a>About</a>", ["Home", "About"]),
         ("One\n  two", ["One\n  two"]),
         ("<b>One</b>\n  two\n\nthree", ["One two\n\nthree"]),
-        ("&lt;b&gt; &amp; &eacute;", ["<b> & é"]),
+        ("&lt;name&gt; &amp; &eacute;", ["<name> & é"]),
+        ("&lt;b&gt;one&lt;/b&gt; &amp; &eacute;", ["one & é"]),
     ],
 )
 def test_html(document: str, wanted: list[str]) -> None:
@@ -88,9 +89,29 @@ def test_a_kept_element_is_a_boundary_without_masking() -> None:
 
 
 def test_text_is_one_flow_and_nothing_is_taken_out() -> None:
-    (flow,) = flows("One <b>two</b>\n&amp;", "text")
-    assert flow.text == "One <b>two</b>\n&amp;"
+    (flow,) = flows("One <name>\n&amp;", "text")
+    assert flow.text == "One <name>\n&amp;"
     assert not flow.tags
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "kinds"),
+    [
+        ("Open the <b>door</b>.", ["Open the door."], "OPEN CLOSE"),
+        ("<b>now</b>", ["now"], "OPEN CLOSE"),
+        ("Close<b>the</b>window.", ["Close the window."], "OPEN CLOSE"),
+        ('See <a href="http://a.com/b/">our <i>page</i></a>', ["See our page"], "OPEN OPEN CLOSE CLOSE"),
+        ("I <I> would like </I> tea", ["I would like tea"], "OPEN CLOSE"),
+        ("See <img src='a/b.png'/> here", ["See here"], "POINT"),
+        ("One </b>two<b> three", ["One two three"], "LEAD POINT"),
+        ("Where?<br />I go.<BR>Home<br>now", ["Where?", "I go.", "Home", "now"], ""),
+        ("See <bold> and <file>, </name>", ["See <bold> and <file>, </name>"], ""),
+    ],
+)
+def test_tags_of_words_are_taken_out_of_plain_text(text: str, wanted: list[str], kinds: str) -> None:
+    found = flows(text, "text")
+    assert [" ".join(flow.text.split()) for flow in found] == wanted
+    assert [tag.kind.name for flow in found for tag in flow.tags] == kinds.split()
 
 
 @pytest.mark.parametrize(
@@ -132,3 +153,22 @@ def test_offsets_are_in_order_and_in_the_document(
 )
 def test_work_grows_with_the_length_and_no_faster(unit: str, text_format: TextFormat) -> None:
     assert_no_faster_than_length(lambda text: flows(text, text_format), unit * (8000 // len(unit)))
+
+
+@pytest.mark.parametrize(
+    ("document", "wanted", "kinds"),
+    [
+        ("The river is long<sup>1</sup> and wide.", "The river is long and wide.", "POINT"),
+        ("We drink water.<sup>2</sup>", "We drink water.", "POINT"),
+        ("We drink water.<a href='#n1'>[1]</a> It is", "We drink water. It is", "POINT"),
+        ("It is long<sup><a href='#n'>[12]</a></sup> now", "It is long now", "POINT"),
+        ("Water is H<sub>2</sub>O.", "Water is H<sub>2</sub>O.", ""),
+        ("It has 20 m<sup>2</sup>.", "It has 20 m<sup>2</sup>.", ""),
+        ("About 10<sup>-6</sup> of it", "About 10<sup>-6</sup> of it", ""),
+        ("The 5<sup>th</sup> day", "The 5th day", "OPEN CLOSE"),
+        ("See <a href='x'>2024</a> now", "See 2024 now", "OPEN CLOSE"),
+    ],
+)
+def test_numbers_that_are_raised_or_lowered(document: str, wanted: str, kinds: str) -> None:
+    assert texts(document) == [wanted]
+    assert [tag.kind.name for flow in flows(document) for tag in flow.tags] == kinds.split()

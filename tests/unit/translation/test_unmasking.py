@@ -87,11 +87,6 @@ def test_a_stand_in_that_is_gone_goes_behind_what_was_written_for_it() -> None:
     assert restored("{name} is here.", "Il est là.", (0, 2), (1, 1), (2, 2)) == "{name} Il est là."
 
 
-def test_what_a_model_invents_goes() -> None:
-    assert restored("Ask {name}", "Voir {nom} Tom %d") == "Voir {name}"
-    assert restored("Ask {name}", "Tom Tom %s Tom") == "{name}"
-
-
 def test_an_answer_that_spoils_an_address_keeps_it_apart() -> None:
     assert restored("Open www.example.com now", "Ouvre Tom's vite") == "Ouvre www.example.com 's vite"
 
@@ -140,6 +135,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return fake_bundle(tmp_path_factory.mktemp("models"))
 
 
+def find_kept(text: str, translator: Translator) -> list[str]:
+    """Returns placeholders; those side by side are one, unless something was taken out that may come between."""
+    flows = list(extract_flows(text, "text", NO_RULES, None, translator._rules))
+    has_asides = [flow.text for flow in flows] != [text] or flows[0].tags
+    return list(BUILT_IN.count(text).elements()) if has_asides else hide_placeholders(text, RULES)[1]
+
+
 @settings(max_examples=500, deadline=None)
 @given(st.one_of(TEXTS, SENTENCES), st.integers(0, 2**32), st.booleans(), st.integers(0, 3), st.sampled_from([1, 3]))
 @example("%s%1$s%s🏸one", 0, False, 0, 1)
@@ -155,10 +157,7 @@ def test_whatever_the_model_does(
             before = BUILT_IN.count(segment.source)
             assert not before - BUILT_IN.count(segment.text)
             assert all(segment.text[start:end] in before for start, end in BUILT_IN.find_syntax(segment.text))
-    # Those side by side are one, unless something was taken out that may come between.
-    flows = list(extract_flows(text, "text", NO_RULES, None, hostile._rules))
-    has_asides = [flow.text for flow in flows] != [text] or flows[0].tags
-    kept = list(BUILT_IN.count(text).elements()) if has_asides else hide_placeholders(text, RULES)[1]
+    kept = find_kept(text, hostile)
     for whole in (translation.text, *translation.alternatives):
         assert not Counter(kept) - Counter({placeholder: whole.count(placeholder) for placeholder in kept})
     for group in translation.alignment:
@@ -172,7 +171,7 @@ def test_without_attention_too(bundle: Bundle, text: str, seed: int) -> None:
     blind = Translator(bundle, Hostile(seed))
     blind._planner.has_attention = False
     (translation,) = blind.translate([text])
-    for placeholder, times in Counter(hide_placeholders(text, RULES)[1]).items():
+    for placeholder, times in Counter(find_kept(text, blind)).items():
         assert translation.text.count(placeholder) >= times
 
 
