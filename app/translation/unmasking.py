@@ -65,7 +65,9 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
     missing: list[StandIn] = []
     is_faithful = True
     for stand_in in masked.stand_ins:
-        found = _find_word(masked.get_word(stand_in), text)
+        word = masked.get_word(stand_in)
+        # Two stand-ins with a comma between them ("x,y") are read as one number.
+        found = _find_word(word, text, is_part=not _find_word(word, masked.read))
         if not found:
             missing.append(stand_in)
             continue
@@ -149,9 +151,15 @@ def _restore_tokens(tokens: tuple[str, ...], ranges: tuple[Range, ...], restored
     return tuple(shown)
 
 
-def _find_word(word: str, text: str) -> list[Range]:
-    """Returns where a word stands in a text as a whole; a number not as a part of another number."""
-    before, behind = (r"(?<!\p{N}[.,])", r"(?![.,]\p{N})") if word.isdigit() else ("", "")
+def _find_word(word: str, text: str, *, is_part: bool = False) -> list[Range]:
+    """Returns where a word stands in a text as a whole.
+
+    Args:
+        word: Letters, or digits.
+        text: Any text.
+        is_part: Whether digits may stand between the separators of a longer number.
+    """
+    before, behind = (r"(?<!\p{N}[.,])", r"(?![.,]\p{N})") if word.isdigit() and not is_part else ("", "")
     pattern = rf"(?<![\p{{L}}\p{{N}}]){before}{regex.escape(word)}(?![\p{{L}}\p{{N}}]){behind}"
     return [found.span() for found in regex.finditer(pattern, text)]
 

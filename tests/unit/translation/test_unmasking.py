@@ -66,6 +66,12 @@ def test_a_stand_in_that_came_back() -> None:
     assert restored("See %s and %s", "Voir 250 et 37") == "Voir %s et %s"
 
 
+def test_stand_ins_that_are_read_as_one_number() -> None:
+    assert masked_of("Place %s,%s there").read == "Place 37,250 there"
+    assert restored("Place %s,%s there", "Placer 37,250 là") == "Placer %s,%s là"
+    assert restored("Place %s,%s there", "Placer 37.250 là") == "Placer %s.%s là"
+
+
 def test_a_name_that_stands_in_behind_a_number() -> None:
     assert restored("See 3.{name}", "Voir 3.Tom") == "Voir 3.{name}"
 
