@@ -28,6 +28,8 @@ _SPACES: Final = regex.compile(r"[ \t\r\n\f]++")
 _INVISIBLE: Final = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 _BLANK_LINE: Final = regex.compile(r"\n\s*\n|\r\s*\r")
 _CLOSES: Final = frozenset(".,;:!?…)]»")
+# Between letters or digits these belong to one word or number.
+_JOINS: Final = frozenset(".,:")
 _ELEMENT_CHARACTER: Final = regex.compile(f"[{chr(FIRST_ELEMENT_CODE)}-{chr(FIRST_ELEMENT_CODE + MAX_ELEMENTS)}]")
 
 
@@ -258,10 +260,11 @@ class _Collector:
         partner = None if aside.partner is None else offsets[aside.partner]
         self._add_tag(TagKind[aside.kind.name], start, end, partner)
         is_between = self._text and not self._text[-1].isspace() and behind and not behind.isspace()
-        closes = behind in _CLOSES and not (behind == ":" and text[aside.end + 1 : aside.end + 2].isalnum())
+        joins = behind in _JOINS and text[aside.end + 1 : aside.end + 2].isalnum()
+        closes = behind in _CLOSES and not joins
         if is_between and not closes and not _INVISIBLE.fullmatch(text, aside.start, aside.end):
             self._add(" ", [start], [end])  # two words, or addresses, with a heart between them are not one
-        self._is_behind_aside = aside.kind is not AsideKind.OPEN and (closes or behind != ":")
+        self._is_behind_aside = aside.kind is not AsideKind.OPEN and not joins
 
 
 def _cut_at_syntax(items: Sequence[Item], syntax: Sequence[Span]) -> Iterator[Item]:
