@@ -137,6 +137,11 @@ def request_body(
     return {"required": True, "content": content}
 
 
+def upload_body(schema: dict[str, Any], example: object) -> dict[str, Any]:
+    """Describe the body of a form that carries a file."""
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema, "example": example}}}
+
+
 def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:
     if isinstance(node, list):
         return [_inlined(item, definitions) for item in node]

@@ -180,7 +180,7 @@ class CachedEngine:
                     self._submit_alone(caller, future)
 
     def _submit_alone(self, caller: _Caller, future: Answer) -> None:
-        """A flight of its own for each caller: if their segment fails a step, all fail at once and not one by one."""
+        """Submits the segment for one caller alone: if it fails again, all fail at once and not one by one."""
         flight = _Flight(caller)
         with self._lock:
             flight.join(caller, future)

@@ -22,7 +22,7 @@ from app.api.deepl.errors import (
 from app.api.deepl.glossaries import load_terms
 from app.api.deepl.models import DocumentFields, DocumentKeyFields
 from app.api.deepl.request import DocumentRequest, parse_document
-from app.api.responses import BINARY_SCHEMA, DirectRoute, JsonResponse, json_answer, schema_of
+from app.api.responses import BINARY_SCHEMA, DirectRoute, JsonResponse, json_answer, schema_of, upload_body
 from app.api.upload import Upload, clean_name, file_response
 from app.errors import EngineOverloaded, UnusableFile
 from app.files.document_store import DocumentRecord
@@ -59,15 +59,9 @@ Characters count against the quota, without tags; if fewer are left, the documen
 _ID: Final = "8B1C0E3AA6E14F1C9C1D2E4B7A5F6D10"
 _KEY: Final = "0CB0054F1C132C1625B392EADDA41CB754A742822F6877173029A6C487E7F60A"
 
-_UPLOAD_BODY: Final[dict[str, Any]] = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": schema_of(DocumentFields),
-            "example": {"file": "Good morning!", "target_lang": "FR", "source_lang": "EN"},
-        }
-    },
-}
+_UPLOAD_BODY: Final = upload_body(
+    schema_of(DocumentFields), {"file": "Good morning!", "target_lang": "FR", "source_lang": "EN"}
+)
 _UPLOAD_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: json_answer(
         "It is in line.",

@@ -21,6 +21,7 @@ from app.api.responses import (
     error_response,
     json_answer,
     schema_of,
+    upload_body,
 )
 from app.api.upload import Upload, file_response
 from app.api.waiting import unless_the_client_leaves
@@ -40,15 +41,7 @@ or after `PASSERELLE_FILE_KEEP_SECONDS`.
 """
 _GONE: Final = "The file is not here: it was fetched already, or it was deleted after file_keep_seconds ({:g})"
 _NAME: Final = "6f4a1d2c-52f5-4f3c-9b0e-2f6d1c8f3a77.letter_fr.docx"
-_REQUEST: Final[dict[str, Any]] = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": schema_of(FileFields),
-            "example": {"file": "Good morning!", "source": "en", "target": "fr"},
-        }
-    },
-}
+_REQUEST: Final = upload_body(schema_of(FileFields), {"file": "Good morning!", "source": "en", "target": "fr"})
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: json_answer(
         "Where the translated file can be fetched.",
