@@ -101,6 +101,24 @@ def test_files_that_the_service_translates(real_service: RealService, visit: Vis
     assert len(sent) == 2
 
 
+def test_a_translation_of_the_text_does_not_hide_the_file(real_service: RealService, visit: Visit, tmp_path: Path) -> None:
+    page = visit.open("about:blank")
+    held: list[Route] = []
+    page.route("**/translate", lambda route: held.append(route))
+    page.goto(real_service.address())
+    box(page).fill("The cat sleeps.")
+    while not held:
+        page.wait_for_timeout(50)
+    (tmp_path / "film.srt").write_text("1\n00:00:01,000 --> 00:00:02,500\nThe cat sleeps.\n", encoding="utf-8")
+    page.locator("#file").set_input_files(tmp_path / "film.srt")
+    link = page.get_by_role("link", name="Download")
+    expect(link).to_be_visible()
+    for route in held:
+        route.continue_()
+    expect(page.locator("#translation")).not_to_be_empty()
+    expect(link).to_be_visible()
+
+
 def test_a_file_is_translated_and_fetched(real_service: RealService, visit: Visit, tmp_path: Path) -> None:
     page = visit.open(real_service.address())
     expect(page.get_by_label("Into")).to_have_value("fr")

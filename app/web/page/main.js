@@ -6,7 +6,7 @@ import { copyFrom } from "./clipboard.js";
 import { showExchange } from "./drawer.js";
 import { Files } from "./files.js";
 import { remember, remembered } from "./memory.js";
-import { announce, hideNotice, refreshNotice, showNotice } from "./notice.js";
+import { announce, hideNotice, hideNoticeOfText, refreshNotice, showNotice } from "./notice.js";
 import { OtherWords } from "./other_words.js";
 import { label, languageNameInside, numeral, pageLanguage, setPageLanguage } from "./page_language.js";
 import { AUTO, Pickers } from "./pickers.js";
@@ -133,7 +133,7 @@ function delta(text) {
 function done(answer, asked) {
   pickers.setDetected(asked.source === AUTO ? (answer.detectedLanguage?.language ?? "") : "");
   reading = readingOf(asked.q, pickers.spoken, answer, asked.target);
-  hideNotice();
+  hideNoticeOfText();
   showReading();
   showExchange(asked, answer);
   if (answer.finish_reason) {
@@ -232,12 +232,12 @@ menu.onClose = () => {
 // Everything around
 
 async function uploadFile(file) {
-  showNotice(() => ({ text: label("file_wait", { name: file.name }) }));
+  showNotice(() => ({ text: label("file_wait", { name: file.name }) }), { stays: true });
   setBusy(true);
   try {
     const href = await translateFile(file, pickers.source, pickers.target, byId("api-key").value);
     const words = () => ({ text: label("file_done", { name: file.name }), link: label("file_get") });
-    showNotice(words, { href });
+    showNotice(words, { href, stays: true });
   } catch (error) {
     problem(error, false, () => uploadFile(file));
   } finally {

@@ -12,7 +12,8 @@ action.addEventListener("click", () => current?.act?.());
 
 /**
  * @param {() => {text: string, action?: string, link?: string}} words are asked again when the page changes its language
- * @param {{error?: boolean, act?: () => void, href?: string}} more
+ * @param {{error?: boolean, act?: () => void, href?: string, stays?: boolean}} more ``stays``: a finished translation of
+ *   the text does not hide it
  */
 export function showNotice(words, more = {}) {
   current = { words, ...more };
@@ -43,6 +44,13 @@ export function hideNotice() {
   current = null;
   text.textContent = "";
   refreshNotice();
+}
+
+/** Hide the notice when the text is translated, unless it tells about something else, such as a file. */
+export function hideNoticeOfText() {
+  if (!current?.stays) {
+    hideNotice();
+  }
 }
 
 /** Have a screen reader say this. */

@@ -25,7 +25,7 @@ from training.errors import CorpusError
 
 pytestmark = pytest.mark.slow
 
-PAIRS = [(f"Line {number} " + "x" * (number % 17), f"ligne {number}") for number in range(40)]
+PAIRS = [(f"Line {number} " + "xy" * (number % 17), f"ligne {number}") for number in range(40)]
 CANDIDATES = st.lists(st.sampled_from(["the cat", "the cats", "a cat sat", "dogs", "the dog", "cat"]), min_size=1)
 
 
