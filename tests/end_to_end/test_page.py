@@ -101,7 +101,9 @@ def test_files_that_the_service_translates(real_service: RealService, visit: Vis
     assert len(sent) == 2
 
 
-def test_a_translation_of_the_text_does_not_hide_the_file(real_service: RealService, visit: Visit, tmp_path: Path) -> None:
+def test_a_translation_of_the_text_does_not_hide_the_file(
+    real_service: RealService, visit: Visit, tmp_path: Path
+) -> None:
     page = visit.open("about:blank")
     held: list[Route] = []
     page.route("**/translate", lambda route: held.append(route))
