@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import pytest
 
