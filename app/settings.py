@@ -1,6 +1,6 @@
 """Every environment variable once, with its unit, bounds, default and meaning.
 
-Only ``app.server.environment.load_settings`` reads them. ``python -m app settings`` prints the table of app/README.md.
+Only ``app.server.environment.load_settings`` reads them. ``passerelle settings`` prints the table of app/README.md.
 """
 
 from pathlib import Path
@@ -83,8 +83,7 @@ class Settings(BaseSettings):
 
     api_keys_file: str = _path(
         "",
-        "File with the hashes of the keys that callers may have; `python -m app keys new NAME` makes a key "
-        "and its line.",
+        "File with the hashes of the keys that callers may have; `passerelle keys new NAME` makes a key and its line.",
     )
     api_keys: str = Field(default="", description="Such lines, divided by semicolons, beside or instead of the file.")
     api_key_required: bool = Field(
@@ -107,7 +106,7 @@ class Settings(BaseSettings):
     )
     admin_key_hash: str = Field(
         default="",
-        description="Hash of the key for `POST /admin/reload`, as `python -m app keys new admin` prints it; empty: "
+        description="Hash of the key for `POST /admin/reload`, as `passerelle keys new admin` prints it; empty: "
         "there is no such path.",
     )
     metrics: Annotated[Literal["open", "key", "off"], BeforeValidator(_lower)] = Field(

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from app.__main__ import connection_maker
 from app.api.observability.spans import Spans
 from app.bundle.store import Bundle
+from app.commands.serve import connection_maker
 from app.main import create_app
 from app.server.resources import ThreadShare
 from app.serving.registry import OpenedGraphs
