@@ -16,6 +16,7 @@ from typing import Final, Literal
 from cachetools import LRUCache, cached
 
 from app.errors import InvalidGlossary, LimitExceeded, StorageError
+from app.server.database import Journal, configure, free_space
 from app.text.placeholder_finder import Terms
 
 _LOG: Final = logging.getLogger(__name__)
@@ -132,8 +133,8 @@ class GlossaryStore:
         """Delete a glossary; return whether there was one."""
         if not self._path.exists():
             return False
-        with self._transaction() as database:
-            return database.execute("DELETE FROM glossary WHERE id = ?", (glossary_id,)).rowcount > 0
+        query = "DELETE FROM glossary WHERE id = ?"
+        return free_space(self._transaction, lambda database: database.execute(query, (glossary_id,)).rowcount > 0)
 
     def _load_infos(self, where: str, *values: str) -> list[GlossaryInfo]:
         if not self._path.exists():
@@ -151,11 +152,12 @@ class GlossaryStore:
         ]
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, journal: Journal = "file") -> Iterator[sqlite3.Connection]:
         """Open the file for one transaction, which is rolled back if the block raises."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as database:
+                configure(database, journal)
                 # Each time: the process that created the file may have been killed before it created the tables.
                 database.executescript(_SCHEMA)
                 database.execute("PRAGMA foreign_keys = ON")
