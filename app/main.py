@@ -19,7 +19,8 @@ from app.api.deepl import glossaries as deepl_glossaries
 from app.api.deepl import languages as deepl_languages
 from app.api.deepl import translate as deepl_translate
 from app.api.errors import install_error_handlers
-from app.api.libretranslate import files, languages, translate
+from app.api.extensions import deeplx, google, hcfy, immersive, kiss, mtran
+from app.api.libretranslate import files, languages, spec, translate
 from app.api.limits import BodyBudget, BodyLimit
 from app.api.middleware import Edge
 from app.api.observability import metrics
@@ -42,10 +43,17 @@ _ROUTERS: Final = (
     translate.router,
     files.router,
     languages.router,
+    spec.router,
     deepl_translate.router,
     deepl_documents.router,
     deepl_languages.router,
     deepl_glossaries.router,
+    immersive.router,
+    kiss.router,
+    hcfy.router,
+    deeplx.router,
+    mtran.router,
+    google.router,
     complete.router,
     health.router,
     metrics.router,
@@ -67,6 +75,10 @@ _TAGS: Final[list[dict[str, Any]]] = [
         "name": "DeepL",
         "description": "What DeepL's clients ask for, version 2 of its interface. Any key will do, so give one, such "
         "as `DeepL-Auth-Key any`, behind *Authorize*, unless the service has keys.",
+    },
+    {
+        "name": "Extensions",
+        "description": "What browser extensions, DeepLX's, MTranServer's and Google's clients ask for.",
     },
     {"name": "Passerelle", "description": "Fields and endpoints of its own."},
     {"name": "operation", "description": "For the operator of the service."},

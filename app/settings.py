@@ -101,9 +101,8 @@ class Settings(BaseSettings):
     )
     rate_storage: str = Field(
         default="memory",
-        description="Where requests are counted: `memory`, by each process for itself, or a Redis or Valkey server that"
-        "Where requests are counted: `memory`, by each process for itself, or a Redis or Valkey server that"
-        "replicas share: `redis://HOST:PORT`, `rediss://`, `unix://`.",
+        description="Where requests are counted: `memory`, by each process for itself, or a Redis or Valkey server "
+        "that replicas share: `redis://HOST:PORT`, `rediss://`, `unix://`.",
     )
     admin_key_hash: str = Field(
         default="",
@@ -121,6 +120,11 @@ class Settings(BaseSettings):
         1024,
         2 * 1024**3,
         "Largest file of a bundle; a bundle with a larger one is not loaded.",
+    )
+    forbidden_pivots: str = Field(
+        default="",
+        description="Languages (codes, with commas) through which nothing is translated; `*`: all, so that only pairs "
+        "are served that a bundle translates. Other pairs are translated by two bundles, through English if possible.",
     )
     provider: Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_lower)] = Field(
         default="auto", description="Where the graphs run; `auto` takes CUDA where it works, else the CPU."

@@ -23,7 +23,8 @@ from app.serving.reload import InFlight
 _LOG: Final = logging.getLogger(__name__)
 _NAMED_HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Headers": f"Authorization, Content-Type, {REQUEST_ID_HEADER}, {TIMEOUT_HEADER}, traceparent",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Key, "
+    f"{REQUEST_ID_HEADER}, {TIMEOUT_HEADER}, traceparent",
     "Access-Control-Expose-Headers": f"Retry-After, Server-Timing, X-Finish-Reason, {REQUEST_ID_HEADER}, X-Trace-ID",
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
     "X-Content-Type-Options": "nosniff",

@@ -3,20 +3,23 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
-from typing import Final, Literal
+from typing import Final
 
 from app.bundle.store import Bundle, find_bundles, load_bundle
 from app.engine.loop import Engine
 from app.errors import BundleError, BundleFileError, ConfigurationError, EngineStopped, UnsupportedLanguage
 from app.server.resources import ThreadShare, divide, usable_cpus
 from app.serving.cache import Cache
+from app.serving.chain import ChainLimits
+from app.serving.routes import Joining, Pair, ServedChain
 from app.serving.served_bundle import (
+    FolderReport,
     OpenedGraphs,
     OpenGraphs,
-    Pair,
+    Reloaded,
     ServedBundle,
     Snapshot,
     check_pairs,
@@ -32,34 +35,6 @@ __all__ = ["OpenGraphs", "OpenedGraphs", "Registry", "ServedBundle", "open_onnx_
 _LOG: Final = logging.getLogger(__name__)
 _STOP_SECONDS: Final = 1.0
 
-Outcome = Literal["loaded", "unchanged", "removed", "refused"]
-
-
-@dataclass(frozen=True, slots=True)
-class FolderReport:
-    """What a reload did with one folder.
-
-    Attributes:
-        problem: why it was refused.
-    """
-
-    folder: str
-    outcome: Outcome
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reloaded:
-    """What a reload did.
-
-    Attributes:
-        folders: what it did with each.
-        retired: the engines that were replaced. Requests from before the swap may still use them.
-    """
-
-    folders: tuple[FolderReport, ...]
-    retired: tuple[Engine, ...]
-
 
 class Registry:
     """Finds the bundle for a pair of languages. Any thread may use it, also while another reloads.
@@ -74,7 +49,6 @@ class Registry:
         settings: Settings,
         open_graphs: OpenGraphs,
         share: ThreadShare,
-        snapshot: Snapshot,
         cache: Cache | None = None,
         finder: PlaceholderFinder = BUILT_IN,
     ) -> None:
@@ -85,7 +59,10 @@ class Registry:
         self._open_graphs = open_graphs
         # For bundles that are loaded later too: a running engine cannot change its threads.
         self._share = share
-        self._snapshot = snapshot
+        self._bridge = ThreadPoolExecutor(1, thread_name_prefix="pivot")
+        limits = ChainLimits(settings.max_rows + max(1, settings.max_waiting // 8), settings.max_waiting)
+        self._joining = Joining(self._bridge, limits, finder)
+        self._snapshot = Snapshot()
         self._reloading = Lock()
         self._is_stopped = False
 
@@ -114,8 +91,9 @@ class Registry:
             except (BundleError, OSError) as error:
                 failed[folder.name] = str(error)
                 _LOG.error("bundle %s cannot be used and is left out: %s", folder, error)
-        snapshot = _take_snapshot(served, failed, settings.models_dir, problem)
-        return cls(settings, open_graphs, share, snapshot, cache, finder)
+        registry = cls(settings, open_graphs, share, cache, finder)
+        registry._snapshot = registry._take_snapshot(served, failed, problem)
+        return registry
 
     def start(self) -> None:
         """Start every engine."""
@@ -153,7 +131,7 @@ class Registry:
             for folder in folders:
                 reports.append(self._reload_folder(folder, old, served))
             failed = {one.folder: one.problem for one in reports if one.problem is not None}
-            new = _take_snapshot(served, failed, self.settings.models_dir)
+            new = self._take_snapshot(served, failed)
             try:
                 before_swap(new.languages)
                 if self._is_stopped:
@@ -175,6 +153,7 @@ class Registry:
         """
         self._is_stopped = True
         _stop(self._snapshot.engines, drain=True)
+        self._bridge.shutdown(wait=False)
 
     @property
     def served(self) -> Mapping[Pair, ServedBundle]:
@@ -192,6 +171,11 @@ class Registry:
         return self._snapshot.problem
 
     @property
+    def pairs(self) -> frozenset[Pair]:
+        """All pairs that are translated, by one bundle or by two through a pivot."""
+        return self._snapshot.pairs
+
+    @property
     def sources(self) -> list[str]:
         """Every language that is a source."""
         return sorted({source for source, _ in self.served})
@@ -203,24 +187,35 @@ class Registry:
 
     def targets_of(self, source: str) -> list[str]:
         """The targets that a source is translated into."""
-        return sorted(target for served_source, target in self.served if served_source == source)
+        return sorted(target for served_source, target in self.pairs if served_source == source)
 
     def sources_of(self, target: str) -> list[str]:
         """The sources that are translated into a target."""
-        return sorted(source for source, served_target in self.served if served_target == target)
+        return sorted(source for source, served_target in self.pairs if served_target == target)
 
-    def find(self, source: str, target: str) -> ServedBundle:
-        """The bundle for a pair of languages.
+    def check(self, source: str, target: str) -> None:
+        """Check that a pair of languages is translated.
 
         Raises:
-            UnsupportedLanguage: no bundle translates this pair.
+            UnsupportedLanguage: no bundle translates this pair, nor do two.
         """
-        entry = self.served.get((source, target))
-        if entry is None:
+        if (source, target) not in self.pairs:
             raise UnsupportedLanguage(
                 f"{language_name(target)} ({target}) is not available as a target language "
                 f"from {language_name(source)} ({source})"
             )
+
+    def find(self, source: str, target: str) -> ServedBundle | ServedChain:
+        """What translates a pair of languages: a bundle, or two of them if no bundle does.
+
+        Raises:
+            UnsupportedLanguage: as ``check``.
+        """
+        snapshot = self._snapshot
+        entry = snapshot.served.get((source, target)) or snapshot.chains.get((source, target))
+        if entry is None:
+            self.check(source, target)
+            return self.find(source, target)  # a reload has just brought it
         return entry
 
     def why_not_ready(self) -> str | None:
@@ -257,6 +252,14 @@ class Registry:
             folder.name, "refused", problem + ("; what was loaded before is still served" * bool(before))
         )
 
+    def _take_snapshot(
+        self, served: Mapping[Pair, ServedBundle], failed: Mapping[str, str], problem: str | None = None
+    ) -> Snapshot:
+        if not served:
+            problem = problem or f"no usable bundle in {self.settings.models_dir}"
+            _LOG.error("nothing to serve: %s", problem)
+        return Snapshot(served, failed, problem, self._joining, self.settings.forbidden_pivots)
+
     def _warm(self, bundle: Bundle) -> dict[Pair, ServedBundle]:
         """Open a bundle, start its engine and let it translate a text, before any request can find it."""
         fresh = serve(bundle, self.settings, self._open_graphs, self._share, self.cache, self._finder)
@@ -268,16 +271,6 @@ class Registry:
                 _stop([engine], drain=False)
                 raise BundleError(f"{bundle.folder}: {entry.failure}")
         return fresh
-
-
-def _take_snapshot(
-    served: Mapping[Pair, ServedBundle], failed: Mapping[str, str], models: Path, problem: str | None = None
-) -> Snapshot:
-    if served:
-        return Snapshot(served, failed)
-    problem = problem or f"no usable bundle in {models}"
-    _LOG.error("nothing to serve: %s", problem)
-    return Snapshot(served, failed, problem)
 
 
 def _stop(engines: Iterable[Engine], drain: bool) -> None:

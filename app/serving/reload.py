@@ -14,7 +14,8 @@ from typing import Any, Final, Literal, TypeVar
 from app.access.keys import KeyRing
 from app.engine.loop import Engine
 from app.errors import BundleFileError, ConfigurationError
-from app.serving.registry import FolderReport, Registry
+from app.serving.registry import Registry
+from app.serving.served_bundle import FolderReport
 from app.settings import Settings
 from app.text.languages import LanguageDetector
 from app.translation.pending import GRACE_SECONDS

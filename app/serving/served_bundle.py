@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from app.bundle.store import Bundle, check_unchanged
 from app.engine.factory import open_engine
@@ -16,6 +16,7 @@ from app.errors import BundleFileError, DeadlineExceeded, PasserelleError
 from app.server.resources import ThreadShare
 from app.serving.cache import Cache
 from app.serving.coalescing import CachedEngine
+from app.serving.routes import Chains, Hop, Joining, Pair, find_pivots, split_codes
 from app.settings import Settings
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
 from app.translation.completion import Completer
@@ -24,9 +25,6 @@ from app.translation.word_choices import Chooser
 
 _LOG: Final = logging.getLogger(__name__)
 _WARM_UP_TEXT: Final = "Hello."
-
-# Source and target, in lower case.
-Pair = tuple[str, str]
 
 
 class OpenedGraphs(NamedTuple):
@@ -72,6 +70,16 @@ class ServedBundle:
     cached: CachedEngine | None = None
     is_warm: bool = False
     failure: str | None = "not warmed up yet"
+
+    @property
+    def pivot(self) -> None:
+        """No language is between its source and its target."""
+        return None
+
+    @property
+    def hop(self) -> Hop:
+        """What a chain needs of it."""
+        return Hop(self.bundle, self.cached or self.engine)
 
     def why_not_ready(self, stall_seconds: float) -> str | None:
         """The reason, or None if it is ready."""
@@ -194,17 +202,29 @@ class Snapshot:
         served: by source and target.
         failed: why a folder could not be loaded, by its name.
         problem: why nothing is served.
+        joining: makes chains of bundles; None where nothing is translated through a pivot.
+        forbidden_pivots: the setting.
+        chains: the pairs that are translated through a pivot.
+        pairs: all pairs that are translated.
         languages: every language that is a source or a target.
     """
 
     served: Mapping[Pair, ServedBundle] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None
+    joining: Joining | None = None
+    forbidden_pivots: str = ""
+    chains: Chains = field(init=False)
+    pairs: frozenset[Pair] = field(init=False)
     languages: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Every request reads the languages, so they are sorted once.
-        object.__setattr__(self, "languages", tuple(sorted({language for pair in self.served for language in pair})))
+        # Every request reads these, so they are made once.
+        served = self.served
+        pivots = find_pivots(served.keys(), split_codes(self.forbidden_pivots)) if self.joining is not None else {}
+        object.__setattr__(self, "chains", Chains(pivots, lambda pair: served[pair].hop, self.joining))
+        object.__setattr__(self, "pairs", frozenset((*served, *pivots)))
+        object.__setattr__(self, "languages", tuple(sorted({language for pair in served for language in pair})))
 
     @property
     def engines(self) -> list[Engine]:
@@ -214,3 +234,32 @@ class Snapshot:
     def of_folder(self, name: str) -> dict[Pair, ServedBundle]:
         """The entries of one folder."""
         return {pair: entry for pair, entry in self.served.items() if entry.bundle.folder.name == name}
+
+
+Outcome = Literal["loaded", "unchanged", "removed", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderReport:
+    """What a reload did with one folder.
+
+    Attributes:
+        problem: why it was refused.
+    """
+
+    folder: str
+    outcome: Outcome
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload did.
+
+    Attributes:
+        folders: what it did with each.
+        retired: the engines that were replaced. Requests from before the swap may still use them.
+    """
+
+    folders: tuple[FolderReport, ...]
+    retired: tuple[Engine, ...]

@@ -226,6 +226,11 @@ def lower_heading(hidden: str, rules: TextRules) -> str:
     return rules.legibility.lower_heading(hidden)
 
 
+def is_stand_in(word: str) -> bool:
+    """Tells whether a word is of the kind that stands for placeholders."""
+    return word.isdecimal() or word in _NAMES.values()
+
+
 def mask_text(hidden: str, rules: TextRules) -> str:
     """Returns what the model reads for a segment with private-use characters."""
     return mask(hidden, hidden, [""] * count_hidden(hidden), rules).read

@@ -20,13 +20,13 @@ from tests.end_to_end.test_container import (
     compose_command,
     docker,
     docker_program,
-    free_port,
     image,
     make_glossary,
     models,
     run,
     wait_for_ready,
 )
+from tests.end_to_end.test_program import free_port
 from tests.support.replicas import (
     CALLERS,
     KEY,

@@ -116,7 +116,7 @@ async def create(request: Request) -> Response:
     source = _check_language(fields.source_lang, "source_lang", serving.registry)
     target = _check_language(fields.target_lang, "target_lang", serving.registry)
     try:
-        serving.registry.find(source, target)
+        serving.registry.check(source, target)
     except UnsupportedLanguage as error:
         raise DeepLRefusal("Unsupported glossary language pair", str(error)) from None
     given_format = fields.entries_format.strip().lower()

@@ -142,7 +142,7 @@ async def languages(request: Request) -> Response:
     if kind != "target":
         raise DeepLRefusal(TYPE_INVALID)
     names: dict[str, str] = {}
-    for code in sorted({target for _, target in registry.served}):
+    for code in sorted({target for _, target in registry.pairs}):
         names |= _REGIONAL.get(code, {deepl_code(code): language_name(code)})
     targets = [
         NamedLanguage(language=code, name=name, supports_formality=False) for code, name in sorted(names.items())
@@ -158,7 +158,7 @@ async def languages(request: Request) -> Response:
 )
 async def glossary_language_pairs(request: Request) -> Response:
     call = await ApiCall.open(request, needs_key=True)
-    served = sorted(call.serving.registry.served)
+    served = sorted(call.serving.registry.pairs)
     pairs = [LanguagePair(source_lang=source, target_lang=target) for source, target in served]
     return JsonResponse(LanguagePairs(supported_languages=pairs))
 

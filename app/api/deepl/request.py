@@ -105,7 +105,7 @@ def _check_languages(found: TranslateFields | DocumentFields, registry: Registry
         raise not_supported("target_lang", f"{deepl_code(target)} is not available as a target language")
     if source is not None and source != target:
         try:
-            registry.find(source, target)
+            registry.check(source, target)
         except UnsupportedLanguage as error:
             raise not_supported("target_lang", str(error)) from None
     if found.formality in ("more", "less"):  # the other values permit an answer without it

@@ -154,7 +154,7 @@ async def languages(request: Request) -> Response:
 @router.get("/frontend/settings", summary="What a page for this service needs to know", response_model=FrontendSettings)
 async def frontend_settings(request: Request) -> Response:
     serving = service_of(request).serving
-    target = _preferred(request.headers.get("accept-language", ""), {target for _, target in serving.registry.served})
+    target = _preferred(request.headers.get("accept-language", ""), {target for _, target in serving.registry.pairs})
     found = FrontendSettings(
         apiKeys=serving.admission.has_keys,
         charLimit=serving.settings.max_characters,

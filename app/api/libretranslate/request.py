@@ -167,7 +167,7 @@ def _check_languages(source: str, target: str, registry: Registry) -> str | None
             if code not in served:
                 raise UnsupportedLanguage(f"{shorten(code)} is not supported")
         if source != AUTO and source != target:
-            registry.find(source, target)
+            registry.check(source, target)
         elif source == AUTO and not registry.sources_of(target):
             raise UnsupportedLanguage(f"{shorten(target)} is not available as a target language")
     return None if source == AUTO else source

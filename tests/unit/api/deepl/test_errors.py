@@ -45,7 +45,7 @@ def refused(service: RunningService, status: int = 400, **fields: Any) -> Any:
         ({"target_lang": "ZZ"}, "Value for 'target_lang' not supported."),
         ({"target_lang": "FR-LATN"}, "Value for 'target_lang' not supported."),
         ({"source_lang": "ZZ"}, "Value for 'source_lang' not supported."),
-        ({"source_lang": "DE"}, "Value for 'target_lang' not supported."),
+        ({"source_lang": "PT"}, "Value for 'target_lang' not supported."),
         ({"source_lang": "", "target_lang": "DE"}, "Value for 'target_lang' not supported."),
         ({"split_sentences": "2"}, "Value for 'split_sentences' not supported."),
         ({"tag_handling": "markdown"}, "Value for 'tag_handling' not supported."),
@@ -72,7 +72,7 @@ def test_bad_fields(service: RunningService, fields: dict[str, Any], message: st
 
 def test_details_say_more(service: RunningService) -> None:
     assert refused(service, target_lang="ZZ")["detail"] == "ZZ is not among those served: DE, EN, FR, PT"
-    assert "from German (de)" in refused(service, source_lang="DE")["detail"]
+    assert "from Portuguese (pt)" in refused(service, source_lang="PT")["detail"]
     assert "0, 1, nonewlines" in refused(service, split_sentences="2")["detail"]
 
 

@@ -78,6 +78,9 @@ def test_every_pair_can_have_a_glossary(service: RunningService) -> None:
         ("fr", "en"),
         ("de", "en"),
         ("en", "pt"),
+        ("de", "fr"),  # by two bundles, as the next two
+        ("de", "pt"),
+        ("fr", "pt"),
     }
 
 
