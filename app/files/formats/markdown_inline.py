@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt, rules_inline
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from app.files.document import CloseTag, Fragment, OpenTag, Piece, PointTag, drop_empty_tags
+from app.files.fragment import CloseTag, Fragment, OpenTag, Piece, PointTag, drop_empty_tags
 from app.text.segmentation import needs_translation
 from app.text.tag_roles import TagRole, select_tags
 

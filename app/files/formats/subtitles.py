@@ -14,7 +14,8 @@ from typing import Final
 import regex
 
 from app.errors import UnusableFile
-from app.files.document import CloseTag, Document, Fragment, OpenTag, Piece, PointTag, drop_empty_tags
+from app.files.document import Document
+from app.files.fragment import CloseTag, Fragment, OpenTag, Piece, PointTag, drop_empty_tags
 from app.files.raw_file import decode
 
 _LINES: Final = regex.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
