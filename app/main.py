@@ -30,6 +30,7 @@ from app.api.observability.metrics import Traffic, prometheus_registry
 from app.api.observability.spans import Spans
 from app.api.own import complete, health, page
 from app.api.responses import JsonResponse
+from app.api.waiting import StopSignal
 from app.files.documents import Files
 from app.server.environment import load_settings
 from app.serving.container import Serving
@@ -131,6 +132,7 @@ def create_app(
         telemetry=_NO_TELEMETRY,
     )
     app.state.is_leaving = False
+    app.state.stop_signal = StopSignal()
     app.state.bodies = BodyBudget(chosen.max_bodies_mib)
     install_error_handlers(app)
     for router in _ROUTERS:
@@ -163,6 +165,16 @@ def leave(app: object) -> None:
     """
     assert isinstance(app, FastAPI)
     app.state.is_leaving = True
+
+
+def stop(app: object) -> None:
+    """End the requests that still run: each is refused (503), and a stream ends with an error event.
+
+    Args:
+        app: The application, as ``create_app`` built it.
+    """
+    assert isinstance(app, FastAPI)
+    app.state.stop_signal.set()
 
 
 def _lifespan(process: _Process) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
