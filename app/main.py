@@ -16,7 +16,9 @@ from fastapi import FastAPI
 from app.api.call import Service
 from app.api.deepl import documents as deepl_documents
 from app.api.deepl import glossaries as deepl_glossaries
+from app.api.deepl import glossaries_v3 as deepl_glossaries_v3
 from app.api.deepl import languages as deepl_languages
+from app.api.deepl import languages_v3 as deepl_languages_v3
 from app.api.deepl import translate as deepl_translate
 from app.api.errors import install_error_handlers
 from app.api.extensions import deeplx, google, hcfy, immersive, kiss, mtran
@@ -47,7 +49,9 @@ _ROUTERS: Final = (
     deepl_translate.router,
     deepl_documents.router,
     deepl_languages.router,
+    deepl_languages_v3.router,
     deepl_glossaries.router,
+    deepl_glossaries_v3.router,
     immersive.router,
     kiss.router,
     hcfy.router,

@@ -26,7 +26,7 @@ _NAMED_HEADERS: Final = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Key, "
     f"{REQUEST_ID_HEADER}, {TIMEOUT_HEADER}, traceparent",
     "Access-Control-Expose-Headers": f"Retry-After, Server-Timing, X-Finish-Reason, {REQUEST_ID_HEADER}, X-Trace-ID",
-    "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
