@@ -13,7 +13,7 @@ import polib
 
 from app.errors import UnusableFile
 from app.files.document import Document, Passage
-from app.files.formats.html import Declaration
+from app.files.formats.declared_encoding import Declaration
 
 _MSGSTR: Final = re.compile(r"msgstr(?:\[(\d+)\])?\s*\"")
 _CONTINUED: Final = re.compile(r"\s*\"")
