@@ -45,3 +45,10 @@ def test_a_translation_with_remains_comes_last() -> None:
 def test_what_a_model_invents_goes() -> None:
     assert restored("Ask {name}", "Voir {nom} Tom %d") == "Voir {name}"
     assert restored("Ask {name}", "Tom Tom %s Tom") == "{name}"
+
+
+@pytest.mark.parametrize("text", ["%s,%s", "%s.%s", "{a}:{b};{c}", "3.{name}", "{name}/10", "{a}…{b}"])
+def test_neighbours_come_back_as_they_are(text: str) -> None:
+    (stand_in,) = masked_of(f"See {text} now").stand_ins
+    word = masked_of(f"See {text} now").get_word(stand_in)
+    assert restored(f"See {text} now", f"Voir {word} là") == f"Voir {text} là"

@@ -66,13 +66,6 @@ def test_a_stand_in_that_came_back() -> None:
     assert restored("See %s and %s", "Voir 250 et 37") == "Voir %s et %s"
 
 
-@pytest.mark.parametrize("text", ["%s,%s", "%s.%s", "{a}:{b};{c}", "3.{name}", "{name}/10", "{a}…{b}"])
-def test_neighbours_come_back_as_they_are(text: str) -> None:
-    (stand_in,) = masked_of(f"See {text} now").stand_ins
-    word = masked_of(f"See {text} now").get_word(stand_in)
-    assert restored(f"See {text} now", f"Voir {word} là") == f"Voir {text} là"
-
-
 def test_a_stand_in_that_came_back_twice() -> None:
     assert restored("Ask {name}.", "Tom, demande à Tom.") == "{name}, demande à."
     assert restored("Ask {name}.", "Tom, demande à Tom.", (0, 0), (1, 0), (2, 0), (3, 1)) == ", demande à {name}."
