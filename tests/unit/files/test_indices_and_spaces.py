@@ -228,6 +228,37 @@ def test_a_pair_of_xliff_tags_around_a_line_break() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("long<sup>1</sup> and", "long<sup>1</sup> and"),
+        ("H<sub>2</sub>O here", "H<sup>2</sup>O here"),
+        ("a word[^1] and", "a word<sup>1</sup> and"),
+        ("a word[1](#n) and", "a word<sup>1</sup> and"),
+        ("a word[\\[4\\]](#n) and", "a word<sup>1</sup> and"),
+        ("see [12](#n) now", "see <span>12</span> now"),
+        ("20 m^2^ and H~2~O", "20 m<sup>1</sup> and H<sup>1</sup>O"),
+        ("the 1<sup>st</sup> day", "the 1<span>st</span> day"),
+        ("**The old<br>bridge** is", "<span>The old <img>bridge</span> is"),
+    ],
+)
+def test_markdown(source: str, shown: str) -> None:
+    assert first_passage("a.md", source.encode()) == shown
+    document = read("a.md", source.encode())
+    assert document.write(iter(passage.text for passage in document.passages), "fr").decode() == source
+
+
+@pytest.mark.parametrize("tag", ["<br>", "<br/>", "<br />", "<BR>", "\\N", "\\n", "\\h"])
+@pytest.mark.parametrize("name", ["a.srt", "a.vtt"])
+def test_line_breaks_of_subtitles(name: str, tag: str) -> None:
+    head = "WEBVTT\n\n" if name == "a.vtt" else "1\n"
+    time = "00:00:01.000 --> 00:00:02.000" if name == "a.vtt" else "00:00:01,000 --> 00:00:02,000"
+    data = f"{head}{time}\nThe old{tag}Bridge\n".encode()
+    assert first_passage(name, data) == "The old <img>Bridge"
+    translated = read(name, data).write(iter(['LE VIEUX <img data-n="0">PONT']), "fr").decode()
+    assert translated == f"{head}{time}\nLE VIEUX{tag}PONT\n"
+
+
 KINDS = st.sampled_from(PointKind)
 WORDS = st.text("ab é1. ", max_size=6)
 
