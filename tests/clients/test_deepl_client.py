@@ -220,7 +220,7 @@ def test_a_document_in_the_target_language_is_an_error(client: deepl.DeepLClient
     handle = client.translate_document_upload(french, target_lang="FR", filename="a.txt")
     status = client.translate_document_wait_until_done(handle)
     assert not status.ok
-    assert status.error_message == "Source and target language are equal."
+    assert str(status.error_message) == "Source and target language are equal."
 
 
 def test_refusals(client: deepl.DeepLClient) -> None:
