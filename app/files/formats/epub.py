@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from lxml import etree
 
 from app.errors import UnusableFile
-from app.files.declared_language import (
+from app.files.declarations import (
     DUBLIN_CORE,
     is_language,
     set_metadata_language,

@@ -13,8 +13,8 @@ from html import escape, unescape
 from itertools import pairwise
 from typing import Final
 
+from app.files.declarations import Declaration
 from app.files.document import Document, Passage
-from app.files.formats.declared_encoding import Declaration
 from app.files.formats.html_tags import Attribute, scan_page
 from app.text.segmentation import needs_translation
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import regex
 
-from app.files.declared_language import is_language, primary_of, with_region
+from app.files.declarations import is_language, primary_of, with_region
 from app.text.markup import Kind, Token, tokenize_markup, unescape
 from app.text.segmentation import needs_translation
 from app.text.tag_roles import TagRole, select_tags

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from app.errors import UnusableFile
-from app.files.declared_language import is_language
+from app.files.declarations import is_language
 from app.files.document import Document
 from app.files.formats.markdown_inline import InlineReader
 from app.files.formats.markdown_paragraph import Inline

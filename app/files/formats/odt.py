@@ -7,7 +7,7 @@ from typing import Final
 
 from lxml import etree
 
-from app.files.declared_language import set_metadata_language, set_text_document_languages
+from app.files.declarations import set_metadata_language, set_text_document_languages
 from app.files.document import Document
 from app.files.formats.xml_atoms import Atom, Content, Element, Node, Role, Style, Words, content_of, set_content
 from app.files.formats.xml_paragraph import Scope, read_scopes

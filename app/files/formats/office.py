@@ -10,7 +10,7 @@ from typing import Final
 
 from lxml import etree
 
-from app.files.declared_language import set_content_language
+from app.files.declarations import set_content_language
 from app.files.document import Document
 from app.files.formats.xml_atoms import Atom, Codec, Content, Element, Node, Role, Style, Words
 from app.files.formats.xml_paragraph import Scope, read_scopes
