@@ -1,4 +1,4 @@
-"""What a file declares: its encoding, as pages and PO files do, and its language, which becomes that of the translation."""
+"""What a file declares: its encoding, as pages and PO files do, and its language, which the translation changes."""
 
 import codecs
 import re
