@@ -116,7 +116,7 @@ async def create(request: Request) -> Response:
     source = _check_language(fields.source_lang, "source_lang", serving.registry)
     target = _check_language(fields.target_lang, "target_lang", serving.registry)
     try:
-        serving.registry.check(source, target)
+        serving.registry.snapshot.check(source, target)
     except UnsupportedLanguage as error:
         raise DeepLRefusal("Unsupported glossary language pair", str(error)) from None
     given_format = fields.entries_format.strip().lower()
@@ -234,7 +234,7 @@ def _check_language(code: str, name: str, registry: Registry) -> str:
     given = code.strip()
     if not given:
         raise DeepLRefusal(f"Parameter '{name}' not specified")
-    served = served_code(given, registry.languages)
+    served = served_code(given, registry.snapshot.languages)
     if served is None:
         raise not_supported(name, f"{shorten(given)} is not served")
     return served
