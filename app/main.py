@@ -16,7 +16,9 @@ from fastapi import FastAPI
 from app.api.call import Service
 from app.api.deepl import documents as deepl_documents
 from app.api.deepl import glossaries as deepl_glossaries
+from app.api.deepl import glossaries_v3 as deepl_glossaries_v3
 from app.api.deepl import languages as deepl_languages
+from app.api.deepl import languages_v3 as deepl_languages_v3
 from app.api.deepl import translate as deepl_translate
 from app.api.errors import install_error_handlers
 from app.api.extensions import deeplx, google, hcfy, immersive, kiss, mtran
@@ -28,6 +30,7 @@ from app.api.observability.metrics import Traffic, prometheus_registry
 from app.api.observability.spans import Spans
 from app.api.own import complete, health, page
 from app.api.responses import JsonResponse
+from app.api.waiting import StopSignal
 from app.files.documents import Files
 from app.server.environment import load_settings
 from app.serving.container import Serving
@@ -47,7 +50,9 @@ _ROUTERS: Final = (
     deepl_translate.router,
     deepl_documents.router,
     deepl_languages.router,
+    deepl_languages_v3.router,
     deepl_glossaries.router,
+    deepl_glossaries_v3.router,
     immersive.router,
     kiss.router,
     hcfy.router,
@@ -128,6 +133,7 @@ def create_app(
         telemetry=_NO_TELEMETRY,
     )
     app.state.is_leaving = False
+    app.state.stop_signal = StopSignal()
     app.state.bodies = BodyBudget(chosen.max_bodies_mib)
     install_error_handlers(app)
     for router in _ROUTERS:
@@ -160,6 +166,16 @@ def leave(app: object) -> None:
     """
     assert isinstance(app, FastAPI)
     app.state.is_leaving = True
+
+
+def stop(app: object) -> None:
+    """End the requests that still run: each is refused (503), and a stream ends with an error event.
+
+    Args:
+        app: The application, as ``create_app`` built it.
+    """
+    assert isinstance(app, FastAPI)
+    app.state.stop_signal.set()
 
 
 def _lifespan(process: _Process) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

@@ -266,7 +266,10 @@ class Settings(BaseSettings):
         may_be_zero=True,
     )
     shutdown_seconds: float = _seconds(
-        8.0, 3600, "Time to finish running requests when the service is stopped.", may_be_zero=True
+        8.0,
+        3600,
+        "Time to finish running requests when the service is stopped; then they are refused (503).",
+        may_be_zero=True,
     )
 
     @model_validator(mode="after")

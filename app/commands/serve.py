@@ -11,11 +11,12 @@ import uvicorn
 
 from app.access.keys import KeyRing
 from app.errors import ConfigurationError
-from app.main import create_app, leave
+from app.main import create_app, leave, stop
 from app.server.environment import unknown_variables
-from app.server.http_server import Connection, ConnectionLimits, LeavingServer
+from app.server.http_server import Connection, ConnectionLimits
 from app.server.logs import configure_logging
 from app.server.resources import allowed_open_files
+from app.server.shutdown import LeavingServer
 from app.settings import Settings
 
 _LOG: Final = logging.getLogger(__name__)
@@ -37,7 +38,13 @@ def serve_until_stopped(settings: Settings) -> int:
     for name, nearest in unknown_variables().items():
         _LOG.warning("%s is set, but there is no such setting%s", name, f"; did you mean {nearest}?" if nearest else "")
     config = server_config(settings)
-    server = LeavingServer(config, settings.drain_seconds, lambda: leave(config.app))
+    server = LeavingServer(
+        config,
+        settings.drain_seconds,
+        settings.shutdown_seconds,
+        leave=lambda: leave(config.app),
+        stop=lambda: stop(config.app),
+    )
     # The server handles them while it runs, and raises them again afterwards, which would look like a crash.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -88,7 +95,6 @@ def server_config(settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
-        timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
     )
 
 

@@ -11,7 +11,7 @@ from anyio.to_thread import run_sync
 
 from app.access.admission import Admission, CharacterQuota
 from app.errors import ConfigurationError, UnsupportedLanguage
-from app.serving.glossaries import GlossaryStore
+from app.serving.glossary_store import GlossaryStore
 from app.serving.in_flight import InFlight
 from app.serving.registry import OpenGraphs, Registry
 from app.serving.reload import Reloader, read_keys
@@ -75,7 +75,9 @@ class Serving:
             detector=detector,
             admission=admission,
             deepl_quota=CharacterQuota(settings.deepl_character_limit),
-            glossaries=GlossaryStore(settings.data_dir / "glossaries.sqlite3", settings.max_glossaries),
+            glossaries=GlossaryStore(
+                settings.data_dir / "glossaries.sqlite3", settings.max_glossaries, settings.max_glossary_entries
+            ),
             reloader=Reloader(settings, registry, detector, in_flight, admission.keys, admission.use),
             in_flight=in_flight,
         )

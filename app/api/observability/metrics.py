@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from app.api.call import key_of, service_of
+from app.api.call import address_of, key_of, service_of
 from app.api.responses import speaks_deepl
 from app.engine.metrics import SECONDS, Histogram
 from app.serving.container import Serving
@@ -241,7 +241,7 @@ async def metrics(request: Request) -> Response:
     if serving.settings.metrics == "off":
         raise HTTPException(404)
     if serving.settings.metrics == "key":
-        serving.admission.check(key_of(request, {}))
+        await serving.admission.check(key_of(request, {}), address_of(request))
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     body = await run_sync(encode, service.prometheus)
     return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})

@@ -17,7 +17,8 @@ from app.errors import StorageError
 from app.files.document_store import DocumentOrder, DocumentStore
 from app.files.storage import FileDatabase, ResultStore
 from app.server.database import Journal, free_space
-from app.serving.glossaries import Entry, GlossaryStore
+from app.serving.glossaries import Entry
+from app.serving.glossary_store import Dictionary, GlossaryStore
 from app.settings import Settings
 from tests.support.deepl_requests import KEY, checked
 from tests.support.engines import PATIENCE, until
@@ -199,15 +200,15 @@ def test_glossaries_whose_file_is_empty_or_in_use(tmp_path: Path, monkeypatch: p
     """The file is empty if its process was killed, or the disk was full, before the tables were created."""
     path = tmp_path / "glossaries.sqlite3"
     path.touch()
-    store = GlossaryStore(path, 10)
+    store = GlossaryStore(path, 10, 100)
     assert store.list_all() == []
     assert store.find("x") is None
-    kept = store.create("one", "en", "fr", ENTRIES[:2])
-    monkeypatch.setattr("app.serving.glossaries._BUSY_SECONDS", 0.1)
+    kept = store.create("one", [Dictionary("en", "fr", ENTRIES[:2])])
+    monkeypatch.setattr("app.serving.glossary_store._BUSY_SECONDS", 0.1)
     other = sqlite3.connect(path)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StorageError, match="database is locked"):
-        store.create("two", "en", "fr", ENTRIES[:2])
+        store.create("two", [Dictionary("en", "fr", ENTRIES[:2])])
     other.rollback()
     other.close()
     assert store.list_all() == [kept]
