@@ -186,7 +186,7 @@ class Translator:
                     best.score,
                     best.finish_reason,
                     is_source=True,
-                    unaligned_terms=tuple(one.placeholder for one in stand_ins if one.is_term),
+                    unaligned_terms=tuple(term for one in stand_ins for term in one.terms),
                     timing=best.timing,
                 )
         return list(ranked.values())

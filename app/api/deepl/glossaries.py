@@ -201,8 +201,8 @@ async def load_terms(serving: Serving, ids: Sequence[str], source: str | None, t
             raise DeepLRefusal(GLOSSARY_NOT_FOUND)
         if glossary.find(source, target) is None:
             pairs = ", ".join(f"from {one.source} to {one.target}" for one in glossary.dictionaries) or "empty"
-            detail = f"It is {pairs}, the request from {source} to {target}"
-            raise DeepLRefusal("Source and target language must match glossary languages", detail)
+            detail = f"The glossary is {pairs}, the request from {source} to {target}"
+            raise DeepLRefusal("No dictionary found for language pair", detail)
         loaded = await run_sync(serving.glossaries.load_entries, glossary_id, source, target)
         found = {entry.source: entry for entry in loaded} | found
     return await run_sync(compile_terms, tuple(found.values()))

@@ -11,18 +11,8 @@ from lxml import etree
 
 from app.errors import UnusableFile
 from app.files.document import Document
-from app.files.formats.xml_paragraph import (
-    Atom,
-    Content,
-    Element,
-    Node,
-    Role,
-    Scope,
-    Style,
-    Words,
-    content_of,
-    read_scopes,
-)
+from app.files.formats.xml_atoms import Atom, Content, Element, Node, Role, Style, Words, content_of
+from app.files.formats.xml_paragraph import Scope, read_scopes
 from app.files.raw_file import Archive, XmlPart, name_of
 from app.text.tag_roles import TagRole, select_tags
 
@@ -35,6 +25,7 @@ _SPACES: Final = re.compile(r"[ \t\r\n]+")
 _INLINE: Final = select_tags(TagRole.EPUB_INLINE)
 _WORDS: Final = select_tags(TagRole.EPUB_WORD)
 _POINTS: Final = select_tags(TagRole.EPUB_POINT) | {""}  # a comment has an empty name
+_PICTURES: Final = ("img", "image", "svg")
 _BREAKS: Final = select_tags(TagRole.EPUB_BREAK)
 
 
@@ -114,11 +105,23 @@ def _read_atom(item: str | Element) -> Atom:
         return Node(Role.POINT if is_inline else Role.BREAK, (item,), _text_of(item) if is_inline else "")
     if name in _WORDS:
         return Node(Role.POINT, (item,), _text_of(item))
-    if item.get(_EPUB_TYPE) == "noteref" or name in _POINTS:
-        return Node(Role.POINT, (item,))
+    if "noteref" in (item.get(_EPUB_TYPE) or "").split() or item.get("role") == "doc-noteref":
+        return Node(Role.INDEX, (item,), _text_of(item))
+    if name in _POINTS:
+        return Node(Role.SPACE if name in _PICTURES else Role.POINT, (item,))
     if name in _BREAKS:
         return Node(Role.BREAK, (item,))
+    if name in ("sub", "sup", "a"):
+        is_raised = name != "a" or _is_raised_link(item)
+        return Node(Role.RAISED if is_raised else Role.LINK, (item,), _text_of(item))
     return Node(Role.INLINE if name in _INLINE else Role.BLOCK, (item,))
+
+
+def _is_raised_link(link: Element) -> bool:
+    """Tell whether all words of a link are raised or lowered."""
+    children = list(link)
+    around = (link.text or "") + "".join(child.tail or "" for child in children)
+    return bool(children) and not around.strip() and all(name_of(child) in ("sub", "sup") for child in children)
 
 
 def _decode_entity(entity: "etree._Entity") -> str:

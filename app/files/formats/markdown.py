@@ -11,7 +11,8 @@ from markdown_it.token import Token
 
 from app.errors import UnusableFile
 from app.files.document import Document
-from app.files.formats.markdown_inline import Inline, InlineReader
+from app.files.formats.markdown_inline import InlineReader
+from app.files.formats.markdown_paragraph import Inline
 from app.files.raw_file import decode
 
 _MAX_LINES: Final = 200_000  # the parser takes up to 2 KB a line

@@ -5,12 +5,14 @@ A run is an element with words of one formatting.
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import replace
 from typing import Final
 
 from lxml import etree
 
 from app.files.document import Document
-from app.files.formats.xml_paragraph import Atom, Codec, Content, Element, Node, Role, Scope, Style, Words, read_scopes
+from app.files.formats.xml_atoms import Atom, Codec, Content, Element, Node, Role, Style, Words
+from app.files.formats.xml_paragraph import Scope, read_scopes
 from app.files.raw_file import Archive, XmlPart, check_elements, name_of, namespace_of
 
 _SPACE: Final = "{http://www.w3.org/XML/1998/namespace}space"
@@ -179,7 +181,9 @@ class _PptxCodec:
 def _read_atom(element: Element) -> Atom:
     name = name_of(element)
     if name == "r":
-        return Words(words_of(element), style_of(element, _PPTX_IGNORED))
+        style = style_of(element, _PPTX_IGNORED)
+        baseline = style.properties.get("baseline", "0") if style.properties is not None else "0"
+        return Words(words_of(element), replace(style, is_raised=baseline.rstrip("%") not in ("", "0")))
     if name in ("pPr", "endParaRPr", "br"):
         return Node(Role.BREAK, (element,))
     return Node(Role.POINT, (element,), words_of(element) if name == "fld" else "")

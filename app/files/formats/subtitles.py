@@ -14,13 +14,15 @@ from typing import Final
 import regex
 
 from app.errors import UnusableFile
-from app.files.document import CloseTag, Document, Fragment, OpenTag, Piece, PointTag, drop_empty_tags
+from app.files.document import Document
+from app.files.fragment import CloseTag, Fragment, OpenTag, Piece, PointKind, PointTag, drop_empty_tags
 from app.files.raw_file import decode
 
 _LINES: Final = regex.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _TIMES: Final = regex.compile(r"\s*+\d++:(?:\d++[:.,])*+\d++\s*+-->\s*+\d++:(?:\d++[:.,])*+\d")
 _NUMBER: Final = regex.compile(r"\s*\d+\s*")
-_TAG: Final = regex.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}|\{/?[biu]\}")
+_BREAK: Final = regex.compile(r"<br\s*/?>|\\[Nnh]", regex.IGNORECASE)
+_TAG: Final = regex.compile(r"\\N|\\[nh](?![a-z])|</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}|\{/?[biu]\}")
 _TAG_OR_SPACES: Final = regex.compile(rf"(?:{_TAG.pattern})|(?P<spaces>\s+)")
 _NAME: Final = regex.compile(r"[A-Za-z]+")
 _SPEAKER: Final = regex.compile(r"\s*(?:<[^<>]*>)*\s*[-‐–—]")
@@ -74,7 +76,8 @@ class _Text:
                 self._tags[2 * numbers[partner] + 1] = tag.group()
             else:
                 numbers[index] = len(self._tags) // 2
-                pieces.append(PointTag(numbers[index]) if partner is None else OpenTag(numbers[index]))
+                kind = PointKind.SPACE if _BREAK.fullmatch(tag.group()) else PointKind.WORD
+                pieces.append(PointTag(numbers[index], kind=kind) if partner is None else OpenTag(numbers[index]))
                 self._tags += [tag.group(), ""]
         return [*pieces, text[offset:]]
 
