@@ -15,8 +15,8 @@ from app.files.batches import PassageTranslator
 from app.files.document import Document
 from app.files.formats.registry import read_document
 from app.serving.container import detect_languages
+from app.serving.in_flight import InFlight
 from app.serving.registry import Registry
-from app.serving.reload import InFlight
 from app.settings import Settings
 from app.text.languages import LanguageDetector
 from app.text.placeholder_finder import Terms
@@ -149,8 +149,8 @@ class FileQueue:
             raise UnsupportedLanguage("Source and target language are equal.")
         if source is None or source == job.target:
             return [passage.text for passage in document.passages]
-        translator = self._registry.find(source, job.target).translator
-        job.progress = PassageTranslator(translator, deadline, job.cancelled, terms=job.terms)
+        (served,) = await self._registry.acquire([(source, job.target)], deadline)
+        job.progress = PassageTranslator(served.translator, deadline, job.cancelled, terms=job.terms)
         try:
             return await self._on_a_thread(job.progress.translate, document.passages)
         except DeadlineExceeded:

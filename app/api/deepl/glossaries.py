@@ -233,7 +233,7 @@ def read_pair(source: str, target: str, registry: Registry) -> tuple[str, str]:
     """Check a pair of languages, and return their codes as they are served."""
     found = _check_language(source, "source_lang", registry), _check_language(target, "target_lang", registry)
     try:
-        registry.check(*found)
+        registry.snapshot.check(*found)
     except UnsupportedLanguage as error:
         raise DeepLRefusal("Unsupported glossary language pair", str(error)) from None
     return found
@@ -268,7 +268,7 @@ def _check_language(code: str, name: str, registry: Registry) -> str:
     given = code.strip()
     if not given:
         raise DeepLRefusal(f"Parameter '{name}' not specified")
-    served = served_code(given, registry.languages)
+    served = served_code(given, registry.snapshot.languages)
     if served is None:
         raise not_supported(name, f"{shorten(given)} is not served")
     return served
