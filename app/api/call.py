@@ -154,8 +154,8 @@ class ApiCall:
             EngineStopped: No bundle could be loaded; the message says why.
         """
         registry = self.service.serving.registry
-        if not registry.served:
-            raise EngineStopped(f"Nothing can be translated: {registry.problem}")
+        if not registry.snapshot.pairs:
+            raise EngineStopped(f"Nothing can be translated: {registry.snapshot.problem}")
 
     async def wait_for(self, *pendings: Pending) -> None:
         """Wait until the engine is done, the deadline passes or the client leaves; raises as ``waiting.wait_for``."""

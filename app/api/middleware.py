@@ -18,7 +18,7 @@ from app.api.responses import error_response, speaks_deepl
 from app.api.waiting import STOPPED_SENTENCE
 from app.errors import INTERNAL_ERROR_SENTENCE
 from app.server.logs import REQUEST_ID, TRACE_ID
-from app.serving.reload import InFlight
+from app.serving.in_flight import InFlight
 
 _LOG: Final = logging.getLogger(__name__)
 _NAMED_HEADERS: Final = {

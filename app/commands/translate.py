@@ -121,7 +121,7 @@ def _html_fragment(content: bytes) -> Document:
 
 def _translate(document: Document, options: TranslateOptions, settings: Settings) -> bytes:
     """Translates the passages of a document; what is in the language wanted already stays as it is."""
-    registry = Registry.load(settings)
+    registry = Registry.load(settings.model_copy(update={"preload": "none"}))  # only what is needed is loaded
     registry.start()
     try:
         source = options.source or _detect(registry, document, options.target)
@@ -144,7 +144,7 @@ def _detect(registry: Registry, document: Document, target: str) -> str:
         if length >= _DETECTED_CHARACTERS:
             break
     sample = "\n".join(words)[:_DETECTED_CHARACTERS]
-    detector = LanguageDetector(registry.languages)
+    detector = LanguageDetector(registry.snapshot.languages)
     (found,) = asyncio.run(detect_languages(registry, detector, [sample], target))
     return found.language
 

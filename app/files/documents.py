@@ -133,6 +133,7 @@ class Documents:
             return True
 
     def _start(self, document_id: str, job: FileJob, slot: ExitStack) -> None:
+        job.refuses_target = True  # as DeepL does
         self._jobs[document_id] = job
         task = asyncio.create_task(self._translate(document_id, job, slot))
         self._tasks.add(task)

@@ -126,9 +126,9 @@ async def start_job(
     """
     characters = request.characters
     languages = sorted(set(sources) - {request.target})
+    found = await serving.registry.acquire([(language, request.target) for language in languages], deadline)
     prepared = []
-    for language in languages:
-        served = serving.registry.find(language, request.target)
+    for language, served in zip(languages, found, strict=True):
         indices = tuple(index for index, of_text in enumerate(sources) if of_text == language)
         texts = [request.texts[index] for index in indices]
         prepare = served.translator.prepare

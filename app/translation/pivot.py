@@ -14,10 +14,11 @@ import regex
 from app.bundle.store import Bundle
 from app.bundle.tokenizers import Range, Tokenizer
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions, Timing, normalise_score
-from app.text.masking import TextRules, is_stand_in
+from app.text.masking import TextRules
 from app.text.segmentation import Piece, shorten
+from app.text.stand_ins import is_stand_in
 from app.translation.alignment import SegmentAlignment, strip_ranges
-from app.translation.detokenize import Detokenizer
+from app.translation.pending import Detokenizer
 from app.translation.postedit import postedit
 
 _WORD: Final = regex.compile(r"[\p{L}\p{N}]+")

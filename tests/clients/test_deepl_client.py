@@ -101,7 +101,7 @@ def test_a_glossary(client: deepl.DeepLClient) -> None:
     )
     assert isinstance(found, list)
     assert [one.text for one in found] == ["Cher YOU", "faisselle, HELLO"]
-    with pytest.raises(deepl.DeepLException, match="must match glossary languages"):
+    with pytest.raises(deepl.DeepLException, match="No dictionary found for language pair"):
         client.translate_text("dear", source_lang="FR", target_lang="EN-GB", glossary=made.glossary_id)
     client.delete_glossary(made)
     with pytest.raises(deepl.DeepLException, match="Glossary not found"):
@@ -201,6 +201,26 @@ def test_a_glossary_of_two_directions(client: deepl.DeepLClient) -> None:
     client.delete_multilingual_glossary(found)
     with pytest.raises(deepl.GlossaryNotFoundException):
         client.get_multilingual_glossary(found.glossary_id)
+
+
+def test_a_glossary_as_a_form(service: RunningService) -> None:
+    """As DeepL's client for Node sends it."""
+    fields = {"name": "Cheese"}
+    for number, (source, target) in enumerate((("EN", "FR"), ("FR", "EN"))):
+        pair = {"source_lang": source, "target_lang": target, "entries": "a\tb", "entries_format": "tsv"}
+        fields |= {f"dictionaries[{number}].{name}": value for name, value in pair.items()}
+    headers = {"Authorization": "DeepL-Auth-Key any"}
+    made = service.client.post("/v3/glossaries", data=fields, headers=headers).json()
+    assert [one["source_lang"] for one in made["dictionaries"]] == ["en", "fr"]
+    assert service.client.delete(f"/v3/glossaries/{made['glossary_id']}", headers=headers).status_code == 204
+
+
+def test_a_document_in_the_target_language_is_an_error(client: deepl.DeepLClient) -> None:
+    french = "La maison rouge se trouve derrière la vieille église."
+    handle = client.translate_document_upload(french, target_lang="FR", filename="a.txt")
+    status = client.translate_document_wait_until_done(handle)
+    assert not status.ok
+    assert str(status.error_message) == "Source and target language are equal."
 
 
 def test_refusals(client: deepl.DeepLClient) -> None:

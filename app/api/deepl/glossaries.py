@@ -201,8 +201,8 @@ async def load_terms(serving: Serving, ids: Sequence[str], source: str | None, t
             raise DeepLRefusal(GLOSSARY_NOT_FOUND)
         if glossary.find(source, target) is None:
             pairs = ", ".join(f"from {one.source} to {one.target}" for one in glossary.dictionaries) or "empty"
-            detail = f"It is {pairs}, the request from {source} to {target}"
-            raise DeepLRefusal("Source and target language must match glossary languages", detail)
+            detail = f"The glossary is {pairs}, the request from {source} to {target}"
+            raise DeepLRefusal("No dictionary found for language pair", detail)
         loaded = await run_sync(serving.glossaries.load_entries, glossary_id, source, target)
         found = {entry.source: entry for entry in loaded} | found
     return await run_sync(compile_terms, tuple(found.values()))
@@ -233,7 +233,7 @@ def read_pair(source: str, target: str, registry: Registry) -> tuple[str, str]:
     """Check a pair of languages, and return their codes as they are served."""
     found = _check_language(source, "source_lang", registry), _check_language(target, "target_lang", registry)
     try:
-        registry.check(*found)
+        registry.snapshot.check(*found)
     except UnsupportedLanguage as error:
         raise DeepLRefusal("Unsupported glossary language pair", str(error)) from None
     return found
@@ -268,7 +268,7 @@ def _check_language(code: str, name: str, registry: Registry) -> str:
     given = code.strip()
     if not given:
         raise DeepLRefusal(f"Parameter '{name}' not specified")
-    served = served_code(given, registry.languages)
+    served = served_code(given, registry.snapshot.languages)
     if served is None:
         raise not_supported(name, f"{shorten(given)} is not served")
     return served

@@ -102,8 +102,6 @@ async def create(request: Request) -> Response:
     call = await ApiCall.open(request, needs_key=True)
     fields = GlossaryV3Fields.read(call.fields)
     name = read_name(fields.name)
-    if not fields.dictionaries:
-        raise DeepLRefusal("Parameter 'dictionaries' not specified")
     with refusals():
         dictionaries = [read_dictionary(call, one) for one in fields.dictionaries]
         info = await run_sync(call.serving.glossaries.create, name, dictionaries)

@@ -148,12 +148,14 @@ async def languages(request: Request) -> Response:
     kind = LanguageFields.read(call.fields).type.strip().lower() or "source"
     registry = call.serving.registry
     if kind == "source":
-        sources = [NamedLanguage(language=deepl_code(code), name=language_name(code)) for code in registry.sources]
+        sources = [
+            NamedLanguage(language=deepl_code(code), name=language_name(code)) for code in registry.snapshot.sources
+        ]
         return JsonResponse(sources)
     if kind != "target":
         raise DeepLRefusal(TYPE_INVALID)
     names: dict[str, str] = {}
-    for code in sorted({target for _, target in registry.pairs}):
+    for code in sorted({target for _, target in registry.snapshot.pairs}):
         names |= _REGIONAL.get(code, {deepl_code(code): language_name(code)})
     targets = [
         NamedLanguage(language=code, name=name, supports_formality=has_formality(code))
@@ -170,7 +172,7 @@ async def languages(request: Request) -> Response:
 )
 async def glossary_language_pairs(request: Request) -> Response:
     call = await ApiCall.open(request, needs_key=True)
-    served = sorted(call.serving.registry.pairs)
+    served = sorted(call.serving.registry.snapshot.pairs)
     pairs = [LanguagePair(source_lang=source, target_lang=target) for source, target in served]
     return JsonResponse(LanguagePairs(supported_languages=pairs))
 

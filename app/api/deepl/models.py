@@ -3,6 +3,7 @@
 A check of a single field stands here; what depends on settings or bundles is checked in ``request``.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
@@ -30,6 +31,7 @@ _SPLIT_SENTENCES: Final[dict[str, Splitting | None]] = {
     "1": "lines",
     "nonewlines": "sentences",
 }
+_FORM_DICTIONARY: Final = re.compile(r"dictionaries\[([0-9]{1,4})\]\.(\w{1,20})")
 _FORMALITIES: Final[dict[str, str]] = {name: name for name in ("default", "more", "less", "prefer_more", "prefer_less")}
 _TAG_HANDLING: Final[dict[str, TextFormat]] = {"": "text", "xml": "xml", "html": "html"}
 _TRUTHS: Final = {"0": False, "1": True, "false": False, "true": True}
@@ -248,6 +250,17 @@ class GlossaryV3Fields(FieldsModel):
         tuple[DictionaryFields, ...],
         PlainValidator(_read_dictionaries, json_schema_input_type=list[DictionaryFields]),
     ] = ()
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        """Do as ``FieldsModel.read``; a form names the fields of a dictionary ``dictionaries[0].entries``."""
+        numbered: dict[int, Fields] = {}
+        for name, value in fields.items():
+            if found := _FORM_DICTIONARY.fullmatch(name):
+                numbered.setdefault(int(found[1]), {})[found[2]] = value
+        if numbered and fields.get("dictionaries") is None:
+            fields = {**fields, "dictionaries": [numbered[number] for number in sorted(numbered)]}
+        return super().read(fields)
 
 
 class LanguageFields(FieldsModel):

@@ -119,7 +119,7 @@ def _describe(answered: Answered, is_detected: bool) -> GoogleText:
 async def languages(request: Request) -> Response:
     call = await ApiCall.open(request)
     wanted = GoogleLanguagesFields.read(call.fields).target
-    codes = call.serving.registry.languages
+    codes = call.serving.registry.snapshot.languages
     listed = [{"language": code} | ({"name": _name(code, wanted)} if wanted else {}) for code in codes]
     return JsonResponse({"data": {"languages": listed}})
 
@@ -154,7 +154,7 @@ async def detect(request: Request) -> Response:
     call = await ApiCall.open(request)
     texts = GoogleDetectFields.read(call.fields).q
     call.check_served()
-    detector, codes = call.serving.detector, call.serving.registry.languages
+    detector, codes = call.serving.detector, call.serving.registry.snapshot.languages
     ranked = await run_sync(lambda: [detector.rank(text, codes)[0] for text in texts])
     detections = [
         [{"language": one.language, "isReliable": False, "confidence": one.confidence / 100}] for one in ranked

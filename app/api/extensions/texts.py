@@ -96,7 +96,7 @@ async def translate_texts(call: ApiCall, wanted: Wanted) -> list[Answered]:
     call.check_served()
     check_amount(wanted.texts, call.settings)
     if wanted.source is not None and wanted.source != wanted.target:
-        call.serving.registry.check(wanted.source, wanted.target)
+        call.serving.registry.snapshot.check(wanted.source, wanted.target)
     sources = [await _source_of(call, text, wanted) for text in wanted.texts]
     options = TranslationOptions(alternatives=wanted.alternatives, text_format=wanted.text_format)
     request = TranslationRequest(wanted.texts, wanted.source, wanted.target, options)
@@ -116,7 +116,7 @@ def find_languages(call: ApiCall, source: str, target: str) -> tuple[str | None,
         UnsupportedLanguage: A language is not served.
     """
     call.check_served()
-    served = call.serving.registry.languages
+    served = call.serving.registry.snapshot.languages
     found_target = served_language(target, served)
     if found_target is None:
         raise UnsupportedLanguage(f"{shorten(target) or 'an empty target'} is not supported")
