@@ -38,4 +38,5 @@ ENV PATH=/opt/passerelle/bin:$PATH \
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=90s --retries=3 CMD ["python", "-m", "app.healthcheck"]
-CMD ["python", "-m", "app"]
+ENTRYPOINT ["python", "-m", "app"]
+CMD ["serve"]

@@ -16,10 +16,13 @@ from fastapi import FastAPI
 from app.api.call import Service
 from app.api.deepl import documents as deepl_documents
 from app.api.deepl import glossaries as deepl_glossaries
+from app.api.deepl import glossaries_v3 as deepl_glossaries_v3
 from app.api.deepl import languages as deepl_languages
+from app.api.deepl import languages_v3 as deepl_languages_v3
 from app.api.deepl import translate as deepl_translate
 from app.api.errors import install_error_handlers
-from app.api.libretranslate import files, languages, translate
+from app.api.extensions import deeplx, google, hcfy, immersive, kiss, mtran
+from app.api.libretranslate import files, languages, spec, translate
 from app.api.limits import BodyBudget, BodyLimit
 from app.api.middleware import Edge
 from app.api.observability import metrics
@@ -27,11 +30,13 @@ from app.api.observability.metrics import Traffic, prometheus_registry
 from app.api.observability.spans import Spans
 from app.api.own import complete, health, page
 from app.api.responses import JsonResponse
+from app.api.waiting import StopSignal
 from app.files.documents import Files
 from app.server.environment import load_settings
 from app.serving.container import Serving
+from app.serving.in_flight import InFlight
 from app.serving.registry import OpenGraphs, open_onnx_graphs
-from app.serving.reload import InFlight, watch_hangups
+from app.serving.reload import watch_hangups
 from app.settings import Settings
 
 if TYPE_CHECKING:  # only newer releases of FastAPI have it; older ones ignore the argument
@@ -41,10 +46,19 @@ _ROUTERS: Final = (
     translate.router,
     files.router,
     languages.router,
+    spec.router,
     deepl_translate.router,
     deepl_documents.router,
     deepl_languages.router,
+    deepl_languages_v3.router,
     deepl_glossaries.router,
+    deepl_glossaries_v3.router,
+    immersive.router,
+    kiss.router,
+    hcfy.router,
+    deeplx.router,
+    mtran.router,
+    google.router,
     complete.router,
     health.router,
     metrics.router,
@@ -66,6 +80,10 @@ _TAGS: Final[list[dict[str, Any]]] = [
         "name": "DeepL",
         "description": "What DeepL's clients ask for, version 2 of its interface. Any key will do, so give one, such "
         "as `DeepL-Auth-Key any`, behind *Authorize*, unless the service has keys.",
+    },
+    {
+        "name": "Extensions",
+        "description": "What browser extensions, DeepLX's, MTranServer's and Google's clients ask for.",
     },
     {"name": "Passerelle", "description": "Fields and endpoints of its own."},
     {"name": "operation", "description": "For the operator of the service."},
@@ -115,6 +133,7 @@ def create_app(
         telemetry=_NO_TELEMETRY,
     )
     app.state.is_leaving = False
+    app.state.stop_signal = StopSignal()
     app.state.bodies = BodyBudget(chosen.max_bodies_mib)
     install_error_handlers(app)
     for router in _ROUTERS:
@@ -147,6 +166,16 @@ def leave(app: object) -> None:
     """
     assert isinstance(app, FastAPI)
     app.state.is_leaving = True
+
+
+def stop(app: object) -> None:
+    """End the requests that still run: each is refused (503), and a stream ends with an error event.
+
+    Args:
+        app: The application, as ``create_app`` built it.
+    """
+    assert isinstance(app, FastAPI)
+    app.state.stop_signal.set()
 
 
 def _lifespan(process: _Process) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

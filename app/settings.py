@@ -1,6 +1,6 @@
 """Every environment variable once, with its unit, bounds, default and meaning.
 
-Only ``app.server.environment.load_settings`` reads them. ``python -m app settings`` prints the table of app/README.md.
+Only ``app.server.environment.load_settings`` reads them. ``passerelle settings`` prints the table of app/README.md.
 """
 
 from pathlib import Path
@@ -83,8 +83,7 @@ class Settings(BaseSettings):
 
     api_keys_file: str = _path(
         "",
-        "File with the hashes of the keys that callers may have; `python -m app keys new NAME` makes a key "
-        "and its line.",
+        "File with the hashes of the keys that callers may have; `passerelle keys new NAME` makes a key and its line.",
     )
     api_keys: str = Field(default="", description="Such lines, divided by semicolons, beside or instead of the file.")
     api_key_required: bool = Field(
@@ -102,13 +101,12 @@ class Settings(BaseSettings):
     )
     rate_storage: str = Field(
         default="memory",
-        description="Where requests are counted: `memory`, by each process for itself, or a Redis or Valkey server that"
-        "Where requests are counted: `memory`, by each process for itself, or a Redis or Valkey server that"
-        "replicas share: `redis://HOST:PORT`, `rediss://`, `unix://`.",
+        description="Where requests are counted: `memory`, by each process for itself, or a Redis or Valkey server "
+        "that replicas share: `redis://HOST:PORT`, `rediss://`, `unix://`.",
     )
     admin_key_hash: str = Field(
         default="",
-        description="Hash of the key for `POST /admin/reload`, as `python -m app keys new admin` prints it; empty: "
+        description="Hash of the key for `POST /admin/reload`, as `passerelle keys new admin` prints it; empty: "
         "there is no such path.",
     )
     metrics: Annotated[Literal["open", "key", "off"], BeforeValidator(_lower)] = Field(
@@ -123,6 +121,24 @@ class Settings(BaseSettings):
         2 * 1024**3,
         "Largest file of a bundle; a bundle with a larger one is not loaded.",
     )
+    max_loaded_mib: int = _count(
+        1024,
+        "MiB",
+        1,
+        1024**2,
+        "Memory for bundles, each counted as 2.5 times its graphs and tokenizer. A bundle is loaded at its first "
+        "request; if it has no room, idle ones leave, the least recently used first.",
+    )
+    preload: str = Field(
+        default="auto",
+        description="Bundles (names of folders, with commas) that are loaded at the start; `all`, `none`, or `auto`: "
+        "all if they fit into `PASSERELLE_MAX_LOADED_MIB`, otherwise none.",
+    )
+    forbidden_pivots: str = Field(
+        default="",
+        description="Languages (codes, with commas) through which nothing is translated; `*`: all, so that only pairs "
+        "are served that a bundle translates. Other pairs are translated by two bundles, through English if possible.",
+    )
     provider: Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_lower)] = Field(
         default="auto", description="Where the graphs run; `auto` takes CUDA where it works, else the CPU."
     )
@@ -134,7 +150,7 @@ class Settings(BaseSettings):
         "threads",
         0,
         256,
-        "Threads of all bundles together, divided among them; 0 takes the CPU quota of the container, else "
+        "Threads of all bundles together, divided among those that work; 0 takes the CPU quota of the container, else "
         "the CPUs of the process.",
     )
 
@@ -250,7 +266,10 @@ class Settings(BaseSettings):
         may_be_zero=True,
     )
     shutdown_seconds: float = _seconds(
-        8.0, 3600, "Time to finish running requests when the service is stopped.", may_be_zero=True
+        8.0,
+        3600,
+        "Time to finish running requests when the service is stopped; then they are refused (503).",
+        may_be_zero=True,
     )
 
     @model_validator(mode="after")

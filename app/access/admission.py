@@ -126,15 +126,22 @@ class Admission:
         self._refuse(key)
         return self._no_quota
 
-    def check(self, key: str) -> None:
-        """Check a key without counting the request, for answers that cost nothing.
+    async def check(self, key: str, address: str) -> None:
+        """Check a key for an answer that costs nothing: only a request that is refused is counted.
+
+        Args:
+            key: The key of the request; empty if it has none.
+            address: The network address of the caller.
 
         Raises:
             KeyMissing: The service requires a key and the request has none.
             KeyUnknown: The service has keys, and this is none of them.
+            RateExceeded: Too many requests without a right key came from this address.
         """
-        if self._keys.find(key) is None:
-            self._refuse(key)
+        if self._keys.find(key) is not None or not (self.requires_key or (key and self.has_keys)):
+            return
+        await self._take_rate(f"address {address}", self._settings.requests_per_minute)
+        self._refuse(key)
 
     def is_admin(self, key: str) -> bool:
         """Compare a key with the admin key, which takes the same time for every key."""

@@ -1,15 +1,13 @@
-"""The API keys of callers, and ``python -m app keys new NAME``, which makes one.
+"""The API keys of callers.
 
 Only hashes of keys are stored, so that a copy of the file gives no access. A key is 256 random bits, which cannot be
 guessed as a password can, so one round of SHA-256 is enough.
 """
 
-import argparse
 import hashlib
 import hmac
 import re
 import secrets
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,30 +166,14 @@ def _parse_key(words: list[str]) -> ApiKey:
     return ApiKey(check_name(words[0]), bytes.fromhex(digest.group(1)), **limits)
 
 
-def key_command(arguments: list[str]) -> int:
-    """Make a key: show it once, on the error output, and print its line for the file, for ``>> keys.txt``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m app keys", description="Keys that callers of the service may have."
-    )
-    commands = parser.add_subparsers(required=True, metavar="new")
-    new = commands.add_parser("new", help="make a key", description=key_command.__doc__)
-    new.add_argument("name", help="who gets it; stands in no answer")
-    new.add_argument("--characters", type=_above_zero, default=0, help="that may be translated with it")
-    new.add_argument("--requests-per-minute", type=_above_zero, default=0, help="instead of the setting")
-    given = parser.parse_args(arguments)
+def make_key(name: str, characters: int = 0, requests_per_minute: int = 0) -> tuple[str, ApiKey]:
+    """Make a key.
+
+    Returns:
+        The key, which is stored nowhere, and what the file of keys holds of it.
+
+    Raises:
+        ConfigurationError: The name cannot be that of a key.
+    """
     key = new_key()
-    try:
-        line = ApiKey(check_name(given.name), digest_of(key), given.characters, given.requests_per_minute)
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"The key of {given.name}, shown only now: {key}", file=sys.stderr)
-    print(line)
-    return 0
-
-
-def _above_zero(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not above 0")
-    return number
+    return key, ApiKey(check_name(name), digest_of(key), characters, requests_per_minute)

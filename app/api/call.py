@@ -31,6 +31,9 @@ TIMEOUT_HEADER: Final = "X-Request-Timeout-Seconds"
 EVENT_STREAM: Final = "text/event-stream"
 _KEY_SCHEMES: Final = re.compile(r"(?:DeepL-Auth-Key|Bearer)\s+(\S.*)", re.IGNORECASE)
 _KEY_FIELDS: Final = ("api_key", "auth_key")
+# Browser extensions and Google's clients send these.
+_KEY_PARAMETERS: Final = (*_KEY_FIELDS, "token", "key")
+_KEY_HEADERS: Final = ("key",)
 # A caller with one IPv6 address usually has the whole network of this prefix length.
 _NETWORK_BITS: Final = 64
 _Body = TypeVar("_Body")
@@ -151,8 +154,8 @@ class ApiCall:
             EngineStopped: No bundle could be loaded; the message says why.
         """
         registry = self.service.serving.registry
-        if not registry.served:
-            raise EngineStopped(f"Nothing can be translated: {registry.problem}")
+        if not registry.snapshot.pairs:
+            raise EngineStopped(f"Nothing can be translated: {registry.snapshot.problem}")
 
     async def wait_for(self, *pendings: Pending) -> None:
         """Wait until the engine is done, the deadline passes or the client leaves; raises as ``waiting.wait_for``."""
@@ -198,8 +201,12 @@ def key_of(request: Request, fields: Fields) -> str:
     if header is not None:
         return header.group(1).strip()
     # Beside a body in JSON the query string holds no fields, but it may hold the key.
-    for source in (fields, request.query_params):
-        for name in _KEY_FIELDS:
+    for source, names in (
+        (fields, _KEY_FIELDS),
+        (request.query_params, _KEY_PARAMETERS),
+        (request.headers, _KEY_HEADERS),
+    ):
+        for name in names:
             given = source.get(name)
             if isinstance(given, str) and given.strip():
                 return given.strip()

@@ -3,6 +3,7 @@
 This is plain ASGI, because a wrapper of whole requests and responses would hide from the handlers that the client left.
 """
 
+import asyncio
 import logging
 import time
 from typing import Final
@@ -14,16 +15,18 @@ from app.api.call import TIMEOUT_HEADER
 from app.api.observability.metrics import Traffic
 from app.api.observability.spans import REQUEST_ID_HEADER, RequestNames, Spans, names_of
 from app.api.responses import error_response, speaks_deepl
+from app.api.waiting import STOPPED_SENTENCE
 from app.errors import INTERNAL_ERROR_SENTENCE
 from app.server.logs import REQUEST_ID, TRACE_ID
-from app.serving.reload import InFlight
+from app.serving.in_flight import InFlight
 
 _LOG: Final = logging.getLogger(__name__)
 _NAMED_HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Headers": f"Authorization, Content-Type, {REQUEST_ID_HEADER}, {TIMEOUT_HEADER}, traceparent",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Key, "
+    f"{REQUEST_ID_HEADER}, {TIMEOUT_HEADER}, traceparent",
     "Access-Control-Expose-Headers": f"Retry-After, Server-Timing, X-Finish-Reason, {REQUEST_ID_HEADER}, X-Trace-ID",
-    "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -43,7 +46,7 @@ _FETCHED_ONCE: Final = ("/download_file/",)
 
 class Edge:
     """Adds the headers of every answer, answers OPTIONS, counts and logs requests, and turns an exception that no
-    handler caught into a 500 in JSON.
+    handler caught into a 500 in JSON, a cancelled request into a 503.
 
     Every answer names its request id, and to DeepL's clients its trace id, with which its failure is found in the log.
     The middleware also tells the application where a reverse proxy publishes the service; the proxy may pass
@@ -104,6 +107,12 @@ class Edge:
             else:
                 with self._in_flight.track():
                     await self._app(_routed(scope), receive, send_with_headers)
+        except asyncio.CancelledError:
+            # The server cancels what still runs when it ends. It would answer with a 500 in plain text; where an answer
+            # has started, it breaks the connection.
+            if status is None:
+                headers = {"Retry-After": "5", "Connection": "close"}
+                await error_response(scope, 503, STOPPED_SENTENCE, headers)(scope, receive, send_with_headers)
         except Exception:
             # %r escapes line breaks in the path, which would forge lines of the log.
             _LOG.exception("%s %r failed (trace %s)", scope["method"], scope["path"], names.trace_id)

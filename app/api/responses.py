@@ -24,6 +24,10 @@ RETRY_AFTER_HEADER: Final = {"Retry-After": {"description": "Seconds to wait.", 
 _FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 # DeepL's clients of the next version use both.
 _DEEPL_PATHS: Final = ("/v2/", "/v3/")
+# Where a request's ASGI scope names its dialect, if its path does not tell it.
+DIALECT: Final = "passerelle.dialect"
+DEEPLX: Final = "deeplx"
+GOOGLE_PATH: Final = "/language/translate/v2"
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -60,7 +64,7 @@ def speaks_deepl(scope: Scope) -> bool:
 def error_response(
     scope: Scope, status_code: int, message: str, headers: Mapping[str, str] | None = None, detail: str = ""
 ) -> JsonResponse:
-    """Make an error answer in the shape of the dialect: LibreTranslate's, and DeepL's on its paths.
+    """Make an error answer in the shape of the dialect: LibreTranslate's, and those of others on their paths.
 
     Args:
         scope: The ASGI scope of the request.
@@ -69,9 +73,15 @@ def error_response(
         headers: More headers.
         detail: More of the message; LibreTranslate's shape has no field for it.
     """
-    body = {"error": message}
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    body: dict[str, object] = {"error": message}
     if speaks_deepl(scope):
         body = {"message": message, "detail": detail} if detail else {"message": message}
+    elif scope.get(DIALECT) == DEEPLX or path == f"/{DEEPLX}":
+        body = {"code": status_code, "message": message}
+    elif path.startswith(GOOGLE_PATH):
+        fault = {"message": message, "domain": "global", "reason": "invalid" if status_code == 400 else "backendError"}
+        body = {"error": {"code": status_code, "message": message, "errors": [fault]}}
     return JsonResponse(body, status_code=status_code, headers=dict(headers) if headers else None)
 
 

@@ -1,17 +1,61 @@
-"""Waits for the engine without blocking, and notices that the client left."""
+"""Waits for the engine without blocking, and notices that the client left or that the service has to end."""
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
-from contextlib import suppress
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final, TypeVar
 
 from fastapi import Request
 
-from app.errors import RequestCancelled
+from app.errors import EngineStopped, RequestCancelled
 from app.translation.pending import GRACE_SECONDS, Pending, is_settled, settle
 
+STOPPED_SENTENCE: Final = "The service is being stopped, and the time to finish this request is over"
 _Found = TypeVar("_Found")
+
+
+class StopSignal:
+    """Tells all waits that the time to finish running requests is over. Used by the event loop's thread alone.
+
+    Attributes:
+        is_set: Whether that time is over.
+    """
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._wake_ups: set[Callable[[], None]] = set()
+
+    def set(self) -> None:
+        """End all waits."""
+        self.is_set = True
+        for wake_up in tuple(self._wake_ups):
+            wake_up()
+
+    @contextmanager
+    def waking(self, wake_up: Callable[[], None]) -> Iterator[None]:
+        """Call a function at the signal, if it comes within the block."""
+        self._wake_ups.add(wake_up)
+        try:
+            yield
+        finally:
+            self._wake_ups.discard(wake_up)
+
+    def check(self) -> None:
+        """Check that there is still time.
+
+        Raises:
+            EngineStopped: The time is over.
+        """
+        if self.is_set:
+            raise EngineStopped(STOPPED_SENTENCE)
+
+
+def stop_signal_of(request: Request) -> StopSignal:
+    """Return the signal of the application that a request came to."""
+    found = request.app.state.stop_signal
+    assert isinstance(found, StopSignal)
+    return found
 
 
 async def wait_for(request: Request, pendings: Sequence[Pending], deadline: float) -> None:
@@ -26,19 +70,23 @@ async def wait_for(request: Request, pendings: Sequence[Pending], deadline: floa
     Raises:
         EngineError: What the engine failed with.
         DeadlineExceeded: The engine did not answer.
+        EngineStopped: The service has to end.
         RequestCancelled: The client left.
     """
-    wake = _WakeUp()
+    wake, stop_signal = _WakeUp(), stop_signal_of(request)
     for pending in pendings:
         pending.done.add_done_callback(wake.from_a_thread)
     departure = asyncio.ensure_future(_departure(request))
     departure.add_done_callback(wake)
     try:
         end = deadline + GRACE_SECONDS
-        while not (departure.done() or is_settled(pendings)) and time.monotonic() < end:
-            await wake.until(end)
+        with stop_signal.waking(wake):
+            while not (departure.done() or stop_signal.is_set or is_settled(pendings)) and time.monotonic() < end:
+                await wake.until(end)
         if departure.done():
             raise RequestCancelled("the client left")
+        if not is_settled(pendings):
+            stop_signal.check()
         settle(pendings)
     finally:
         for pending in pendings:
@@ -53,7 +101,7 @@ class _WakeUp:
         self._loop = asyncio.get_running_loop()
         self._woken: asyncio.Future[None] = self._loop.create_future()
 
-    def __call__(self, task: "asyncio.Task[None] | None" = None) -> None:
+    def __call__(self, task: "asyncio.Task[Any] | None" = None) -> None:
         if task is not None and not task.cancelled():
             task.exception()  # marks the exception as retrieved
         if not self._woken.done():
@@ -63,27 +111,35 @@ class _WakeUp:
         with suppress(RuntimeError):  # the event loop is closed while the service stops
             self._loop.call_soon_threadsafe(self)
 
-    async def until(self, end: float) -> None:
+    async def until(self, end: float | None = None) -> None:
         """Wait for an event, at most until ``end``, a ``time.monotonic`` time."""
-        timer = self._loop.call_later(max(0.0, end - time.monotonic()), self)
+        timer = None if end is None else self._loop.call_later(max(0.0, end - time.monotonic()), self)
         try:
             await self._woken
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             self._woken = self._loop.create_future()
 
 
 async def unless_the_client_leaves(request: Request, work: Coroutine[Any, Any, _Found]) -> _Found:
-    """Return the result of the work, which is cancelled when the client leaves.
+    """Return the result of the work, which is cancelled when the client leaves or the service has to end.
 
     Raises:
+        EngineStopped: The service has to end.
         RequestCancelled: The client left.
     """
+    wake, stop_signal = _WakeUp(), stop_signal_of(request)
     working = asyncio.ensure_future(work)
     departure = asyncio.ensure_future(_departure(request))
+    for task in (working, departure):
+        task.add_done_callback(wake)
     try:
-        await asyncio.wait({working, departure}, return_when=asyncio.FIRST_COMPLETED)
+        with stop_signal.waking(wake):
+            while not (working.done() or departure.done() or stop_signal.is_set):
+                await wake.until()
         if not working.done():
+            stop_signal.check()
             raise RequestCancelled("the client left")
         return working.result()
     finally:

@@ -12,18 +12,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from stat import S_ISREG
-from typing import Final
 
 from app.bulk.files import Sink, count_texts, is_parquet, open_sink, read_texts
-from app.bulk.run import find_bundle, open_translator, show_progress, translate_lines
-from app.bundle.store import Bundle
+from app.bulk.run import Route, find_route, show_progress, translate_lines
 from app.errors import BulkError, PasserelleError
 from app.server.resources import usable_cpus
 from app.text.inline import TextFormat
 from app.text.placeholder_finder import PlaceholderFinder, split_patterns
 from app.translation.translator import TranslationOptions
-
-_VERSION_DIGITS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +28,13 @@ class _Job:
 
     Attributes:
         arguments: of the command line.
-        bundle: that translates.
+        route: that translates.
         options: for every line.
         patterns: of placeholders, in addition to the built-in ones.
     """
 
     arguments: argparse.Namespace
-    bundle: Bundle
+    route: Route
     options: TranslationOptions
     patterns: tuple[str, ...]
 
@@ -55,7 +51,7 @@ class _Job:
         text = f"{arguments.input.name}, {found.st_size} bytes of {found.st_mtime_ns}"
         if is_parquet(arguments.input):
             text += f", column {arguments.column}"
-        text += f"; {arguments.source} to {arguments.target} with {self.bundle.version[:_VERSION_DIGITS]}"
+        text += f"; {arguments.source} to {arguments.target} with {self.route.short_version}"
         text += f"; beam {arguments.beam_size}; {arguments.format}"
         if self.patterns:
             digest = hashlib.sha256("\n".join(self.patterns).encode()).hexdigest()[:12]
@@ -80,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _translate(arguments: argparse.Namespace) -> None:
     job = _Job(
         arguments,
-        find_bundle(arguments.models, arguments.source, arguments.target),
+        find_route(arguments.models, arguments.source, arguments.target),
         TranslationOptions(beam_size=arguments.beam_size, text_format=arguments.format),
         _read_patterns(arguments.placeholder_patterns),
     )
@@ -102,7 +98,7 @@ def _translate_here(job: _Job, sink: Sink, report: Callable[[int], None]) -> Non
     lines = read_texts(arguments.input, arguments.column, skip=sink.lines)
     with ExitStack() as engines:
         translators = [
-            engines.enter_context(open_translator(job.bundle, f"bulk-{number}", job.patterns))
+            engines.enter_context(job.route.open(f"bulk-{number}", job.patterns))
             for number in range(arguments.engines or usable_cpus())
         ]
         translate_lines(translators, lines, sink, job.options, arguments.chunk_lines, report)
@@ -115,7 +111,7 @@ def _translate_on_cluster(job: _Job, sink: Sink, report: Callable[[int], None]) 
 
     arguments = job.arguments
     work = ClusterWork(
-        arguments.models.absolute(), arguments.source, arguments.target, job.bundle.version, job.options, job.patterns
+        arguments.models.absolute(), arguments.source, arguments.target, job.route.version, job.options, job.patterns
     )
     source = Input(arguments.input.absolute(), arguments.column, sink.lines, arguments.chunk_lines)
     with connect(arguments.ray) as cpus:

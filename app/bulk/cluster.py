@@ -22,7 +22,7 @@ from ray.data.datasource import Datasource, ReadTask
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from app.bulk.files import Sink, read_texts
-from app.bulk.run import Chunk, find_bundle, open_translator, split_chunks
+from app.bulk.run import Chunk, find_route, split_chunks
 from app.errors import BulkError
 from app.server.resources import usable_cpus
 from app.translation.translator import TranslationOptions
@@ -190,12 +190,13 @@ class ChunkTranslator:
     """An engine on a machine of the cluster; Ray calls it with one chunk at a time."""
 
     def __init__(self, work: ClusterWork) -> None:
-        bundle = find_bundle(work.models, work.source, work.target)
-        if bundle.version != work.version:
-            raise BulkError(f"{bundle.folder} on {os.uname().nodename} is another model than where the run was started")
+        route = find_route(work.models, work.source, work.target)
+        if route.version != work.version:
+            folders = " and ".join(str(bundle.folder) for bundle in route.bundles)
+            raise BulkError(f"{folders} on {os.uname().nodename} is another model than where the run was started")
         self._options = work.options
         self._stack = ExitStack()  # until the process ends
-        self._translator = self._stack.enter_context(open_translator(bundle, "bulk", work.patterns))
+        self._translator = self._stack.enter_context(route.open("bulk", work.patterns))
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         number, texts = batch.column("number")[0].as_py(), batch.column("texts")[0].as_py()

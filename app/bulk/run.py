@@ -2,41 +2,91 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import cycle, islice, product
 from pathlib import Path
 from typing import Final
 
 from tqdm import tqdm
 
 from app.bulk.files import Sink
-from app.bundle.store import Bundle, find_bundles, load_bundle
+from app.bundle.store import Bundle, find_bundles, load_bundle, read_manifest
 from app.engine.factory import run_engine
-from app.engine.loop import EngineLimits
+from app.engine.loop import Engine, EngineLimits
 from app.engine.sequence import Priority
 from app.engine.sessions import OnnxGraphs
-from app.errors import BulkError
+from app.errors import BulkError, BundleError
+from app.serving.chain import ChainLimits
+from app.serving.routes import Hop, Joining, Pair, find_pivots
 from app.text.placeholder_finder import PlaceholderFinder
 from app.translation.pending import Pending
 from app.translation.translator import Plan, TranslationOptions, Translator
 
 _LIMITS: Final = EngineLimits(max_waiting=10**6, max_request_sequences=10**6)
+_VERSION_DIGITS: Final = 12
+_CHAIN_LIMITS: Final = ChainLimits(running=10**6, held=10**6)
 # Of each engine: while one chunk's last sentences are decoded the next one's begin, so the batch stays full.
 _CHUNKS_AHEAD: Final = 2
 
 
-def find_bundle(models: Path, source: str, target: str) -> Bundle:
-    """The bundle in a folder that translates a pair of languages.
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What translates a pair of languages: one bundle, or two through a pivot language."""
+
+    bundles: tuple[Bundle, ...]
+
+    @property
+    def version(self) -> str:
+        """Of the bundles."""
+        return "+".join(bundle.version for bundle in self.bundles)
+
+    @property
+    def short_version(self) -> str:
+        """The first digits of it, as the checkpoint holds them."""
+        return "+".join(bundle.version[:_VERSION_DIGITS] for bundle in self.bundles)
+
+    @contextmanager
+    def open(self, name: str, patterns: Sequence[str] = ()) -> Iterator[Translator]:
+        """A translator with an engine on one thread for each bundle, until the block ends; as ``open_translator``."""
+        if len(self.bundles) == 1:
+            with open_translator(self.bundles[0], name, patterns) as translator:
+                yield translator
+            return
+        with ExitStack() as opened:
+            hops = [
+                Hop(bundle, opened.enter_context(_run(bundle, f"{name}-{number}")))
+                for number, bundle in enumerate(self.bundles, start=1)
+            ]
+            joining = Joining(opened.enter_context(ThreadPoolExecutor(1)), _CHAIN_LIMITS, PlaceholderFinder(patterns))
+            yield joining.serve(hops[0], hops[1]).translator
+
+
+def find_route(models: Path, source: str, target: str) -> Route:
+    """What a folder has to translate a pair of languages.
 
     Raises:
-        BulkError: no bundle does.
+        BulkError: no bundle translates it, nor do two.
+        BundleError: a bundle cannot be used.
     """
+    by_pair: dict[Pair, Path] = {}
+    problems = ""
     for folder in find_bundles(models):
-        bundle = load_bundle(folder)
-        if source in bundle.manifest.sources and target in bundle.manifest.targets:
-            return bundle.between(source, target)
-    raise BulkError(f"no bundle in {models} translates from {source} to {target}")
+        try:
+            manifest, _ = read_manifest(folder)
+        except BundleError as error:  # others may do
+            problems += f"; {error}"
+            continue
+        for one, other in product(manifest.sources, manifest.targets):
+            by_pair.setdefault((one, other), folder)
+    pairs = [(source, target)]
+    if (source, target) not in by_pair:
+        pivot = find_pivots(by_pair).get((source, target))
+        if pivot is None:
+            raise BulkError(f"no bundle in {models} translates from {source} to {target}, nor do two{problems}")
+        pairs = [(source, pivot), (pivot, target)]
+    return Route(tuple(load_bundle(by_pair[pair]).between(*pair) for pair in pairs))
 
 
 @contextmanager
@@ -54,8 +104,12 @@ def open_translator(bundle: Bundle, name: str, patterns: Sequence[str] = ()) -> 
         ConfigurationError: a pattern cannot be used.
     """
     finder = PlaceholderFinder(patterns)
-    with run_engine(bundle, OnnxGraphs(bundle, provider="auto", threads=1), _LIMITS, name) as engine:
+    with _run(bundle, name) as engine:
         yield Translator(bundle, engine, finder)
+
+
+def _run(bundle: Bundle, name: str) -> AbstractContextManager[Engine]:
+    return run_engine(bundle, OnnxGraphs(bundle, provider="auto", threads=1), _LIMITS, name)
 
 
 @contextmanager

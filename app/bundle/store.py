@@ -38,7 +38,6 @@ _RENAME_EXCHANGE: Final = 2
 
 MAX_MANIFEST_BYTES: Final = 1024 * 1024
 MAX_FILES: Final = 64
-# The default limit of a bundle's file; the shipped ones have 6 MB at most.
 
 Contents = Mapping[str, bytes | Path]
 Verify = Callable[[Path], None]
@@ -89,17 +88,14 @@ class Bundle:
         return self.folder / DECODER_STEP_FILE
 
 
-def load_bundle(folder: Path, max_file_bytes: int = MAX_BUNDLE_FILE_BYTES) -> Bundle:
-    """Read and check a bundle.
+def read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """Read the manifest of a bundle, and no other file.
 
-    Args:
-        folder: of the bundle.
-        max_file_bytes: of each file but the manifest, which has a limit of its own.
+    Returns:
+        The manifest, and the bundle's version.
 
     Raises:
-        BundleFormatError: the manifest or the tokenizer cannot be used.
-        BundleFileError: a file is missing, unexpected, changed, too large, or outside the folder; or there are too
-            many.
+        BundleError: it cannot be used.
     """
     recover(folder)
     if not folder.is_dir():
@@ -111,7 +107,20 @@ def load_bundle(folder: Path, max_file_bytes: int = MAX_BUNDLE_FILE_BYTES) -> Bu
         raise BundleFormatError(f"{path}: files is empty, so nothing can be checked")
     if len(manifest.files) > MAX_FILES:
         raise BundleFileError(f"{path}: lists {len(manifest.files)} files, at most {MAX_FILES} are allowed")
-    # Listing one file more than are allowed is enough.
+    return manifest, hashlib.sha256(content).hexdigest()
+
+
+def load_bundle(folder: Path, max_file_bytes: int = MAX_BUNDLE_FILE_BYTES) -> Bundle:
+    """Read and check a bundle.
+
+    Args:
+        folder: of the bundle.
+        max_file_bytes: of each file but the manifest, which has a limit of its own.
+
+    Raises:
+        BundleError: the manifest or tokenizer cannot be used, or a file is missing, unexpected, changed or too large.
+    """
+    manifest, version = read_manifest(folder)
     present = {entry.name for entry in islice(folder.iterdir(), MAX_FILES + 2)} - {MANIFEST_FILE}
     unexpected = sorted(present - manifest.files.keys())
     if unexpected:
@@ -126,7 +135,7 @@ def load_bundle(folder: Path, max_file_bytes: int = MAX_BUNDLE_FILE_BYTES) -> Bu
             f"{folder / manifest.tokenizer.file}: has {tokenizer.vocabulary_size} tokens, "
             f"the manifest says vocabulary_size {manifest.tokenizer.vocabulary_size}"
         )
-    return Bundle(folder, manifest, tokenizer, hashlib.sha256(content).hexdigest())
+    return Bundle(folder, manifest, tokenizer, version)
 
 
 def _tokenizer(folder: Path, manifest: Manifest) -> Tokenizer:
@@ -219,8 +228,8 @@ def recover(folder: Path) -> None:
 
 
 def _content_of_manifest(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        content = stream.read(MAX_MANIFEST_BYTES + 1)
+    with path.open("rb") as file:
+        content = file.read(MAX_MANIFEST_BYTES + 1)
     if len(content) > MAX_MANIFEST_BYTES:
         raise BundleFileError(f"{path}: has {path.stat().st_size} bytes, the limit is {MAX_MANIFEST_BYTES}")
     return content
@@ -231,8 +240,7 @@ def _write(folder: Path, name: str, content: bytes | Path) -> FileEntry:
         check_file_name(name)
     except ValueError as error:
         raise BundleFileError(f"{folder}: {error}") from error
-    path = folder / name
-    with path.open("xb") as target:
+    with (path := folder / name).open("xb") as target:
         if isinstance(content, Path):
             with content.open("rb") as source:
                 shutil.copyfileobj(source, target)

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import sqlite3
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -205,27 +206,30 @@ class DocumentStore:
 
     def delete(self, document_id: str) -> None:
         """Delete the record of a document."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM document WHERE id = ?", (document_id,))
+        query = "DELETE FROM document WHERE id = ?"
+        self._database.free(lambda connection: connection.execute(query, (document_id,)))
 
     def delete_expired(self) -> None:
         """Delete the records of documents that ended long ago, and the oldest of them if there are too many."""
         if not self._database.exists:
             return
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM document WHERE ended <= ?", (self._clock() - self._keep_seconds,))
+        oldest = self._clock() - self._keep_seconds
+
+        def delete(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM document WHERE ended <= ?", (oldest,))
             connection.execute(
                 "DELETE FROM document WHERE id IN (SELECT id FROM document WHERE ended IS NOT NULL "
                 "ORDER BY ended DESC LIMIT -1 OFFSET ?)",
                 (_MAX_ENDED,),
             )
 
+        self._database.free(delete)
+
     def _update(self, document_id: str, assignments: str, values: tuple[object, ...]) -> bool:
         """Change a document if this process still owns it; return whether it does."""
-        with self._database.transaction() as connection:
-            parameters = (*values, document_id, self._owner)
-            query = f"UPDATE document SET {assignments} WHERE id = ? AND owner = ? AND ended IS NULL"
-            return connection.execute(query, parameters).rowcount > 0
+        parameters = (*values, document_id, self._owner)
+        query = f"UPDATE document SET {assignments} WHERE id = ? AND owner = ? AND ended IS NULL"
+        return self._database.free(lambda connection: connection.execute(query, parameters).rowcount > 0)
 
 
 def _hash(key: str) -> bytes:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from app.errors import (
     EngineOverloaded,
     PasserelleError,
     QuotaExceeded,
+    StorageError,
     sentence_for_caller,
 )
 from app.files.document_store import HEARTBEAT_SECONDS, DocumentOrder, DocumentRecord, DocumentStore
@@ -131,6 +133,7 @@ class Documents:
             return True
 
     def _start(self, document_id: str, job: FileJob, slot: ExitStack) -> None:
+        job.refuses_target = True  # as DeepL does
         self._jobs[document_id] = job
         task = asyncio.create_task(self._translate(document_id, job, slot))
         self._tasks.add(task)
@@ -231,8 +234,11 @@ class Files:
         """Delete files and documents that were not fetched in time, until cancelled."""
         while True:
             await asyncio.sleep(min(_EXPIRY_SECONDS, self.keep_seconds))
-            await self.documents.delete_expired()
-            await run_sync(self.results.delete_expired)
+            for delete in (self.documents.delete_expired, partial(run_sync, self.results.delete_expired)):
+                try:
+                    await delete()
+                except StorageError:  # which the log explains; the next attempt may succeed
+                    _LOG.warning("what was not fetched in time could not be deleted")
 
     async def close(self) -> None:
         """Stop the work on files; other processes take over what is shared."""

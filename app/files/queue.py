@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Final, ParamSpec, TypeVar
 
 from app.access.admission import CharacterQuota
-from app.errors import DeadlineExceeded, EngineOverloaded
+from app.errors import DeadlineExceeded, EngineOverloaded, UnsupportedLanguage
 from app.files.batches import PassageTranslator
 from app.files.document import Document
 from app.files.formats.registry import read_document
 from app.serving.container import detect_languages
+from app.serving.in_flight import InFlight
 from app.serving.registry import Registry
-from app.serving.reload import InFlight
 from app.settings import Settings
 from app.text.languages import LanguageDetector
 from app.text.placeholder_finder import Terms
@@ -40,6 +40,7 @@ class FileJob:
         timeout_seconds: The time that the translation may take from its start on.
         quotas: The characters of the file count in each of them.
         terms: The terms of a glossary.
+        refuses_target: A file that is in the target language already is an error; otherwise it comes back as it is.
         started_at: The ``time.monotonic`` time at which the translation started; None before.
         characters: The characters to translate; 0 before they are counted.
         progress: Counts the translated characters; None before the first passage.
@@ -53,6 +54,7 @@ class FileJob:
     timeout_seconds: float
     quotas: tuple[CharacterQuota, ...] = ()
     terms: Terms | None = None
+    refuses_target: bool = False
     started_at: float | None = None
     characters: int = 0
     progress: PassageTranslator | None = None
@@ -143,10 +145,12 @@ class FileQueue:
         if source is None and document.passages:
             detections = await detect_languages(self._registry, self._detector, [_sample(document)], job.target)
             source = detections[0].language
+        if source == job.target and job.refuses_target:
+            raise UnsupportedLanguage("Source and target language are equal.")
         if source is None or source == job.target:
             return [passage.text for passage in document.passages]
-        translator = self._registry.find(source, job.target).translator
-        job.progress = PassageTranslator(translator, deadline, job.cancelled, terms=job.terms)
+        (served,) = await self._registry.acquire([(source, job.target)], deadline)
+        job.progress = PassageTranslator(served.translator, deadline, job.cancelled, terms=job.terms)
         try:
             return await self._on_a_thread(job.progress.translate, document.passages)
         except DeadlineExceeded:

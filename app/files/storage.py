@@ -12,14 +12,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from app.errors import EngineOverloaded, StorageError
+from app.server.database import Journal, configure, free_space
 
 _LOG: Final = logging.getLogger(__name__)
 _BUSY_SECONDS: Final = 10.0
 _NAME: Final = "files.sqlite3"
 _PREFIX: Final = "passerelle-files-"
+_Found = TypeVar("_Found")
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS file (
     key TEXT PRIMARY KEY, name TEXT NOT NULL, until REAL NOT NULL, content BLOB NOT NULL
@@ -65,8 +67,11 @@ class FileDatabase:
         return folder is not None and (folder / _NAME).exists()
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, journal: Journal = "file") -> Iterator[sqlite3.Connection]:
         """Open the file for one transaction, which excludes other writers and is rolled back if the block raises.
+
+        Args:
+            journal: Where SQLite keeps the pages that the transaction changes.
 
         Raises:
             StorageError: The disk is full or fails, or another process locks the file for too long. Then nothing of
@@ -74,8 +79,8 @@ class FileDatabase:
         """
         try:
             with closing(sqlite3.connect(self._path(), timeout=_BUSY_SECONDS, isolation_level=None)) as database:
+                configure(database, journal)
                 database.execute("PRAGMA secure_delete = ON")
-                database.execute("PRAGMA auto_vacuum = FULL")
                 database.execute("BEGIN IMMEDIATE")
                 try:
                     for statement in _SCHEMA.split(";")[:-1]:
@@ -91,6 +96,10 @@ class FileDatabase:
                 error.strerror if isinstance(error, OSError) else error
             )  # the text of an OSError would name the path
             raise StorageError(f"Files cannot be kept now: {reason}") from error
+
+    def free(self, work: Callable[[sqlite3.Connection], _Found]) -> _Found:
+        """Do work that needs no more space than the file has, even if the disk is full; raises as ``transaction``."""
+        return free_space(self.transaction, work)
 
     def close(self) -> None:
         """Delete the folder unless it is shared."""
@@ -141,8 +150,8 @@ class ResultStore:
         if not self._database.exists:
             self._check_space(0, size_bytes)
             return
+        self.delete_expired()
         with self._database.transaction() as connection:
-            self._delete_expired(connection)
             self._check_space(_stored_bytes(connection), size_bytes)
 
     def put(self, content: bytes, name: str) -> str:
@@ -156,8 +165,8 @@ class ResultStore:
             StorageError: The file cannot be written; then nothing of it is stored.
         """
         key = str(uuid.uuid4())
+        self.delete_expired()
         with self._database.transaction() as connection:
-            self._delete_expired(connection)
             self._check_space(_stored_bytes(connection), len(content))
             row = (key, name, self._clock() + self._keep_seconds, content)
             connection.execute("INSERT INTO file (key, name, until, content) VALUES (?, ?, ?, ?)", row)
@@ -167,21 +176,16 @@ class ResultStore:
         """Return a file and delete it; None if there is no such file, or it was put under another name."""
         if not self._database.exists:
             return None
-        with self._database.transaction() as connection:
-            self._delete_expired(connection)
-            found = connection.execute(
-                "DELETE FROM file WHERE key = ? AND name = ? RETURNING content", (key, name)
-            ).fetchone()
+        self.delete_expired()
+        query = "DELETE FROM file WHERE key = ? AND name = ? RETURNING content"
+        found = self._database.free(lambda connection: connection.execute(query, (key, name)).fetchone())
         return None if found is None else bytes(found[0])
 
     def delete_expired(self) -> None:
         """Delete files that are too old. The other methods do so too, but perhaps they are not called for long."""
         if self._database.exists:
-            with self._database.transaction() as connection:
-                self._delete_expired(connection)
-
-    def _delete_expired(self, connection: sqlite3.Connection) -> None:
-        connection.execute("DELETE FROM file WHERE until <= ?", (self._clock(),))
+            query, now = "DELETE FROM file WHERE until <= ?", self._clock()
+            self._database.free(lambda connection: connection.execute(query, (now,)))
 
     def _check_space(self, stored_bytes: int, size_bytes: int) -> None:
         if stored_bytes + size_bytes > self._max_bytes:

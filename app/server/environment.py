@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 from annotated_types import Ge, Le
 from pydantic import ValidationError
@@ -11,14 +12,17 @@ from app.errors import ConfigurationError
 from app.settings import PREFIX, Settings
 
 
-def load_settings() -> Settings:
+def load_settings(**given: object) -> Settings:
     """Read the settings of this process from its environment.
+
+    Args:
+        **given: Fields that come before the environment, from the command line; None stands for a field not given.
 
     Raises:
         ConfigurationError: A variable cannot be used; the message names each, its value and what is allowed.
     """
     try:
-        return Settings()
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         faults = []
         for fault in error.errors(include_url=False, include_context=False):
@@ -35,14 +39,19 @@ def variable_of(field: str) -> str:
     return field if field.startswith(PREFIX) else PREFIX + field.upper()
 
 
-def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the variables with the prefix that are no setting, most often because of a typing error."""
+def unknown_variables(environment: Mapping[str, str] = os.environ) -> dict[str, str | None]:
+    """Find the variables with the prefix that are no setting, most often because of a typing error.
+
+    Returns:
+        For each of them the setting with the most similar name, or None if none is similar.
+    """
     settings = {variable_of(name) for name in Settings.model_fields} | {"PASSERELLE_MODELS_DIR"}
     # Kubernetes adds PASSERELLE_SERVICE_* and PASSERELLE_PORT_* for a service of that name.
     links = (f"{PREFIX}SERVICE_", f"{PREFIX}PORT_")
-    return sorted(
+    unknown = sorted(
         name for name in environment if name.startswith(PREFIX) and name not in settings and not name.startswith(links)
     )
+    return {name: next(iter(get_close_matches(name, settings, n=1)), None) for name in unknown}
 
 
 def settings_table() -> str:

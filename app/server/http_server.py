@@ -1,23 +1,22 @@
-"""The HTTP server: uvicorn with bounded connections and a graceful shutdown.
+"""Connections of the HTTP server: uvicorn's, with bounds, and strict about what could be read in two ways.
 
 The server closes a connection when its headers are late or too long, when its client reads nothing of an answer, and
 when there are too many connections. Otherwise slow and vanished clients would hold sockets and memory forever; uvicorn
 leaves these bounds to a proxy.
 """
 
-import asyncio
 import json
-import re
+import socket
 from asyncio import AbstractEventLoop, TimerHandle, Transport
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from types import FrameType
 from typing import Any, Final
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import Server, ServerState
+from uvicorn.server import ServerState
+
+from app.server.http_parser import StrictParser, find_fault
 
 # Other servers allow 8 to 64 KiB; here the query may hold a text.
 MAX_HEADER_BYTES: Final = 64 * 1024
@@ -26,8 +25,9 @@ _LEAST_READ_BYTES: Final = 4096
 # After a refusal the client may still be sending; an immediate close would make it lose the answer.
 _LINGER_SECONDS: Final = 2.0
 _LINGER_BYTES: Final = 1024 * 1024
-# Clients of HTTP/2 offer an upgrade in this header. The parser would read the body that follows as the other protocol.
-_UPGRADE: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+# How often the server checks whether a client that sends no more has left.
+_DEPARTURE_SECONDS: Final = 0.1
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class ConnectionLimits:
     client_seconds: float
 
 
-class _HeadersTooLong(Exception):
-    """Raised by a callback of the parser to end it."""
+class _Refused(Exception):
+    """Raised by a callback of the parser to end it; ``send_400_response`` answers."""
 
 
 class Connection(HttpToolsProtocol):
@@ -62,6 +62,7 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         """Make a connection; uvicorn passes all arguments but ``limits``."""
         super().__init__(config, server_state, app_state, _loop)
+        self.parser = StrictParser(self)
         self._limits = limits
         self._header_bytes = 0  # received of incomplete headers
         self._is_in_body = False
@@ -69,6 +70,8 @@ class Connection(HttpToolsProtocol):
         self._header_timer: TimerHandle | None = None
         self._send_timer: TimerHandle | None = None
         self._linger_timer: TimerHandle | None = None
+        self._departure_timer: TimerHandle | None = None
+        self._refusal = (400, "This is no HTTP request")  # the answer if the parser ends with an error
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Refuse the connection if there are too many, otherwise wait for the headers of a request."""
@@ -84,7 +87,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the timers."""
-        for timer in (self._header_timer, self._send_timer, self._linger_timer, self.timeout_keep_alive_task):
+        timers = (self._header_timer, self._send_timer, self._linger_timer, self._departure_timer)
+        for timer in (*timers, self.timeout_keep_alive_task):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -96,9 +100,6 @@ class Connection(HttpToolsProtocol):
             if self._discarded_bytes > _LINGER_BYTES:
                 self.transport.abort()
             return
-        if self._is_idle and not self._is_in_body:
-            head, end, rest = data.partition(b"\r\n\r\n")
-            data = _UPGRADE.sub(b"\r\nx-upgrade:", head) + end + rest
         was_in_body = self._is_in_body
         super().data_received(data)
         if self._discarded_bytes is not None or self.transport.is_closing() or not self._is_idle:
@@ -111,11 +112,20 @@ class Connection(HttpToolsProtocol):
                 self._refuse_long_headers(self._header_bytes)
 
     def on_headers_complete(self) -> None:
-        """Check the size of the headers. The parser calls this."""
+        """Check the headers. The parser calls this."""
+        if self.parser.get_method() == b"CONNECT":
+            self._refusal = (501, "CONNECT is not served")
+            raise _Refused
+        if self.parser.should_upgrade():
+            return  # ``decline_upgrade`` follows
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        refusal = find_fault(self.parser.get_http_version(), self.headers)
         if size > MAX_HEADER_BYTES:
             self._header_bytes = size
-            raise _HeadersTooLong
+            raise _Refused
+        if refusal is not None:
+            self._refusal = refusal
+            raise _Refused
         self._header_bytes = 0
         self._is_in_body = True
         if self._header_timer is not None:
@@ -125,17 +135,56 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note the end of a body. The parser calls this."""
+        if self.parser.should_upgrade():
+            return
         self._is_in_body = False
         super().on_message_complete()
 
+    def decline_upgrade(self, rest: bytes) -> None:
+        """Read a request again without its header ``Upgrade``. The parser calls this.
+
+        Args:
+            rest: What was received behind the headers.
+        """
+        parser = self.parser
+        first = b"%s %s HTTP/%s\r\n" % (parser.get_method(), self.url, parser.get_http_version().encode())
+        lines = [b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = StrictParser(self)
+        self.parser.feed_data(b"".join([first, *lines, b"\r\n", rest]))
+
     def send_400_response(self, msg: str) -> None:
         """Refuse a request that is no HTTP. uvicorn calls this when its parser ends with an error."""
-        if not self._is_idle:
+        if self._is_in_body and not self.pipeline and not self.cycle.response_started:
+            self.cycle.disconnected = True  # the application's own answer is dropped
+            self.cycle.message_event.set()
+            self._refuse(400, "The body is not in the form that the HTTP headers announce")
+        elif not self._is_idle and not self._is_in_body:
+            # The requests before this one are answered, and the connection is closed behind the last answer.
+            self._discarded_bytes = 0
+            self.cycle.keep_alive = False
+        elif not self._is_idle:
             self.transport.close()  # a second answer within one that is being sent would be read as a part of it
         elif self._header_bytes > MAX_HEADER_BYTES:
             self._refuse_long_headers(self._header_bytes)
         else:
-            self._refuse(400, "This is no HTTP request")
+            self._refuse(*self._refusal)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Finish the requests of a client that sends no more. The transport calls this.
+
+        A client may close its sending side behind its request and still read. One that has left does the same as far as
+        TCP tells, so the server sends it an interim answer: the system of a client that has left resets the connection.
+
+        Returns:
+            Whether the connection stays open.
+        """
+        if self._is_idle or self._is_in_body or self._discarded_bytes is not None or self.transport.is_closing():
+            return False
+        self.cycle.keep_alive = False
+        if not self.cycle.response_started and not self.pipeline and self.cycle.scope["http_version"] == "1.1":
+            self.transport.write(_CONTINUE)
+        self._watch_departure()
+        return True
 
     def pause_writing(self) -> None:
         """Watch whether the client still reads. The transport calls this when its buffer is not empty."""
@@ -167,6 +216,16 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _watch_departure(self) -> None:
+        self._departure_timer = self.loop.call_later(_DEPARTURE_SECONDS, self._check_departure)
+
+    def _check_departure(self) -> None:
+        peer = self.transport.get_extra_info("socket")
+        if peer is not None and peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abort()
+        else:
+            self._watch_departure()
+
     def _watch_reader(self) -> None:
         # Nothing is written while the client does not read, so the remaining bytes can only decrease.
         left_bytes = self.transport.get_write_buffer_size()
@@ -197,34 +256,3 @@ class Connection(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._linger_timer = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
-
-
-class LeavingServer(Server):
-    """A uvicorn server that continues to accept requests for a while after it is told to stop.
-
-    A load balancer may send a request before it learns that the server is about to stop; such a request is still
-    answered. A second signal stops the server at once.
-    """
-
-    def __init__(self, config: Config, drain_seconds: float, leave: Callable[[], None]) -> None:
-        """Make a server.
-
-        Args:
-            config: The configuration of uvicorn.
-            drain_seconds: How long the server continues after the first signal.
-            leave: Called at the first signal; from then on the service should report that it is not ready.
-        """
-        super().__init__(config)
-        self._drain_seconds = drain_seconds
-        self._leave = leave
-        self._is_leaving = False
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handle a signal to stop. The server's own signal handlers call this."""
-        if self._is_leaving or not self._drain_seconds or not self.started:
-            super().handle_exit(sig, frame)
-            return
-        self._is_leaving = True
-        self._leave()
-        loop = asyncio.get_running_loop()  # the signal interrupts the thread of the event loop
-        loop.call_soon_threadsafe(loop.call_later, self._drain_seconds, super().handle_exit, sig, None)

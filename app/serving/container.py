@@ -11,9 +11,10 @@ from anyio.to_thread import run_sync
 
 from app.access.admission import Admission, CharacterQuota
 from app.errors import ConfigurationError, UnsupportedLanguage
-from app.serving.glossaries import GlossaryStore
+from app.serving.glossary_store import GlossaryStore
+from app.serving.in_flight import InFlight
 from app.serving.registry import OpenGraphs, Registry
-from app.serving.reload import InFlight, Reloader, read_keys
+from app.serving.reload import Reloader, read_keys
 from app.settings import Settings
 from app.text.languages import Detection, LanguageDetector, language_name
 
@@ -65,8 +66,8 @@ class Serving:
             _LOG.error("cannot start: %s", error)
             raise
         # Targets are included: a text may be in the target language, and /detect knows each language served.
-        detector = LanguageDetector(registry.languages)
-        if len(registry.sources) > 1:  # otherwise only /detect needs the model of the detector
+        detector = LanguageDetector(registry.snapshot.languages)
+        if len(registry.snapshot.sources) > 1:  # otherwise only /detect needs the model of the detector
             await run_sync(detector.load)
         return cls(
             settings=settings,
@@ -74,7 +75,9 @@ class Serving:
             detector=detector,
             admission=admission,
             deepl_quota=CharacterQuota(settings.deepl_character_limit),
-            glossaries=GlossaryStore(settings.data_dir / "glossaries.sqlite3", settings.max_glossaries),
+            glossaries=GlossaryStore(
+                settings.data_dir / "glossaries.sqlite3", settings.max_glossaries, settings.max_glossary_entries
+            ),
             reloader=Reloader(settings, registry, detector, in_flight, admission.keys, admission.use),
             in_flight=in_flight,
         )
@@ -117,8 +120,8 @@ async def detect_languages(
     Raises:
         UnsupportedLanguage: A text is surely in a language that is not translated to ``target``.
     """
-    possible = set(registry.sources_of(target))
-    if target in registry.sources:
+    possible = set(registry.snapshot.sources_of(target))
+    if target in registry.snapshot.sources:
         possible.add(target)
 
     def detect(text: str) -> Detection:

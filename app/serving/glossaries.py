@@ -1,41 +1,22 @@
-"""Glossaries: terms with the translation that a client wants for each, stored in an SQLite file."""
+"""The entries of glossaries: terms with the translation that a client wants for each."""
 
 import csv
 import io
-import logging
-import sqlite3
-import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from threading import Lock
 from typing import Final, Literal
 
 from cachetools import LRUCache, cached
 
-from app.errors import InvalidGlossary, LimitExceeded, StorageError
+from app.errors import InvalidGlossary, LimitExceeded
 from app.text.placeholder_finder import Terms
 
-_LOG: Final = logging.getLogger(__name__)
 EntriesFormat = Literal["tsv", "csv"]
 MAX_TERM_BYTES: Final = 1024
-MAX_NAME_CHARACTERS: Final = 1024
-_BUSY_SECONDS: Final = 10.0
 # Limit of the characters of all cached glossaries, each of which takes 4 to 10 bytes.
 _CACHED_CHARACTERS: Final = 4_000_000
 _OVERHEAD_CHARACTERS: Final = 10_000  # added for each glossary, because a small one needs memory too
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS glossary (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, created TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS entry (
-    glossary_id TEXT NOT NULL REFERENCES glossary (id) ON DELETE CASCADE,
-    place INTEGER NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,
-    PRIMARY KEY (glossary_id, place)
-) STRICT, WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,129 +25,6 @@ class Entry:
 
     source: str
     target: str
-
-
-@dataclass(frozen=True, slots=True)
-class GlossaryInfo:
-    """The properties of a glossary without its entries.
-
-    Attributes:
-        id: Its id.
-        name: Its name.
-        source: The source language.
-        target: The target language.
-        created: When it was created, in UTC.
-        entry_count: The number of its entries.
-    """
-
-    id: str
-    name: str
-    source: str
-    target: str
-    created: datetime
-    entry_count: int
-
-
-class GlossaryStore:
-    """The glossaries of a service, in one file that several processes may share.
-
-    The first glossary creates the file. Each call opens it anew and is one transaction: what was acknowledged is on
-    disk. Calls wait for the disk, so they belong on a worker thread.
-
-    Raises:
-        StorageError: From every method, where the disk is full or another process locks the file for too long; then
-            nothing has changed.
-    """
-
-    def __init__(self, path: Path, max_glossaries: int) -> None:
-        """Choose the file.
-
-        Args:
-            path: The SQLite file; it may not exist yet.
-            max_glossaries: Limit of the number of glossaries.
-        """
-        self._path = path
-        self._max_glossaries = max_glossaries
-
-    def create(self, name: str, source: str, target: str, entries: Sequence[Entry]) -> GlossaryInfo:
-        """Store a new glossary.
-
-        Raises:
-            LimitExceeded: The store already holds ``max_glossaries``.
-        """
-        info = GlossaryInfo(str(uuid.uuid4()), name, source, target, datetime.now(UTC), len(entries))
-        with self._transaction() as database:
-            database.execute("BEGIN IMMEDIATE")  # so that no other process counts at the same time
-            (count,) = database.execute("SELECT count(*) FROM glossary").fetchone()
-            if count >= self._max_glossaries:
-                raise LimitExceeded("max_glossaries", self._max_glossaries, count + 1)
-            database.execute(
-                "INSERT INTO glossary VALUES (?, ?, ?, ?, ?)", (info.id, name, source, target, info.created.isoformat())
-            )
-            database.executemany(
-                "INSERT INTO entry VALUES (?, ?, ?, ?)",
-                ((info.id, index, entry.source, entry.target) for index, entry in enumerate(entries)),
-            )
-        return info
-
-    def list_all(self) -> list[GlossaryInfo]:
-        """Return every glossary, oldest first."""
-        return self._load_infos("")
-
-    def find(self, glossary_id: str) -> GlossaryInfo | None:
-        """Return the glossary with this id, or None."""
-        found = self._load_infos("WHERE glossary.id = ?", glossary_id)
-        return found[0] if found else None
-
-    def load_entries(self, glossary_id: str) -> tuple[Entry, ...]:
-        """Return the entries of a glossary in their order; none if there is no such glossary."""
-        if not self._path.exists():
-            return ()
-        with self._transaction() as database:
-            rows = database.execute(
-                "SELECT source, target FROM entry WHERE glossary_id = ? ORDER BY place", (glossary_id,)
-            ).fetchall()
-        return tuple(Entry(source, target) for source, target in rows)
-
-    def delete(self, glossary_id: str) -> bool:
-        """Delete a glossary; return whether there was one."""
-        if not self._path.exists():
-            return False
-        with self._transaction() as database:
-            return database.execute("DELETE FROM glossary WHERE id = ?", (glossary_id,)).rowcount > 0
-
-    def _load_infos(self, where: str, *values: str) -> list[GlossaryInfo]:
-        if not self._path.exists():
-            return []
-        with self._transaction() as database:
-            rows = database.execute(
-                "SELECT glossary.id, name, glossary.source, glossary.target, created, count(place) FROM glossary "
-                f"LEFT JOIN entry ON entry.glossary_id = glossary.id {where} GROUP BY glossary.id "
-                "ORDER BY glossary.rowid",  # a clock that was set back gives a later glossary an earlier time
-                values,
-            ).fetchall()
-        return [
-            GlossaryInfo(glossary_id, name, source, target, datetime.fromisoformat(created), count)
-            for glossary_id, name, source, target, created, count in rows
-        ]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Open the file for one transaction, which is rolled back if the block raises."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as database:
-                # Each time: the process that created the file may have been killed before it created the tables.
-                database.executescript(_SCHEMA)
-                database.execute("PRAGMA foreign_keys = ON")
-                with database:
-                    yield database
-        except (sqlite3.Error, OSError) as error:
-            _LOG.error("%s: %s", self._path, error)
-            reason = (
-                error.strerror if isinstance(error, OSError) else error
-            )  # the text of an OSError would name the path
-            raise StorageError(f"The glossaries cannot be written or read now: {reason}") from error
 
 
 def read_entries(text: str, entries_format: EntriesFormat, max_entries: int) -> tuple[Entry, ...]:

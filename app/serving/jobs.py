@@ -1,7 +1,7 @@
 """Translation jobs: the texts of a request, grouped by source language, in the queues of the engines."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
@@ -11,6 +11,7 @@ from app.engine.sequence import FinishReason, Listener, Priority, Timing
 from app.errors import DeadlineExceeded
 from app.serving.container import Serving
 from app.serving.registry import ServedBundle
+from app.serving.routes import ServedChain
 from app.translation.assembly import Translation
 from app.translation.pending import Pending
 from app.translation.translator import Plan, TranslationOptions
@@ -50,7 +51,7 @@ class TranslationRequest:
 class Group:
     """The texts of a request that are in one language; ``indices`` are their numbers in the request."""
 
-    served: ServedBundle
+    served: ServedBundle | ServedChain
     indices: tuple[int, ...]
     plan: Plan
     pending: Pending
@@ -97,7 +98,8 @@ class Job:
             finish = group.served.translator.finish
             finished = await run_off_loop_if_long(self.characters, finish, group.plan, group.pending)
             for index, translation in zip(group.indices, finished, strict=True):
-                translations[index] = translation
+                pivot = group.served.pivot
+                translations[index] = translation if pivot is None else replace(translation, pivot=pivot)
         return translations
 
 
@@ -124,9 +126,9 @@ async def start_job(
     """
     characters = request.characters
     languages = sorted(set(sources) - {request.target})
+    found = await serving.registry.acquire([(language, request.target) for language in languages], deadline)
     prepared = []
-    for language in languages:
-        served = serving.registry.find(language, request.target)
+    for language, served in zip(languages, found, strict=True):
         indices = tuple(index for index, of_text in enumerate(sources) if of_text == language)
         texts = [request.texts[index] for index in indices]
         prepare = served.translator.prepare

@@ -204,7 +204,8 @@ class Legibility:
         return count == 1 or count < self._count_tokens(word)
 
     def _count_tokens(self, word: str) -> int:
-        return len(self._tokenizer.encode(word))
+        # As a source: the tokens of a target may be those of another model.
+        return len(self._tokenizer.encode_source(word)) - len(self._tokenizer.encode_source(""))
 
 
 def _compile_signs(readable: Iterable[str], source: str) -> "regex.Pattern[str]":

@@ -56,12 +56,14 @@ class Translation:
         alternatives: Other translations of the whole text, best first, unique, none of them ``text``.
         segments: Those of ``text``, in its order.
         alignment: That of ``text``; empty if it was not requested.
+        pivot: The language through which two models translated it; None for one model.
     """
 
     text: str
     alternatives: tuple[str, ...]
     segments: tuple[TranslatedSegment, ...]
     alignment: tuple[AlignedGroup, ...] = ()
+    pivot: str | None = None
 
     @property
     def is_complete(self) -> bool:

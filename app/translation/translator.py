@@ -19,8 +19,7 @@ from app.text.masking import TextRules
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
 from app.text.words import Legibility
 from app.translation.assembly import TranslatedSegment, Translation, WholeParts, assemble
-from app.translation.detokenize import Detokenizer
-from app.translation.pending import Pending, block_until_done
+from app.translation.pending import Detokenizer, Pending, block_until_done
 from app.translation.postedit import lacks_letters, postedit
 from app.translation.preparation import Plan, Planner, TranslationOptions
 from app.translation.unmasking import restore, unmask
@@ -186,7 +185,7 @@ class Translator:
                     best.score,
                     best.finish_reason,
                     is_source=True,
-                    unaligned_terms=tuple(one.placeholder for one in stand_ins if one.is_term),
+                    unaligned_terms=tuple(term for one in stand_ins for term in one.terms),
                     timing=best.timing,
                 )
         return list(ranked.values())

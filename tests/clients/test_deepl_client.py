@@ -84,7 +84,7 @@ def test_options_that_change_something(
 def test_languages(client: deepl.DeepLClient) -> None:
     assert [(one.code, one.name) for one in client.get_source_languages()] == [("EN", "English"), ("FR", "French")]
     targets = {one.code: one.supports_formality for one in client.get_target_languages()}
-    assert targets == {"EN-GB": False, "EN-US": False, "FR": False}
+    assert targets == {"EN-GB": False, "EN-US": False, "FR": True}
     pairs = {(one.source_lang, one.target_lang) for one in client.get_glossary_languages()}
     assert pairs == {("en", "fr"), ("fr", "en")}
 
@@ -101,7 +101,7 @@ def test_a_glossary(client: deepl.DeepLClient) -> None:
     )
     assert isinstance(found, list)
     assert [one.text for one in found] == ["Cher YOU", "faisselle, HELLO"]
-    with pytest.raises(deepl.DeepLException, match="must match glossary languages"):
+    with pytest.raises(deepl.DeepLException, match="No dictionary found for language pair"):
         client.translate_text("dear", source_lang="FR", target_lang="EN-GB", glossary=made.glossary_id)
     client.delete_glossary(made)
     with pytest.raises(deepl.DeepLException, match="Glossary not found"):
@@ -175,11 +175,59 @@ def test_usage(client: deepl.DeepLClient, tmp_path: Path) -> None:
             other.translate_text("Hello", source_lang="EN", target_lang="FR")
 
 
+def test_a_glossary_of_two_directions(client: deepl.DeepLClient) -> None:
+    there = deepl.api_data.MultilingualGlossaryDictionaryEntries("EN", "FR", {"cottage cheese": "faisselle"})
+    back = deepl.api_data.MultilingualGlossaryDictionaryEntries("FR", "EN", {"faisselle": "cottage cheese"})
+    made = client.create_multilingual_glossary("Cheese", [there, back])
+    found = client.get_multilingual_glossary(made.glossary_id)
+    assert [(one.source_lang, one.target_lang, one.entry_count) for one in found.dictionaries] == [
+        ("EN", "FR", 1),
+        ("FR", "EN", 1),
+    ]
+    one: Any = client.translate_text("My cottage cheese.", source_lang="EN", target_lang="FR", glossary=found)
+    assert one.text == "MY faisselle."
+    other: Any = client.translate_text("Ma faisselle.", source_lang="FR", target_lang="EN-GB", glossary=found)
+    assert other.text == "MA cottage cheese."
+    more = deepl.api_data.MultilingualGlossaryDictionaryEntries("EN", "FR", {"dear": "cher"})
+    assert client.update_multilingual_glossary_dictionary(found, more).dictionaries[0].entry_count == 2
+    assert client.update_multilingual_glossary_name(found, "New").name == "New"
+    assert client.replace_multilingual_glossary_dictionary(found, more).entry_count == 1
+    entries: Any = client.get_multilingual_glossary_entries(found, "EN", "FR").dictionaries[0].entries
+    assert entries == "dear\tcher"
+    client.delete_multilingual_glossary_dictionary(found, source_lang="EN", target_lang="FR")
+    assert [one.name for one in client.list_multilingual_glossaries()].count("New") == 1
+    # It has one dictionary now, so the earlier version of the interface knows it too.
+    assert [one.name for one in client.list_glossaries()].count("New") == 1
+    client.delete_multilingual_glossary(found)
+    with pytest.raises(deepl.GlossaryNotFoundException):
+        client.get_multilingual_glossary(found.glossary_id)
+
+
+def test_a_glossary_as_a_form(service: RunningService) -> None:
+    """As DeepL's client for Node sends it."""
+    fields = {"name": "Cheese"}
+    for number, (source, target) in enumerate((("EN", "FR"), ("FR", "EN"))):
+        pair = {"source_lang": source, "target_lang": target, "entries": "a\tb", "entries_format": "tsv"}
+        fields |= {f"dictionaries[{number}].{name}": value for name, value in pair.items()}
+    headers = {"Authorization": "DeepL-Auth-Key any"}
+    made = service.client.post("/v3/glossaries", data=fields, headers=headers).json()
+    assert [one["source_lang"] for one in made["dictionaries"]] == ["en", "fr"]
+    assert service.client.delete(f"/v3/glossaries/{made['glossary_id']}", headers=headers).status_code == 204
+
+
+def test_a_document_in_the_target_language_is_an_error(client: deepl.DeepLClient) -> None:
+    french = "La maison rouge se trouve derrière la vieille église."
+    handle = client.translate_document_upload(french, target_lang="FR", filename="a.txt")
+    status = client.translate_document_wait_until_done(handle)
+    assert not status.ok
+    assert str(status.error_message) == "Source and target language are equal."
+
+
 def test_refusals(client: deepl.DeepLClient) -> None:
     with pytest.raises(deepl.DeepLException, match="'target_lang' not supported"):
         client.translate_text("Hello", target_lang="ZZ")
     with pytest.raises(deepl.DeepLException, match="doesn't support formality"):
-        client.translate_text("Hello", target_lang="FR", formality="more")
+        client.translate_text("Hello", target_lang="EN-US", formality="more")
     with pytest.raises(deepl.GlossaryNotFoundException):
         client.get_glossary("17d1a1f5-3f2f-4e36-8b2b-6f3c9f3b1d5e")
 

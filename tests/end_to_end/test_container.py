@@ -8,7 +8,6 @@ import functools
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import pytest
 
 from app.bundle.store import find_bundles
 from app.errors import PasserelleError
+from tests.end_to_end.test_program import free_port
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "passerelle"
@@ -164,8 +164,15 @@ def test_has_no_training_stack_and_no_installer(image: str) -> None:
         "import importlib.util as u; print([n for n in ('tensorflow', 'keras', 'tf2onnx', 'training', 'pip', 'pytest') "
         "if u.find_spec(n) and '/opt/passerelle' in (u.find_spec(n).origin or '')])"
     )
-    assert docker("run", "--rm", "--network", "none", image, "python", "-c", script) == "[]"
-    assert docker("run", "--rm", "--network", "none", image, "ls", "/srv/passerelle").split() == ["app", "models"]
+    assert docker("run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", script) == "[]"
+    listed = docker("run", "--rm", "--network", "none", "--entrypoint", "ls", image, "/srv/passerelle")
+    assert listed.split() == ["app", "models"]
+
+
+def test_commands_run_in_the_image(image: str) -> None:
+    assert "en-fr" in docker("run", "--rm", "--network", "none", image, "models", "list")
+    said = docker("run", "--rm", "--network", "none", image, "translate", "--to", "fr", "The cat sleeps.")
+    assert said == "Le chat dort."
 
 
 def test_stops_when_asked(offline_container: str) -> None:
@@ -178,15 +185,26 @@ def test_stops_when_asked(offline_container: str) -> None:
 
 def test_without_a_bundle_it_runs_and_says_why_it_is_not_ready(image: str) -> None:
     docker("rm", "--force", NAME, check=False)
-    docker("run", "--detach", "--name", NAME, "--network", "none", "--env", "MODELS_DIR=/nowhere", *FAST_CHECK, image)
+    docker(
+        "run",
+        "--detach",
+        "--name",
+        NAME,
+        "--network",
+        "none",
+        "--env",
+        "MODELS_DIR=/var/lib/passerelle",
+        *FAST_CHECK,
+        image,
+    )
     try:
         probe = ""
         end = time.monotonic() + 30
-        while "/nowhere" not in probe and time.monotonic() < end:
+        while "/var/lib/passerelle" not in probe and time.monotonic() < end:
             probe = docker("exec", NAME, "python", "-m", "app.healthcheck", check=False)
             time.sleep(0.3)
         assert probe.startswith("not ready: ")
-        assert "/nowhere" in probe
+        assert "no usable bundle in /var/lib/passerelle" in probe
     finally:
         docker("rm", "--force", NAME, check=False)
 
@@ -199,11 +217,6 @@ def compose_command() -> list[str] | None:
         return plugin
     standalone = shutil.which("docker-compose")
     return [standalone] if standalone else None
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_compose(image: str, models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

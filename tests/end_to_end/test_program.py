@@ -84,7 +84,7 @@ def test_module_runs_and_stops(tmp_path: Path) -> None:
         output, _ = process.communicate(timeout=20)
     assert process.returncode == 0
     assert f"no usable bundle in {tmp_path}" in output
-    assert "PASSERELLE_PROT is set, but there is no such setting" in output
+    assert "PASSERELLE_PROT is set, but there is no such setting; did you mean PASSERELLE_PORT?" in output
     assert "Traceback" not in output
 
 

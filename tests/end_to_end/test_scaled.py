@@ -20,13 +20,13 @@ from tests.end_to_end.test_container import (
     compose_command,
     docker,
     docker_program,
-    free_port,
     image,
     make_glossary,
     models,
     run,
     wait_for_ready,
 )
+from tests.end_to_end.test_program import free_port
 from tests.support.replicas import (
     CALLERS,
     KEY,
@@ -150,7 +150,7 @@ def test_addresses_are_those_of_callers(scaled: Scaled) -> None:
         f"data = p.urlencode({fields_of(scaled)!r}).encode()\n"
         "print(r.urlopen('http://proxy:8000/translate', data, timeout=60).status)"
     )
-    other = docker("run", "--rm", "--network", f"{NAME}_outside", "passerelle", "python", "-c", script)
+    other = docker("run", "--rm", "--network", f"{NAME}_outside", "--entrypoint", "python", "passerelle", "-c", script)
     assert other == "200", "another address has a rate of its own"
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from app.__main__ import connection_maker
 from app.api.observability.spans import Spans
 from app.bundle.store import Bundle
-from app.main import create_app
+from app.commands.serve import connection_maker
+from app.main import create_app, leave, stop
 from app.server.resources import ThreadShare
+from app.server.shutdown import LeavingServer
 from app.serving.registry import OpenedGraphs
 from app.settings import Settings
 from tests.support.fakes import Machine, TextMachine, fake_bundle, text_machine
@@ -73,9 +74,9 @@ def running_service(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=2,
     )
-    server = uvicorn.Server(config)
+    seconds = min(settings.shutdown_seconds, 2)
+    server = LeavingServer(config, 0, seconds, lambda: leave(config.app), lambda: stop(config.app))
     # With the protocol named, as the server itself makes it: otherwise answers are delayed by 40 ms (Nagle).
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-import app.serving.glossaries
-from app.serving.glossaries import Entry, GlossaryStore
+import app.serving.glossary_store
+from app.serving.glossaries import Entry
+from app.serving.glossary_store import Dictionary, GlossaryStore
 from app.settings import Settings
 from tests.support.service import fake_models, running_service
 
 ROOT = Path(__file__).parents[2]
 HELLO = {"q": "Hello", "source": "en", "target": "fr"}
 # Who may read the clock of the wall: for what people read, and for files that several processes share.
-SHOWN_ONLY = {"app/serving/glossaries.py": {"now"}, "app/files/storage.py": {"time"}}
+SHOWN_ONLY = {"app/serving/glossary_store.py": {"now"}, "app/files/storage.py": {"time"}}
 
 
 class Wall:
@@ -80,7 +81,7 @@ def test_a_service_whose_clock_jumps(tmp_path: Path, wall: Wall, hours: int) -> 
 
 def test_glossaries_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Oldest first, also where the later one has the earlier time."""
-    store, now = GlossaryStore(tmp_path / "g.sqlite3", 10), datetime.now(UTC)
+    store, now = GlossaryStore(tmp_path / "g.sqlite3", 10, 100), datetime.now(UTC)
 
     class Jumping(datetime):
         hours = iter((0, -30, 2, -1))
@@ -89,6 +90,6 @@ def test_glossaries_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyP
         def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
             return now + timedelta(hours=next(cls.hours))
 
-    monkeypatch.setattr(app.serving.glossaries, "datetime", Jumping)
-    made = [store.create(str(number), "en", "fr", (Entry("a", "b"),)).id for number in range(4)]
+    monkeypatch.setattr(app.serving.glossary_store, "datetime", Jumping)
+    made = [store.create(str(number), [Dictionary("en", "fr", (Entry("a", "b"),))]).id for number in range(4)]
     assert [info.id for info in store.list_all()] == made

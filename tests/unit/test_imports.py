@@ -38,7 +38,7 @@ def offenders(room: str, forbidden: set[str], allowed: set[str] = frozenset()) -
 
 # From the outermost room to the innermost; a room imports only what stands below it. ``app.web`` holds no code.
 ORDER = [
-    *("deploy", "__main__", "main", "api", "files", "bulk", "serving", "translation", "engine"),
+    *("deploy", "__main__", "commands", "main", "api", "files", "bulk", "serving", "translation", "engine"),
     *("text", "bundle", "access", "server", "settings", "errors"),
 ]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.__main__ import main, server_config
+from app.commands.command_line import main
+from app.commands.serve import server_config
 from app.errors import ConfigurationError
 from app.server.environment import load_settings, settings_table, unknown_variables, variable_of
 from app.server.resources import usable_cpus
@@ -98,7 +99,10 @@ def test_kubernetes_service_links_are_no_settings(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PASSERELLE_PORT", "tcp://10.0.0.1:8000")
     assert load_settings().port == 8000
     links = {"PASSERELLE_SERVICE_HOST": "10.0.0.1", "PASSERELLE_PORT_8000_TCP": "tcp://10.0.0.1:8000"}
-    assert unknown_variables({**links, "PASSERELLE_PROT": "1", "OTHER": "1"}) == ["PASSERELLE_PROT"]
+    assert unknown_variables({**links, "PASSERELLE_PROT": "1", "PASSERELLE_QQQQQQQQQQQQ": "1", "OTHER": "1"}) == {
+        "PASSERELLE_PROT": "PASSERELLE_PORT",
+        "PASSERELLE_QQQQQQQQQQQQ": None,
+    }
 
 
 @pytest.mark.parametrize(("given", "kept"), [("", ""), ("/", ""), ("api", "/api"), ("/api/", "/api"), ("/a/b", "/a/b")])
@@ -109,12 +113,12 @@ def test_root_path_is_brought_into_one_form(given: str, kept: str) -> None:
 def test_table_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["settings"]) == 0
     assert "`PASSERELLE_MAX_CHARACTERS`" in capsys.readouterr().out
-    assert main(["serve"]) == 2
+    assert main(["surf"]) == 2
 
 
 def test_a_bad_setting_ends_the_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("PASSERELLE_PORT", "no")
-    assert main([]) == 2
+    assert main(["serve"]) == 2
     assert "PASSERELLE_PORT" in capsys.readouterr().err
 
 

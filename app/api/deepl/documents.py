@@ -134,7 +134,7 @@ async def upload(request: Request) -> Response:
     call = await ApiCall.open_with_file(request, needs_key=True)
     call.check_served()
     parsed = parse_document(call.fields, call.serving.registry)
-    terms = await load_terms(call.serving, parsed.glossary_id, parsed.source, parsed.target)
+    terms = await load_terms(call.serving, parsed.glossary_ids, parsed.source, parsed.target)
     name, content = _check_file(parsed, call.upload)
     quotas = (call.serving.deepl_quota, call.quota)
     for quota in quotas:

@@ -1,5 +1,8 @@
 """/v2/glossaries in DeepL's dialect: make, list, read and delete glossaries."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from anyio.to_thread import run_sync
@@ -20,19 +23,13 @@ from app.api.deepl.errors import (
     not_supported,
 )
 from app.api.deepl.languages import served_code
-from app.api.deepl.models import GlossaryFields
+from app.api.deepl.models import DictionaryFields, GlossaryFields
 from app.api.fields import shorten
 from app.api.responses import DirectRoute, JsonResponse, json_answer, schema_of
 from app.errors import InvalidGlossary, LimitExceeded, UnsupportedLanguage
 from app.serving.container import Serving
-from app.serving.glossaries import (
-    MAX_NAME_CHARACTERS,
-    EntriesFormat,
-    GlossaryInfo,
-    compile_terms,
-    format_entries,
-    read_entries,
-)
+from app.serving.glossaries import EntriesFormat, Entry, compile_terms, format_entries, read_entries
+from app.serving.glossary_store import MAX_NAME_CHARACTERS, Dictionary, GlossaryInfo
 from app.serving.registry import Registry
 from app.text.placeholder_finder import Terms
 
@@ -107,30 +104,10 @@ _MISSING: Final[dict[int | str, dict[str, Any]]] = {
 )
 async def create(request: Request) -> Response:
     call = await ApiCall.open(request, needs_key=True)
-    fields, serving = GlossaryFields.read(call.fields), call.serving
-    name = fields.name.strip()
-    if not name:
-        raise DeepLRefusal("Parameter 'name' not specified")
-    if len(name) > MAX_NAME_CHARACTERS:
-        raise DeepLRefusal(f"Parameter 'name' has {len(name)} characters, at most {MAX_NAME_CHARACTERS} are allowed")
-    source = _check_language(fields.source_lang, "source_lang", serving.registry)
-    target = _check_language(fields.target_lang, "target_lang", serving.registry)
-    try:
-        serving.registry.find(source, target)
-    except UnsupportedLanguage as error:
-        raise DeepLRefusal("Unsupported glossary language pair", str(error)) from None
-    given_format = fields.entries_format.strip().lower()
-    if given_format not in _FORMATS:
-        raise not_supported(
-            "entries_format", f"{shorten(given_format)} is not among those known: {', '.join(_FORMATS)}"
-        )
-    try:
-        found = read_entries(fields.entries, _FORMATS[given_format], call.settings.max_glossary_entries)
-        info = await run_sync(serving.glossaries.create, name, source, target, found)
-    except InvalidGlossary as error:
-        raise DeepLRefusal(_INVALID_ENTRIES, str(error)) from None
-    except LimitExceeded as error:
-        raise DeepLRefusal("Too many glossaries or entries", str(error)) from None
+    fields = GlossaryFields.read(call.fields)
+    with refusals():
+        name, dictionary = read_name(fields.name), read_dictionary(call, fields)
+        info = await run_sync(call.serving.glossaries.create, name, [dictionary])
     return JsonResponse(_describe(info), status_code=201)
 
 
@@ -151,7 +128,7 @@ async def create(request: Request) -> Response:
 async def list_all(request: Request) -> Response:
     call = await ApiCall.open(request, needs_key=True)
     found = await run_sync(call.serving.glossaries.list_all)
-    return JsonResponse(Glossaries(glossaries=[_describe(info) for info in found]))
+    return JsonResponse(Glossaries(glossaries=[_describe(info) for info in found if len(info.dictionaries) == 1]))
 
 
 @router.get(
@@ -185,7 +162,8 @@ async def entries(request: Request) -> Response:
     if accepted != [""] and not {_TSV, "text/*", "*/*"} & set(accepted):
         raise DeepLRefusal(f"Entries are {_TSV} alone", f"Accept is {request.headers['accept'][:80]!r}", 415)
     info = await _find(call)
-    text = format_entries(await run_sync(call.serving.glossaries.load_entries, info.id))
+    of = info.dictionaries[0]
+    text = format_entries(await run_sync(call.serving.glossaries.load_entries, info.id, of.source, of.target))
     return Response(text, media_type=_TSV)
 
 
@@ -199,33 +177,89 @@ async def entries(request: Request) -> Response:
 )
 async def delete(request: Request) -> Response:
     call = await ApiCall.open(request, needs_key=True)
-    if not await run_sync(call.serving.glossaries.delete, request.path_params["glossary_id"]):
-        raise DeepLRefusal(GLOSSARY_NOT_FOUND, status=404)
+    if not await run_sync(call.serving.glossaries.delete, (await _find(call)).id):
+        raise DeepLRefusal(GLOSSARY_NOT_FOUND, status=404)  # another request was faster
     return Response(status_code=204)
 
 
-async def load_terms(serving: Serving, glossary_id: str, source: str | None, target: str) -> Terms | None:
-    """Load the terms of the glossary that a request names; None if it names none.
+async def load_terms(serving: Serving, ids: Sequence[str], source: str | None, target: str) -> Terms | None:
+    """Load the terms of the glossaries that a request names; None if it names none.
+
+    Of a term that stands in several glossaries, the first one counts.
 
     Raises:
-        DeepLRefusal: There is no such glossary, or it is of another pair of languages.
+        DeepLRefusal: There is no such glossary, or it has no dictionary for the pair of languages.
     """
-    if not glossary_id:
+    if not ids:
         return None
     if source is None:
         raise DeepLRefusal(GLOSSARY_WITHOUT_SOURCE)
-    glossary = await run_sync(serving.glossaries.find, glossary_id)
-    if glossary is None:
-        raise DeepLRefusal(GLOSSARY_NOT_FOUND)
-    if (glossary.source, glossary.target) != (source, target):
-        detail = f"It is from {glossary.source} to {glossary.target}, the request from {source} to {target}"
-        raise DeepLRefusal("Source and target language must match glossary languages", detail)
-    return await run_sync(lambda: compile_terms(serving.glossaries.load_entries(glossary.id)))
+    found: dict[str, Entry] = {}
+    for glossary_id in ids:
+        glossary = await run_sync(serving.glossaries.find, glossary_id)
+        if glossary is None:
+            raise DeepLRefusal(GLOSSARY_NOT_FOUND)
+        if glossary.find(source, target) is None:
+            pairs = ", ".join(f"from {one.source} to {one.target}" for one in glossary.dictionaries) or "empty"
+            detail = f"The glossary is {pairs}, the request from {source} to {target}"
+            raise DeepLRefusal("No dictionary found for language pair", detail)
+        loaded = await run_sync(serving.glossaries.load_entries, glossary_id, source, target)
+        found = {entry.source: entry for entry in loaded} | found
+    return await run_sync(compile_terms, tuple(found.values()))
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what is wrong with a glossary into the errors of this dialect."""
+    try:
+        yield
+    except InvalidGlossary as error:
+        raise DeepLRefusal(_INVALID_ENTRIES, str(error)) from None
+    except LimitExceeded as error:
+        raise DeepLRefusal("Too many glossaries or entries", str(error)) from None
+
+
+def read_name(given: str) -> str:
+    """Check the name of a glossary."""
+    name = given.strip()
+    if not name:
+        raise DeepLRefusal("Parameter 'name' not specified")
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise DeepLRefusal(f"Parameter 'name' has {len(name)} characters, at most {MAX_NAME_CHARACTERS} are allowed")
+    return name
+
+
+def read_pair(source: str, target: str, registry: Registry) -> tuple[str, str]:
+    """Check a pair of languages, and return their codes as they are served."""
+    found = _check_language(source, "source_lang", registry), _check_language(target, "target_lang", registry)
+    try:
+        registry.snapshot.check(*found)
+    except UnsupportedLanguage as error:
+        raise DeepLRefusal("Unsupported glossary language pair", str(error)) from None
+    return found
+
+
+def read_dictionary(call: ApiCall, fields: DictionaryFields) -> Dictionary:
+    """Check the entries for one pair of languages.
+
+    Raises:
+        DeepLRefusal: The languages or the format are not known.
+        InvalidGlossary: An entry cannot be used.
+        LimitExceeded: There are too many entries.
+    """
+    source, target = read_pair(fields.source_lang, fields.target_lang, call.serving.registry)
+    given_format = fields.entries_format.strip().lower()
+    if given_format not in _FORMATS:
+        known = ", ".join(_FORMATS)
+        raise not_supported("entries_format", f"{shorten(given_format)} is not among those known: {known}")
+    entries = read_entries(fields.entries, _FORMATS[given_format], call.settings.max_glossary_entries)
+    return Dictionary(source, target, entries)
 
 
 async def _find(call: ApiCall) -> GlossaryInfo:
+    """Find a glossary of one dictionary: this version of the interface knows no others."""
     info = await run_sync(call.serving.glossaries.find, call.request.path_params["glossary_id"])
-    if info is None:
+    if info is None or len(info.dictionaries) != 1:
         raise DeepLRefusal(GLOSSARY_NOT_FOUND, status=404)
     return info
 
@@ -234,19 +268,25 @@ def _check_language(code: str, name: str, registry: Registry) -> str:
     given = code.strip()
     if not given:
         raise DeepLRefusal(f"Parameter '{name}' not specified")
-    served = served_code(given, registry.languages)
+    served = served_code(given, registry.snapshot.languages)
     if served is None:
         raise not_supported(name, f"{shorten(given)} is not served")
     return served
 
 
 def _describe(info: GlossaryInfo) -> Glossary:
+    (dictionary,) = info.dictionaries
     return {
         "glossary_id": info.id,
         "name": info.name,
         "ready": True,
-        "source_lang": info.source,
-        "target_lang": info.target,
-        "creation_time": info.created.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        "entry_count": info.entry_count,
+        "source_lang": dictionary.source,
+        "target_lang": dictionary.target,
+        "creation_time": format_time(info.created),
+        "entry_count": dictionary.entry_count,
     }
+
+
+def format_time(time: datetime) -> str:
+    """Format a time in UTC as DeepL does."""
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -26,6 +26,7 @@ _REGIONAL: Final = {
 _REGIONAL_CODE: Final = re.compile(r"([A-Za-z]{2,3})-(?:[A-Za-z]{2}|[0-9]{3})")
 # Codes that are accepted for a language but not listed.
 _OTHER_NAMES: Final = {"ES-419": "es", "NB": "no", "ZH-HANS": "zh"}
+_FORMALITY: Final = frozenset({"de", "es", "fr", "it", "ja", "nl", "pl", "pt", "ru"})
 # The limit that DeepL names for accounts without one; its clients read both numbers.
 _NO_LIMIT: Final = 10**12
 _BASES: Final = _OTHER_NAMES | {name: base for base, names in _REGIONAL.items() for name in names}
@@ -34,7 +35,7 @@ _BASES: Final = _OTHER_NAMES | {name: base for base, names in _REGIONAL.items() 
 class NamedLanguage(TypedDict):
     language: str
     name: str
-    supports_formality: NotRequired[Annotated[bool, Field(description="Of targets alone; never true.")]]
+    supports_formality: NotRequired[Annotated[bool, Field(description="Of targets: whether `formality` is accepted.")]]
 
 
 class LanguagePair(TypedDict):
@@ -62,7 +63,7 @@ _LANGUAGES_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
                     "targets": {
                         "value": [
                             {"language": "EN-GB", "name": "English (British)", "supports_formality": False},
-                            {"language": "FR", "name": "French", "supports_formality": False},
+                            {"language": "FR", "name": "French", "supports_formality": True},
                         ]
                     },
                 },
@@ -95,6 +96,16 @@ _USAGE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     },
     **COMMON_RESPONSES,
 }
+
+
+def has_formality(target: str) -> bool:
+    """Tell whether DeepL has forms of politeness for a target, so that its clients may ask for them."""
+    return target.lower().partition("-")[0] in _FORMALITY
+
+
+def regional_names(code: str) -> dict[str, str]:
+    """Return the names of a target by its regional codes; none if it is listed under its own code."""
+    return _REGIONAL.get(code, {})
 
 
 def deepl_code(code: str) -> str:
@@ -137,15 +148,18 @@ async def languages(request: Request) -> Response:
     kind = LanguageFields.read(call.fields).type.strip().lower() or "source"
     registry = call.serving.registry
     if kind == "source":
-        sources = [NamedLanguage(language=deepl_code(code), name=language_name(code)) for code in registry.sources]
+        sources = [
+            NamedLanguage(language=deepl_code(code), name=language_name(code)) for code in registry.snapshot.sources
+        ]
         return JsonResponse(sources)
     if kind != "target":
         raise DeepLRefusal(TYPE_INVALID)
     names: dict[str, str] = {}
-    for code in sorted({target for _, target in registry.served}):
+    for code in sorted({target for _, target in registry.snapshot.pairs}):
         names |= _REGIONAL.get(code, {deepl_code(code): language_name(code)})
     targets = [
-        NamedLanguage(language=code, name=name, supports_formality=False) for code, name in sorted(names.items())
+        NamedLanguage(language=code, name=name, supports_formality=has_formality(code))
+        for code, name in sorted(names.items())
     ]
     return JsonResponse(targets)
 
@@ -158,7 +172,7 @@ async def languages(request: Request) -> Response:
 )
 async def glossary_language_pairs(request: Request) -> Response:
     call = await ApiCall.open(request, needs_key=True)
-    served = sorted(call.serving.registry.served)
+    served = sorted(call.serving.registry.snapshot.pairs)
     pairs = [LanguagePair(source_lang=source, target_lang=target) for source, target in served]
     return JsonResponse(LanguagePairs(supported_languages=pairs))
 

@@ -3,6 +3,7 @@
 A check of a single field stands here; what depends on settings or bundles is checked in ``request``.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
@@ -30,6 +31,7 @@ _SPLIT_SENTENCES: Final[dict[str, Splitting | None]] = {
     "1": "lines",
     "nonewlines": "sentences",
 }
+_FORM_DICTIONARY: Final = re.compile(r"dictionaries\[([0-9]{1,4})\]\.(\w{1,20})")
 _FORMALITIES: Final[dict[str, str]] = {name: name for name in ("default", "more", "less", "prefer_more", "prefer_less")}
 _TAG_HANDLING: Final[dict[str, TextFormat]] = {"": "text", "xml": "xml", "html": "html"}
 _TRUTHS: Final = {"0": False, "1": True, "false": False, "true": True}
@@ -72,8 +74,22 @@ def _read_tag_handling(value: object) -> TextFormat:
     return _choose(value, "tag_handling", _TAG_HANDLING)
 
 
+def _read_tag_version(value: object) -> str:
+    return _choose(value, "tag_handling_version", {"": "", "v1": "v1", "v2": "v2"})
+
+
 def _read_model_type(value: object) -> str:
     return _choose(value, "model_type", _MODEL_TYPES)
+
+
+def _refuse(value: object, info: ValidationInfo) -> None:
+    """Refuse a field that would change the answer if it were honoured."""
+    if value not in (None, "", [], False):
+        raise not_supported(str(info.field_name), "This service has none")
+
+
+def _read_ids(value: object, info: ValidationInfo) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(split_names(value, str(info.field_name))))
 
 
 def _read_flag(value: object, info: ValidationInfo) -> bool | None:
@@ -95,9 +111,19 @@ def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default")
 
 
+def _read_dictionaries(value: object) -> "tuple[DictionaryFields, ...]":
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise InvalidRequest("Invalid request: dictionaries parameter must be a list of objects")
+    return tuple(DictionaryFields.read(one) for one in value)
+
+
 _String = Annotated[str, PlainValidator(read_string, json_schema_input_type=str)]
 _Flag = Annotated[bool | None, PlainValidator(_read_flag, json_schema_input_type=bool | Literal["0", "1"])]
 _Tags = Annotated[tuple[str, ...], PlainValidator(_read_tags, json_schema_input_type=list[str] | str)]
+# In the description of the interface such a field can only be absent.
+_Refused = Annotated[None, PlainValidator(_refuse, json_schema_input_type=None)]
 _Formality = Annotated[str, PlainValidator(_read_formality, json_schema_input_type=Formality)]
 
 
@@ -113,7 +139,9 @@ class TranslateFields(FieldsModel):
         examples=["FR", "EN-GB"],
     )
     source_lang: _String = Field("", description="Empty or absent: detected for each text.", examples=["EN"])
-    formality: _Formality = "default"
+    formality: _Formality = Field(
+        "default", description="Accepted where DeepL has it; the model has one register, as `X-Formality` says."
+    )
     split_sentences: Annotated[
         Splitting | None, PlainValidator(_read_splitting, json_schema_input_type=Literal["0", "1", "nonewlines"])
     ] = Field(
@@ -156,6 +184,16 @@ class TranslateFields(FieldsModel):
         description="A glossary of these two languages; `source_lang` must be given. Terms of which it is not "
         "known where they belong are named in the header `X-Glossary-Unplaced`.",
     )
+    glossary_ids: Annotated[tuple[str, ...], PlainValidator(_read_ids, json_schema_input_type=list[str])] = Field(
+        (), description="Several glossaries; of a term that stands in several, the first counts."
+    )
+    tag_handling_version: Annotated[
+        str, PlainValidator(_read_tag_version, json_schema_input_type=Literal["v1", "v2"])
+    ] = Field("", description="Accepted without effect.", json_schema_extra=_without_default)
+    style_id: _Refused = None
+    translation_memory_id: _Refused = None
+    translation_memory_ids: _Refused = None
+    custom_instructions: _Refused = None
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
@@ -184,14 +222,45 @@ class DocumentKeyFields(FieldsModel):
     document_key: _String
 
 
-class GlossaryFields(FieldsModel):
+class PairFields(FieldsModel):
+    """The languages of a dictionary."""
+
+    source_lang: _String
+    target_lang: _String
+
+
+class DictionaryFields(PairFields):
+    """The entries of a glossary for one pair of languages."""
+
+    entries: _String = Field(description="A line for each: the term, a tab (or comma), its translation.")
+    entries_format: Annotated[str, PlainValidator(read_string, json_schema_input_type=Literal["tsv", "csv"])]
+
+
+class GlossaryFields(DictionaryFields):
     """The fields of POST /v2/glossaries."""
 
     name: _String
-    source_lang: _String
-    target_lang: _String
-    entries: _String = Field(description="A line for each: the term, a tab (or comma), its translation.")
-    entries_format: Annotated[str, PlainValidator(read_string, json_schema_input_type=Literal["tsv", "csv"])]
+
+
+class GlossaryV3Fields(FieldsModel):
+    """The fields of POST and PATCH /v3/glossaries."""
+
+    name: _String = ""
+    dictionaries: Annotated[
+        tuple[DictionaryFields, ...],
+        PlainValidator(_read_dictionaries, json_schema_input_type=list[DictionaryFields]),
+    ] = ()
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        """Do as ``FieldsModel.read``; a form names the fields of a dictionary ``dictionaries[0].entries``."""
+        numbered: dict[int, Fields] = {}
+        for name, value in fields.items():
+            if found := _FORM_DICTIONARY.fullmatch(name):
+                numbered.setdefault(int(found[1]), {})[found[2]] = value
+        if numbered and fields.get("dictionaries") is None:
+            fields = {**fields, "dictionaries": [numbered[number] for number in sorted(numbered)]}
+        return super().read(fields)
 
 
 class LanguageFields(FieldsModel):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.api.deepl.errors import DeepLRefusal, not_supported
-from app.api.deepl.languages import deepl_code, served_code
+from app.api.deepl.languages import deepl_code, has_formality, served_code
 from app.api.deepl.models import DocumentFields, TranslateFields
 from app.api.fields import Fields, shorten
 from app.errors import RequestTooLarge, UnsupportedLanguage
@@ -21,12 +21,14 @@ class DeepLRequest:
     Attributes:
         translation: What to translate, and how.
         model_type: The model type that the answer names; empty if the request names none.
-        glossary_id: The glossary to use; empty if the request names none.
+        glossary_ids: The glossaries to use.
+        formality: The register wanted; ``default`` if the request names none.
     """
 
     translation: TranslationRequest
     model_type: str
-    glossary_id: str
+    glossary_ids: tuple[str, ...]
+    formality: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class DocumentRequest:
 
     source: str | None
     target: str
-    glossary_id: str
+    glossary_ids: tuple[str, ...]
     filename: str
     output_format: str
 
@@ -57,9 +59,10 @@ def parse_translation(fields: Fields, settings: Settings, registry: Registry) ->
         splitting=found.split_sentences,
         keeps_form=bool(found.preserve_formatting),
     )
-    return DeepLRequest(
-        TranslationRequest(found.text, source, target, options), found.model_type, found.glossary_id.strip()
-    )
+    if found.glossary_id.strip() and found.glossary_ids:
+        raise DeepLRefusal("Parameters 'glossary_id' and 'glossary_ids' exclude each other")
+    ids = found.glossary_ids or _ids(found.glossary_id)
+    return DeepLRequest(TranslationRequest(found.text, source, target, options), found.model_type, ids, found.formality)
 
 
 def parse_document(fields: Fields, registry: Registry) -> DocumentRequest:
@@ -71,7 +74,7 @@ def parse_document(fields: Fields, registry: Registry) -> DocumentRequest:
     """
     found = DocumentFields.read(fields)
     source, target = _check_languages(found, registry)
-    return DocumentRequest(source, target, found.glossary_id.strip(), found.filename, found.output_format)
+    return DocumentRequest(source, target, _ids(found.glossary_id), found.filename, found.output_format)
 
 
 def check_language(code: str, name: str, registry: Registry) -> str | None:
@@ -88,9 +91,9 @@ def check_language(code: str, name: str, registry: Registry) -> str | None:
     given = code.strip()
     if not given:
         return None
-    served = served_code(given, registry.languages)
+    served = served_code(given, registry.snapshot.languages)
     if served is None:
-        served_codes = ", ".join(deepl_code(one) for one in registry.languages)
+        served_codes = ", ".join(deepl_code(one) for one in registry.snapshot.languages)
         raise not_supported(name, f"{shorten(given)} is not among those served: {served_codes}")
     return served
 
@@ -101,16 +104,21 @@ def _check_languages(found: TranslateFields | DocumentFields, registry: Registry
     source = check_language(found.source_lang, "source_lang", registry)
     if target is None:
         raise not_supported("target_lang", "Parameter 'target_lang' not specified")
-    if source is None and not registry.sources_of(target):
+    if source is None and not registry.snapshot.sources_of(target):
         raise not_supported("target_lang", f"{deepl_code(target)} is not available as a target language")
     if source is not None and source != target:
         try:
-            registry.find(source, target)
+            registry.snapshot.check(source, target)
         except UnsupportedLanguage as error:
             raise not_supported("target_lang", str(error)) from None
-    if found.formality in ("more", "less"):  # the other values permit an answer without it
+    # The other values permit an answer without it.
+    if found.formality in ("more", "less") and not has_formality(target):
         raise DeepLRefusal(f"Target language '{deepl_code(target)}' doesn't support formality.")
     return source, target
+
+
+def _ids(glossary_id: str) -> tuple[str, ...]:
+    return (glossary_id.strip(),) if glossary_id.strip() else ()
 
 
 def _check_amount(texts: tuple[str, ...], settings: Settings) -> None:

@@ -39,10 +39,14 @@ from app.serving.jobs import start_job
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])
 
+# The register that was used, where another one was wanted.
+FORMALITY_HEADER: Final = "X-Formality"
 _DESCRIPTION: Final = """\
 JSON, a form (with `text` or `text[]` repeated), or the query string, also by GET. Codes are read in any case. Texts
 come back in their order. Known fields with unknown values are refused; unknown fields are ignored, and so is `context`.
-No target has forms of politeness, so `more` and `less` are refused; `prefer_more` and `prefer_less` change nothing.
+Forms of politeness are accepted for the targets where DeepL has them, and change nothing: a model has one register, and
+the header `X-Formality: default` says so. What would change the answer and is not there (`style_id`,
+`custom_instructions`, translation memories) is refused by name.
 
 White space, line breaks, tags and attributes come back, every one of them. A tag within a sentence does not cut it: it
 goes where the words went that it stood at.
@@ -81,6 +85,11 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "description": "The translations.",
         "headers": {
             **FINISH_REASON_ENTRY,
+            FORMALITY_HEADER: {
+                "description": "`default`, if `formality` asked for something else.",
+                "schema": {"type": "string"},
+                "example": "default",
+            },
             "X-Trace-ID": {
                 "description": "A number of this answer, on every answer; the log has it beside failures.",
                 "schema": {"type": "string"},
@@ -107,7 +116,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "A field is missing, malformed, or has a value that is not served.",
         TEXT_MISSING,
         ("Value for 'target_lang' not supported.", "ZZ is not among those served: EN, FR"),
-        "Target language 'FR' doesn't support formality.",
+        "Target language 'EN' doesn't support formality.",
         GLOSSARY_WITHOUT_SOURCE,
         GLOSSARY_NOT_FOUND,
     ),
@@ -156,7 +165,7 @@ router.add_api_route("/v2/translate", translate, methods=["GET"], include_in_sch
 
 async def _translate(call: ApiCall, parsed: DeepLRequest) -> Response:
     serving, wanted = call.serving, parsed.translation
-    terms = await load_terms(serving, parsed.glossary_id, wanted.source, wanted.target)
+    terms = await load_terms(serving, parsed.glossary_ids, wanted.source, wanted.target)
     wanted = replace(wanted, options=replace(wanted.options, terms=terms))
     if wanted.source is None:
         detections = await detect_languages(serving.registry, serving.detector, wanted.texts, wanted.target)
@@ -175,4 +184,7 @@ async def _translate(call: ApiCall, parsed: DeepLRequest) -> Response:
         if parsed.model_type:
             translated["model_type_used"] = parsed.model_type
         body["translations"].append(translated)
-    return JsonResponse(body, headers=translation_headers(translations, reasons))
+    headers = translation_headers(translations, reasons)
+    if parsed.formality != "default":
+        headers[FORMALITY_HEADER] = "default"
+    return JsonResponse(body, headers=headers)

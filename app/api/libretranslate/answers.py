@@ -51,6 +51,15 @@ class ScoredSegment(TypedDict):
         list[ScoredToken],
         Field(description="Each token as the model writes it, the end token too, with its log probability."),
     ]
+    pivot: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description="Only where two models translated, through this language: `score` is then the sum of both "
+                "models' scores, and `tokens` are those of the second."
+            ),
+        ]
+    ]
 
 
 class TokenRange(TypedDict):
@@ -140,7 +149,7 @@ def describe_detection(detection: Detection) -> DetectedLanguage:
 
 def describe_segments(translation: Translation) -> list[ScoredSegment]:
     """Every segment of a text, with its score, its finish reason, and the score of each token."""
-    return [
+    found: list[ScoredSegment] = [
         {
             "source": segment.source,
             "text": segment.text,
@@ -152,6 +161,10 @@ def describe_segments(translation: Translation) -> list[ScoredSegment]:
         }
         for segment in translation.segments
     ]
+    if translation.pivot is not None:
+        for one in found:
+            one["pivot"] = translation.pivot
+    return found
 
 
 def describe_alignment(translation: Translation) -> list[AlignedRanges]:

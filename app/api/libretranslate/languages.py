@@ -133,7 +133,7 @@ async def detect(request: Request) -> Response:
     texts, is_list = parse_detection(call.fields, call.settings)
     serving = call.serving
     call.check_served()
-    languages = serving.registry.languages
+    languages = serving.registry.snapshot.languages
     ranked = await run_sync(lambda: [serving.detector.rank(text, languages) for text in texts])
     detections = _average(texts, ranked) if is_list else ranked[0]
     return JsonResponse([describe_detection(detection) for detection in _possible(detections)])
@@ -145,8 +145,8 @@ async def detect(request: Request) -> Response:
 async def languages(request: Request) -> Response:
     registry = service_of(request).serving.registry
     found = [
-        Language(code=code, name=language_name(code), targets=sorted({code, *registry.targets_of(code)}))
-        for code in registry.languages
+        Language(code=code, name=language_name(code), targets=sorted({code, *registry.snapshot.targets_of(code)}))
+        for code in registry.snapshot.languages
     ]
     return JsonResponse([language.model_dump() for language in found])
 
@@ -154,7 +154,9 @@ async def languages(request: Request) -> Response:
 @router.get("/frontend/settings", summary="What a page for this service needs to know", response_model=FrontendSettings)
 async def frontend_settings(request: Request) -> Response:
     serving = service_of(request).serving
-    target = _preferred(request.headers.get("accept-language", ""), {target for _, target in serving.registry.served})
+    target = _preferred(
+        request.headers.get("accept-language", ""), {target for _, target in serving.registry.snapshot.pairs}
+    )
     found = FrontendSettings(
         apiKeys=serving.admission.has_keys,
         charLimit=serving.settings.max_characters,

@@ -161,14 +161,14 @@ def _check_most(name: str, value: int, limit: int) -> None:
 
 def _check_languages(source: str, target: str, registry: Registry) -> str | None:
     """Check that a pair of languages is served; return the source, None if it is to be detected."""
-    served = registry.languages
+    served = registry.snapshot.languages
     if served:  # if nothing is served, the answer is another error than that of an unknown language
         for code in (target,) if source == AUTO else (source, target):
             if code not in served:
                 raise UnsupportedLanguage(f"{shorten(code)} is not supported")
         if source != AUTO and source != target:
-            registry.find(source, target)
-        elif source == AUTO and not registry.sources_of(target):
+            registry.snapshot.check(source, target)
+        elif source == AUTO and not registry.snapshot.sources_of(target):
             raise UnsupportedLanguage(f"{shorten(target)} is not available as a target language")
     return None if source == AUTO else source
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.call import ApiCall, finish_job
+from app.api.extensions.shapes import other_dialect
 from app.api.libretranslate.answers import (
     ERROR_RESPONSES,
     FINISH_REASON_ENTRY,
@@ -162,6 +163,9 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 )
 async def translate(request: Request) -> Response:
     call = await ApiCall.open(request)
+    other = other_dialect(call)
+    if other is not None:
+        return await other(call)
     # The terms of a large glossary take long to check and compile.
     parsed = await run_off_loop_if_long(
         glossary_size(call.fields), parse_translation, call.fields, call.settings, call.serving.registry

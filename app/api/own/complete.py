@@ -105,7 +105,8 @@ async def _complete(call: ApiCall, wanted: CompletionRequest, source: str) -> li
     text, typed = wanted.text, wanted.typed
     if source == wanted.target:  # the translation is the text itself
         return [Completion(text, 0.0, FinishReason.STOP)] if text.startswith(typed) else []
-    completer = call.serving.registry.find(source, wanted.target).completer
+    (served,) = await call.serving.registry.acquire([(source, wanted.target)], call.timeout.deadline)
+    completer = served.completer
     rows = min(2 * wanted.count, call.settings.max_beam_size)
     draft = await run_off_loop_if_long(len(text) + len(typed), completer.prepare, text, typed, wanted.count, rows)
     pending = completer.submit(draft, call.timeout.deadline, wanted.priority)

@@ -47,6 +47,10 @@ class Tokenizer(Protocol):
         """Token ids -> text; special ids are left out."""
         ...
 
+    def decode_source(self, token_ids: Sequence[int]) -> str:
+        """The text that ``encode_source`` read, as far as the tokens hold it."""
+        ...
+
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
         """The written form of each token, for plots and alignments."""
         ...

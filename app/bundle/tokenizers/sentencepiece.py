@@ -64,6 +64,9 @@ class SentencePieceTokenizer:
         written = b"".join(map(self._bytes_of, token_ids)).decode("utf-8", "ignore")
         return written.removeprefix(" ")
 
+    def decode_source(self, token_ids: Sequence[int]) -> str:
+        return self.decode(token_ids)
+
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
         return [str(self._processor.IdToPiece(int(token_id))) for token_id in token_ids]
 
@@ -148,6 +151,9 @@ class TaggedTokenizer:
 
     def decode(self, token_ids: Sequence[int]) -> str:
         return self._tokenizer.decode(token_ids)
+
+    def decode_source(self, token_ids: Sequence[int]) -> str:
+        return self._tokenizer.decode_source(token_ids[1:])
 
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
         return self._tokenizer.pieces(token_ids)

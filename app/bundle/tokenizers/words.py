@@ -57,6 +57,9 @@ class CharacterTokenizer:
     def decode(self, token_ids: Sequence[int]) -> str:
         return "".join(self._tokens[token_id] for token_id in token_ids if token_id > UNK_ID)
 
+    def decode_source(self, token_ids: Sequence[int]) -> str:
+        return self.decode(token_ids)
+
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
         return [self._tokens[token_id] for token_id in token_ids]
 
@@ -138,6 +141,9 @@ class WordTokenizer:
             return False, ""
         piece = self._tokens[token_id]
         return not piece.startswith(_JOINED), piece.removeprefix(_JOINED)
+
+    def decode_source(self, token_ids: Sequence[int]) -> str:
+        return self.decode(token_ids)
 
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
         return [self._tokens[token_id] for token_id in token_ids]

@@ -1,12 +1,12 @@
 """Word's DOCX: paragraphs of the text, its headers, footers, notes, comments and text boxes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.files.document import Document
 from app.files.formats.office import read_office_file, split_runs, style_of, words_of, write_run
-from app.files.formats.xml_paragraph import Atom, Codec, Content, Element, Node, Role, Style, Words
+from app.files.formats.xml_atoms import Atom, Codec, Content, Element, Node, Role, Style, Words
 from app.files.raw_file import Archive, name_of, namespace_of
 
 _NAMESPACES: Final = frozenset(
@@ -21,12 +21,13 @@ _CONTENT_TYPES: Final = tuple(
 )
 _IGNORED: Final = frozenset(("lang", "noProof"))  # children of the formatting that a reader does not see
 _ROLES: Final = {
-    **dict.fromkeys(
-        ("hyperlink", "ins", "moveTo", "smartTag", "sdt", "sdtContent", "customXml", "bdo", "dir"), Role.INLINE
-    ),
+    **dict.fromkeys(("ins", "moveTo", "smartTag", "sdt", "sdtContent", "customXml", "bdo", "dir"), Role.INLINE),
     **dict.fromkeys(("pPr", "sdtPr", "sdtEndPr", "smartTagPr", "customXmlPr", "tab", "br", "cr", "ptab"), Role.BREAK),
+    **dict.fromkeys(("drawing", "pict", "object"), Role.SPACE),
+    **dict.fromkeys(("footnoteReference", "endnoteReference", "annotationRef"), Role.INDEX),
     **dict.fromkeys(("proofErr", "lastRenderedPageBreak", "softHyphen"), Role.DROPPED),
 }
+_STYLES: Final = "word/styles.xml"
 _MAX_DEPTH: Final = 10  # of links in links, which no program writes
 _HYPHEN: Final = "\u2011"
 
@@ -49,8 +50,16 @@ class _Field:
 
 
 class _Codec:
-    def __init__(self, namespace: str) -> None:
-        self._namespace = namespace
+    def __init__(self, root: Element, raised_styles: frozenset[str]) -> None:
+        """Prepare to read a part.
+
+        Args:
+            root: The root of the part.
+            raised_styles: The ids of character styles that raise or lower words.
+        """
+        self._namespace = namespace_of(root)
+        self._raised_styles = raised_styles
+        self._ended_comments = {_attribute(one, "id") for one in root.iter("{*}commentRangeEnd")}
 
     def read_atoms(self, element: Element) -> list[Atom]:
         children = list(element)
@@ -69,13 +78,36 @@ class _Codec:
             elif _field_char(child) or _kind_of(child) == "instrText":
                 yield Node(Role.BREAK, (child,))  # a part of a field that continues in another paragraph
             elif name_of(child) == "r" and namespace_of(child) in _NAMESPACES:
-                yield _read_run(child)
+                yield self._read_run(child)
             elif name_of(child) == "fldSimple":
                 is_link = _is_link(_attribute(child, "instr"))
-                yield Node(Role.INLINE, (child,)) if is_link else Node(Role.POINT, (child,), _text_of([child]))
+                yield Node(Role.LINK if is_link else Role.REFERENCE, (child,), _text_of([child]))
+            elif name_of(child) == "hyperlink" and namespace_of(child) in _NAMESPACES:
+                yield Node(Role.LINK, (child,), _text_of([child]))
             else:
                 yield Node(_role_of(child), (child,))
             index += 1
+
+    def _read_run(self, run: Element) -> Atom:
+        kind = _kind_of(run)
+        if kind in ("t", "noBreakHyphen"):
+            style = style_of(run, _IGNORED)
+            style = replace(style, is_raised=self._is_raised(style.properties))
+            return Words(words_of(run) if kind == "t" else _HYPHEN, style)
+        if kind == "commentReference" and any(
+            _attribute(child, "id") in self._ended_comments for child in run if name_of(child) == kind
+        ):
+            return Node(Role.END, (run,))  # behind the end of the range, which moves too
+        return Node(_ROLES.get(kind, Role.POINT), (run,))
+
+    def _is_raised(self, properties: Element | None) -> bool:
+        for child in properties if properties is not None else ():
+            name, value = name_of(child), _attribute(child, "val")
+            if name == "vertAlign" and value in ("superscript", "subscript"):
+                return True
+            if (name == "position" and value not in ("", "0")) or (name == "rStyle" and value in self._raised_styles):
+                return True
+        return False
 
     def _read_field(self, children: Sequence[Element], field: _Field, fields: Mapping[int, _Field]) -> Iterator[Atom]:
         """Read a field from its begin to its end; only the text of a link is translated."""
@@ -83,7 +115,7 @@ class _Codec:
         instruction = "".join(one.text or "" for element in before for one in element.iter("{*}instrText"))
         if not _is_link(instruction) or field.depth > _MAX_DEPTH:
             words = _text_of(children[index] for index in shown)
-            yield Node(Role.POINT, tuple(children[field.begin : field.end + 1]), words)
+            yield Node(Role.REFERENCE, tuple(children[field.begin : field.end + 1]), words)
             return
         atoms = list(self._read_range(children, shown, fields))
         if any(isinstance(atom, Node) and atom.role in (Role.BREAK, Role.INLINE) for atom in atoms):
@@ -102,22 +134,28 @@ def read_docx(archive: Archive) -> Document:
     Raises:
         UnusableFile: The file has another format than its name says, or is damaged.
     """
-    return read_office_file(archive, _CONTENT_TYPES, _prepare)
+    raised_styles = _find_raised_styles(archive)
+
+    def prepare(root: Element) -> tuple[list[Element], Codec]:
+        split_runs(root, _NAMESPACES)
+        paragraphs = [one for one in root.iter("{*}p") if namespace_of(one) in _NAMESPACES]
+        return paragraphs, _Codec(root, raised_styles)
+
+    return read_office_file(archive, _CONTENT_TYPES, prepare)
 
 
-def _prepare(root: Element) -> tuple[list[Element], Codec]:
-    split_runs(root, _NAMESPACES)
-    paragraphs = [one for one in root.iter("{*}p") if namespace_of(one) in _NAMESPACES]
-    return paragraphs, _Codec(namespace_of(root))
-
-
-def _read_run(run: Element) -> Atom:
-    kind = _kind_of(run)
-    if kind == "t":
-        return Words(words_of(run), style_of(run, _IGNORED))
-    if kind == "noBreakHyphen":
-        return Words(_HYPHEN, style_of(run, _IGNORED))
-    return Node(_ROLES.get(kind, Role.POINT), (run,))
+def _find_raised_styles(archive: Archive) -> frozenset[str]:
+    """Return the ids of the character styles that raise or lower words, such as those of note numbers."""
+    if _STYLES not in archive.names:
+        return frozenset()
+    aligned = archive.read_xml(_STYLES).root.iter("{*}vertAlign")
+    styles = [
+        style
+        for one in aligned
+        if _attribute(one, "val") in ("superscript", "subscript")
+        for style in one.iterancestors("{*}style")
+    ]
+    return frozenset(_attribute(style, "styleId") for style in styles)
 
 
 def _kind_of(run: Element) -> str:

@@ -1,21 +1,33 @@
 """XLIFF 1.2 and 2: units without a translation get one, with a state that tells that it is not reviewed."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from typing import Final
 
 from lxml import etree
 
 from app.errors import UnusableFile
 from app.files.document import Document
-from app.files.formats.xml_paragraph import Atom, Content, Element, Node, Role, Style, Words, content_of, read_scopes
+from app.files.formats.xml_atoms import Atom, Content, Element, Node, Role, Style, Words, content_of
+from app.files.formats.xml_paragraph import read_scopes
 from app.files.raw_file import XmlPart, name_of, namespace_of
 
 _OPENING: Final = ("bpt", "bx", "sc", "sm")
 _CLOSING: Final = ("ept", "ex", "ec", "em")
 _ENCLOSING: Final = ("g", "mrk", "pc")
 _SHOWN: Final = ("mrk", "pc")
+_STANDING: Final = ("x", "ph", "it")
+# Where a unit says what an element stands for, and with which words.
+_KIND_ATTRIBUTES: Final = ("ctype", "type", "subType")
+_SHOWN_ATTRIBUTES: Final = ("equiv-text", "equiv", "disp")
+_BREAK_KINDS: Final = frozenset(
+    ("lb", "pb", "xlf:lb", "xlf:pb", "x-lb", "x-br", "x-html-br", "html:br", "linebreak", "x-linebreak", "x-line-break")
+)
+_IMAGE_KINDS: Final = frozenset(("image", "x-img", "xlf:image", "html:img"))  # a reader sees no one word around it
+_BREAK_CODE: Final = re.compile(r"\s*<(?:br|hr)\b[^<>]*>\s*|\s*(?:\\[nr])+\s*", re.IGNORECASE)
 _UNTRANSLATED_STATES: Final = ("new", "needs-translation", "initial")
 _LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
@@ -26,7 +38,8 @@ class _Codec:
     def read_atoms(self, element: Element) -> list[Atom]:
         content = content_of(element)
         roles = _pair_tags([item for item in content if not isinstance(item, str)])
-        return [Words(item) if isinstance(item, str) else _read_node(item, roles) for item in content]
+        atoms = [Words(item) if isinstance(item, str) else _read_node(item, roles) for item in content]
+        return _part_at_breaks(atoms)
 
     def write_words(self, text: str, style: Style | None) -> Content:
         return [text]
@@ -124,10 +137,50 @@ def _read_node(element: Element, roles: dict[Element, Role]) -> Node:
     if name == "mrk" and element.get("mtype") == "seg":
         return Node(Role.BLOCK, (element,))
     is_kept = element.get("translate") == "no" or element.get("mtype") == "protected"
+    text = "".join(str(text) for text in element.itertext())
     if name in _ENCLOSING and not is_kept:
-        return Node(Role.INLINE, (element,))
-    word = "".join(str(text) for text in element.itertext()) if name in _SHOWN else ""
-    return Node(roles.get(element, Role.POINT), (element,), word)
+        return Node(Role.LINK, (element,), text)
+    if name in _STANDING and (role := _read_space(element, text)):
+        return Node(role, (element,))
+    return Node(roles.get(element, Role.POINT), (element,), text if name in _SHOWN else "")
+
+
+def _read_space(element: Element, text: str) -> Role | None:
+    """Return the role of an element that stands for a line break or a space; None if it stands for neither.
+
+    Args:
+        element: The element.
+        text: The code in it.
+    """
+    kinds = {(element.get(name) or "").lower() for name in _KIND_ATTRIBUTES}
+    shown = next((element.get(name, "") for name in _SHOWN_ATTRIBUTES if element.get(name)), text)
+    if kinds & _BREAK_KINDS or _BREAK_CODE.fullmatch(text) or _BREAK_CODE.fullmatch(shown):
+        return Role.BREAK
+    if kinds & _IMAGE_KINDS:
+        return Role.SPACE
+    if not shown or shown.strip():
+        return None
+    return Role.BREAK if "\n" in shown else Role.SPACE
+
+
+def _part_at_breaks(atoms: list[Atom]) -> list[Atom]:
+    """Make the elements of a pair points if a sentence ends between them."""
+    parted: set[int] = set()
+    opened: list[int] = []
+    last_break = -1
+    for index, atom in enumerate(atoms):
+        if not isinstance(atom, Node):
+            continue
+        if atom.role in (Role.BREAK, Role.BLOCK):
+            last_break = index
+        elif atom.role is Role.OPEN:
+            opened.append(index)
+        elif atom.role is Role.CLOSE and (opening := opened.pop()) < last_break:
+            parted |= {opening, index}
+    return [
+        replace(atom, role=Role.POINT) if index in parted and isinstance(atom, Node) else atom
+        for index, atom in enumerate(atoms)
+    ]
 
 
 def _pair_tags(elements: list[Element]) -> dict[Element, Role]:

@@ -7,81 +7,26 @@ formatting to one run, and puts every element back.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final
 
 from lxml import etree
 
-from app.files.document import CloseTag, Fragment, OpenTag, Piece, PointTag
+from app.files.formats.xml_atoms import (
+    Atom,
+    Codec,
+    Content,
+    Element,
+    Node,
+    Role,
+    Style,
+    Words,
+    resolve_roles,
+    set_content,
+)
+from app.files.fragment import CloseTag, Fragment, OpenTag, Piece, PointKind, PointTag
 
-Element = etree._Element
-Content = list["str | Element"]
-
-
-class Role(Enum):
-    """What an element means for the sentence around it."""
-
-    INLINE = auto()  # encloses words of the sentence
-    OPEN = auto()  # OPEN and CLOSE enclose words together, and are well nested within their parent
-    CLOSE = auto()
-    POINT = auto()  # stands between words, or for a word
-    START = auto()  # one of two markers of a range: may move towards the start of the sentence
-    END = auto()  # the other one: may move towards the end
-    BREAK = auto()  # ends the sentence; its content is not read
-    BLOCK = auto()  # ends the sentence, and its content has sentences of its own
-    DROPPED = auto()  # describes the source words and would be wrong of a translation
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """The formatting of words.
-
-    Attributes:
-        key: Equal for equal formatting.
-        properties: What the codec needs to write the formatting.
-    """
-
-    key: str
-    properties: Element | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Words of one formatting."""
-
-    text: str
-    style: Style | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """Elements that have one role together.
-
-    Attributes:
-        role: Their role.
-        elements: One element; several only for ``OPEN``, ``CLOSE`` and ``POINT``.
-        word: What a reader sees there.
-    """
-
-    role: Role
-    elements: tuple[Element, ...]
-    word: str = ""
-
-
-Atom = Words | Node
-
-
-class Codec(Protocol):
-    """Reads and writes the paragraphs of a format."""
-
-    def read_atoms(self, element: Element) -> Iterable[Atom]:
-        """Return the content of an element; its nodes hold elements of the file, or new ones that replace them."""
-        ...
-
-    def write_words(self, text: str, style: Style | None) -> Content:
-        """Return the content that shows words in a style."""
-        ...
+_KINDS: Final = {Role.INDEX: PointKind.INDEX, Role.SPACE: PointKind.SPACE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +34,7 @@ class _Tag:
     """What a number of a fragment refers to: ``element``, or ``opening`` with ``closing``, or ``style``."""
 
     element: Element | None = None  # encloses words
-    opening: tuple[Element, ...] = ()  # stand before words, or between them
+    opening: tuple["str | Element", ...] = ()  # stand before words, or between them
     closing: tuple[Element, ...] = ()  # stand behind words
     style: Style | None = None
 
@@ -120,7 +65,7 @@ class Scope:
         self._starts: list[Piece] = []  # range markers of the fragment that is being read
         self._ends: list[Piece] = []
         pieces: list[Piece] = []
-        atoms = list(codec.read_atoms(element))
+        atoms = resolve_roles(codec, element)
         self._base = _most_common_style(atoms)
         for piece in self._read_pieces(atoms, self._base):
             if isinstance(piece, etree._Element):
@@ -187,9 +132,12 @@ class Scope:
             yield CloseTag(styled)
 
     def _read_node(self, node: Node) -> Iterator[Piece | Element]:
+        if node.role in _KINDS:
+            yield PointTag(self._add_tag(_Tag(opening=node.written or node.elements)), node.word, _KINDS[node.role])
+            return
         element = node.elements[0]
         if node.role is Role.INLINE:
-            atoms = list(self._codec.read_atoms(element))
+            atoms = resolve_roles(self._codec, element)
             if not self._is_broken(element):
                 base = _most_common_style(atoms)
                 number = self._add_tag(_Tag(element=element))
@@ -215,7 +163,7 @@ class Scope:
                     atom.role in (Role.BREAK, Role.BLOCK)
                     or (atom.role is Role.INLINE and self._is_broken(atom.elements[0]))
                 )
-                for atom in self._codec.read_atoms(element)
+                for atom in resolve_roles(self._codec, element)
             )
         return self._breaks[element]
 
@@ -257,34 +205,6 @@ def read_scopes(element: Element, codec: Codec) -> list[Scope]:
         left += reversed(scope.inner)
         scopes += [scope] if scope.fragments else []
     return scopes
-
-
-def content_of(element: Element) -> Content:
-    """Return the texts and children of an element in their order; an unresolved entity is an element too."""
-    content: Content = [element.text] if element.text else []
-    for child in element:
-        content.append(child)
-        if child.tail:
-            content.append(child.tail)
-    return content
-
-
-def set_content(element: Element, content: Content) -> None:
-    """Replace the texts and children of an element, the inverse of ``content_of``."""
-    for child in list(element):
-        child.tail = None
-        element.remove(child)
-    element.text = None
-    last: Element | None = None
-    for item in content:
-        if not isinstance(item, str):
-            item.tail = None
-            element.append(item)
-            last = item
-        elif last is None:
-            element.text = (element.text or "") + item
-        else:
-            last.tail = (last.tail or "") + item
 
 
 def _most_common_style(atoms: Iterable[Atom]) -> Style | None:

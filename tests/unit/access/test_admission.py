@@ -21,11 +21,19 @@ def admit(admission: Admission, *keys: str, address: str = "192.0.2.1") -> list[
     return asyncio.run(admit_each())
 
 
+def check(admission: Admission, *keys: str, address: str = "192.0.2.1") -> None:
+    async def check_each() -> None:
+        for key in keys:
+            await admission.check(key, address)
+
+    asyncio.run(check_each())
+
+
 def test_without_keys_every_request_is_admitted() -> None:
     admission = Admission(KeyRing(), Settings())
     assert [quota.limit for quota in admit(admission, "", "any")] == [0, 0]
     assert not admission.requires_key
-    admission.check("any")
+    check(admission, "any")
 
 
 @pytest.mark.parametrize(("key", "error"), [("", KeyMissing), ("wrong", KeyUnknown)])
@@ -34,7 +42,20 @@ def test_a_key_is_required_where_there_are_keys(key: str, error: type[Exception]
     with pytest.raises(error):
         admit(admission, key)
     with pytest.raises(error):
-        admission.check(key)
+        check(admission, key)
+
+
+def test_only_wrong_keys_are_counted_where_an_answer_costs_nothing() -> None:
+    admission = Admission(RING, Settings(requests_per_minute=2))
+    check(admission, *["key"] * 10)
+    for _ in range(2):
+        with pytest.raises(KeyUnknown):
+            check(admission, "wrong")
+    with pytest.raises(RateExceeded, match="2 per 1 minute"):
+        check(admission, "another")
+    check(admission, "key")
+    with pytest.raises(KeyUnknown):
+        check(admission, "another", address="192.0.2.2")
 
 
 def test_the_rate_of_a_key_and_of_an_address() -> None:

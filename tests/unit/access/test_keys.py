@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.__main__ import main
 from app.access.keys import ApiKey, KeyRing, digest_of, new_key
+from app.commands.command_line import main
 from app.errors import ConfigurationError
 
 HASH = "sha256:" + digest_of("secret").hex()

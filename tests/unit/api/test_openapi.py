@@ -45,6 +45,16 @@ def test_it_describes_every_path_and_no_422(description: dict[str, Any]) -> None
         "/languages",
         "/frontend/settings",
         "/suggest",
+        "/spec",
+        "/imme",
+        "/kiss",
+        "/hcfy",
+        "/deeplx",
+        "/translate/batch",
+        "/language/translate/v2",
+        "/language/translate/v2/languages",
+        "/language/translate/v2/detect",
+        "/translate_a/single",
         "/v2/translate",
         "/v2/document",
         "/v2/document/{document_id}",
@@ -55,6 +65,12 @@ def test_it_describes_every_path_and_no_422(description: dict[str, Any]) -> None
         "/v2/glossaries/{glossary_id}",
         "/v2/glossaries/{glossary_id}/entries",
         "/v2/usage",
+        "/v3/glossaries",
+        "/v3/glossaries/{glossary_id}",
+        "/v3/glossaries/{glossary_id}/dictionaries",
+        "/v3/glossaries/{glossary_id}/entries",
+        "/v3/languages",
+        "/v3/languages/resources",
         "/complete",
         "/health",
         "/ready",
@@ -106,7 +122,7 @@ def test_deepl_asks_for_a_key(description: dict[str, Any]) -> None:
     (name,) = description["components"]["securitySchemes"]
     for path, operations in description["paths"].items():
         for operation in operations.values():
-            assert operation.get("security") == ([{name: []}] if path.startswith("/v2/") else None), path
+            assert operation.get("security") == ([{name: []}] if path.startswith(("/v2/", "/v3/")) else None), path
 
 
 @pytest.mark.parametrize("path", ["/v2/languages", "/v2/usage", "/v2/glossary-language-pairs"])

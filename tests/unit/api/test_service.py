@@ -51,7 +51,7 @@ def test_languages(tmp_path: Path) -> None:
         # A client sends a form with this GET; it is ignored.
         answer = service.client.request("GET", "/languages", data={"api_key": "x"})
     assert answer.json() == [
-        {"code": "de", "name": "German", "targets": ["de", "en"]},
+        {"code": "de", "name": "German", "targets": ["de", "en", "fr"]},
         {"code": "en", "name": "English", "targets": ["en", "fr"]},
         {"code": "fr", "name": "French", "targets": ["en", "fr"]},
     ]

@@ -55,6 +55,23 @@ def error_of(
     return capsys.readouterr().err
 
 
+def test_a_pair_without_a_bundle_goes_through_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.bulk.run.OnnxGraphs", lambda bundle, **_: text_machine(bundle, "upper"))
+    for source, target in (("fr", "en"), ("en", "de")):
+        fake_bundle(tmp_path / "models", source, target)
+    (tmp_path / "models" / "broken").mkdir()
+    (tmp_path / "in.txt").write_text("Le chat {name} dort.\n\nOui\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["in.txt", "out.txt", "--source", "fr", "--target", "de"]) == 0
+    assert (tmp_path / "out.txt").read_text() == "LE CHAT {name} DORT.\n\nOUI\n"
+    assert main(["in.txt", "other.txt", "--source", "de", "--target", "fr"]) == 1
+    said = capsys.readouterr().err
+    assert "from de to fr, nor do two" in said
+    assert "broken" in said
+
+
 @given(LINES, st.sampled_from(["a.txt", "a.txt.gz"]), st.data())
 @settings(max_examples=60, deadline=None)
 def test_lines_are_read_as_they_were_written_however_often_it_is_stopped(

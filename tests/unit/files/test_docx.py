@@ -81,7 +81,7 @@ def test_a_word_file_with_a_field_a_link_and_bookmarks() -> None:
     )
     (found,) = words_of(xml)
     assert re.sub(r"\d+", "N", found) == (
-        'See <span data-n="N">a link</span><img data-n="N"> on page <code data-n="N">N</code>.'
+        'See <span data-n="N">a link</span><sup data-n="N">N</sup> on page <code data-n="N">N</code>.'
     )
     swapped = found.replace("See ", "").replace(".", "") + " voir"
     written = translated_paragraph(xml, {found: swapped})

@@ -5,7 +5,7 @@ from html import escape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.files.document import CloseTag, Fragment, OpenTag, Piece, PointTag
+from app.files.fragment import CloseTag, Fragment, OpenTag, Piece, PointTag
 from tests.support.file_samples import identity, upper, without_tags
 
 WORDS = st.text("ab é<>&;\n ", max_size=8)

@@ -1,22 +1,27 @@
 """A full disk: new data is refused, stored data is kept, no part of a file is left, and recovery is immediate."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.errors import StorageError
-from app.serving.glossaries import Entry, GlossaryStore
+from app.files.document_store import DocumentOrder, DocumentStore
+from app.files.storage import FileDatabase, ResultStore
+from app.server.database import Journal, free_space
+from app.serving.glossaries import Entry
+from app.serving.glossary_store import Dictionary, GlossaryStore
 from app.settings import Settings
 from tests.support.deepl_requests import KEY, checked
-from tests.support.engines import PATIENCE
+from tests.support.engines import PATIENCE, until
 from tests.support.service import RunningService, fake_models, running_service
 
 ENTRIES = tuple(Entry(f"word {number}", "mot") for number in range(3000))
@@ -44,11 +49,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def fill(disk: Path) -> Path:
+def fill(disk: Path, left_bytes: int = 0) -> Path:
+    """Write a file that leaves so many bytes of the disk."""
     filler = disk / "filler"
-    with filler.open("wb", buffering=0) as stream, suppress(OSError):
-        while True:
-            stream.write(b"x" * 4096)
+    with filler.open("wb", buffering=0) as stream:
+        with suppress(OSError):
+            while True:
+                stream.write(b"x" * 4096)
+        stream.truncate(stream.tell() - left_bytes)
     return filler
 
 
@@ -103,6 +111,79 @@ def test_files(service: RunningService, small_disk: Path) -> None:
     assert found.content == b"HELLO THERE. " * 100
 
 
+@pytest.mark.parametrize("left_bytes", [0, 8192, 32768])
+def test_a_full_disk_is_freed_by_deleting_glossaries(
+    service: RunningService, small_disk: Path, left_bytes: int
+) -> None:
+    stored = [checked(service.client.post("/v2/glossaries", json=GLOSSARY, headers=KEY), 201) for _ in range(3)]
+    fill(small_disk, left_bytes)
+    free = shutil.disk_usage(small_disk).free
+    for glossary in stored[:2]:
+        answer = service.client.delete(f"/v2/glossaries/{glossary['glossary_id']}", headers=KEY)
+        assert answer.status_code == 204, answer.text
+    assert checked(service.client.get("/v2/glossaries", headers=KEY)) == {"glossaries": [stored[2]]}
+    path = f"/v2/glossaries/{stored[2]['glossary_id']}/entries"
+    assert service.client.get(path, headers=KEY).text == GLOSSARY["entries"]
+    assert shutil.disk_usage(small_disk).free - free > 100_000
+    checked(service.client.post("/v2/glossaries", json=GLOSSARY, headers=KEY), 201)
+
+
+@pytest.mark.parametrize("left_bytes", [0, 8192, 32768])
+def test_a_full_disk_is_freed_by_fetching_files(service: RunningService, small_disk: Path, left_bytes: int) -> None:
+    file = {"file": ("a.txt", b"Hello there. " * 5000)}
+    urls = [service.client.post("/translate_file", files=file, data=FILE).json()["translatedFileUrl"] for _ in range(3)]
+    fields = {"source_lang": "EN", "target_lang": "FR"}
+    order = checked(service.client.post("/v2/document", files=file, data=fields, headers=KEY))
+    path, key = f"/v2/document/{order['document_id']}", {"document_key": order["document_key"]}
+    until(lambda: checked(service.client.post(path, data=key, headers=KEY))["status"] == "done")
+    fill(small_disk, left_bytes)
+    free = shutil.disk_usage(small_disk).free
+    for url in urls:
+        assert service.client.get(url).content == b"HELLO THERE. " * 5000
+    assert checked(service.client.post(path, data=key, headers=KEY))["status"] == "done"
+    answer = service.client.post(path + "/result", data=key, headers=KEY)
+    assert answer.content == b"HELLO THERE. " * 5000
+    assert shutil.disk_usage(small_disk).free - free > 250_000
+    assert service.client.post("/translate_file", files=file, data=FILE).status_code == 200
+
+
+def test_expiry_frees_a_full_disk(small_disk: Path) -> None:
+    now = [1000.0]
+    database = FileDatabase(small_disk / "files")
+    results = ResultStore(database, 10**9, 60, lambda: now[0])
+    documents = DocumentStore(database, 60, lambda: now[0])
+    results.put(b"x" * 300_000, "a.txt")
+    document_id, key = documents.add(DocumentOrder("a.txt", b"x" * 300_000, "en", "fr", 60))
+    fill(small_disk)
+    with pytest.raises(StorageError, match="database or disk is full"):
+        results.put(b"x" * 300_000, "b.txt")
+    documents.record_failure(document_id, "It failed.")
+    found = documents.find(document_id, key)
+    assert found is not None
+    assert found.status == "error"
+    now[0] += 61
+    assert documents.find(document_id, key) is None
+    results.put(b"x" * 500_000, "b.txt")
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_CANTOPEN])
+def test_a_deletion_is_tried_again_where_there_is_no_space_for_a_journal(code: int) -> None:
+    """A quota is reported as an error of writing, and a full folder as a file that cannot be opened."""
+    tried: list[str] = []
+
+    @contextmanager
+    def transaction(journal: Journal) -> Iterator[sqlite3.Connection]:
+        tried.append(journal)
+        error = sqlite3.OperationalError("no space")
+        error.sqlite_errorcode = code if journal == "file" else sqlite3.SQLITE_BUSY
+        raise StorageError("no space") from error
+        yield sqlite3.connect(":memory:")
+
+    with pytest.raises(StorageError):
+        free_space(transaction, lambda _: None)
+    assert tried == ["file", "memory"]
+
+
 def test_a_large_upload(service: RunningService, small_disk: Path) -> None:
     """A body of more than a megabyte is stored on disk while it arrives."""
     file = {"file": ("a.txt", b"12345 " * 500_000)}
@@ -119,15 +200,15 @@ def test_glossaries_whose_file_is_empty_or_in_use(tmp_path: Path, monkeypatch: p
     """The file is empty if its process was killed, or the disk was full, before the tables were created."""
     path = tmp_path / "glossaries.sqlite3"
     path.touch()
-    store = GlossaryStore(path, 10)
+    store = GlossaryStore(path, 10, 100)
     assert store.list_all() == []
     assert store.find("x") is None
-    kept = store.create("one", "en", "fr", ENTRIES[:2])
-    monkeypatch.setattr("app.serving.glossaries._BUSY_SECONDS", 0.1)
+    kept = store.create("one", [Dictionary("en", "fr", ENTRIES[:2])])
+    monkeypatch.setattr("app.serving.glossary_store._BUSY_SECONDS", 0.1)
     other = sqlite3.connect(path)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StorageError, match="database is locked"):
-        store.create("two", "en", "fr", ENTRIES[:2])
+        store.create("two", [Dictionary("en", "fr", ENTRIES[:2])])
     other.rollback()
     other.close()
     assert store.list_all() == [kept]

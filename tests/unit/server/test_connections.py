@@ -253,15 +253,3 @@ def test_the_rest_of_a_body_that_was_answered_early_is_no_header(service: Runnin
             client.sendall(body)
             client.sendall(HEADERS + b"Content-Length: %d\r\n\r\n" % len(HELLO) + HELLO)
             assert_answered(client)
-
-
-@pytest.mark.parametrize(
-    "offer", [b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings", b"upgrade:websocket\r\nconnection:upgrade"]
-)
-def test_an_offer_of_another_protocol_is_passed_over(service: RunningService, offer: bytes) -> None:
-    """Java's client and ``curl --http2`` make one with every request, and keep their connection."""
-    request = HEADERS + offer + b"\r\nContent-Length: %d\r\n\r\n" % len(HELLO) + HELLO
-    with socket.create_connection(service.address, timeout=PATIENCE) as client:
-        for _ in range(2):
-            client.sendall(request)
-            assert_answered(client)

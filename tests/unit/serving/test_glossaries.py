@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidGlossary, LimitExceeded
-from app.serving.glossaries import Entry, GlossaryStore, format_entries, read_entries
+from app.serving.glossaries import Entry, format_entries, read_entries
+from app.serving.glossary_store import Dictionary, GlossaryStore
 
 TERMS = st.text(st.characters(categories=("L", "N", "P", "S"), include_characters=" "), min_size=1, max_size=30).filter(
     lambda term: term == term.strip() and term.isprintable()
@@ -60,33 +61,36 @@ def test_too_many_entries() -> None:
 
 def test_a_store_keeps_finds_and_forgets(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "glossaries.sqlite3"
-    store = GlossaryStore(path, 10)
+    store = GlossaryStore(path, 10, 100)
     assert store.list_all() == []
     assert store.find("x") is None
-    assert store.load_entries("x") == ()
+    assert store.load_entries("x", "en", "fr") == ()
     assert not store.delete("x")
     assert not path.parent.exists()  # nothing is made before there is something to keep
     entries = (Entry("b", "1"), Entry("a", "2"))
-    first, second = store.create("one", "en", "fr", entries), store.create("two", "fr", "en", entries[:1])
-    again = GlossaryStore(path, 10)  # as after a restart
+    first, second = (
+        store.create("one", [Dictionary("en", "fr", entries)]),
+        store.create("two", [Dictionary("fr", "en", entries[:1])]),
+    )
+    again = GlossaryStore(path, 10, 100)  # as after a restart
     assert again.list_all() == [first, second]
     assert again.find(first.id) == first
-    assert again.load_entries(first.id) == entries
+    assert again.load_entries(first.id, "en", "fr") == entries
     assert again.delete(first.id)
     assert not again.delete(first.id)
     assert store.list_all() == [second]
-    assert store.load_entries(first.id) == ()
+    assert store.load_entries(first.id, "en", "fr") == ()
     with sqlite3.connect(path) as database:
         assert database.execute("SELECT count(*) FROM entry").fetchone() == (1,)
     database.close()
 
 
 def test_no_more_than_may_be_even_at_the_same_time(tmp_path: Path) -> None:
-    stores = [GlossaryStore(tmp_path / "g.sqlite3", 3) for _ in range(8)]
+    stores = [GlossaryStore(tmp_path / "g.sqlite3", 3, 100) for _ in range(8)]
 
     def create(store: GlossaryStore) -> bool:
         try:
-            store.create("one", "en", "fr", (Entry("a", "b"),))
+            store.create("one", [Dictionary("en", "fr", (Entry("a", "b"),))])
         except LimitExceeded:
             return False
         return True
@@ -100,11 +104,12 @@ def test_killed_while_writing_nothing_that_was_acknowledged_is_lost(tmp_path: Pa
     program = """
 import sys
 from pathlib import Path
-from app.serving.glossaries import Entry, GlossaryStore
-store = GlossaryStore(Path(sys.argv[1]), 10**6)
+from app.serving.glossaries import Entry
+from app.serving.glossary_store import Dictionary, GlossaryStore
+store = GlossaryStore(Path(sys.argv[1]), 10**6, 10**6)
 entries = tuple(Entry(str(number), "b") for number in range(50))
 while True:
-    print(store.create("one", "en", "fr", entries).id, flush=True)
+    print(store.create("one", [Dictionary("en", "fr", entries)]).id, flush=True)
 """
     path = tmp_path / "g.sqlite3"
     process = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True)
@@ -114,8 +119,70 @@ while True:
     acknowledged += [line.strip() for line in process.stdout if line.endswith("\n")]
     process.wait()
     process.stdout.close()
-    store = GlossaryStore(path, 10**6)
-    kept = {info.id: info.entry_count for info in store.list_all()}
+    store = GlossaryStore(path, 10**6, 100)
+    kept = {info.id: info.dictionaries[0].entry_count for info in store.list_all()}
     assert set(acknowledged) <= set(kept)
     assert set(kept.values()) == {50}  # none is there in part
-    store.create("after", "en", "fr", (Entry("a", "b"),))
+    store.create("after", [Dictionary("en", "fr", (Entry("a", "b"),))])
+
+
+OLD_SCHEMA = """
+CREATE TABLE glossary (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL, created TEXT NOT NULL
+) STRICT;
+CREATE TABLE entry (
+    glossary_id TEXT NOT NULL REFERENCES glossary (id) ON DELETE CASCADE,
+    place INTEGER NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,
+    PRIMARY KEY (glossary_id, place)
+) STRICT, WITHOUT ROWID;
+INSERT INTO glossary VALUES ('1', 'one', 'en', 'fr', '2026-11-20T23:12:35.220000+00:00');
+INSERT INTO glossary VALUES ('2', 'two', 'fr', 'en', '2026-11-21T23:12:35.220000+00:00');
+INSERT INTO entry VALUES ('1', 0, 'b', 'x'), ('1', 1, 'a', 'y'), ('2', 0, 'c', 'z');
+"""
+
+
+def test_a_file_of_the_earlier_version_is_read_by_many_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "g.sqlite3"
+    with sqlite3.connect(path) as database:
+        database.executescript(OLD_SCHEMA)
+    stores = [GlossaryStore(path, 10, 10) for _ in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(GlossaryStore.list_all, stores))
+    assert all(one == found[0] for one in found)
+    assert [(info.id, info.name, info.dictionaries[0].entry_count) for info in found[0]] == [
+        ("1", "one", 2),
+        ("2", "two", 1),
+    ]
+    assert stores[0].load_entries("1", "en", "fr") == (Entry("b", "x"), Entry("a", "y"))
+    assert stores[0].delete("1")
+    assert [info.id for info in stores[1].list_all()] == ["2"]
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT count(*) FROM entry").fetchone() == (1,)
+
+
+def test_dictionaries_are_merged_replaced_and_deleted(tmp_path: Path) -> None:
+    store = GlossaryStore(tmp_path / "g.sqlite3", 10, 3)
+    there = Dictionary("en", "fr", (Entry("a", "1"), Entry("b", "2")))
+    back = Dictionary("fr", "en", (Entry("1", "a"),))
+    made = store.create("both", [there, back])
+    assert [(one.source, one.target, one.entry_count) for one in made.dictionaries] == [
+        ("en", "fr", 2),
+        ("fr", "en", 1),
+    ]
+    changed = store.update(made.id, "new", [Dictionary("en", "fr", (Entry("b", "3"), Entry("c", "4")))])
+    assert changed is not None
+    assert (changed.name, changed.created) == ("new", made.created)
+    assert store.load_entries(made.id, "en", "fr") == (Entry("a", "1"), Entry("b", "3"), Entry("c", "4"))
+    with pytest.raises(LimitExceeded, match=r"max_glossary_entries \(4\) exceeds the limit \(3\)"):
+        store.update(made.id, "lost", [Dictionary("en", "fr", (Entry("d", "5"),))])
+    assert store.find(made.id) == changed  # nothing has changed
+    replaced = store.replace(made.id, Dictionary("en", "fr", (Entry("z", "9"),)))
+    assert replaced is not None
+    assert store.load_entries(made.id, "en", "fr") == (Entry("z", "9"),)
+    assert store.delete_dictionary(made.id, "en", "fr")
+    assert not store.delete_dictionary(made.id, "en", "fr")
+    rest = store.find(made.id)
+    assert rest is not None
+    assert [one.source for one in rest.dictionaries] == ["fr"]
+    assert store.update("x", "new", []) is None
+    assert store.replace("x", back) is None

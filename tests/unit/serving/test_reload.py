@@ -122,7 +122,7 @@ def test_what_runs_is_finished_by_the_old_engine_which_then_ends(service: Runnin
             service.client.post, "/translate_file", data={"source": "en", "target": "fr"}, files={"file": file}
         )
         try:
-            until(lambda: insides(service).registry.find("en", "fr").engine.status().sequences_waiting >= 32)
+            until(lambda: insides(service).registry.served["en", "fr"].engine.status().sequences_waiting >= 32)
             service.graphs.machine = "reverse"
             save_anew(models, "second")
             reload(service)
@@ -156,10 +156,10 @@ def test_the_cache_knows_the_versions_apart(models: Path) -> None:
 
 
 def test_an_unchanged_bundle_is_untouched(service: RunningService, models: Path) -> None:
-    engine = insides(service).registry.find("en", "fr").engine
+    engine = insides(service).registry.served["en", "fr"].engine
     fake_bundle(models, "en", "de")
     assert outcomes(reload(service)) == {"en-de": "loaded", "en-fr": "unchanged"}
-    assert insides(service).registry.find("en", "fr").engine is engine
+    assert insides(service).registry.served["en", "fr"].engine is engine
 
 
 def test_pairs_come_and_go_everywhere(service: RunningService, models: Path) -> None:

@@ -112,7 +112,7 @@ def test_refusals(service: RunningService) -> None:
     assert refused(service, target_lang="")["message"] == "Value for 'target_lang' not supported."
     assert refused(service, target_lang="ZZ")["message"] == "Value for 'target_lang' not supported."
     assert refused(service, source_lang="ZZ")["message"] == "Value for 'source_lang' not supported."
-    assert refused(service, formality="more")["message"] == "Target language 'FR' doesn't support formality."
+    assert refused(service, formality="rude")["message"] == "Value for 'formality' not supported."
     assert refused(service, glossary_id="a")["message"] == "Glossary not found"
     assert refused(service, name="a.exe")["message"] == "Invalid file"
     assert refused(service, output_format="pdf")["message"] == "Value for 'output_format' not supported."

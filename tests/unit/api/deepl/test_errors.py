@@ -45,13 +45,23 @@ def refused(service: RunningService, status: int = 400, **fields: Any) -> Any:
         ({"target_lang": "ZZ"}, "Value for 'target_lang' not supported."),
         ({"target_lang": "FR-LATN"}, "Value for 'target_lang' not supported."),
         ({"source_lang": "ZZ"}, "Value for 'source_lang' not supported."),
-        ({"source_lang": "DE"}, "Value for 'target_lang' not supported."),
+        ({"source_lang": "PT"}, "Value for 'target_lang' not supported."),
         ({"source_lang": "", "target_lang": "DE"}, "Value for 'target_lang' not supported."),
         ({"split_sentences": "2"}, "Value for 'split_sentences' not supported."),
         ({"tag_handling": "markdown"}, "Value for 'tag_handling' not supported."),
         ({"formality": "rude"}, "Value for 'formality' not supported."),
-        ({"formality": "more"}, "Target language 'FR' doesn't support formality."),
-        ({"formality": "less", "target_lang": "PT-BR"}, "Target language 'PT' doesn't support formality."),
+        ({"formality": "more", "target_lang": "EN-US"}, "Target language 'EN' doesn't support formality."),
+        ({"formality": "less", "target_lang": "EN"}, "Target language 'EN' doesn't support formality."),
+        ({"style_id": "a"}, "Value for 'style_id' not supported."),
+        ({"custom_instructions": ["Be short."]}, "Value for 'custom_instructions' not supported."),
+        ({"translation_memory_id": "a"}, "Value for 'translation_memory_id' not supported."),
+        ({"tag_handling_version": "v9"}, "Value for 'tag_handling_version' not supported."),
+        ({"glossary_ids": ["a"]}, "Glossary not found"),
+        ({"glossary_ids": [1]}, "Invalid request: glossary_ids has a number, it must be a list of strings"),
+        (
+            {"glossary_id": "a", "glossary_ids": ["b"]},
+            "Parameters 'glossary_id' and 'glossary_ids' exclude each other",
+        ),
         ({"preserve_formatting": "perhaps"}, "Value for 'preserve_formatting' not supported."),
         ({"outline_detection": [1]}, "Value for 'outline_detection' not supported."),
         ({"model_type": "best"}, "Value for 'model_type' not supported."),
@@ -72,7 +82,7 @@ def test_bad_fields(service: RunningService, fields: dict[str, Any], message: st
 
 def test_details_say_more(service: RunningService) -> None:
     assert refused(service, target_lang="ZZ")["detail"] == "ZZ is not among those served: DE, EN, FR, PT"
-    assert "from German (de)" in refused(service, source_lang="DE")["detail"]
+    assert "from Portuguese (pt)" in refused(service, source_lang="PT")["detail"]
     assert "0, 1, nonewlines" in refused(service, split_sentences="2")["detail"]
 
 
@@ -92,7 +102,15 @@ def test_other_errors_have_the_same_shape(service: RunningService) -> None:
     }
     for status, answer in answers.items():
         assert list(checked(answer, status)) == ["message"]
-    assert list(checked(service.client.get("/v3/glossaries", headers=KEY), 404)) == ["message"]
+    assert list(checked(service.client.get("/v3/nothing", headers=KEY), 404)) == ["message"]
+    for method, path, what in (
+        ("POST", "/v2/write/rephrase", "Improvements of texts"),
+        ("GET", "/v3/style_rules", "Style rules"),
+        ("DELETE", "/v3/style_rules/x/custom_instructions", "Style rules"),
+        ("GET", "/v3/translation_memories", "Translation memories"),
+    ):
+        message = f"{what} are not supported by this service"
+        assert checked(service.client.request(method, path, headers=KEY), 400) == {"message": message}
     # Elsewhere nothing changes.
     other = service.client.get("/v2translate")
     assert list(other.json()) == ["error"]

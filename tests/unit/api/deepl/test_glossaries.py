@@ -91,3 +91,70 @@ def test_two_services_share_the_file(tmp_path: Path) -> None:
     with running_service(settings) as one, running_service(settings) as other:
         made = checked(one.client.post("/v2/glossaries", json=CHEESE, headers=KEY), 201)
         assert checked(other.client.get("/v2/glossaries", headers=KEY)) == {"glossaries": [made]}
+
+
+def test_terms_of_several_glossaries(service: RunningService) -> None:
+    ids = []
+    for entries in ("one\tun", "one\tdeux\ntwo\tdeux"):
+        fields = {"name": "Numbers", "dictionaries": [{**CHEESE, "entries": entries}]}
+        ids.append(checked(service.client.post("/v3/glossaries", json=fields, headers=KEY), 201)["glossary_id"])
+    body = {"text": "one and two", "source_lang": "EN", "target_lang": "FR", "glossary_ids": ids}
+    found = checked(service.client.post("/v2/translate", json=body, headers=KEY))
+    assert found["translations"][0]["text"] == "un AND deux"
+    body["source_lang"], body["target_lang"] = "FR", "EN"
+    refused = checked(service.client.post("/v2/translate", json=body, headers=KEY), 400)
+    assert refused["message"] == "No dictionary found for language pair"
+    for glossary_id in ids:
+        checked(service.client.delete(f"/v3/glossaries/{glossary_id}", headers=KEY), 204)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fields", "message"),
+    [
+        ("POST", "", {"name": "", "dictionaries": [CHEESE]}, "Parameter 'name' not specified"),
+        (
+            "POST",
+            "",
+            {"name": "x", "dictionaries": "y"},
+            "Invalid request: dictionaries parameter must be a list of objects",
+        ),
+        ("POST", "", {"name": "x", "dictionaries": [{}]}, "Parameter 'source_lang' not specified"),
+        ("PATCH", "/x", {}, "Parameter 'name' or 'dictionaries' not specified"),
+        ("PATCH", "/x", {"name": " "}, "Parameter 'name' not specified"),
+        ("PUT", "/x/dictionaries", {**CHEESE, "entries": "a"}, "Invalid glossary entries provided"),
+    ],
+)
+def test_what_version_3_refuses(
+    service: RunningService, method: str, path: str, fields: dict[str, Any], message: str
+) -> None:
+    answer = service.client.request(method, f"/v3/glossaries{path}", json=fields, headers=KEY)
+    assert checked(answer, 400)["message"] == message
+
+
+def test_version_3_finds_nothing(service: RunningService) -> None:
+    for method, path, fields in (
+        ("GET", "/x", None),
+        ("PATCH", "/x", {"name": "y"}),
+        ("PUT", "/x/dictionaries", CHEESE),
+        ("DELETE", "/x", None),
+        ("DELETE", "/x/dictionaries?source_lang=en&target_lang=fr", None),
+        ("GET", "/x/entries?source_lang=en&target_lang=fr", None),
+    ):
+        answer = service.client.request(method, f"/v3/glossaries{path}", json=fields, headers=KEY)
+        assert checked(answer, 404) == {"message": "Glossary not found"}
+
+
+def test_languages_of_version_3(service: RunningService) -> None:
+    found = checked(service.client.get("/v3/languages", params={"resource": "translate_text"}, headers=KEY))
+    assert [(one["lang"], one["usable_as_source"], one["usable_as_target"]) for one in found] == [
+        ("en", True, False),
+        ("en-GB", False, True),
+        ("en-US", False, True),
+        ("fr", True, True),
+    ]
+    assert set(found[-1]["features"]) == {"formality", "tag_handling", "glossary", "auto_detection"}
+    assert set(found[1]["features"]) == {"tag_handling", "glossary"}
+    refused = checked(service.client.get("/v3/languages", params={"resource": "voice"}, headers=KEY), 400)
+    assert refused["message"] == "Value for 'resource' not supported."
+    resources = checked(service.client.get("/v3/languages/resources", headers=KEY))
+    assert [one["name"] for one in resources] == ["translate_text", "translate_document", "glossary"]

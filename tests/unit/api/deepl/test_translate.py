@@ -78,6 +78,14 @@ def test_regional_english(service: RunningService, target: str) -> None:
     assert ask(service, text="Salut", source_lang="FR", target_lang=target)[0]["text"] == "SALUT"
 
 
+@pytest.mark.parametrize("formality", ["more", "less", "prefer_more", "prefer_less"])
+def test_a_register_that_the_model_has_not_is_said(service: RunningService, formality: str) -> None:
+    body = {"text": "Hello", "source_lang": "EN", "target_lang": "FR", "formality": formality}
+    answer = service.client.post("/v2/translate", json=body, headers=KEY)
+    assert checked(answer)["translations"][0]["text"] == "HELLO"
+    assert answer.headers["X-Formality"] == "default"
+
+
 @pytest.mark.parametrize("target", ["PT-BR", "pt-pt", "PT"])
 def test_regional_portuguese(service: RunningService, target: str) -> None:
     assert ask(service, target_lang=target)[0]["text"] == "HELLO"
@@ -96,7 +104,8 @@ def test_regional_portuguese(service: RunningService, target: str) -> None:
         {"preserve_formatting": "0"},
         {"outline_detection": False, "splitting_tags": "p,h1", "non_splitting_tags": ["b"], "ignore_tags": []},
         {"context": "A greeting.", "show_billed_characters": True, "unknown": {"a": [1]}},
-        {"glossary_id": ""},
+        {"glossary_id": "", "glossary_ids": []},
+        {"tag_handling_version": "v2", "custom_instructions": [], "style_id": None},
     ],
 )
 def test_fields_that_change_nothing(service: RunningService, fields: dict[str, Any]) -> None:

@@ -53,9 +53,9 @@ def test_target_languages(service: RunningService) -> None:
     targets = [
         {"language": "EN-GB", "name": "English (British)", "supports_formality": False},
         {"language": "EN-US", "name": "English (American)", "supports_formality": False},
-        {"language": "FR", "name": "French", "supports_formality": False},
-        {"language": "PT-BR", "name": "Portuguese (Brazilian)", "supports_formality": False},
-        {"language": "PT-PT", "name": "Portuguese (European)", "supports_formality": False},
+        {"language": "FR", "name": "French", "supports_formality": True},
+        {"language": "PT-BR", "name": "Portuguese (Brazilian)", "supports_formality": True},
+        {"language": "PT-PT", "name": "Portuguese (European)", "supports_formality": True},
     ]
     assert checked(service.client.get("/v2/languages", params={"type": "target"}, headers=KEY)) == targets
     # A form with a GET, as the official client sends it.
@@ -78,6 +78,9 @@ def test_every_pair_can_have_a_glossary(service: RunningService) -> None:
         ("fr", "en"),
         ("de", "en"),
         ("en", "pt"),
+        ("de", "fr"),  # by two bundles, as the next two
+        ("de", "pt"),
+        ("fr", "pt"),
     }
 
 

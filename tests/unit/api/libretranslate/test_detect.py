@@ -21,7 +21,8 @@ FRENCH = "Où est la gare la plus proche, s'il vous plaît ?"
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     # French is a target alone, and yet it must be recognised.
     models = fake_models(tmp_path_factory.mktemp("models"), ("en", "fr"), ("de", "en"))
-    with running_service(Settings(models_dir=models, max_characters=2000, max_items=4)) as running:
+    settings = Settings(models_dir=models, max_characters=2000, max_items=4, forbidden_pivots="*")
+    with running_service(settings) as running:
         yield running
 
 
@@ -134,7 +135,7 @@ def test_nothing_to_serve(tmp_path: Path) -> None:
 
 
 def test_a_text_in_a_language_without_a_route_is_refused_by_name(service: RunningService) -> None:
-    """The service here translates English to French and German to English."""
+    """The service here translates English to French and German to English, and nothing through English."""
     german, italian = "Wo ist der nächste Bahnhof, bitte?", "Dove si trova la stazione più vicina, per favore?"
 
     def translate(path: str, **fields: object) -> httpx.Response:

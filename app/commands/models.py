@@ -1,0 +1,116 @@
+"""``passerelle models``: the bundles that are installed."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from app.commands.exit_codes import report_errors
+from app.errors import BundleError, ConfigurationError
+
+models_commands: Final = typer.Typer(no_args_is_help=True, help="The bundles that are installed.")
+ModelsOption = Annotated[
+    Path | None,
+    typer.Option("--models", metavar="FOLDER", help="Folder of the bundles (default: MODELS_DIR, else models)."),
+]
+NameArgument = Annotated[str, typer.Argument(help="Name of the bundle's folder.")]
+
+
+@models_commands.callback()
+def _models() -> None: ...
+
+
+@models_commands.command("list")
+@report_errors
+def list_models(models: ModelsOption = None) -> int:
+    """List the installed bundles: languages, size, precision and licence of what they learned from."""
+    from app.bundle.manifest import MANIFEST_FILE, parse_manifest
+
+    status = 0
+    for folder in _bundles(_folder(models)):
+        path = folder / MANIFEST_FILE
+        try:
+            manifest = parse_manifest(path.read_bytes(), path)
+        except (BundleError, OSError) as error:
+            print(f"{folder.name}: cannot be used: {error}", file=sys.stderr)
+            status = 1
+            continue
+        mebibytes = sum(entry.bytes for entry in manifest.files.values()) / 1024**2
+        languages = f"{', '.join(manifest.sources)} to {', '.join(manifest.targets)}"
+        print(f"{folder.name:<20} {languages:<24} {mebibytes:6.1f} MiB  {manifest.precision}")
+    return status
+
+
+@models_commands.command("info")
+@report_errors
+def show_model(
+    name: Annotated[str, typer.Argument(help="Name of the bundle's folder.")], models: ModelsOption = None
+) -> int:
+    """Check every file of a bundle and show where it comes from and how well it translates."""
+    from app.bundle.store import load_bundle
+
+    bundle = load_bundle(_bundle(_folder(models), name))
+    manifest = bundle.manifest
+    print(f"{bundle.folder.name}: {', '.join(manifest.sources)} to {', '.join(manifest.targets)}")
+    print(f"  version    {bundle.version}")
+    print(f"  size       {sum(entry.bytes for entry in manifest.files.values()):,} bytes, {manifest.precision}")
+    print(f"  vocabulary {manifest.tokenizer.vocabulary_size:,} pieces")
+    print(f"  search     beam of {manifest.search.beam_size}")
+    for quality in manifest.quality:
+        print(f"  quality    {quality.metric} {quality.score:.1f} on {quality.set}, beam of {quality.beam_size}")
+    for data in manifest.training_data:
+        print(f"  data       {data.name}: {data.licence}")
+    return 0
+
+
+@models_commands.command("remove")
+@report_errors
+def remove_model(
+    name: NameArgument,
+    models: ModelsOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> int:
+    """Delete a bundle. A running service forgets it when it is told to reload."""
+    folder = _bundle(_folder(models), name)
+    if not yes and not typer.confirm(f"Delete {folder}?"):
+        return 1
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be deleted: {error}") from None
+    print(f"{folder} is deleted")
+    return 0
+
+
+def _folder(models: Path | None) -> Path:
+    """Returns the folder of the bundles.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    from app.server.environment import load_settings
+
+    folder = load_settings(models_dir=models).models_dir
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder.absolute()}: no such folder of models; set MODELS_DIR or --models")
+    return folder
+
+
+def _bundles(folder: Path) -> list[Path]:
+    from app.bundle.store import find_bundles
+
+    return find_bundles(folder)
+
+
+def _bundle(models: Path, name: str) -> Path:
+    """Returns the folder of a bundle by its name.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    found = {folder.name: folder for folder in _bundles(models)}
+    if name not in found:
+        raise ConfigurationError(f"{name!r} is no bundle in {models}, which holds {', '.join(found) or 'none'}")
+    return found[name]
