@@ -1,5 +1,6 @@
 """Translation jobs: the texts of a request, grouped by source language, in the queues of the engines."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -71,12 +72,13 @@ class JobTiming:
 @dataclass(frozen=True, slots=True)
 class Job:
     """A request whose segments are queued. A text that is in no group is in the target language already and comes back
-    as it is.
+    as it is; ``repairs`` counts what is repaired in the others.
     """
 
     texts: tuple[str, ...]
     groups: tuple[Group, ...]
     characters: int
+    repairs: Counter[str] = field(default_factory=Counter)
 
     @property
     def pendings(self) -> list[Pending]:
@@ -100,6 +102,7 @@ class Job:
             for index, translation in zip(group.indices, finished, strict=True):
                 pivot = group.served.pivot
                 translations[index] = translation if pivot is None else replace(translation, pivot=pivot)
+        self.repairs.update(repair for one in translations for segment in one.segments for repair in segment.repairs)
         return translations
 
 
@@ -145,7 +148,7 @@ async def start_job(
         for group in groups:
             group.pending.cancel()
         raise
-    return Job(request.texts, tuple(groups), characters)
+    return Job(request.texts, tuple(groups), characters, serving.repairs)
 
 
 def cut_reasons(translations: Sequence[Translation]) -> set[FinishReason]:
