@@ -5,7 +5,8 @@ import ipaddress
 import math
 import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -27,6 +28,8 @@ from app.settings import Settings
 from app.translation.assembly import Translation
 from app.translation.pending import Pending
 
+# The member of a request's scope that holds, as an ``ExitStack``, what is released when the request is answered.
+HELD: Final = "passerelle.held"
 TIMEOUT_HEADER: Final = "X-Request-Timeout-Seconds"
 EVENT_STREAM: Final = "text/event-stream"
 _KEY_SCHEMES: Final = re.compile(r"(?:DeepL-Auth-Key|Bearer)\s+(\S.*)", re.IGNORECASE)
@@ -89,6 +92,7 @@ class ApiCall:
         timeout: How long it may take.
         quota: The characters of its key; without a limit if it has no key.
         upload: Its file, if it has one.
+        caller: The name under which the requests of its caller are counted.
     """
 
     request: Request
@@ -97,6 +101,7 @@ class ApiCall:
     timeout: RequestTimeout
     quota: CharacterQuota
     upload: Upload | None = None
+    caller: str = ""
 
     @classmethod
     async def open(cls, request: Request, needs_key: bool = False) -> "ApiCall":
@@ -116,8 +121,8 @@ class ApiCall:
         limit_seconds = service.serving.settings.request_timeout_seconds
         timeout = request.state.timeout = _timeout_of(request, limit_seconds, "request_timeout_seconds")
         fields = await _arrived(read_fields(request), timeout, "body")
-        quota = await _admit(request, service, fields, needs_key)
-        return cls(request, service, fields, timeout, quota)
+        quota, caller = await _admit(request, service, fields, needs_key)
+        return cls(request, service, fields, timeout, quota, caller=caller)
 
     @classmethod
     async def open_with_file(cls, request: Request, needs_key: bool = False) -> "ApiCall":
@@ -126,8 +131,8 @@ class ApiCall:
         settings = service.serving.settings
         timeout = _timeout_of(request, settings.file_timeout_seconds, "file_timeout_seconds")
         fields, upload = await _arrived(read_upload(request, settings.max_file_bytes), timeout, "file")
-        quota = await _admit(request, service, fields, needs_key)
-        return cls(request, service, fields, timeout, quota, upload)
+        quota, caller = await _admit(request, service, fields, needs_key)
+        return cls(request, service, fields, timeout, quota, upload, caller)
 
     @property
     def serving(self) -> Serving:
@@ -146,6 +151,23 @@ class ApiCall:
         """Whether the client prefers server-sent events to JSON."""
         preferred = self.request.headers.get("accept", "").partition(",")[0]
         return preferred.partition(";")[0].strip().lower() == EVENT_STREAM
+
+    @contextmanager
+    def reserve(self, characters: int, texts: int = 1) -> Iterator[None]:
+        """Count the request among those of its caller until it is answered, and its characters unless the block raises.
+
+        Args:
+            characters: The characters of all its texts.
+            texts: The number of its texts.
+
+        Raises:
+            EngineOverloaded: The caller has too much in progress.
+            QuotaExceeded: The quota of its key has fewer characters left.
+        """
+        held: ExitStack = self.request.scope[HELD]
+        held.enter_context(self.serving.admission.load.hold(self.caller, characters, texts))
+        with self.quota.reserve(characters):
+            yield
 
     def check_served(self) -> None:
         """Refuse the request if no bundle is served.
@@ -254,10 +276,11 @@ async def _arrived(body: Awaitable[_Body], timeout: RequestTimeout, what: str) -
         raise BodyTooSlow(f"The {what} did not arrive within {timeout}") from None
 
 
-async def _admit(request: Request, service: Service, fields: Fields, needs_key: bool) -> CharacterQuota:
+async def _admit(request: Request, service: Service, fields: Fields, needs_key: bool) -> tuple[CharacterQuota, str]:
     admission = service.serving.admission
     key = key_of(request, fields) if needs_key or admission.has_keys else ""
-    quota = await admission.admit(key, address_of(request))
+    address = address_of(request)
+    quota = await admission.admit(key, address)
     if needs_key and not key:
         raise KeyMissing("This needs a key")
-    return quota
+    return quota, admission.name_caller(key, address)

@@ -154,7 +154,7 @@ async def translate(request: Request) -> Response:
     parsed = parse_translation(call.fields, call.settings, call.serving.registry)
     characters = parsed.translation.characters
     try:
-        with call.serving.deepl_quota.reserve(characters), call.quota.reserve(characters):
+        with call.serving.deepl_quota.reserve(characters), call.reserve(characters, len(parsed.translation.texts)):
             return await _translate(call, parsed)
     except QuotaExceeded as error:
         raise DeepLRefusal(QUOTA_EXCEEDED, str(error), QUOTA_STATUS) from None

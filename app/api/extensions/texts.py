@@ -100,7 +100,7 @@ async def translate_texts(call: ApiCall, wanted: Wanted) -> list[Answered]:
     sources = [await _source_of(call, text, wanted) for text in wanted.texts]
     options = TranslationOptions(alternatives=wanted.alternatives, text_format=wanted.text_format)
     request = TranslationRequest(wanted.texts, wanted.source, wanted.target, options)
-    with call.quota.reserve(request.characters):
+    with call.reserve(request.characters, len(wanted.texts)):
         job = await _start_when_there_is_room(call, request, [source or wanted.target for source in sources])
         translations, _ = await call.finish(job)
     return [Answered(one, source) for one, source in zip(translations, sources, strict=True)]

@@ -170,7 +170,7 @@ async def translate(request: Request) -> Response:
     parsed = await run_off_loop_if_long(
         glossary_size(call.fields), parse_translation, call.fields, call.settings, call.serving.registry
     )
-    with call.quota.reserve(parsed.translation.characters):
+    with call.reserve(parsed.translation.characters, len(parsed.translation.texts)):
         return await _translate(call, parsed)
 
 
