@@ -5,7 +5,7 @@ import ipaddress
 import math
 import re
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -16,14 +16,19 @@ from prometheus_client import CollectorRegistry
 from app.access.admission import CharacterQuota
 from app.api.errors import BodyTooSlow
 from app.api.fields import Fields, read_fields
-from app.api.observability.spans import current_span
 from app.api.upload import Upload, read_upload
-from app.api.waiting import wait_for
+from app.api.waiting import finish_job, unless_the_client_leaves, wait_for
 from app.engine.sequence import FinishReason
 from app.errors import EngineStopped, InvalidRequest, KeyMissing
 from app.files.documents import Files
 from app.serving.container import Serving
-from app.serving.jobs import Job, cut_reasons, measure_timing
+from app.serving.jobs import (
+    SHORT_CHARACTERS,
+    Job,
+    ListenerFactory,
+    TranslationRequest,
+    start_job,
+)
 from app.settings import Settings
 from app.translation.assembly import Translation
 from app.translation.pending import Pending
@@ -179,6 +184,15 @@ class ApiCall:
         if not registry.snapshot.pairs:
             raise EngineStopped(f"Nothing can be translated: {registry.snapshot.problem}")
 
+    async def start(
+        self, wanted: TranslationRequest, sources: Sequence[str], listeners: Sequence[ListenerFactory] = ()
+    ) -> Job:
+        """Queue the texts, arguments and errors as ``start_job``; a client that leaves ends the work on long ones."""
+        starting = start_job(self.serving, wanted, sources, self.timeout.deadline, listeners)
+        if wanted.characters <= SHORT_CHARACTERS:
+            return await starting
+        return await unless_the_client_leaves(self.request, starting)
+
     async def wait_for(self, *pendings: Pending) -> None:
         """Wait until the engine is done, the deadline passes or the client leaves; raises as ``waiting.wait_for``."""
         await wait_for(self.request, pendings, self.timeout.deadline)
@@ -195,26 +209,6 @@ class ApiCall:
         """
         await self.wait_for(*job.pendings)
         return await finish_job(job)
-
-
-async def finish_job(job: Job) -> tuple[list[Translation], set[FinishReason]]:
-    """Put together the translations of a job that is done, and record its timing in the span of the request."""
-    translations = await job.translations()
-    span = current_span()
-    if span is not None:
-        timing = measure_timing(translations)
-        span.record(
-            {
-                "characters": job.characters,
-                "segments": job.segment_count,
-                "queue_seconds": timing.queue_seconds,
-                "encode_seconds": timing.encode_seconds,
-                "decode_seconds": timing.decode_seconds,
-                "steps": timing.steps,
-                "mean_batch_rows": timing.mean_batch_rows,
-            }
-        )
-    return translations, cut_reasons(translations)
 
 
 def key_of(request: Request, fields: Fields) -> str:

@@ -17,7 +17,7 @@ from app.api.fields import check_unicode, kind_of, shorten
 from app.api.libretranslate.request import check_amount
 from app.errors import EngineOverloaded, InvalidRequest, UnsupportedLanguage
 from app.serving.container import detect_languages
-from app.serving.jobs import Job, TranslationRequest, start_job
+from app.serving.jobs import Job, TranslationRequest
 from app.text.inline import TextFormat
 from app.translation.assembly import Translation
 from app.translation.translator import TranslationOptions
@@ -181,7 +181,7 @@ async def _start_when_there_is_room(call: ApiCall, request: TranslationRequest, 
     end = time.monotonic() + call.timeout.seconds / 2
     while True:
         try:
-            return await start_job(call.serving, request, sources, call.timeout.deadline)
+            return await call.start(request, sources)
         except EngineOverloaded:
             if time.monotonic() >= end or await call.request.is_disconnected():
                 raise
