@@ -82,8 +82,8 @@ def _load_entry(folder: Path, entry: TokenizerEntry) -> Tokenizer:
     stated, given = (entry.vocabulary_size, entry.eos_id), (found.vocabulary_size, found.eos_id)
     if given != stated:
         raise BundleFormatError(
-            f"{folder / entry.file}: has {given[0]} tokens and the eos {given[1]}, the manifest says "
-            f"vocabulary_size {stated[0]} and eos_id {stated[1]}"
+            f"{folder / entry.file}: has {given[0]} tokens, eos {given[1]}; the manifest says "
+            f"vocabulary_size {stated[0]}, eos_id {stated[1]}"
         )
     return found
 

@@ -55,7 +55,9 @@ def test_two_tokenizers_read_and_write(tokenizer: SentencePieceTokenizer) -> Non
 
 
 def test_the_guard_reads_sources_in_their_own_words(tokenizer: SentencePieceTokenizer) -> None:
-    model = DecodingModel.of(fake_manifest(), PairedTokenizer(SentencePieceTokenizer(vocabulary(2, 450), "marian"), tokenizer))
+    model = DecodingModel.of(
+        fake_manifest(), PairedTokenizer(SentencePieceTokenizer(vocabulary(2, 450), "marian"), tokenizer)
+    )
     source = SentencePieceTokenizer(vocabulary(2, 450), "marian").encode("the house")
     assert model.source_words is not None
     assert model.source_words.text(source) == " the house"
