@@ -120,7 +120,7 @@ def find_number_faults(source: str, target: str, languages: tuple[str, str], fin
         finder: Finds the placeholders, whose digits are not numbers.
     """
     before, after = _find_numbers(source, finder), _find_numbers(target, finder)
-    if not before and not after:
+    if source == target or not (before or after):
         return _NO_FAULTS
     edits = _find_form_edits(source, target, (before, after), languages)
     missing, new = _find_unmatched(before, after), _find_unmatched(after, before)
