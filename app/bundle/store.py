@@ -75,7 +75,7 @@ class Bundle:
         source, target = source or manifest.source, target or manifest.target
         others = tuple(code for code in manifest.sources if code != source)
         manifest = manifest.model_copy(update={"source": source, "other_sources": others, "target": target})
-        return Bundle(self.folder, manifest, _tokenizer(self.folder, manifest), self.version)
+        return Bundle(self.folder, manifest, _tag(self.tokenizer, manifest), self.version)
 
     @property
     def encoder_path(self) -> Path:
@@ -129,7 +129,7 @@ def load_bundle(folder: Path, max_file_bytes: int = MAX_BUNDLE_FILE_BYTES) -> Bu
         if entry.bytes > max_file_bytes:
             raise BundleFileError(f"{folder / name}: has {entry.bytes} bytes, the limit is {max_file_bytes}")
         check_file(locate_file(folder, name), entry)
-    tokenizer = _tokenizer(folder, manifest)
+    tokenizer = _tag(load_tokenizer(folder / manifest.tokenizer.file, manifest.tokenizer.kind), manifest)
     if tokenizer.vocabulary_size != manifest.tokenizer.vocabulary_size:
         raise BundleFormatError(
             f"{folder / manifest.tokenizer.file}: has {tokenizer.vocabulary_size} tokens, "
@@ -138,9 +138,8 @@ def load_bundle(folder: Path, max_file_bytes: int = MAX_BUNDLE_FILE_BYTES) -> Bu
     return Bundle(folder, manifest, tokenizer, version)
 
 
-def _tokenizer(folder: Path, manifest: Manifest) -> Tokenizer:
-    """The bundle's tokenizer; where the model has several targets, it tags sources for the manifest's target."""
-    tokenizer = load_tokenizer(folder / manifest.tokenizer.file, manifest.tokenizer.kind)
+def _tag(tokenizer: Tokenizer, manifest: Manifest) -> Tokenizer:
+    """The tokenizer; where the model has several targets, it tags sources for the manifest's target."""
     tag_id = manifest.source_tags.get(manifest.target)
     return tokenizer if tag_id is None else TaggedTokenizer(tokenizer, tag_id)
 
