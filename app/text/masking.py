@@ -103,6 +103,15 @@ class Masked:
         """Returns the word itself."""
         return self.read[stand_in.start : stand_in.end]
 
+    def get_own_text(self) -> str:
+        """Returns what the model reads without the stand-ins."""
+        parts: list[str] = []
+        end = 0
+        for stand_in in self.stand_ins:
+            parts.append(self.read[end : stand_in.start])
+            end = stand_in.end
+        return "\n".join((*parts, self.read[end:]))
+
     def spell_out(self) -> str | None:
         """Returns the translation of a segment that is nothing but placeholders and terms; None for any other.
 

@@ -12,7 +12,6 @@ from typing import Final
 
 import regex
 
-from app.text.masking import TextRules
 from app.text.placeholder_finder import PlaceholderFinder
 
 _NUMBER: Final = regex.compile(
@@ -75,20 +74,22 @@ class _Number:
     value: str
 
 
-def find_changed_numbers(source: str, target: str, rules: TextRules) -> dict[tuple[int, int], str]:
+def find_changed_numbers(
+    source: str, target: str, languages: tuple[str, str], finder: PlaceholderFinder
+) -> dict[tuple[int, int], str]:
     """Finds the numbers of a translation that are clearly wrong.
 
     Args:
         source: A segment.
         target: Its translation.
-        rules: Gives the languages, and the placeholders, whose digits are not numbers. Where the number words of one
-            language are not in the table here, only numbers of three digits and more are restored, because they are
-            not written in words.
+        languages: Codes of both. Where the number words of one are not in the table here, only numbers of three digits
+            and more are restored, because they are not written in words.
+        finder: Finds the placeholders, whose digits are not numbers.
 
     Returns:
         What to write, by the offsets of begin and end in the target.
     """
-    before, after = _find_numbers(source, rules.finder), _find_numbers(target, rules.finder)
+    before, after = _find_numbers(source, finder), _find_numbers(target, finder)
     missing = _find_unmatched(before, after)
     new = _find_unmatched(after, before)
     if not missing or len(missing) != len(new):
@@ -98,9 +99,9 @@ def find_changed_numbers(source: str, target: str, rules: TextRules) -> dict[tup
     if _SCALE.search(source) or _SCALE.search(target):
         return {}
     pairs = list(zip(missing, new, strict=True))
-    if any(_is_explained(one, other, source, target, rules.languages) for one, other in pairs):
+    if any(_is_explained(one, other, source, target, languages) for one, other in pairs):
         return {}
-    return {(other.start, other.end): _localize(one.written, *rules.languages) for one, other in pairs}
+    return {(other.start, other.end): _localize(one.written, *languages) for one, other in pairs}
 
 
 def _find_numbers(text: str, finder: PlaceholderFinder) -> list[_Number]:

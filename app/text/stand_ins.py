@@ -1,11 +1,12 @@
-"""Stand-ins: the words that a model reads instead of placeholders."""
+"""Stand-ins: the words that a model reads instead of placeholders, and what it makes of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 from typing import Final
 
 import regex
 
+from app.text.numbers import is_spelled
 from app.text.placeholder_patterns import COUNT_CHARACTER, NAME_CHARACTER, TERM_CHARACTER
 
 # The words that come back most often, measured on both bundles of models/ over sentences in which they replaced any
@@ -65,3 +66,59 @@ def _is_count(cluster: str) -> bool:
 def is_stand_in(word: str) -> bool:
     """Tells whether a word is of the kind that stands for placeholders."""
     return word.isdecimal() or any(word in names for names in _NAMES.values())
+
+
+_DIGITS: Final = regex.compile(r"\d+(?:[.,:]\d+)*+")
+_CAPITALIZED: Final = regex.compile(r"(?<![\p{L}\p{N}])\p{Lu}\p{L}*+")
+
+
+def find_remains(stand_ins: Sequence[str], own: str, text: str, language: str) -> list[tuple[tuple[int, int], str]]:
+    """Finds the numbers and names of a translation that a model made of stand-ins.
+
+    Such a number begins with the stand-in ("2500" of "250"), ends with it or is the beginning of it, and such a name is
+    another form of the stand-in; the segment itself has neither.
+
+    Args:
+        stand_ins: Those of a segment.
+        own: What the model read, without them.
+        text: What the model wrote.
+        language: The code of the source language.
+
+    Returns:
+        The offsets of each, with the stand-in.
+    """
+    names = [word for word in stand_ins if not word.isdigit()]
+    numbers = [word for word in stand_ins if word.isdigit()]
+    return sorted([*_find_numbers(numbers, own, text, language), *_find_names(names, own, text)])
+
+
+def _find_numbers(stand_ins: list[str], own: str, text: str, language: str) -> list[tuple[tuple[int, int], str]]:
+    of_source = set(map(_join_digits, _DIGITS.findall(own))) if stand_ins else set()
+    found: list[tuple[tuple[int, int], str]] = []
+    for number in _DIGITS.finditer(text) if stand_ins else ():
+        digits = _join_digits(number.group())
+        if digits in of_source or is_spelled(digits, own, language):
+            continue
+        for word in stand_ins:
+            if digits.startswith(word) or digits.endswith(word) or word.startswith(digits):
+                found.append((number.span(), word))
+                break
+    return found
+
+
+def _find_names(stand_ins: list[str], own: str, text: str) -> list[tuple[tuple[int, int], str]]:
+    of_source = set(_CAPITALIZED.findall(own)) if stand_ins else set()
+    found: list[tuple[tuple[int, int], str]] = []
+    for name in _CAPITALIZED.finditer(text) if stand_ins else ():
+        if name.group() in of_source:
+            continue
+        for word in stand_ins:
+            if name.group() in NAME_FORMS.get(word, ()):
+                end = name.start() + len(word) if name.group() == word + "s" else name.end()
+                found.append(((name.start(), end), word))
+                break
+    return found
+
+
+def _join_digits(written: str) -> str:
+    return "".join(filter(str.isdigit, written))

@@ -18,7 +18,7 @@ from app.text.masking import TextRules
 from app.text.segmentation import Piece, shorten
 from app.text.stand_ins import is_stand_in
 from app.translation.alignment import SegmentAlignment, strip_ranges
-from app.translation.detokenize import Detokenizer
+from app.translation.pending import Detokenizer
 from app.translation.postedit import postedit
 
 _WORD: Final = regex.compile(r"[\p{L}\p{N}]+")

@@ -19,8 +19,7 @@ from app.text.masking import TextRules
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
 from app.text.words import Legibility
 from app.translation.assembly import TranslatedSegment, Translation, WholeParts, assemble
-from app.translation.detokenize import Detokenizer
-from app.translation.pending import Pending, block_until_done
+from app.translation.pending import Detokenizer, Pending, block_until_done
 from app.translation.postedit import lacks_letters, postedit
 from app.translation.preparation import Plan, Planner, TranslationOptions
 from app.translation.unmasking import restore, unmask

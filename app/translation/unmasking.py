@@ -16,9 +16,9 @@ import regex
 from app.bundle.tokenizers import Range
 from app.text.masking import Masked, StandIn
 from app.text.placeholder_finder import PlaceholderFinder
+from app.text.stand_ins import find_remains
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import TranslatedSegment
-from app.translation.remains import find_remains
 
 _WORD: Final = regex.compile(r"[\p{L}\p{N}]+(?:[-'’.,][\p{L}\p{N}]+)*")
 
@@ -189,9 +189,10 @@ def _find_invented(text: str, edits: dict[Range, str], fixed: int, finder: Place
 
 def _find_free_remains(masked: Masked, text: str, edits: dict[Range, str], fixed: int) -> list[tuple[Range, str]]:
     """Returns the remains of stand-ins in the text between the edits, each with its stand-in."""
+    words = [masked.get_word(stand_in) for stand_in in masked.stand_ins]
     return [
         ((start, end), word)
-        for (start, end), word in find_remains(masked, text)
+        for (start, end), word in find_remains(words, masked.get_own_text(), text, masked.rules.source)
         if start >= fixed and not any(one < end and start < other for one, other in edits)
     ]
 

@@ -12,8 +12,8 @@ from typing import Final
 import polib
 
 from app.errors import UnusableFile
+from app.files.declarations import Declaration
 from app.files.document import Document, Passage
-from app.files.formats.html import Declaration
 
 _MSGSTR: Final = re.compile(r"msgstr(?:\[(\d+)\])?\s*\"")
 _CONTINUED: Final = re.compile(r"\s*\"")

@@ -72,12 +72,12 @@ def test_languages_without_number_words() -> None:
 
 @given(st.text("12 .,:%h5apm-\u00a0\u202ftwoen", max_size=30), st.text("12 .,:%h5-\u00a0\u202fdeux", max_size=30))
 def test_only_numbers_change(source: str, text: str) -> None:
-    edits = find_changed_numbers(source, text, RULES)
+    edits = find_changed_numbers(source, text, RULES.languages, RULES.finder)
     for (start, end), written in edits.items():
         assert text[start].isdigit()
         assert text[end - 1].isdigit()
         assert any(map(str.isdigit, written))
-    assert not find_changed_numbers(source, source, TextRules(("en", "en")))
+    assert not find_changed_numbers(source, source, ("en", "en"), RULES.finder)
 
 
 def test_an_alignment_moves_with_a_number() -> None:
