@@ -16,7 +16,7 @@ from app.api.fields import check_unicode, kind_of, shorten
 from app.api.libretranslate.request import check_amount
 from app.errors import EngineOverloaded, InvalidRequest, UnsupportedLanguage
 from app.serving.container import detect_languages
-from app.serving.jobs import Job, TranslationRequest, start_job
+from app.serving.jobs import Job, TranslationRequest
 from app.text.codes import find_served
 from app.text.inline import TextFormat
 from app.translation.assembly import Translation
@@ -81,7 +81,7 @@ async def translate_texts(call: ApiCall, wanted: Wanted) -> list[Answered]:
     sources = [await _source_of(call, text, wanted) for text in wanted.texts]
     options = TranslationOptions(alternatives=wanted.alternatives, text_format=wanted.text_format)
     request = TranslationRequest(wanted.texts, wanted.source, wanted.target, options)
-    with call.quota.reserve(request.characters):
+    with call.reserve(request.characters, len(wanted.texts)):
         job = await _start_when_there_is_room(call, request, [source or wanted.target for source in sources])
         translations, _ = await call.finish(job)
     return [Answered(one, source) for one, source in zip(translations, sources, strict=True)]
@@ -144,7 +144,7 @@ async def _start_when_there_is_room(call: ApiCall, request: TranslationRequest, 
     end = time.monotonic() + call.timeout.seconds / 2
     while True:
         try:
-            return await start_job(call.serving, request, sources, call.timeout.deadline)
+            return await call.start(request, sources)
         except EngineOverloaded:
             if time.monotonic() >= end or await call.request.is_disconnected():
                 raise
