@@ -28,7 +28,7 @@ from app.bundle.manifest import (
     parse_manifest,
 )
 from app.bundle.safety import check_file, locate_file
-from app.bundle.tokenizers import Tokenizer, load_tokenizer_of
+from app.bundle.tokenizers import Tokenizer, load_tokenizer_of, tag_sources
 from app.errors import BundleFileError, BundleFormatError
 from app.settings import MAX_BUNDLE_FILE_BYTES
 
@@ -75,7 +75,7 @@ class Bundle:
         source, target = source or manifest.source, target or manifest.target
         others = tuple(code for code in manifest.sources if code != source)
         manifest = manifest.model_copy(update={"source": source, "other_sources": others, "target": target})
-        return Bundle(self.folder, manifest, load_tokenizer_of(self.folder, manifest), self.version)
+        return Bundle(self.folder, manifest, tag_sources(self.tokenizer, manifest), self.version)
 
     @property
     def encoder_path(self) -> Path:

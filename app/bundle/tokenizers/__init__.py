@@ -40,6 +40,7 @@ __all__ = [
     "load_tokenizer",
     "load_tokenizer_of",
     "normalise_typography",
+    "tag_sources",
 ]
 
 
@@ -73,6 +74,11 @@ def load_tokenizer_of(folder: Path, manifest: Manifest) -> Tokenizer:
     tokenizer = _load_entry(folder, manifest.tokenizer)
     if manifest.source_tokenizer is not None:
         tokenizer = PairedTokenizer(_load_entry(folder, manifest.source_tokenizer), tokenizer)
+    return tag_sources(tokenizer, manifest)
+
+
+def tag_sources(tokenizer: Tokenizer, manifest: Manifest) -> Tokenizer:
+    """The tokenizer; where the model has several targets, it tags sources for the manifest's target, and for no other."""
     tag_id = manifest.source_tags.get(manifest.target)
     return tokenizer if tag_id is None else TaggedTokenizer(tokenizer, tag_id)
 

@@ -5,6 +5,7 @@ eos behind the length, and the start is one id more than the file has.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final, Literal
 
 import sentencepiece
@@ -116,7 +117,11 @@ class SentencePieceTokenizer:
         return int(self._processor.PieceToId(piece))
 
     def token_bytes(self) -> list[bytes]:
-        return [self._bytes_of(token_id) for token_id in range(self.vocabulary_size)]
+        return list(self._written)
+
+    @cached_property
+    def _written(self) -> tuple[bytes, ...]:
+        return tuple(self._bytes_of(token_id) for token_id in range(self.vocabulary_size))
 
     def _bytes_of(self, token_id: int) -> bytes:
         processor = self._processor
@@ -140,9 +145,13 @@ class SentencePieceTokenizer:
         return ids[:finished], b"".join(written[finished:])
 
     def readable_characters(self) -> frozenset[str]:
+        return self._readable_characters
+
+    @cached_property
+    def _readable_characters(self) -> frozenset[str]:
         processor = self._processor
         ids = range(self.vocabulary_size)
-        pieces = {str(processor.IdToPiece(one)) for one in ids if self._bytes_of(one) and not processor.IsByte(one)}
+        pieces = {str(processor.IdToPiece(one)) for one in ids if self._written[one] and not processor.IsByte(one)}
         written = frozenset(character for piece in pieces for character in piece) - {_SPACE}
         read = {one: str(processor.Normalize(self._readable(one))).strip(_SPACE) for one in (*written, *FORMATS)}
         return frozenset(one for one, text in read.items() if set(text) <= written and (text == one or one in FORMATS))
@@ -157,10 +166,14 @@ class SentencePieceTokenizer:
 
 
 class TaggedTokenizer:
-    """``tokenizer`` with the token ``tag_id`` before every source (Johnson et al. 2017, arXiv:1611.04558)."""
+    """``tokenizer`` with the token ``tag_id`` before every source (Johnson et al. 2017, arXiv:1611.04558).
+
+    It takes the place of another tag, so that all targets of a bundle share one tokenizer and its tables.
+    """
 
     def __init__(self, tokenizer: Tokenizer, tag_id: int) -> None:
-        self._tokenizer, self._tag_id = tokenizer, tag_id
+        self._tokenizer: Tokenizer = tokenizer._tokenizer if isinstance(tokenizer, TaggedTokenizer) else tokenizer
+        self._tag_id = tag_id
 
     @property
     def kind(self) -> str:
