@@ -21,7 +21,7 @@ from app.server.logs import configure_logging
 from app.serving.container import detect_languages
 from app.serving.registry import Registry
 from app.settings import Settings
-from app.text.languages import LanguageDetector
+from app.text.detection import LanguageDetector
 
 _PLAIN: Final = ".txt"
 _BINARY: Final = (".docx", ".odt", ".pptx", ".epub")

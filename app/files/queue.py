@@ -18,7 +18,7 @@ from app.serving.container import detect_languages
 from app.serving.in_flight import InFlight
 from app.serving.registry import Registry
 from app.settings import Settings
-from app.text.languages import LanguageDetector
+from app.text.detection import LanguageDetector
 from app.text.placeholder_finder import Terms
 
 _CONCURRENT_FILES: Final = 2

@@ -122,7 +122,7 @@ def build_encoder(student: Student) -> onnx.ModelProto:
     layers = _Layers(build, student)
     heads, size = student.heads, student.dim // student.heads
     width = build.node("Shape", "source_ids", start=1, end=2)
-    embedded = layers.embed(student.source, build.constant("embedding", student.source.integers), "source_ids")
+    embedded = layers.embed(student.source, build.constant("embedding", _with_start(student.source)), "source_ids")
     table = build.constant("positions", positions(MAX_POSITIONS, student.dim))
     hidden = build.node("Add", embedded, build.node("Slice", table, build.sizes(0), width, build.sizes(0)))
     one = build.constant("one", np.array(1, np.int32))
@@ -161,7 +161,7 @@ def build_encoder(student: Student) -> onnx.ModelProto:
         "source_lengths": (TensorProto.INT32, ("rows",)),
     }
     outputs = {name: (int(TensorProto.FLOAT), axes) for name, axes in memory_axes(student).items()}
-    return build.finish(inputs, {**outputs, **state_axes(student)}, student.source_size)
+    return build.finish(inputs, {**outputs, **state_axes(student)}, student.source_size + 1)
 
 
 def build_decoder_step(student: Student, unk_id: int) -> onnx.ModelProto:
@@ -173,7 +173,7 @@ def build_decoder_step(student: Student, unk_id: int) -> onnx.ModelProto:
     build = GraphBuilder()
     layers = _Layers(build, student)
     heads, size, last = student.heads, student.dim // student.heads, len(student.decoder) - 1
-    table = build.constant("embedding", np.pad(student.target.integers, ((0, 1), (0, 0))))
+    table = build.constant("embedding", _with_start(student.target))
     place = build.node(
         "Gather", build.constant("positions", positions(MAX_POSITIONS, student.dim)), "state_position", axis=0
     )
@@ -237,6 +237,11 @@ def _choose(layers: _Layers, hidden: str, unk_id: int) -> None:
     _, ids = build.nodes("TopK", [logits, "best_k"], [None, "score_ids"], axis=-1, largest=1, sorted=1)
     scores = build.node("LogSoftmax", logits, axis=-1)
     build.node("GatherElements", scores, ids, output="scores", axis=-1)
+
+
+def _with_start(table: Table) -> NDArray[np.int8]:
+    """Returns the integers of a table with one row of zeros behind, the embedding of the start token."""
+    return np.pad(table.integers, ((0, 1), (0, 0)))
 
 
 def _mask(build: GraphBuilder, real: str) -> str:

@@ -39,7 +39,7 @@ from app.engine.sequence import FinishReason
 from app.errors import InvalidRequest
 from app.serving.container import detect_languages
 from app.serving.jobs import Job, measure_timing, run_off_loop_if_long
-from app.text.languages import Detection
+from app.text.detection import Detection
 from app.translation.assembly import Translation
 from app.translation.word_choices import Choices
 
