@@ -235,6 +235,14 @@ class Settings(BaseSettings):
         "eighth of this number counts at most.",
     )
 
+    max_caller_sentences: int = _count(
+        192,
+        "sentences",
+        0,
+        1_000_000,
+        "Of the requests of one caller (a key, or an address) in progress together, of each request 32 at most; one "
+        "more is refused (429), so that other callers find room in the queue. 0 sets no limit.",
+    )
     max_connections: int = _count(
         16_384,
         "connections",

@@ -5,7 +5,7 @@ row leaves, the last row moves into the gap. So joining and leaving cost as much
 this file depends on the layout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -101,7 +101,8 @@ class Arena:
         states: by name, ``[rows, ...]``.
     """
 
-    def __init__(self, states: tuple[StateSpec, ...]) -> None:
+    def __init__(self, states: tuple[StateSpec, ...], source_axes: Mapping[str, int] | None = None) -> None:
+        self._source_axes = dict(source_axes or {})
         self._moving = tuple(state.name for state in states if state.moves == "hypothesis")
         self._names = frozenset(state.name for state in states)
         self.clear()
@@ -203,8 +204,8 @@ class Arena:
             return
         self._reserve(memory, self.rows + len(origins), padded_width(int(source_lengths.max())))
         lengths = source_lengths.tolist()
-        for name, given in memory.items():
-            buffer = self._buffers[name]
+        for name in memory:
+            buffer, given = self._by_source(name, self._buffers[name]), self._by_source(name, memory[name])
             for row, origin in enumerate(origins.tolist(), start=self.rows):
                 length = lengths[origin]
                 buffer[row, :length] = given[origin, :length]
@@ -218,18 +219,26 @@ class Arena:
             return
         capacity = capacity if rows <= capacity else max(rows, 2 * capacity)
         for name, given in memory.items():
-            fresh = np.zeros((capacity, width, *given.shape[2:]), given.dtype)
+            shape = [capacity, *given.shape[1:]]
+            shape[self._source_axes.get(name, 1)] = width
+            fresh = np.zeros(shape, given.dtype)
             if self._buffers and self.rows:
-                fresh[: self.rows, : self._width] = self._buffers[name][: self.rows]
+                kept = self._by_source(name, self._buffers[name][: self.rows])
+                self._by_source(name, fresh)[: self.rows, : self._width] = kept
             self._buffers[name] = fresh
         self._width = width
+
+    def _by_source(self, name: str, memory: NDArray[np.generic]) -> NDArray[np.generic]:
+        """A view of a memory as ``[rows, source, ...]``."""
+        return np.moveaxis(memory, self._source_axes.get(name, 1), 1)
 
     def _narrow(self) -> None:
         """Drop the padding of a long source that left. The buffers are copied only where that halves the width."""
         width = padded_width(int(self.source_lengths.max()))
         if self._buffers and 2 * width <= self._width:
             for name, buffer in self._buffers.items():
-                self._buffers[name] = buffer[:, :width].copy()
+                axis = self._source_axes.get(name, 1)
+                self._buffers[name] = buffer[(slice(None),) * axis + (slice(width),)].copy()
             self._width = width
 
 

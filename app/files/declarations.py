@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,7 +10,8 @@ from babel.core import get_global
 from lxml import etree
 
 from app.errors import UnusableFile
-from app.files.raw_file import decode, name_of, namespace_of
+from app.files.encoding import decode
+from app.files.raw_file import name_of, namespace_of
 
 Element = etree._Element
 _DECLARED_WITHIN: Final = 16 * 1024  # characters
@@ -142,8 +143,12 @@ class Declaration:
     errors: str = "strict"
     read_as: Mapping[str, str] = field(default_factory=dict)
 
-    def decode(self, data: bytes) -> tuple[str, Callable[[str], bytes]]:
+    def decode(self, data: bytes, languages: Sequence[str] = ()) -> tuple[str, Callable[[str], bytes]]:
         """Decode a text as it declares; a byte order mark, or letters in valid UTF-8, count more.
+
+        Args:
+            data: The text.
+            languages: The languages that a text may be in that declares no encoding.
 
         Returns:
             The text, and a function that encodes another text in the same way. If that is UTF-8 and the text declares
@@ -153,9 +158,10 @@ class Declaration:
             UnusableFile: The text is in another encoding.
         """
         matches = self.pattern.finditer(data[:_DECLARED_WITHIN].decode("latin-1"))
-        name = next((found[found.lastindex].lower() for found in matches if found.lastindex), "utf-8")
-        if data.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return decode(data)
+        declared = next((found[found.lastindex].lower() for found in matches if found.lastindex), None)
+        if declared is None or data.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return decode(data, languages, self.errors)
+        name = declared
         codec = _find_codec(self.read_as.get(name, name))
         if codec == "utf-8" or (_is_utf_8(data) and not data.isascii()):
             text, codec = decode(data)[0], "utf-8"

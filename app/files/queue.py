@@ -18,7 +18,7 @@ from app.serving.container import detect_languages
 from app.serving.in_flight import InFlight
 from app.serving.registry import Registry
 from app.settings import Settings
-from app.text.languages import LanguageDetector
+from app.text.detection import LanguageDetector
 from app.text.placeholder_finder import Terms
 
 _CONCURRENT_FILES: Final = 2
@@ -131,7 +131,9 @@ class FileQueue:
     async def _run(self, job: FileJob) -> bytes:
         job.started_at = time.monotonic()
         deadline = job.started_at + job.timeout_seconds
-        document = await self._on_a_thread(read_document, job.name, job.content, self._settings.max_unpacked_bytes)
+        languages = [job.source] if job.source is not None else list(self._registry.snapshot.sources)
+        limit = self._settings.max_unpacked_bytes
+        document = await self._on_a_thread(read_document, job.name, job.content, limit, languages)
         job.characters = document.characters
         with ExitStack() as counted:
             for quota in job.quotas:

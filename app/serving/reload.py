@@ -17,7 +17,7 @@ from app.serving.in_flight import InFlight
 from app.serving.registry import Registry
 from app.serving.snapshot import FolderReport
 from app.settings import Settings
-from app.text.languages import LanguageDetector
+from app.text.detection import LanguageDetector
 from app.translation.pending import GRACE_SECONDS
 
 _LOG: Final = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from concurrent.futures import Future, InvalidStateError, wait
 from contextlib import suppress
 from typing import Final
 
-from app.bundle.tokenizers import EOS_ID, Tokenizer
+from app.bundle.tokenizers import Tokenizer
 from app.engine.sequence import Hypothesis
 from app.errors import DeadlineExceeded, RequestCancelled
 from app.translation.alignment import SegmentAlignment, clip_ranges, strip_ranges
@@ -161,7 +161,7 @@ class Detokenizer:
                 target_ranges=clip_ranges(target_ranges, lead, len(text)),
                 sources=hypothesis.alignment,
             )
-        ended = (EOS_ID,) * (len(hypothesis.token_scores) - len(hypothesis.token_ids))
+        ended = (self._tokenizer.eos_id,) * (len(hypothesis.token_scores) - len(hypothesis.token_ids))
         return TranslatedSegment(
             source=segment,
             text=text,

@@ -5,7 +5,7 @@
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Protocol
@@ -60,13 +60,23 @@ class Translator:
         self._tokenizer = bundle.tokenizer
         self._detokenizer = Detokenizer(bundle.tokenizer)
 
-    def prepare(self, texts: Sequence[str], options: TranslationOptions | None = None) -> Plan:
+    def prepare(
+        self,
+        texts: Sequence[str],
+        options: TranslationOptions | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Plan:
         """Splits, masks and tokenizes.
+
+        Args:
+            texts: Those of the request.
+            options: None for the defaults.
+            check: Called again and again; what it raises ends the work on a request that is late or not wanted.
 
         Raises:
             InvalidRequest: An option cannot be honoured.
         """
-        return self._planner.prepare(texts, options or TranslationOptions())
+        return self._planner.prepare(texts, options or TranslationOptions(), check)
 
     def submit(
         self,

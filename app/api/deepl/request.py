@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from app.api.deepl.errors import DeepLRefusal, not_supported
-from app.api.deepl.languages import deepl_code, has_formality, served_code
+from app.api.deepl.languages import deepl_code, has_formality
 from app.api.deepl.models import DocumentFields, TranslateFields
 from app.api.fields import Fields, shorten
 from app.errors import RequestTooLarge, UnsupportedLanguage
 from app.serving.jobs import TranslationRequest
 from app.serving.registry import Registry
 from app.settings import Settings
+from app.text.codes import find_served
 from app.text.tag_roles import TagRules
 from app.translation.translator import TranslationOptions
 
@@ -91,7 +92,7 @@ def check_language(code: str, name: str, registry: Registry) -> str | None:
     given = code.strip()
     if not given:
         return None
-    served = served_code(given, registry.snapshot.languages)
+    served = find_served(given, registry.snapshot.languages)
     if served is None:
         served_codes = ", ".join(deepl_code(one) for one in registry.snapshot.languages)
         raise not_supported(name, f"{shorten(given)} is not among those served: {served_codes}")

@@ -91,7 +91,7 @@ async def complete(request: Request) -> Response:
     if source is None:
         (detection,) = await detect_languages(serving.registry, serving.detector, [wanted.text], wanted.target)
         source = detection.language
-    with call.quota.reserve(len(wanted.text)):
+    with call.reserve(len(wanted.text)):
         completions = await _complete(call, wanted, source)
     reasons = {completion.finish_reason for completion in completions} - {FinishReason.STOP}
     body: dict[str, object] = {"detectedLanguage": describe_detection(detection)} if detection else {}

@@ -55,13 +55,13 @@ class _Part:
         return ([Passage(self.text, "html")] if needs_translation(self.text) else []) + read
 
 
-def read_html(data: bytes) -> Document:
+def read_html(data: bytes, languages: Sequence[str] = ()) -> Document:
     """Read a page as passages of whole blocks.
 
     Raises:
         UnusableFile: The page is in an encoding that is not read.
     """
-    text, encode = _DECLARATION.decode(data)
+    text, encode = _DECLARATION.decode(data, languages)
     scan = scan_page(text)
     prefix = secrets.token_hex(8)
     while prefix in text:

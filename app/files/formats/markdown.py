@@ -12,9 +12,9 @@ from markdown_it.token import Token
 from app.errors import UnusableFile
 from app.files.declarations import is_language
 from app.files.document import Document
+from app.files.encoding import decode
 from app.files.formats.markdown_inline import InlineReader
 from app.files.formats.markdown_paragraph import Inline
-from app.files.raw_file import decode
 
 _MAX_LINES: Final = 200_000  # the parser takes up to 2 KB a line
 _LINES: Final = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
@@ -52,13 +52,13 @@ class _Block:
     inline: Inline
 
 
-def read_markdown(data: bytes) -> Document:
+def read_markdown(data: bytes, languages: Sequence[str] = ()) -> Document:
     """Read the words of a Markdown file.
 
     Raises:
         UnusableFile: The file is in an encoding that is not read, or has more than ``_MAX_LINES`` lines.
     """
-    text, encode = decode(data)
+    text, encode = decode(data, languages)
     found_front = _FRONT_MATTER.match(text)
     front = found_front.group() if found_front else ""
     found = [(line.group(1), line.group(2)) for line in _LINES.finditer(text, len(front))]
