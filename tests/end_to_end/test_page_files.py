@@ -1,7 +1,7 @@
 """Files on the page: read into the box, or translated with progress, one after the other."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def test_a_file_is_translated_and_fetched(real_service: RealService, visit: Visi
 
 def test_progress(real_service: RealService, visit: Visit) -> None:
     page = visit.open("about:blank")
-    states = iter(
+    states: Iterator[dict[str, Any]] = iter(
         [
             {"status": "queued"},
             {"status": "translating"},
@@ -137,7 +137,7 @@ def test_cancelling(real_service: RealService, visit: Visit) -> None:
 
 def test_a_file_that_fails(real_service: RealService, visit: Visit) -> None:
     page = visit.open("about:blank")
-    fails = iter(
+    fails: Iterator[dict[str, Any]] = iter(
         [
             {"status": 429, "headers": {"Retry-After": "1"}, "json": {"message": "Too many documents"}},
             {"status": 403, "json": {"message": "Invalid API key"}},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import FilePayload, Locator, Page, Request, Route, expect
 
 from tests.support.browser import RealService, Visit, box, choose, needs_chromium, picker, shown, words
 
@@ -33,12 +33,12 @@ def write(page: Page, *terms: tuple[str, str]) -> None:
 def requests(page: Page) -> list[Any]:
     """The glossary of each request that the page sends from now on."""
     sent: list[Any] = []
-    page.on(
-        "request",
-        lambda request: (
-            sent.append(request.post_data_json.get("glossary")) if request.url.endswith("/translate") else None
-        ),
-    )
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/translate"):
+            sent.append((request.post_data_json or {}).get("glossary"))
+
+    page.on("request", note)
     return sent
 
 
@@ -106,7 +106,7 @@ def test_import_and_export(real_service: RealService, visit: Visit) -> None:
     page = opened_glossary(visit.open(real_service.address()))
     write(page, ("cat", "chat"), ("bird", "piaf"))
     lines = "\ufeffcat\tmatou\r\n dog \tcabot\n\nno translation\none\ttwo\tthree\n\tempty\n__proto__\tproto\n"
-    read = {"name": "terms.tsv", "mimeType": "", "buffer": lines.encode()}
+    read: FilePayload = {"name": "terms.tsv", "mimeType": "", "buffer": lines.encode()}
     page.locator("#glossary-file").set_input_files(read)
     expect(page.locator("#glossary-status")).to_have_text("Terms read: 3. Other lines: 3.")
     with page.expect_download() as download:
@@ -122,6 +122,20 @@ def test_import_and_export(real_service: RealService, visit: Visit) -> None:
     page.locator("#glossary-file").set_input_files({"name": "many.tsv", "mimeType": "", "buffer": many.encode()})
     expect(page.locator("#glossary-status")).to_have_text("At most 500 terms are possible.")
     expect(page.locator("#glossary-rows li")).to_have_count(5)
+
+
+def test_a_translation_with_terms_that_is_cut(real_service: RealService, visit: Visit) -> None:
+    page = visit.open("about:blank")
+
+    def cut(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, headers={**answer.headers, "X-Finish-Reason": "deadline"})
+
+    page.goto(real_service.address("I like the cat."))
+    write(opened_glossary(page), ("cat", "matou"))
+    page.route("**/translate", cut)
+    box(page).fill("I have a cat.")
+    expect(page.get_by_role("alert")).to_contain_text("(deadline)")
 
 
 def test_terms_without_a_certain_place_are_named(real_service: RealService, visit: Visit) -> None:

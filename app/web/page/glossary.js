@@ -105,7 +105,7 @@ export class Glossary {
 	#addRow(values) {
 		const fields = [this.#source, this.#target].map((lang, side) => {
 			const name = label("glossary_term", { language: languageNameInside(lang) });
-			const attributes = { value: values[side], maxlength: MAX_LENGTH, dir: "auto", lang, placeholder: name };
+			const attributes = { value: values[side], maxlength: MAX_LENGTH, dir: "auto", lang, placeholder: languageName(lang) };
 			return make("input", { ...attributes, "aria-label": name });
 		});
 		const name = { title: label("remove"), "aria-label": `${label("remove")}: ${values[0]}` };

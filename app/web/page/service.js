@@ -29,7 +29,9 @@ export async function languages() {
 export async function translate(body, signal, onDelta) {
 	const answer = await post({ ...body, stream: !body.glossary }, signal);
 	if (!answer.headers.get("content-type")?.startsWith("text/event-stream")) {
-		return { answer: await answer.json(), unplaced: answer.headers.get("x-glossary-unplaced") ?? "" };
+		const reason = answer.headers.get("x-finish-reason");
+		const whole = { ...(await answer.json()), ...(reason && { finish_reason: reason }) };
+		return { answer: whole, unplaced: answer.headers.get("x-glossary-unplaced") ?? "" };
 	}
 	let whole = null;
 	for await (const { name, data } of eventsOf(answer.body)) {
