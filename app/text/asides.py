@@ -12,7 +12,7 @@ from typing import Final
 import regex
 
 from app.text.masking import TextRules
-from app.text.placeholder_patterns import Treatment
+from app.text.placeholder_kinds import Treatment
 from app.text.words import EMOJIS
 
 _ONLY_EMOJIS: Final = regex.compile(rf"(?V1)(?P<emoji>{EMOJIS})")

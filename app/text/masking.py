@@ -13,7 +13,7 @@ from typing import Final
 import regex
 
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder, Terms
-from app.text.placeholder_patterns import COUNT_CHARACTER, NAME_CHARACTER, PLACEHOLDER_CHARACTERS, TERM_CHARACTER
+from app.text.placeholder_kinds import COUNT_CHARACTER, NAME_CHARACTER, PLACEHOLDER_CHARACTERS, TERM_CHARACTER
 from app.text.segmentation import Piece
 from app.text.stand_ins import CLUSTER, choose_stand_ins
 from app.text.words import Legibility, is_in_capitals, lower_capitals
@@ -21,7 +21,9 @@ from app.text.words import Legibility, is_in_capitals, lower_capitals
 _COUNT: Final = regex.compile(
     r"%(?:\(\w+\)|\d+\$)?[-+0#\d.]*(?:hh?|ll?)?[diufFgG]"
     r"|[%$#]?\{{1,2} ?(?:n|\w*(?:count|num|number|total|size|quantity|nombre|seconds|minutes|hours|days)\w*)"
-    r"(?:[:,!][^{}]*)? ?\}{1,2}",
+    r"(?:[:,!][^{}]*)? ?\}{1,2}"
+    r"|[-+−±]?(?:\p{Lu}{0,3}\p{Sc}\s?)?[-−]?\d[\d.,\u00a0\u202f ]*(?:[-–][\d.,]+)?"
+    r"(?:\s?(?:\p{L}{1,4}(?:/\p{L})?[²³]?|°\s?\p{L}?|\p{Sc}|\p{No}+))?",
     regex.IGNORECASE,
 )
 

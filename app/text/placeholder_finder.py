@@ -9,7 +9,8 @@ from typing import Final
 import regex
 
 from app.errors import ConfigurationError
-from app.text.placeholder_patterns import KINDS, Begins, Treatment
+from app.text.placeholder_kinds import Begins, Treatment
+from app.text.placeholder_patterns import KINDS
 
 MAX_PATTERNS: Final = 100
 MAX_PATTERN_CHARACTERS: Final = 500
@@ -24,7 +25,7 @@ _CAPTURES: Final = "(?: ... ) in place of ( ... )"
 _SIGN: Final = (
     r"[`@<&{%#\\/\p{Co}\[|$_^~=+*\u2013\u2014]|[:;=][\w/:()*'-]|[.](?:\p{L}|\d)|\p{L}-?\d|\d[:-]\d|\p{Ll}\p{Lu}|[\w-]-[A-Za-z]\b|--"
     r"| -\p{L}\b|\d\p{L}|\([)\d]|[§№°µ\p{Sc}\p{No}]|\d['′]|\b\w{1,4}\)|\p{L}\(|\(['\"]|\d [\d-]| !\p{Ll}|\(\("
-    r"|\d[<>]|[≤≥≠≈±×÷]"
+    r"|\d[<>]|\d[ \u00a0]\p{L}{1,4}\b|\d/\d|[≤≥≠≈±×÷]"
 )
 # An ordinary sentence of A to Z, which needs no search at all.
 _PLAIN: Final = regex.compile(r"(?:[A-Z]?[a-z]{2,40}+(?:'[a-z]{1,3}+)?(?:[,;]? |[.,;!?]?\Z)|(?:[AI]|a) )*+")

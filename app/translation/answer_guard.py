@@ -52,12 +52,13 @@ class Judged:
     is_guessed: bool = False
 
 
-def judge(translated: TranslatedSegment, rules: TextRules, is_shown: bool = False) -> Judged:
+def judge(translated: TranslatedSegment, rules: TextRules, is_masked: bool = False, is_shown: bool = False) -> Judged:
     """Repairs a translation, and tells what remains wrong with it.
 
     Args:
         translated: A segment with its translation, after ``postedit``.
         rules: Give the languages and the placeholders.
+        is_masked: Whether its placeholders were restored, so that it has no others.
         is_shown: Whether its beginning may have been shown already, so that a repetition must stay.
     """
     source = translated.source
@@ -68,6 +69,8 @@ def judge(translated: TranslatedSegment, rules: TextRules, is_shown: bool = Fals
     faults: list[Repair] = []
     if _BROKEN in translated.text and _BROKEN not in source:
         faults.append(Repair.CHARACTER)
+    if not is_masked:
+        faults += _find_invented(source, translated.text, rules.finder)
     if _BRACKET.search(translated.text):
         translated = _pair_brackets(translated, rules.finder)
     is_guessed = False
@@ -85,6 +88,12 @@ def judge(translated: TranslatedSegment, rules: TextRules, is_shown: bool = Fals
     if not is_shown and _is_repeated(source, translated.text):
         faults.append(Repair.REPETITION)
     return Judged(translated, tuple(faults), is_guessed)
+
+
+def _find_invented(source: str, target: str, finder: PlaceholderFinder) -> list[Repair]:
+    """Returns what is wrong with the placeholders of a translation whose source has none, as "2.5.5" of "2.5"."""
+    found = [target[start:end] for start, end in finder.find_syntax(target)]
+    return [Repair.NUMBER if one[0].isdigit() else Repair.STAND_IN for one in found if one not in source]
 
 
 def _place_numbers(translated: TranslatedSegment, missing: tuple[Range, ...]) -> dict[Range, str]:

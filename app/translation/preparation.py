@@ -14,7 +14,7 @@ from app.text.inline import Splitting, TextFormat, extract_flows
 from app.text.languages import is_legible
 from app.text.masking import Masked, TextRules, hide_placeholders, lower_heading, mask, mask_text, reveal_placeholders
 from app.text.placeholder_finder import Terms
-from app.text.placeholder_patterns import TERM_CHARACTER
+from app.text.placeholder_kinds import TERM_CHARACTER
 from app.text.segmentation import Piece, shorten, split
 from app.text.tag_roles import NO_RULES, TagRules
 from app.text.words import is_in_capitals

@@ -227,8 +227,11 @@ class Translator:
                     faults.append(Repair.STAND_IN if translated.text else Repair.LETTERS)
                     continue
                 translated, is_faithful = unmask(masked, translated, restored), restored.is_faithful
+            unmasked = translated
             translated = postedit(translated, self._rules, plan.keeps_form, fixed)
-            judged = Judged(translated) if fixed else judge(translated, self._rules, is_shown)
+            judged = Judged(translated) if fixed else judge(translated, self._rules, masked is not None, is_shown)
+            if masked is not None and not self._keeps_placeholders(unmasked.text, judged.translated.text):
+                judged = Judged(unmasked)
             if judged.faults:
                 faults += judged.faults
                 continue
@@ -240,3 +243,8 @@ class Translator:
         if found and faults:
             found[0] = replace(found[0], repairs=(*faults, *found[0].repairs))
         return found, tuple(faults)
+
+    def _keeps_placeholders(self, before: str, after: str) -> bool:
+        """Tells whether a repair joined nothing to a placeholder and made none."""
+        finder = self._rules.finder
+        return before == after or finder.count(before) == finder.count(after)
