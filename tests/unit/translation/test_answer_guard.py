@@ -63,6 +63,7 @@ def test_what_cannot_be_repaired_is_not_used(source: str, text: str, fault: Repa
         ("Very, very, very good.", "Très, très, très bon.", ("en", "fr")),
         ("No, no, no, no!", "Non, non, non, non !", ("en", "fr")),
         ("a) Open it", "a) Ouvre-le", ("en", "fr")),
+        ("Use C++ (v2.0) here.", "Utilise C++ (2.0) ici.", ("en", "fr")),
         ("He is here (today).", "Il est là aujourd'hui.", ("en", "fr")),
     ],
 )
@@ -155,3 +156,19 @@ def test_work_grows_with_the_length_and_no_faster(unit: str) -> None:
 
     BUILT_IN.find(unit)
     assert_no_faster_than_length(work, unit * 1500)
+
+
+@pytest.mark.parametrize(
+    ("source", "scores", "faults"),
+    [
+        ("turnip", (-2.0, -1.0), (Repair.WORD,)),
+        ("Smear campaign!", (-2.0, -1.0), (Repair.WORD,)),
+        ("turnip", (-1.0, -1.0), ()),
+        ("I eat turnips", (-2.0, -2.0), ()),
+        ("turnip 5", (-2.0, -2.0), ()),
+    ],
+)
+def test_an_improbable_word_is_not_used(source: str, scores: tuple[float, ...], faults: tuple[Repair, ...]) -> None:
+    written = "Cuite 5" if "5" in source else "Cuite"
+    segment = TranslatedSegment(source, written, -1.0, FinishReason.STOP, token_scores=scores)
+    assert judge(segment, TextRules(("en", "fr"))).faults == faults
