@@ -19,7 +19,7 @@ from app.text.placeholder_finder import PlaceholderFinder
 from app.text.stand_ins import find_remains
 from app.text.words import raise_letter
 from app.translation.alignment import SegmentAlignment
-from app.translation.assembly import TranslatedSegment
+from app.translation.assembly import Repair, TranslatedSegment
 
 _WORD: Final = regex.compile(r"[\p{L}\p{N}]+(?:[-'’.,][\p{L}\p{N}]+)*")
 
@@ -139,6 +139,7 @@ def unmask(masked: Masked, translated: TranslatedSegment, restored: Restored) ->
         text=restored.text,
         alignment=alignment,
         is_restored=True,
+        repairs=translated.repairs if restored.is_faithful else (*translated.repairs, Repair.STAND_IN),
         unaligned_terms=restored.unaligned_terms,
     )
 
