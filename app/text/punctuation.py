@@ -63,7 +63,7 @@ def space_sentences(kept: str, between: str, before: str, languages: tuple[str, 
     Args:
         kept: What the document has there, markup too.
         between: The text of it.
-        before: The segment before.
+        before: The end of the segment before; empty for the first.
         languages: Codes of source and target.
 
     Returns:
@@ -71,7 +71,7 @@ def space_sentences(kept: str, between: str, before: str, languages: tuple[str, 
         has; line breaks and more stay.
     """
     source, target = (_base(language) in _SPACELESS for language in languages)
-    if source == target:
+    if source == target or not before:
         return kept
     if source and not between:
         closing = _CLOSING_TAGS.match(kept)

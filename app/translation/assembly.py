@@ -95,6 +95,7 @@ class Translation:
 
 
 _NO_OFFSETS: Final = OffsetMap()
+_LAST_CHARACTERS: Final = 8  # of a segment, to see how it ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,19 +227,16 @@ def build_parts(
     """
     parts: list[Part] = []
     elements = {ord(character): element for character, element in flow.elements.items()}
-    end = 0
-    last, between = "", ""
+    end = gap = 0
     for piece in pieces:
         first, end = end, end + len(piece.text)
         if not piece.is_segment:
-            between += piece.text
             continue
         offsets = OffsetMap(flow.starts[first:end], flow.ends[first:end])
         before, behind = offsets.find_range(0, len(piece.text))
-        kept = document[start:before]
-        if last:
-            kept = space_sentences(kept, between, last, rules.languages)
-        last, between = piece.text, ""
+        last = flow.text[max(0, gap - _LAST_CHARACTERS) : gap]
+        kept = space_sentences(document[start:before], flow.text[gap:first], last, rules.languages)
+        gap = end
         if kept:
             parts.append(Part(kept=escape_open_tag(kept) if flow.is_markup else kept))
         raw = document[before:behind]
