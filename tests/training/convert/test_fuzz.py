@@ -51,7 +51,7 @@ def test_damaged_models_are_refused() -> None:
     whole, _ = student_model(SMALL, (vocabulary(),))
     npz = write_npz(float_model(SMALL, (300,)))
     assert read_student(parse_binary(whole)).dim == 8
-    read = refused = 0
+    read, reasons = 0, []
     tracemalloc.start()
     for number in range(3500):
         try:
@@ -61,12 +61,12 @@ def test_damaged_models_are_refused() -> None:
                 read_student(parse_npz(damaged(random, npz), max_bytes=10_000_000), needs_alphas=False)
             read += 1  # one bit of a weight may change without a trace
         except ConversionError as error:
-            refused += 1
-            assert len(str(error)) < 1000
+            reasons.append(str(error))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert read + refused == 3500
-    assert refused > 2000
+    assert read + len(reasons) == 3500
+    assert len(reasons) > 2000
+    assert max(map(len, reasons)) < 1000
     assert peak < PEAK_BYTES
 
 
@@ -79,7 +79,7 @@ def test_damaged_configurations_and_catalogues_are_refused() -> None:
         **{"files": {"model": file, "vocab": {"path": "a/vocab.spm.gz"}}, "metrics": {"x": {"bleu": 1.0}}},
     }
     catalogue = json.dumps({"baseUrl": "http://here", "models": {"en-fr": [entry]}}).encode()
-    refused = 0
+    reasons = []
     for number in range(1500):
         try:
             if number % 2:
@@ -88,6 +88,6 @@ def test_damaged_configurations_and_catalogues_are_refused() -> None:
                 for model in parse_catalogue(damaged(random, catalogue), "http://here/models.json").models:
                     assert all(one.url.startswith("http") and "/" not in one.name for one in model.files.values())
         except ConversionError as error:
-            refused += 1
-            assert len(str(error)) < 2000
-    assert refused > 500
+            reasons.append(str(error))
+    assert len(reasons) > 500
+    assert max(map(len, reasons)) < 2000
