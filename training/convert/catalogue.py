@@ -126,7 +126,7 @@ def parse_catalogue(content: bytes, address: str, files: str | None = None) -> C
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ConversionError(f"{address}: is no JSON: {error}") from error
+        raise ConversionError(f"{address}: is no JSON: {str(error)[:200]}") from error
     reader = _Reader(address, files)
     if isinstance(document, dict) and isinstance(document.get("models"), dict):
         reader.read_bucket(document)
