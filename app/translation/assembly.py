@@ -2,15 +2,31 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final
 
 from app.engine.sequence import FinishReason, Timing
 from app.text.inline import Flow, InlineTag
 from app.text.markup import escape, escape_open_tag
 from app.text.masking import TextRules
+from app.text.punctuation import space_sentences
 from app.text.segmentation import Piece
 from app.translation.alignment import AlignedGroup, AlignedText, OffsetMap, SegmentAlignment
 from app.translation.tag_projection import Insertion, project_tags
+
+
+class Repair(StrEnum):
+    """What was wrong with a translation that the model wrote."""
+
+    CHARACTER = "character"  # one that stands for broken bytes
+    STAND_IN = "stand-in"  # a placeholder's word was changed, lost or written twice
+    NUMBER = "number"  # changed, lost or invented, with its sign and unit
+    LETTERS = "letters"  # none, though the source has some
+    WORD = "word"  # an invented word for a word
+    BRACKET = "bracket"  # without its other half
+    QUOTE = "quote"  # without its other half, or with one of another style
+    REPETITION = "repetition"
+    END = "end"  # not the punctuation of the source
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +41,7 @@ class TranslatedSegment:
         is_source: Whether there is no translation, so that ``text`` is the source.
         is_restored: Whether ``text`` differs from what the token ids write, because placeholders or numbers were
             restored.
+        repairs: What was wrong with what the model wrote first.
         unaligned_terms: Terms of the glossary whose offset in the text was guessed, or that the text lacks.
         token_ids: What the model wrote, without the end token.
         tokens: The written form of each token, the end token too where there is one.
@@ -39,6 +56,7 @@ class TranslatedSegment:
     finish_reason: FinishReason
     is_source: bool = False
     is_restored: bool = False
+    repairs: tuple[Repair, ...] = ()
     unaligned_terms: tuple[str, ...] = ()
     token_ids: tuple[int, ...] = ()
     tokens: tuple[str, ...] = ()
@@ -77,6 +95,7 @@ class Translation:
 
 
 _NO_OFFSETS: Final = OffsetMap()
+_LAST_CHARACTERS: Final = 8  # of a segment, to see how it ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,15 +227,17 @@ def build_parts(
     """
     parts: list[Part] = []
     elements = {ord(character): element for character, element in flow.elements.items()}
-    end = 0
+    end = gap = 0
     for piece in pieces:
         first, end = end, end + len(piece.text)
         if not piece.is_segment:
             continue
         offsets = OffsetMap(flow.starts[first:end], flow.ends[first:end])
         before, behind = offsets.find_range(0, len(piece.text))
-        if before > start:
-            kept = document[start:before]
+        last = flow.text[max(0, gap - _LAST_CHARACTERS) : gap]
+        kept = space_sentences(document[start:before], flow.text[gap:first], last, rules.languages)
+        gap = end
+        if kept:
             parts.append(Part(kept=escape_open_tag(kept) if flow.is_markup else kept))
         raw = document[before:behind]
         tags = tuple(replace(tag, offset=tag.offset - first) for tag in flow.find_tags(first, end))

@@ -8,22 +8,20 @@ import regex
 from app.bundle.tokenizers import Range
 from app.engine.sequence import FinishReason
 from app.text.masking import TextRules
-from app.text.numbers import find_changed_numbers
+from app.text.numbers import find_number_faults
 from app.text.placeholder_finder import PlaceholderFinder
-from app.translation.assembly import TranslatedSegment
+from app.text.punctuation import find_end, plain_end, quotation_style, write_end
+from app.translation.assembly import Repair, TranslatedSegment
 from app.translation.unmasking import apply_edits, include_space
 
 _WORD: Final = regex.compile(r"\p{L}+")
 _LETTER: Final = regex.compile(r"\p{L}")
-_END: Final = regex.compile(r"[\s\u00a0\u202f]*[.!?…。！？]++\Z")
 _OPENING: Final = {"?": "¿", "!": "¡"}
-_NO_END: Final = regex.compile(r"[\p{L}\p{N}\p{Co}%°]\Z")
+_NO_END: Final = regex.compile(r"[\p{L}\p{M}\p{N}\p{Co}%°]\Z")
 _QUOTATION_MARK: Final = regex.compile(r"[\"“”„‟«»]")
 _BEFORE_OPENING: Final = regex.compile(r"[\s\p{Ps}\p{Pd}\p{Co}¿¡/'’]")
 _BEHIND_CLOSING: Final = regex.compile(r"[\s\p{P}\p{Co}]")
-# The quotation marks of a language, with the spaces inside them; other languages get straight ones.
-_QUOTATION_STYLES: Final = {"de": ("„", "“"), "es": ("«", "»"), "fr": ("« ", " »")}
-_CLOSING_MARKS: Final = {'"': '"', "“": "”", "„": "“”", "‟": "”", "«": "»", "»": "«"}
+_CLOSING_MARKS: Final = {'"': '"', "“": "”", "”": "”", "„": "“”", "‟": "”", "«": "»", "»": "«"}
 
 
 def postedit(
@@ -38,27 +36,31 @@ def postedit(
             the same punctuation.
         fixed: How many characters of the translation were given; they do not change.
     """
-    translated = _apply(
-        translated, find_changed_numbers(translated.source, translated.text, rules.languages, rules.finder), fixed
-    )
+    faults = find_number_faults(translated.source, translated.text, rules.languages, rules.finder)
+    translated = apply_repair(translated, faults.edits, Repair.NUMBER, fixed)
     if translated.finish_reason is not FinishReason.STOP:  # the end is missing
         return translated
     target = rules.languages[-1]
     marks = _find_quotation_edits(translated.source, translated.text, target, rules.finder)
     if all(start >= fixed for start, _ in marks):  # one half alone would not fit the other
-        translated = _apply(translated, marks, fixed)
-    edits = _find_end_edits(translated.source, translated.text, target, keeps_form)
+        translated = apply_repair(translated, marks, Repair.QUOTE, fixed)
+    edits = _find_end_edits(translated.source, translated.text, rules.languages, keeps_form)
     if keeps_form:
         edits = _find_capital_edits(translated.source, translated.text) | edits
-    return _apply(translated, edits, fixed)
+    return apply_repair(translated, edits, Repair.END, fixed)
 
 
-def lacks_letters(source: str, target: str) -> bool:
-    """Whether the target has no letter though the source has one, as when a model answers a word with a full stop."""
-    return _LETTER.search(target) is None and _LETTER.search(source) is not None
+def apply_repair(
+    translated: TranslatedSegment, edits: dict[Range, str], repair: Repair, fixed: int = 0
+) -> TranslatedSegment:
+    """Applies the edits of one kind, and lets the alignment follow.
 
-
-def _apply(translated: TranslatedSegment, edits: dict[Range, str], fixed: int) -> TranslatedSegment:
+    Args:
+        translated: A segment with its translation.
+        edits: What to write in which range of the translation.
+        repair: What they correct.
+        fixed: How many characters of the translation were given; they do not change.
+    """
     edits = {edited: text for edited, text in edits.items() if edited[0] >= fixed}
     if not edits:
         return translated
@@ -66,7 +68,8 @@ def _apply(translated: TranslatedSegment, edits: dict[Range, str], fixed: int) -
     alignment = translated.alignment
     if alignment is not None:
         alignment = replace(alignment, target_ranges=restored.map_ranges(alignment.target_ranges))
-    return replace(translated, text=restored.text, alignment=alignment, is_restored=True)
+    repairs = (*translated.repairs, repair)
+    return replace(translated, text=restored.text, alignment=alignment, is_restored=True, repairs=repairs)
 
 
 def _find_capital_edits(source: str, target: str) -> dict[Range, str]:
@@ -83,7 +86,7 @@ def _find_capital_edits(source: str, target: str) -> dict[Range, str]:
     return {}
 
 
-def _find_end_edits(source: str, target: str, language: str, is_strict: bool) -> dict[Range, str]:
+def _find_end_edits(source: str, target: str, languages: tuple[str, str], is_strict: bool) -> dict[Range, str]:
     """Returns the edits that make the target end as the source does.
 
     Models that learned sentences write a full stop, or a question, behind a heading or the label of a button.
@@ -91,29 +94,31 @@ def _find_end_edits(source: str, target: str, language: str, is_strict: bool) ->
     Args:
         source: The segment.
         target: Its translation.
-        language: Of the target.
+        languages: Of both.
         is_strict: Whether the punctuation must be the same. Otherwise only questions and other sentences must not
             become each other: an exclamation mark is often a full stop in another language.
     """
-    wanted, found = _END.search(source), _END.search(target)
+    language = languages[-1]
+    wanted, found = find_end(source, languages[0]), find_end(target, language)
+    written = "" if found is None else plain_end(found.group(), language)
     if wanted is None:
         if found is None or not _NO_END.search(source) or not found.start():
             return {}
-        return {found.span(): ""} | _find_opening_edits(target, found.group().strip(), "", language)
-    end = wanted.group().strip()
+        return {found.span(): ""} | _find_opening_edits(target, written, "", language)
+    plain = plain_end(wanted.group(), languages[0])
+    end = write_end(plain, language)
     if found is None:
         if not _NO_END.search(target):
             return {}
         last = len(target) - 1
-        edits = _find_opening_edits(target, "", end, language)
+        edits = _find_opening_edits(target, "", plain, language)
         return edits | {
             (last, last + 1): edits.get((last, last + 1), target[last]) + _space_before(end, language) + end
         }
-    written = found.group().strip()
-    if written == end or not (is_strict or ("?" in end) != ("?" in written)):
+    if written == plain or not (is_strict or ("?" in plain) != ("?" in written)):
         return {}
-    space = found.group()[: -len(written)] or _space_before(end, language)
-    return {found.span(): space + end} | _find_opening_edits(target, written, end, language)
+    space = found.group()[: -len(found.group().strip())] or _space_before(end, language)
+    return {found.span(): space + end} | _find_opening_edits(target, written, plain, language)
 
 
 def _space_before(end: str, language: str) -> str:
@@ -161,7 +166,7 @@ def _find_quotation_edits(source: str, target: str, language: str, finder: Place
         alone.add(opened)
     if len(_find_quotation_marks(source, finder)) % 2:
         alone.clear()
-    opening, closing = _QUOTATION_STYLES.get(language, ('"', '"'))
+    opening, closing = quotation_style(language)
     edits: dict[Range, str] = {}
     for offset, is_opening in roles:
         if offset in alone:
@@ -177,11 +182,9 @@ def _find_quotation_edits(source: str, target: str, language: str, finder: Place
 
 def _find_quotation_marks(text: str, finder: PlaceholderFinder) -> list[int]:
     """Returns the offsets of quotation marks outside placeholders, without the signs of inches and seconds."""
-    offsets = [found.start() for found in _QUOTATION_MARK.finditer(text)]
-    if not offsets:
+    if not _QUOTATION_MARK.search(text):
         return []
-    kept = finder.find(text)
-    offsets = [offset for offset in offsets if not any(start <= offset < end for start, end in kept)]
+    offsets = [found.start() for found in finder.search_outside(_QUOTATION_MARK, text)]
     others = [offset for offset in offsets if text[offset] != '"' or not text[offset - 1 : offset].isdigit()]
     return others if len(offsets) % 2 else offsets
 
