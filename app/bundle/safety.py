@@ -22,7 +22,7 @@ from app.bundle.manifest import FileEntry
 from app.errors import BundleFileError, BundleFormatError, BundleGraphError
 
 # What exports use beside ONNX's own operators: see training/export/quantize.py and row_encoder.py.
-_MICROSOFT: Final = frozenset(("DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"))
+_MICROSOFT: Final = frozenset(("DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "FusedMatMul", "MatMulIntegerToFloat"))
 _OPERATORS: Final = {"com.microsoft": _MICROSOFT}
 _STANDARD: Final = ("", "ai.onnx")
 _EXTERNAL: Final = 1

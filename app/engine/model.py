@@ -82,7 +82,7 @@ class Graphs(Protocol):
         Args:
             token_ids: ``[rows]``, the tokens written last; bos at first.
             states: by name, ``[rows, ...]``.
-            memory: by name, ``[rows, source, ...]``.
+            memory: by name, ``[rows, source, ...]``; ``source_mask`` may be among them.
             source_lengths: ``[rows]``.
             best_k: how many candidates to return for each row.
         """
@@ -95,6 +95,7 @@ class DecodingModel:
 
     Attributes:
         encoder_rows: ``one`` where encoding several sources together saves nothing.
+        has_source_mask: whether the decoder step reads a mask of the padding.
         words: the words of the vocabulary, for the phrase guard; None where tokens are characters, or without a guard.
     """
 
@@ -108,6 +109,7 @@ class DecodingModel:
     length_ratio_mean: float
     length_ratio_deviation: float
     encoder_rows: EncoderRows = "any"
+    has_source_mask: bool = False
     words: TokenWords | None = None
 
     @classmethod
@@ -132,6 +134,7 @@ class DecodingModel:
             length_ratio_mean=manifest.length_ratio.mean,
             length_ratio_deviation=manifest.length_ratio.deviation,
             encoder_rows=manifest.encoder_rows,
+            has_source_mask=manifest.signature.has_source_mask,
             words=words,
         )
 
