@@ -22,6 +22,7 @@ PasserelleError
 ├── EngineError                 the engine could not answer
 │   ├── EngineOverloaded        the bounded queue is full
 │   ├── EngineStopped           the engine is stopping or was never started
+│   ├── BundleUnavailable       a bundle is not in memory yet, or cannot be loaded
 │   ├── DeadlineExceeded        the request's deadline passed
 │   ├── RequestCancelled        the caller left
 │   └── StepFailed              a graph failed while it ran
@@ -153,6 +154,18 @@ class EngineStopped(EngineError):
     """The engine is stopping or was never started."""
 
 
+class BundleUnavailable(EngineError):
+    """A bundle is not in memory: it is being loaded, waits for the memory of others, or cannot be loaded.
+
+    Attributes:
+        retry_after_seconds: The time after which the client should try again.
+    """
+
+    def __init__(self, message: str, retry_after_seconds: float = 5.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class DeadlineExceeded(EngineError):
     """The deadline of the request passed before it was finished."""
 
@@ -185,6 +198,7 @@ _SHOWN_TO_CALLERS: Final = (
     RequestError,
     EngineOverloaded,
     EngineStopped,
+    BundleUnavailable,
     DeadlineExceeded,
     RequestCancelled,
     BodiesExceeded,

@@ -34,8 +34,9 @@ from app.api.waiting import StopSignal
 from app.files.documents import Files
 from app.server.environment import load_settings
 from app.serving.container import Serving
+from app.serving.in_flight import InFlight
 from app.serving.registry import OpenGraphs, open_onnx_graphs
-from app.serving.reload import InFlight, watch_hangups
+from app.serving.reload import watch_hangups
 from app.settings import Settings
 
 if TYPE_CHECKING:  # only newer releases of FastAPI have it; older ones ignore the argument

@@ -121,6 +121,19 @@ class Settings(BaseSettings):
         2 * 1024**3,
         "Largest file of a bundle; a bundle with a larger one is not loaded.",
     )
+    max_loaded_mib: int = _count(
+        1024,
+        "MiB",
+        1,
+        1024**2,
+        "Memory for bundles, each counted as 2.5 times its graphs and tokenizer. A bundle is loaded at its first "
+        "request; if it has no room, idle ones leave, the least recently used first.",
+    )
+    preload: str = Field(
+        default="auto",
+        description="Bundles (names of folders, with commas) that are loaded at the start; `all`, `none`, or `auto`: "
+        "all if they fit into `PASSERELLE_MAX_LOADED_MIB`, otherwise none.",
+    )
     forbidden_pivots: str = Field(
         default="",
         description="Languages (codes, with commas) through which nothing is translated; `*`: all, so that only pairs "
@@ -137,7 +150,7 @@ class Settings(BaseSettings):
         "threads",
         0,
         256,
-        "Threads of all bundles together, divided among them; 0 takes the CPU quota of the container, else "
+        "Threads of all bundles together, divided among those that work; 0 takes the CPU quota of the container, else "
         "the CPUs of the process.",
     )
 
@@ -222,6 +235,14 @@ class Settings(BaseSettings):
         "eighth of this number counts at most.",
     )
 
+    max_caller_sentences: int = _count(
+        192,
+        "sentences",
+        0,
+        1_000_000,
+        "Of the requests of one caller (a key, or an address) in progress together, of each request 32 at most; one "
+        "more is refused (429), so that other callers find room in the queue. 0 sets no limit.",
+    )
     max_connections: int = _count(
         16_384,
         "connections",

@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 
-from training.commands import bundles, recipes, runs, tasks
+from training.commands import bundles, convert, recipes, runs, tasks
 from training.errors import TrainingError
 
 
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (runs, bundles, recipes, tasks):
+    for module in (runs, bundles, convert, recipes, tasks):
         module.add_commands(commands)
     return parser
 

@@ -6,7 +6,8 @@ TrainingError
 ├── DownloadError       a corpus could not be fetched or has the wrong checksum
 ├── CheckpointError     a checkpoint does not belong to this run or is damaged
 ├── NotANumber          the loss is no longer finite
-└── ParityError         an exported graph does not compute what the Keras model computes
+├── ConversionError     a published model cannot be converted, with the reason
+└── ParityError         an exported graph does not compute what the model computes
 """
 
 
@@ -34,5 +35,9 @@ class NotANumber(TrainingError):
     """The loss is no longer finite, so training cannot continue."""
 
 
+class ConversionError(TrainingError):
+    """A published model cannot be converted; the message names the file and the reason."""
+
+
 class ParityError(TrainingError):
-    """An exported graph does not compute what the Keras model computes."""
+    """An exported graph does not compute what the model computes."""

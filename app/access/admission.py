@@ -1,16 +1,21 @@
 """Admission of a request: its key, the rate of its caller, and the characters that its key may still translate."""
 
 import hmac
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from app.access.keys import KeyRing, digest_of, parse_admin_digest
 from app.access.rate import RateLimiter
-from app.errors import KeyMissing, KeyUnknown, QuotaExceeded
+from app.errors import EngineOverloaded, KeyMissing, KeyUnknown, QuotaExceeded
 from app.settings import Settings
 
 _ADMIN_ATTEMPTS_PER_MINUTE: Final = 60
+# How many sentences a text has is known only after it was cut, which takes long.
+_SENTENCE_CHARACTERS: Final = 100
+# A longer request is bulk, which waits behind the others.
+_MOST_OF_REQUEST: Final = 32
 
 
 class CharacterQuota:
@@ -53,12 +58,56 @@ class CharacterQuota:
             raise
 
 
+class CallerLoad:
+    """Counts the sentences in progress of each caller, so that one caller leaves room in the queue for others.
+
+    Only the event loop's thread uses it.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Set up the count.
+
+        Args:
+            limit: The sentences that one caller may have in progress; 0 is no limit.
+        """
+        self._limit = limit
+        self._sentences: Counter[str] = Counter()
+
+    @contextmanager
+    def hold(self, caller: str, characters: int, texts: int) -> Iterator[None]:
+        """Count a request until the block ends.
+
+        Args:
+            caller: The name of the caller.
+            characters: The characters of the request.
+            texts: The number of its texts.
+
+        Raises:
+            EngineOverloaded: The caller has other requests in progress, and with this one too many sentences.
+        """
+        sentences = min(_MOST_OF_REQUEST, max(texts, 1 + characters // _SENTENCE_CHARACTERS))
+        held = self._sentences[caller]
+        if self._limit and held and held + sentences > self._limit:
+            raise EngineOverloaded(
+                f"{held} sentences of this caller are in progress, and {sentences} more exceed max_caller_sentences "
+                f"({self._limit})"
+            )
+        self._sentences[caller] += sentences
+        try:
+            yield
+        finally:
+            self._sentences[caller] -= sentences
+            if not self._sentences[caller]:
+                del self._sentences[caller]
+
+
 class Admission:
     """Admits or refuses requests. If the service has no keys, every request is admitted, with any key, and only the
     rate of its address is limited.
 
     Attributes:
         has_keys: Whether the service has keys.
+        load: What each caller has in progress.
     """
 
     def __init__(self, keys: KeyRing, settings: Settings) -> None:
@@ -75,6 +124,7 @@ class Admission:
         self._rate = RateLimiter(settings.rate_storage)
         self._admin = parse_admin_digest(settings.admin_key_hash)
         self._no_quota = CharacterQuota(0)
+        self.load = CallerLoad(settings.max_caller_sentences)
         self._quotas: dict[str, CharacterQuota] = {}
         self.use(keys)
 
@@ -125,6 +175,11 @@ class Admission:
         await self._take_rate(f"address {address}", self._settings.requests_per_minute)
         self._refuse(key)
         return self._no_quota
+
+    def name_caller(self, key: str, address: str) -> str:
+        """Return the name under which the requests of a caller are counted: that of its key, or its address."""
+        found = self._keys.find(key) if key and self.has_keys else None
+        return f"address {address}" if found is None else f"key {found.name}"
 
     async def check(self, key: str, address: str) -> None:
         """Check a key for an answer that costs nothing: only a request that is refused is counted.

@@ -5,7 +5,8 @@ import ipaddress
 import math
 import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -15,18 +16,25 @@ from prometheus_client import CollectorRegistry
 from app.access.admission import CharacterQuota
 from app.api.errors import BodyTooSlow
 from app.api.fields import Fields, read_fields
-from app.api.observability.spans import current_span
 from app.api.upload import Upload, read_upload
-from app.api.waiting import wait_for
+from app.api.waiting import finish_job, unless_the_client_leaves, wait_for
 from app.engine.sequence import FinishReason
 from app.errors import EngineStopped, InvalidRequest, KeyMissing
 from app.files.documents import Files
 from app.serving.container import Serving
-from app.serving.jobs import Job, cut_reasons, measure_timing
+from app.serving.jobs import (
+    SHORT_CHARACTERS,
+    Job,
+    ListenerFactory,
+    TranslationRequest,
+    start_job,
+)
 from app.settings import Settings
 from app.translation.assembly import Translation
 from app.translation.pending import Pending
 
+# The member of a request's scope that holds, as an ``ExitStack``, what is released when the request is answered.
+HELD: Final = "passerelle.held"
 TIMEOUT_HEADER: Final = "X-Request-Timeout-Seconds"
 EVENT_STREAM: Final = "text/event-stream"
 _KEY_SCHEMES: Final = re.compile(r"(?:DeepL-Auth-Key|Bearer)\s+(\S.*)", re.IGNORECASE)
@@ -89,6 +97,7 @@ class ApiCall:
         timeout: How long it may take.
         quota: The characters of its key; without a limit if it has no key.
         upload: Its file, if it has one.
+        caller: The name under which the requests of its caller are counted.
     """
 
     request: Request
@@ -97,6 +106,7 @@ class ApiCall:
     timeout: RequestTimeout
     quota: CharacterQuota
     upload: Upload | None = None
+    caller: str = ""
 
     @classmethod
     async def open(cls, request: Request, needs_key: bool = False) -> "ApiCall":
@@ -116,8 +126,8 @@ class ApiCall:
         limit_seconds = service.serving.settings.request_timeout_seconds
         timeout = request.state.timeout = _timeout_of(request, limit_seconds, "request_timeout_seconds")
         fields = await _arrived(read_fields(request), timeout, "body")
-        quota = await _admit(request, service, fields, needs_key)
-        return cls(request, service, fields, timeout, quota)
+        quota, caller = await _admit(request, service, fields, needs_key)
+        return cls(request, service, fields, timeout, quota, caller=caller)
 
     @classmethod
     async def open_with_file(cls, request: Request, needs_key: bool = False) -> "ApiCall":
@@ -126,8 +136,8 @@ class ApiCall:
         settings = service.serving.settings
         timeout = _timeout_of(request, settings.file_timeout_seconds, "file_timeout_seconds")
         fields, upload = await _arrived(read_upload(request, settings.max_file_bytes), timeout, "file")
-        quota = await _admit(request, service, fields, needs_key)
-        return cls(request, service, fields, timeout, quota, upload)
+        quota, caller = await _admit(request, service, fields, needs_key)
+        return cls(request, service, fields, timeout, quota, upload, caller)
 
     @property
     def serving(self) -> Serving:
@@ -147,6 +157,23 @@ class ApiCall:
         preferred = self.request.headers.get("accept", "").partition(",")[0]
         return preferred.partition(";")[0].strip().lower() == EVENT_STREAM
 
+    @contextmanager
+    def reserve(self, characters: int, texts: int = 1) -> Iterator[None]:
+        """Count the request among those of its caller until it is answered, and its characters unless the block raises.
+
+        Args:
+            characters: The characters of all its texts.
+            texts: The number of its texts.
+
+        Raises:
+            EngineOverloaded: The caller has too much in progress.
+            QuotaExceeded: The quota of its key has fewer characters left.
+        """
+        held: ExitStack = self.request.scope[HELD]
+        held.enter_context(self.serving.admission.load.hold(self.caller, characters, texts))
+        with self.quota.reserve(characters):
+            yield
+
     def check_served(self) -> None:
         """Refuse the request if no bundle is served.
 
@@ -154,8 +181,17 @@ class ApiCall:
             EngineStopped: No bundle could be loaded; the message says why.
         """
         registry = self.service.serving.registry
-        if not registry.served:
-            raise EngineStopped(f"Nothing can be translated: {registry.problem}")
+        if not registry.snapshot.pairs:
+            raise EngineStopped(f"Nothing can be translated: {registry.snapshot.problem}")
+
+    async def start(
+        self, wanted: TranslationRequest, sources: Sequence[str], listeners: Sequence[ListenerFactory] = ()
+    ) -> Job:
+        """Queue the texts, arguments and errors as ``start_job``; a client that leaves ends the work on long ones."""
+        starting = start_job(self.serving, wanted, sources, self.timeout.deadline, listeners)
+        if wanted.characters <= SHORT_CHARACTERS:
+            return await starting
+        return await unless_the_client_leaves(self.request, starting)
 
     async def wait_for(self, *pendings: Pending) -> None:
         """Wait until the engine is done, the deadline passes or the client leaves; raises as ``waiting.wait_for``."""
@@ -173,26 +209,6 @@ class ApiCall:
         """
         await self.wait_for(*job.pendings)
         return await finish_job(job)
-
-
-async def finish_job(job: Job) -> tuple[list[Translation], set[FinishReason]]:
-    """Put together the translations of a job that is done, and record its timing in the span of the request."""
-    translations = await job.translations()
-    span = current_span()
-    if span is not None:
-        timing = measure_timing(translations)
-        span.record(
-            {
-                "characters": job.characters,
-                "segments": job.segment_count,
-                "queue_seconds": timing.queue_seconds,
-                "encode_seconds": timing.encode_seconds,
-                "decode_seconds": timing.decode_seconds,
-                "steps": timing.steps,
-                "mean_batch_rows": timing.mean_batch_rows,
-            }
-        )
-    return translations, cut_reasons(translations)
 
 
 def key_of(request: Request, fields: Fields) -> str:
@@ -254,10 +270,11 @@ async def _arrived(body: Awaitable[_Body], timeout: RequestTimeout, what: str) -
         raise BodyTooSlow(f"The {what} did not arrive within {timeout}") from None
 
 
-async def _admit(request: Request, service: Service, fields: Fields, needs_key: bool) -> CharacterQuota:
+async def _admit(request: Request, service: Service, fields: Fields, needs_key: bool) -> tuple[CharacterQuota, str]:
     admission = service.serving.admission
     key = key_of(request, fields) if needs_key or admission.has_keys else ""
-    quota = await admission.admit(key, address_of(request))
+    address = address_of(request)
+    quota = await admission.admit(key, address)
     if needs_key and not key:
         raise KeyMissing("This needs a key")
-    return quota
+    return quota, admission.name_caller(key, address)

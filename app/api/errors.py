@@ -18,6 +18,7 @@ from app.errors import (
     INTERNAL_ERROR_SENTENCE,
     AccessRefused,
     BodiesExceeded,
+    BundleUnavailable,
     DeadlineExceeded,
     EngineOverloaded,
     EngineStopped,
@@ -88,6 +89,8 @@ def _status_of(error: Exception) -> tuple[int, dict[str, str]]:
         return 429, {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
     if isinstance(error, RequestError):
         return 400, {}
+    if isinstance(error, BundleUnavailable):
+        return 503, {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
     if isinstance(error, (EngineStopped, StorageError)):
         return 503, {"Retry-After": "5"}
     if isinstance(error, DeadlineExceeded):

@@ -6,19 +6,20 @@ This is plain ASGI, because a wrapper of whole requests and responses would hide
 import asyncio
 import logging
 import time
+from contextlib import ExitStack
 from typing import Final
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.call import TIMEOUT_HEADER
+from app.api.call import HELD, TIMEOUT_HEADER
 from app.api.observability.metrics import Traffic
 from app.api.observability.spans import REQUEST_ID_HEADER, RequestNames, Spans, names_of
 from app.api.responses import error_response, speaks_deepl
 from app.api.waiting import STOPPED_SENTENCE
 from app.errors import INTERNAL_ERROR_SENTENCE
 from app.server.logs import REQUEST_ID, TRACE_ID
-from app.serving.reload import InFlight
+from app.serving.in_flight import InFlight
 
 _LOG: Final = logging.getLogger(__name__)
 _NAMED_HEADERS: Final = {
@@ -105,8 +106,8 @@ class Edge:
                 location = {"Location": f"{self._root_path}/"}
                 await Response(status_code=307, headers=location)(scope, receive, send_with_headers)
             else:
-                with self._in_flight.track():
-                    await self._app(_routed(scope), receive, send_with_headers)
+                with self._in_flight.track(), ExitStack() as held:
+                    await self._app({**_routed(scope), HELD: held}, receive, send_with_headers)
         except asyncio.CancelledError:
             # The server cancels what still runs when it ends. It would answer with a 500 in plain text; where an answer
             # has started, it breaks the connection.

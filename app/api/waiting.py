@@ -8,7 +8,11 @@ from typing import Any, Final, TypeVar
 
 from fastapi import Request
 
+from app.api.observability.spans import current_span
+from app.engine.sequence import FinishReason
 from app.errors import EngineStopped, RequestCancelled
+from app.serving.jobs import Job, cut_reasons, measure_timing
+from app.translation.assembly import Translation
 from app.translation.pending import GRACE_SECONDS, Pending, is_settled, settle
 
 STOPPED_SENTENCE: Final = "The service is being stopped, and the time to finish this request is over"
@@ -154,3 +158,23 @@ async def _departure(request: Request) -> None:
     """Wait until the client closes the connection. The body was read before, so no other message can arrive."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def finish_job(job: Job) -> tuple[list[Translation], set[FinishReason]]:
+    """Put together the translations of a job that is done, and record its timing in the span of the request."""
+    translations = await job.translations()
+    span = current_span()
+    if span is not None:
+        timing = measure_timing(translations)
+        span.record(
+            {
+                "characters": job.characters,
+                "segments": job.segment_count,
+                "queue_seconds": timing.queue_seconds,
+                "encode_seconds": timing.encode_seconds,
+                "decode_seconds": timing.decode_seconds,
+                "steps": timing.steps,
+                "mean_batch_rows": timing.mean_batch_rows,
+            }
+        )
+    return translations, cut_reasons(translations)

@@ -1,13 +1,21 @@
 """``manifest.json``: everything that serving needs to know of a bundle, as a frozen model that refuses unknown keys."""
 
 import json
-import re
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
+from app.bundle.provenance import Count as Count
+from app.bundle.provenance import FileEntry as FileEntry
+from app.bundle.provenance import FileName as FileName
+from app.bundle.provenance import LengthScore as LengthScore
+from app.bundle.provenance import Origin as Origin
+from app.bundle.provenance import Producer as Producer
+from app.bundle.provenance import Quality as Quality
+from app.bundle.provenance import Text as Text
+from app.bundle.provenance import TrainingData as TrainingData
+from app.bundle.provenance import check_file_name as check_file_name
 from app.bundle.signature import STRICT, Signature
 from app.errors import BundleFormatError
 
@@ -16,33 +24,16 @@ MANIFEST_FILE: Final = "manifest.json"
 ENCODER_FILE: Final = "encoder.onnx"
 DECODER_STEP_FILE: Final = "decoder_step.onnx"
 
-_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-
-
-def check_file_name(name: str) -> str:
-    """Check the name of a bundle's file, which lies directly in the folder: letters, digits, ``. _ -``, no leading dot.
-
-    Raises:
-        ValueError: any other name, above all one with a separator or ``..``.
-    """
-    if not _PLAIN_NAME.fullmatch(name) or ".." in name or len(name) > 100:
-        raise ValueError(f"{name!r} is not a plain file name")
-    return name
-
-
-FileName = Annotated[str, AfterValidator(check_file_name)]
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
-Text = Annotated[str, StringConstraints(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
 EncoderRows = Literal["any", "one"]
 
 
 class TokenizerEntry(BaseModel):
-    """The tokenizer's file, its size and its special ids."""
+    """The tokenizer's file, its size and its special ids; Marian's tokenizers pad with eos."""
 
     model_config = STRICT
 
-    kind: Literal["sentencepiece", "characters", "words"]
+    kind: Literal["sentencepiece", "marian", "characters", "words"]
     file: FileName
     vocabulary_size: Count
     pad_id: int
@@ -53,18 +44,24 @@ class TokenizerEntry(BaseModel):
     @model_validator(mode="after")
     def _ids_fit(self) -> "TokenizerEntry":
         ids = (self.pad_id, self.bos_id, self.eos_id, self.unk_id)
-        if len(set(ids)) != len(ids) or not all(0 <= token_id < self.vocabulary_size for token_id in ids):
+        different = ids[1:] if self.kind == "marian" else ids
+        if len(set(different)) != len(different) or not all(0 <= token_id < self.vocabulary_size for token_id in ids):
             raise ValueError(f"special ids {ids} must differ and lie below the vocabulary size {self.vocabulary_size}")
         return self
 
 
 class Limits(BaseModel):
-    """The longest source (its eos included) and the longest target (eos not counted) that the model may see."""
+    """The longest source (its eos included) and the longest target (eos not counted) that the model may see.
+
+    Attributes:
+        max_target_ratio: the most target tokens for each source token, instead of what a ``LengthRatio`` makes likely.
+    """
 
     model_config = STRICT
 
     max_source_tokens: Count
     max_target_tokens: Count
+    max_target_ratio: float | None = Field(default=None, gt=0)
 
 
 class LengthRatio(BaseModel):
@@ -85,81 +82,6 @@ class SearchDefaults(BaseModel):
     length_penalty: float = Field(ge=0)
 
 
-class Producer(BaseModel):
-    """The versions that made the bundle. A key is null where it was not used, or where the version is unknown."""
-
-    model_config = STRICT
-
-    passerelle: Text
-    tensorflow: Text | None
-    keras: Text | None
-    tf2onnx: Text | None
-    onnxruntime: Text | None
-    opset: Count | None
-    commit: Text | None
-    config: Text | None
-    created: date
-
-
-class TrainingData(BaseModel):
-    """A corpus that the model learnt from, or the origin of a converted model."""
-
-    model_config = STRICT
-
-    name: Text
-    pairs: Count
-    licence: Text
-    attribution: str
-    url: str | None
-
-
-class LengthScore(BaseModel):
-    """The score of the segments whose source has ``from_words`` to ``to_words`` words.
-
-    Attributes:
-        to_words: None for no upper end.
-        interval: as in ``Quality``.
-    """
-
-    model_config = STRICT
-
-    from_words: int = Field(ge=0)
-    to_words: int | None
-    segments: Count
-    score: float
-    interval: float | None = None
-
-
-class Quality(BaseModel):
-    """One measured score of the exported bundle.
-
-    Attributes:
-        interval: half the width of the 95 % confidence interval, by bootstrap resampling of the segments (Koehn 2004,
-            "Statistical significance tests for machine translation evaluation"); None where it was not measured.
-        signature: the metric's own, so that the measurement can be repeated.
-    """
-
-    model_config = STRICT
-
-    set: Text
-    metric: Literal["BLEU", "chrF"]
-    score: float
-    interval: float | None = None
-    signature: str
-    beam_size: Count
-    segments: Count
-    by_length: tuple[LengthScore, ...]
-
-
-class FileEntry(BaseModel):
-    """Checksum and size of a file."""
-
-    model_config = STRICT
-
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    bytes: int = Field(ge=0)
-
-
 class Manifest(BaseModel):
     """A bundle's manifest.
 
@@ -168,6 +90,11 @@ class Manifest(BaseModel):
         source_tags: for a model with several targets, the token that precedes a source and requests a language
             (Johnson et al. 2017, arXiv:1611.04558), by language; ``target`` is then the main one. Empty for all other
             models.
+        source_tokenizer: where sources have another vocabulary than targets; ``tokenizer`` is then that of the targets.
+        largest_product_weight: the largest absolute value of the int8 weights. Above 64, x86 CPUs without VNNI need
+            another kernel to add products exactly.
+        length_ratio: None for a converted model, whose ``limits`` then have ``max_target_ratio``.
+        origin: of a converted model.
         encoder_rows: ``one`` where the encoder computes the scales of its integers from its whole input, so that it
             must get one row a call, without padding; ``any`` where no row depends on the others.
         files: empty until ``save_bundle`` fills it in.
@@ -182,14 +109,17 @@ class Manifest(BaseModel):
     other_sources: tuple[LanguageCode, ...] = ()
     source_tags: dict[LanguageCode, Count] = Field(default_factory=dict)
     tokenizer: TokenizerEntry
+    source_tokenizer: TokenizerEntry | None = None
     signature: Signature
     limits: Limits
-    length_ratio: LengthRatio
+    length_ratio: LengthRatio | None = None
     search: SearchDefaults
     precision: Literal["float32", "int8"]
+    largest_product_weight: Literal[64, 127] = 64
     encoder_rows: EncoderRows = "any"
     producer: Producer
     training_data: tuple[TrainingData, ...]
+    origin: Origin | None = None
     quality: tuple[Quality, ...] = ()
     files: dict[FileName, FileEntry] = Field(default_factory=dict)
 
@@ -200,17 +130,26 @@ class Manifest(BaseModel):
         missing = self.required_files - self.files.keys()
         if self.files and missing:
             raise ValueError(f"files does not list {sorted(missing)}")
-        if len(self.required_files) != 3 or self.tokenizer.file == MANIFEST_FILE:
-            raise ValueError(f"the tokenizer's file cannot be {self.tokenizer.file}")
+        names = [entry.file for entry in self._tokenizers]
+        if len(self.required_files) != 2 + len(names) or MANIFEST_FILE in names:
+            raise ValueError(f"the tokenizer's file cannot be {' or '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _lengths_fit(self) -> "Manifest":
+        if (self.length_ratio is None) == (self.limits.max_target_ratio is None):
+            raise ValueError("length_ratio or limits.max_target_ratio is needed, and not both")
+        if self.encoder_rows == "one" and set(self.signature.source_axes.values()) - {1}:
+            raise ValueError("encoder_rows is one, so source must be the second axis of every memory")
         return self
 
     @model_validator(mode="after")
     def _tags_fit(self) -> "Manifest":
         if self.source_tags and self.target not in self.source_tags:
             raise ValueError(f"source_tags has none for the target {self.target}, only for {sorted(self.source_tags)}")
-        beyond = {tag for tag in self.source_tags.values() if tag >= self.tokenizer.vocabulary_size}
+        beyond = {tag for tag in self.source_tags.values() if tag >= self.source_vocabulary_size}
         if beyond:
-            raise ValueError(f"source_tags {sorted(beyond)} lie beyond the {self.tokenizer.vocabulary_size} tokens")
+            raise ValueError(f"source_tags {sorted(beyond)} lie beyond the {self.source_vocabulary_size} tokens")
         return self
 
     @model_validator(mode="after")
@@ -220,6 +159,11 @@ class Manifest(BaseModel):
         if self.other_sources and (self.source_tags or self.target in self.sources):
             raise ValueError(f"several sources ({', '.join(self.sources)}) go with one target that is none of them")
         return self
+
+    @property
+    def source_vocabulary_size(self) -> int:
+        """The number of ids of sources."""
+        return (self.source_tokenizer or self.tokenizer).vocabulary_size
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -234,7 +178,11 @@ class Manifest(BaseModel):
     @property
     def required_files(self) -> frozenset[str]:
         """The files that every bundle has, by name."""
-        return frozenset((ENCODER_FILE, DECODER_STEP_FILE, self.tokenizer.file))
+        return frozenset((ENCODER_FILE, DECODER_STEP_FILE, *(entry.file for entry in self._tokenizers)))
+
+    @property
+    def _tokenizers(self) -> tuple[TokenizerEntry, ...]:
+        return (self.tokenizer,) if self.source_tokenizer is None else (self.tokenizer, self.source_tokenizer)
 
     def to_bytes(self) -> bytes:
         """The content of ``manifest.json``: readable, in the order of the fields."""

@@ -21,8 +21,14 @@ from sentencepiece import sentencepiece_model_pb2
 from app.bundle.manifest import FileEntry
 from app.errors import BundleFileError, BundleFormatError, BundleGraphError
 
-# What exports use beside ONNX's own operators: see training/export/quantize.py and row_encoder.py.
-_MICROSOFT: Final = frozenset(("DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "FusedMatMul", "MatMulIntegerToFloat"))
+# What exports use beside ONNX's own operators: see quantize.py and row_encoder.py in training/export, and
+# training/convert/graph_builder.py.
+_MICROSOFT: Final = frozenset(
+    (
+        *("DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"),
+        *("FusedMatMul", "SkipLayerNormalization"),
+    )
+)
 _OPERATORS: Final = {"com.microsoft": _MICROSOFT}
 _STANDARD: Final = ("", "ai.onnx")
 _EXTERNAL: Final = 1
@@ -61,12 +67,17 @@ _ONNX_FIELDS: Final[Mapping[str, Mapping[str, tuple[int, bool, str]]]] = {
     "SparseTensor": {"values": (1, False, "Tensor"), "indices": (2, False, "Tensor")},
 }
 _SENTENCEPIECE: Final[Any] = sentencepiece_model_pb2  # its classes are made when it is loaded
-# SHA-256 of the tables of SentencePiece 0.2.3. Those of the installed version are accepted as well.
+# SHA-256 of the tables of SentencePiece 0.2.3, and of 0.1.99 to 0.2.0, with which most published models were trained.
+# Those of the installed version are accepted as well.
 _TABLES: Final = {
     "nfkc": "7e46d9e08af4b6a37991b04fb8388644c1595a0abcd0f26d6a5d575e2a3663ea",
     "nfkc_cf": "d8dfef3d6db0eef0742f8b55a73aee7fce6c1e21d26a09b8d3d4b52c42a791cb",
     "nmt_nfkc": "1e2c7b43d3ee9755ceaa2ac335e253d8703604e0249ee1e81156c92b46423844",
     "nmt_nfkc_cf": "2c03512e62f9ed965ec90d85314211b63b5b8aa0395311ea2147eec9ff738907",
+    "nfkc of 0.2.0": "557b5397b1133d8abb62f7923e5b53ee496d3e36b9f63fd42625077c33688a14",
+    "nfkc_cf of 0.2.0": "b30e4085ba1fad56d2401f4612419b6b3b42c5adc1e04f3aa1806399895d6bdd",
+    "nmt_nfkc of 0.2.0": "51d3684747b35ef99cd4802f37cc1ee0c6bec4d060814f774efb1066d3c167f2",
+    "nmt_nfkc_cf of 0.2.0": "6cec34e8016fd0d0a2da28b60b00e36b19a275df83786bf6b494bd033c708f83",
 }
 
 

@@ -1,7 +1,7 @@
 """The tensors of both graphs: their names, dtypes and axes, and how each decoder state moves.
 
 ``encoder.onnx``       source_ids int32 [rows, source], source_lengths int32 [rows]
-                       -> memory* [rows, source, ...] (any number, also none), state_* float32 [rows, ...]
+                       -> memory* [rows, ..., source, ...] (any number, also none), state_* float32 [rows, ...]
 ``decoder_step.onnx``  token_ids int32 [rows], every state_*, every memory*, best_k int64 [1], and with a memory either
                        source_lengths int32 [rows] or source_mask float32 [rows, 1, source], which is added to scores
                        of attention: 0 for a token, ``MASKED_SCORE`` for padding
@@ -9,7 +9,7 @@
                        that changes, attention float32 [rows, source] (only with a memory)
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -17,6 +17,16 @@ from app.errors import BundleSignatureError
 
 # Every part of the manifest is read strictly: an unknown key, a number written as text or a NaN is an error.
 STRICT: Final = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+_DTYPES: Final = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(bool)": "bool",
+}
 
 VOCABULARY_METADATA_KEY: Final = "vocabulary_size"
 MEMORY_PREFIX: Final = "memory"
@@ -103,6 +113,11 @@ class Signature(BaseModel):
         return any(spec.name == SOURCE_MASK for spec in self.decoder_step.inputs)
 
     @property
+    def source_axes(self) -> dict[str, int]:
+        """By memory, which of its axes is ``source``."""
+        return {spec.name: spec.axes.index("source") for spec in self.encoder.outputs if spec.name in self.memory_names}
+
+    @property
     def state_names(self) -> tuple[str, ...]:
         """All states, in the manifest's order."""
         return tuple(state.name for state in self.states)
@@ -125,8 +140,8 @@ def _check_encoder(encoder: GraphSignature) -> None:
     )
     for spec in encoder.outputs:
         if spec.name.startswith(MEMORY_PREFIX):
-            if spec.axes[:2] != ("rows", "source"):
-                raise ValueError(f"encoder output {spec} must begin with the axes [rows, source]")
+            if spec.axes[:1] != ("rows",) or [axis for axis in spec.axes[1:] if isinstance(axis, str)] != ["source"]:
+                raise ValueError(f"encoder output {spec} must have the axes [rows, source] and fixed sizes, rows first")
         elif spec.name.startswith(STATE_PREFIX):
             if spec.axes[:1] != ("rows",) or any(isinstance(axis, str) for axis in spec.axes[1:]):
                 raise ValueError(f"encoder output {spec} must have the axes [rows, fixed sizes...]")
@@ -199,6 +214,21 @@ class FoundGraph(BaseModel):
     inputs: tuple[FoundTensor, ...]
     outputs: tuple[FoundTensor, ...]
     vocabulary_size: int | None
+
+
+def describe_graph(session: Any) -> FoundGraph:
+    """What the graph of an onnxruntime session declares."""
+    size = session.get_modelmeta().custom_metadata_map.get(VOCABULARY_METADATA_KEY, "")
+    return FoundGraph(
+        inputs=tuple(_tensor(node) for node in session.get_inputs()),
+        outputs=tuple(_tensor(node) for node in session.get_outputs()),
+        vocabulary_size=int(size) if size.isdecimal() else None,
+    )
+
+
+def _tensor(node: Any) -> FoundTensor:
+    axes = tuple(axis if isinstance(axis, int) else None for axis in node.shape)
+    return FoundTensor(name=node.name, dtype=_DTYPES.get(node.type, node.type), axes=axes)
 
 
 def check_signature(expected: GraphSignature, found: FoundGraph, vocabulary_size: int, file: str) -> None:

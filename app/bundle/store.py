@@ -28,7 +28,7 @@ from app.bundle.manifest import (
     parse_manifest,
 )
 from app.bundle.safety import check_file, locate_file
-from app.bundle.tokenizers import TaggedTokenizer, Tokenizer, load_tokenizer
+from app.bundle.tokenizers import Tokenizer, load_tokenizer_of, tag_sources
 from app.errors import BundleFileError, BundleFormatError
 from app.settings import MAX_BUNDLE_FILE_BYTES
 
@@ -75,7 +75,7 @@ class Bundle:
         source, target = source or manifest.source, target or manifest.target
         others = tuple(code for code in manifest.sources if code != source)
         manifest = manifest.model_copy(update={"source": source, "other_sources": others, "target": target})
-        return Bundle(self.folder, manifest, _tokenizer(self.folder, manifest), self.version)
+        return Bundle(self.folder, manifest, tag_sources(self.tokenizer, manifest), self.version)
 
     @property
     def encoder_path(self) -> Path:
@@ -129,20 +129,7 @@ def load_bundle(folder: Path, max_file_bytes: int = MAX_BUNDLE_FILE_BYTES) -> Bu
         if entry.bytes > max_file_bytes:
             raise BundleFileError(f"{folder / name}: has {entry.bytes} bytes, the limit is {max_file_bytes}")
         check_file(locate_file(folder, name), entry)
-    tokenizer = _tokenizer(folder, manifest)
-    if tokenizer.vocabulary_size != manifest.tokenizer.vocabulary_size:
-        raise BundleFormatError(
-            f"{folder / manifest.tokenizer.file}: has {tokenizer.vocabulary_size} tokens, "
-            f"the manifest says vocabulary_size {manifest.tokenizer.vocabulary_size}"
-        )
-    return Bundle(folder, manifest, tokenizer, version)
-
-
-def _tokenizer(folder: Path, manifest: Manifest) -> Tokenizer:
-    """The bundle's tokenizer; where the model has several targets, it tags sources for the manifest's target."""
-    tokenizer = load_tokenizer(folder / manifest.tokenizer.file, manifest.tokenizer.kind)
-    tag_id = manifest.source_tags.get(manifest.target)
-    return tokenizer if tag_id is None else TaggedTokenizer(tokenizer, tag_id)
+    return Bundle(folder, manifest, load_tokenizer_of(folder, manifest), version)
 
 
 def check_unchanged(bundle: Bundle) -> None:

@@ -21,7 +21,7 @@ from app.server.logs import configure_logging
 from app.serving.container import detect_languages
 from app.serving.registry import Registry
 from app.settings import Settings
-from app.text.languages import LanguageDetector
+from app.text.detection import LanguageDetector
 
 _PLAIN: Final = ".txt"
 _BINARY: Final = (".docx", ".odt", ".pptx", ".epub")
@@ -69,7 +69,8 @@ def translate_input(given: Sequence[str], options: TranslateOptions, models: Pat
             raise ConfigurationError(f"{output} exists already; name a file with --output")
     if output is not None and output.exists() and Path(name).exists() and output.samefile(name):
         raise ConfigurationError(f"{output} is the file to translate; name another one with --output")
-    document = _html_fragment(content) if not name else read_document(name, content, settings.max_unpacked_bytes)
+    limit, languages = settings.max_unpacked_bytes, [options.source] if options.source else []
+    document = _html_fragment(content) if not name else read_document(name, content, limit, languages)
     translated = _translate(document, options, settings)
     if output is None:
         sys.stdout.buffer.write(translated if translated.endswith(b"\n") else translated + b"\n")
@@ -121,7 +122,7 @@ def _html_fragment(content: bytes) -> Document:
 
 def _translate(document: Document, options: TranslateOptions, settings: Settings) -> bytes:
     """Translates the passages of a document; what is in the language wanted already stays as it is."""
-    registry = Registry.load(settings)
+    registry = Registry.load(settings.model_copy(update={"preload": "none"}))  # only what is needed is loaded
     registry.start()
     try:
         source = options.source or _detect(registry, document, options.target)
@@ -144,7 +145,7 @@ def _detect(registry: Registry, document: Document, target: str) -> str:
         if length >= _DETECTED_CHARACTERS:
             break
     sample = "\n".join(words)[:_DETECTED_CHARACTERS]
-    detector = LanguageDetector(registry.languages)
+    detector = LanguageDetector(registry.snapshot.languages)
     (found,) = asyncio.run(detect_languages(registry, detector, [sample], target))
     return found.language
 

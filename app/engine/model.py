@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.bundle.manifest import EncoderRows, Manifest
 from app.bundle.signature import StateSpec
-from app.bundle.tokenizers import Tokenizer
+from app.bundle.tokenizers import PairedTokenizer, Tokenizer
 from app.engine.repetition import TokenWords
 from app.errors import InvalidRequest, LimitExceeded
 
@@ -94,9 +94,13 @@ class DecodingModel:
     """The properties of a model that decoding depends on.
 
     Attributes:
+        source_vocabulary_size: the number of ids of sources; None for that of targets.
+        max_target_ratio: see ``Limits``; None where the length ratio limits the target.
         encoder_rows: ``one`` where encoding several sources together saves nothing.
         has_source_mask: whether the decoder step reads a mask of the padding.
+        source_axes: by memory, which of its axes is ``source``; 1 where there is no entry.
         words: the words of the vocabulary, for the phrase guard; None where tokens are characters, or without a guard.
+        source_words: those of the sources' vocabulary, where it is another.
     """
 
     states: tuple[StateSpec, ...]
@@ -108,9 +112,13 @@ class DecodingModel:
     max_target_tokens: int
     length_ratio_mean: float
     length_ratio_deviation: float
+    source_vocabulary_size: int | None = None
+    max_target_ratio: float | None = None
     encoder_rows: EncoderRows = "any"
     has_source_mask: bool = False
+    source_axes: Mapping[str, int] = field(default_factory=dict)
     words: TokenWords | None = None
+    source_words: TokenWords | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, tokenizer: Tokenizer | None = None) -> "DecodingModel":
@@ -120,9 +128,12 @@ class DecodingModel:
             manifest: of the bundle.
             tokenizer: with it, no translation repeats a phrase three times in a row that its source does not.
         """
-        words = None
+        words = source_words = None
         if tokenizer is not None and tokenizer.kind != "characters":
             words = TokenWords(tokenizer.token_bytes())
+            if isinstance(tokenizer, PairedTokenizer):
+                source_words = TokenWords(tokenizer.first.token_bytes())
+        ratio = manifest.length_ratio
         return cls(
             states=manifest.signature.states,
             vocabulary_size=manifest.tokenizer.vocabulary_size,
@@ -131,11 +142,15 @@ class DecodingModel:
             eos_id=manifest.tokenizer.eos_id,
             max_source_tokens=manifest.limits.max_source_tokens,
             max_target_tokens=manifest.limits.max_target_tokens,
-            length_ratio_mean=manifest.length_ratio.mean,
-            length_ratio_deviation=manifest.length_ratio.deviation,
+            length_ratio_mean=0.0 if ratio is None else ratio.mean,
+            length_ratio_deviation=0.0 if ratio is None else ratio.deviation,
+            source_vocabulary_size=manifest.source_vocabulary_size,
+            max_target_ratio=manifest.limits.max_target_ratio,
             encoder_rows=manifest.encoder_rows,
             has_source_mask=manifest.signature.has_source_mask,
+            source_axes=manifest.signature.source_axes,
             words=words,
+            source_words=source_words,
         )
 
     def check_ids(self, source_ids: tuple[int, ...], prefix: tuple[int, ...]) -> None:
@@ -149,17 +164,18 @@ class DecodingModel:
             raise InvalidRequest("a source has no tokens, not even an eos")
         if len(source_ids) > self.max_source_tokens:
             raise LimitExceeded("source tokens", self.max_source_tokens, len(source_ids))
-        for name, given in (("source", source_ids), ("prefix", prefix)):
-            if given and (min(given) < 0 or max(given) >= self.vocabulary_size):
+        source_size = self.source_vocabulary_size or self.vocabulary_size
+        for name, given, size in (("source", source_ids, source_size), ("prefix", prefix, self.vocabulary_size)):
+            if given and (min(given) < 0 or max(given) >= size):
                 raise InvalidRequest(
-                    f"{name} ids go from {min(given)} to {max(given)}, "
-                    f"the vocabulary from 0 to {self.vocabulary_size - 1}"
+                    f"{name} ids go from {min(given)} to {max(given)}, the vocabulary from 0 to {size - 1}"
                 )
 
     def target_cap(self, source_tokens: int, requested: int | None = None, prefix_tokens: int = 0) -> int:
         """The most target tokens (eos not counted) for a source of ``source_tokens`` tokens.
 
-        ``min(max_target_tokens, requested, ceil(source * (mean + 4 * deviation)) + 10)``: the deviation is that of the
+        ``min(max_target_tokens, requested, ceil(source * ratio) + 10)``, where the ratio is ``max_target_ratio``, or
+        else ``mean + 4 * deviation``: the deviation is that of the
         ratio of single pairs, so it grows with the source. A request can only lower the cap. A prefix that makes the
         translation longer than is likely leaves room for 10 tokens.
 
@@ -169,6 +185,6 @@ class DecodingModel:
         most = min(self.max_target_tokens, requested if requested is not None else self.max_target_tokens)
         if prefix_tokens >= most:
             raise LimitExceeded("tokens of the prefix", most - 1, prefix_tokens)
-        ratio = self.length_ratio_mean + _DEVIATIONS * self.length_ratio_deviation
+        ratio = self.max_target_ratio or self.length_ratio_mean + _DEVIATIONS * self.length_ratio_deviation
         likely = math.ceil(source_tokens * ratio) + _SPARE_TOKENS
         return min(most, max(likely, prefix_tokens + _SPARE_TOKENS))

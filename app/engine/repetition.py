@@ -74,11 +74,15 @@ class LoopGuard:
     Args:
         source_ids: without eos.
         words: of the vocabulary; None where no token is forbidden.
+        source_words: of the sources' vocabulary, if that is another.
     """
 
-    def __init__(self, source_ids: Sequence[int], words: TokenWords | None = None) -> None:
+    def __init__(
+        self, source_ids: Sequence[int], words: TokenWords | None = None, source_words: TokenWords | None = None
+    ) -> None:
         self._source_ids = source_ids
         self.words = words
+        self._source_words = source_words or words
         self._times: int | None = None
         self._is_repetitive: bool | None = None
 
@@ -98,8 +102,8 @@ class LoopGuard:
 
     def _source_repeats(self) -> bool:
         if self._is_repetitive is None:
-            assert self.words is not None
-            self._is_repetitive = _THRICE.search(self.words.text(self._source_ids)) is not None
+            assert self._source_words is not None
+            self._is_repetitive = _THRICE.search(self._source_words.text(self._source_ids)) is not None
         return self._is_repetitive
 
     def excess(self, token_ids: Sequence[int]) -> int:

@@ -14,11 +14,9 @@ from app.bundle.safety import check_graph_file
 from app.bundle.signature import (
     NEXT_PREFIX,
     SOURCE_MASK,
-    VOCABULARY_METADATA_KEY,
-    FoundGraph,
-    FoundTensor,
     GraphSignature,
     check_signature,
+    describe_graph,
 )
 from app.bundle.store import Bundle
 from app.engine.model import Arrays, Encoded, Stepped
@@ -31,15 +29,6 @@ _LOG: Final = logging.getLogger(__name__)
 _CUDA: Final = "CUDAExecutionProvider"
 _CPU: Final = "CPUExecutionProvider"
 _DEVICE: Final = "cuda"  # where states and memory are bound
-_DTYPES: Final = {
-    "tensor(float)": "float32",
-    "tensor(float16)": "float16",
-    "tensor(int32)": "int32",
-    "tensor(int64)": "int64",
-    "tensor(int8)": "int8",
-    "tensor(uint8)": "uint8",
-    "tensor(bool)": "bool",
-}
 
 
 class OnnxGraphs:
@@ -73,14 +62,19 @@ class OnnxGraphs:
             raise ConfigurationError(f"threads is {threads}, at least 1 is needed")
         self._turns = turns if turns is not None else nullcontext()
         wanted = _wanted_providers(provider, provider_fallback)
-        signature, size = bundle.manifest.signature, bundle.manifest.tokenizer.vocabulary_size
-        self._encoder = _open(bundle.encoder_path, wanted, threads)
-        self._decoder_step = _open(bundle.decoder_step_path, wanted, threads)
-        check_signature(signature.encoder, _found(self._encoder), size, str(bundle.encoder_path))
-        check_signature(signature.decoder_step, _found(self._decoder_step), size, str(bundle.decoder_step_path))
+        manifest, signature = bundle.manifest, bundle.manifest.signature
+        options = _session_options(threads, is_exact=manifest.largest_product_weight > 64)
+        self._encoder = _open(bundle.encoder_path, wanted, options)
+        self._decoder_step = _open(bundle.decoder_step_path, wanted, options)
+        for graph, session, size, path in (
+            (signature.encoder, self._encoder, manifest.source_vocabulary_size, bundle.encoder_path),
+            (signature.decoder_step, self._decoder_step, manifest.tokenizer.vocabulary_size, bundle.decoder_step_path),
+        ):
+            check_signature(graph, describe_graph(session), size, str(path))
         self.provider: Literal["cpu", "cuda"] = self._settle_provider(wanted, provider, provider_fallback)
         self._memory_names = signature.memory_names
         self._reads_mask = signature.has_source_mask
+        self._first_axis = next(iter(signature.source_axes.items()), ("", 1))
         self._state_names = signature.state_names
         self._encoder_outputs = [*self._memory_names, *self._state_names]
         self._encodes_each_alone = bundle.manifest.encoder_rows == "one"
@@ -112,7 +106,8 @@ class OnnxGraphs:
         rows = len(token_ids)
         lengths = {"source_lengths": source_lengths} if self._memory_names and not self._reads_mask else {}
         if self._reads_mask and SOURCE_MASK not in memory:  # outside the running batch, which keeps one
-            memory = {**memory, SOURCE_MASK: mask_of(source_lengths, next(iter(memory.values())).shape[1])}
+            name, axis = self._first_axis
+            memory = {**memory, SOURCE_MASK: mask_of(source_lengths, memory[name].shape[axis])}
         if self._device_step is not None:
             with self._turns:
                 small = _paired({"token_ids": token_ids, **lengths}, rows)
@@ -218,10 +213,8 @@ class _DeviceStep:
         for name in self._outputs:
             binding.bind_output(name, _DEVICE if name.startswith(NEXT_PREFIX) else "cpu", 0)
         self._session.run_with_iobinding(binding)
-        found = zip(self._outputs, binding.get_outputs(), strict=True)
-        return [
-            OnDevice(value, max(rows, 2)) if name.startswith(NEXT_PREFIX) else value.numpy() for name, value in found
-        ]
+        found, kept = zip(self._outputs, binding.get_outputs(), strict=True), max(rows, 2)
+        return [OnDevice(value, kept) if name.startswith(NEXT_PREFIX) else value.numpy() for name, value in found]
 
     def _value_of(self, name: str, state: NDArray[np.generic] | OnDevice, rows: int) -> Any:
         if isinstance(state, OnDevice):
@@ -253,8 +246,7 @@ def _refuse_or_warn(reason: str, requested: Provider, fallback: bool) -> None:
     _LOG.warning("provider is %s, but %s: running on the CPU", requested, reason)
 
 
-def _open(path: Path, providers: list[str], threads: int) -> onnxruntime.InferenceSession:
-    check_graph_file(path.read_bytes(), str(path))
+def _session_options(threads: int, is_exact: bool) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -262,25 +254,18 @@ def _open(path: Path, providers: list[str], threads: int) -> onnxruntime.Inferen
     # Idle threads sleep instead of spinning, because a service waits most of the time and shares its cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_mem_pattern = False  # one for every set of input shapes, and here almost every step has another
+    if is_exact:  # without VNNI, products of larger weights would saturate: take a kernel that adds them in 32 bits
+        options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3  # errors only: warnings are about how the graph was made
+    return options
+
+
+def _open(path: Path, providers: list[str], options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    check_graph_file(path.read_bytes(), str(path))
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions have no common base
         raise BundleSignatureError(f"{path}: onnxruntime cannot open it: {error}") from error
-
-
-def _found(session: onnxruntime.InferenceSession) -> FoundGraph:
-    size = session.get_modelmeta().custom_metadata_map.get(VOCABULARY_METADATA_KEY, "")
-    return FoundGraph(
-        inputs=tuple(_tensor(node) for node in session.get_inputs()),
-        outputs=tuple(_tensor(node) for node in session.get_outputs()),
-        vocabulary_size=int(size) if size.isdecimal() else None,
-    )
-
-
-def _tensor(node: Any) -> FoundTensor:
-    axes = tuple(axis if isinstance(axis, int) else None for axis in node.shape)
-    return FoundTensor(name=node.name, dtype=_DTYPES.get(node.type, node.type), axes=axes)
 
 
 def _step_outputs(decoder_step: GraphSignature, changing: tuple[str, ...]) -> list[str]:

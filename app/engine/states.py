@@ -5,7 +5,7 @@ row leaves, the last row moves into the gap. So joining and leaving cost as much
 this file depends on the layout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -101,8 +101,17 @@ class Arena:
         states: by name, ``[rows, ...]``.
     """
 
-    def __init__(self, states: tuple[StateSpec, ...], has_mask: bool = False) -> None:
-        """``has_mask``: keep the mask of each row's padding beside its memory, for a graph that reads one."""
+    def __init__(
+        self, states: tuple[StateSpec, ...], source_axes: Mapping[str, int] | None = None, has_mask: bool = False
+    ) -> None:
+        """Make an empty arena.
+
+        Args:
+            states: How the states move.
+            source_axes: By memory, which of its axes is ``source``; 1 where there is no entry.
+            has_mask: Keep the mask of each row's padding beside its memory, for a graph that reads one.
+        """
+        self._source_axes = {**(source_axes or {}), SOURCE_MASK: 2}
         self._has_mask = has_mask
         self._moving = tuple(state.name for state in states if state.moves == "hypothesis")
         self._names = frozenset(state.name for state in states)
@@ -127,8 +136,6 @@ class Arena:
         """
         if self._memory is None:
             self._memory = {name: buffer[: self.rows] for name, buffer in self._buffers.items()}
-            if self._has_mask and self._memory:
-                self._memory[SOURCE_MASK] = self._memory[SOURCE_MASK][:, np.newaxis]
         return self._memory
 
     def admit(
@@ -208,11 +215,11 @@ class Arena:
             return
         width = padded_width(int(source_lengths.max()))
         if self._has_mask:
-            memory = {**memory, SOURCE_MASK: np.zeros((len(source_lengths), width), np.float32)}
+            memory = {**memory, SOURCE_MASK: np.zeros((len(source_lengths), 1, width), np.float32)}
         self._reserve(memory, self.rows + len(origins), width)
         lengths = source_lengths.tolist()
-        for name, given in memory.items():
-            buffer = self._buffers[name]
+        for name in memory:
+            buffer, given = self._by_source(name, self._buffers[name]), self._by_source(name, memory[name])
             behind = _behind_the_length(name)
             for row, origin in enumerate(origins.tolist(), start=self.rows):
                 length = lengths[origin]
@@ -227,18 +234,26 @@ class Arena:
             return
         capacity = capacity if rows <= capacity else max(rows, 2 * capacity)
         for name, given in memory.items():
-            fresh = np.full((capacity, width, *given.shape[2:]), _behind_the_length(name), given.dtype)
+            shape = [capacity, *given.shape[1:]]
+            shape[self._source_axes.get(name, 1)] = width
+            fresh = np.full(shape, _behind_the_length(name), given.dtype)
             if self._buffers and self.rows:
-                fresh[: self.rows, : self._width] = self._buffers[name][: self.rows]
+                kept = self._by_source(name, self._buffers[name][: self.rows])
+                self._by_source(name, fresh)[: self.rows, : self._width] = kept
             self._buffers[name] = fresh
         self._width = width
+
+    def _by_source(self, name: str, memory: NDArray[np.generic]) -> NDArray[np.generic]:
+        """A view of a memory as ``[rows, source, ...]``."""
+        return np.moveaxis(memory, self._source_axes.get(name, 1), 1)
 
     def _narrow(self) -> None:
         """Drop the padding of a long source that left. The buffers are copied only where that halves the width."""
         width = padded_width(int(self.source_lengths.max()))
         if self._buffers and 2 * width <= self._width:
             for name, buffer in self._buffers.items():
-                self._buffers[name] = buffer[:, :width].copy()
+                axis = self._source_axes.get(name, 1)
+                self._buffers[name] = buffer[(slice(None),) * axis + (slice(width),)].copy()
             self._width = width
 
 

@@ -76,7 +76,7 @@ class PassageTranslator:
                 if len(self._ahead) == _BATCHES_AHEAD:
                     self._finish_first(translations)
                 options = TranslationOptions(text_format=passages[indices[0]].text_format, terms=self._terms)
-                plan = self._translator.prepare([passages[index].text for index in indices], options)
+                plan = self._translator.prepare([passages[index].text for index in indices], options, self._check)
                 while (pending := self._submit(plan)) is None:
                     self._wait_for_queue(translations)
                 self._ahead.append(_Batch(indices, plan, pending))
@@ -88,12 +88,15 @@ class PassageTranslator:
             self._ahead.clear()
         return translations
 
-    def _submit(self, plan: Plan) -> Pending | None:
-        """Give a plan to the engine; return None while its queue is full."""
+    def _check(self) -> None:
         if self._cancelled.is_set():
             raise RequestCancelled("the translation of the file was cancelled")
         if time.monotonic() >= self._deadline:
             raise DeadlineExceeded("the file was not translated in time")
+
+    def _submit(self, plan: Plan) -> Pending | None:
+        """Give a plan to the engine; return None while its queue is full."""
+        self._check()
         try:
             return self._translator.submit(plan, self._deadline, self._priority)
         except EngineOverloaded:

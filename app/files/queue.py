@@ -15,10 +15,10 @@ from app.files.batches import PassageTranslator
 from app.files.document import Document
 from app.files.formats.registry import read_document
 from app.serving.container import detect_languages
+from app.serving.in_flight import InFlight
 from app.serving.registry import Registry
-from app.serving.reload import InFlight
 from app.settings import Settings
-from app.text.languages import LanguageDetector
+from app.text.detection import LanguageDetector
 from app.text.placeholder_finder import Terms
 
 _CONCURRENT_FILES: Final = 2
@@ -131,7 +131,9 @@ class FileQueue:
     async def _run(self, job: FileJob) -> bytes:
         job.started_at = time.monotonic()
         deadline = job.started_at + job.timeout_seconds
-        document = await self._on_a_thread(read_document, job.name, job.content, self._settings.max_unpacked_bytes)
+        languages = [job.source] if job.source is not None else list(self._registry.snapshot.sources)
+        limit = self._settings.max_unpacked_bytes
+        document = await self._on_a_thread(read_document, job.name, job.content, limit, languages)
         job.characters = document.characters
         with ExitStack() as counted:
             for quota in job.quotas:
@@ -149,8 +151,8 @@ class FileQueue:
             raise UnsupportedLanguage("Source and target language are equal.")
         if source is None or source == job.target:
             return [passage.text for passage in document.passages]
-        translator = self._registry.find(source, job.target).translator
-        job.progress = PassageTranslator(translator, deadline, job.cancelled, terms=job.terms)
+        (served,) = await self._registry.acquire([(source, job.target)], deadline)
+        job.progress = PassageTranslator(served.translator, deadline, job.cancelled, terms=job.terms)
         try:
             return await self._on_a_thread(job.progress.translate, document.passages)
         except DeadlineExceeded:

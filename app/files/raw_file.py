@@ -1,4 +1,4 @@
-"""The bytes of an uploaded file: parts of a zip archive, XML, or text in an encoding.
+"""The bytes of an uploaded file: parts of a zip archive, or XML.
 
 An uploaded file may be malicious, so each reader checks it before it uses memory or time for it. Nothing is unpacked to
 disk, so the paths in an archive lead nowhere.
@@ -9,7 +9,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from lxml import etree
@@ -239,27 +239,3 @@ def name_of(element: etree._Element) -> str:
 def namespace_of(element: etree._Element) -> str:
     """Return the namespace of an element; empty if it has none."""
     return (etree.QName(element).namespace or "") if isinstance(element.tag, str) else ""
-
-
-def decode(data: bytes) -> tuple[str, Callable[[str], bytes]]:
-    """Decode a text in UTF-8 with or without a byte order mark, or in UTF-16 with one.
-
-    Returns:
-        The text without its byte order mark, and a function that encodes another text in the same way.
-
-    Raises:
-        UnusableFile: The text is in another encoding.
-    """
-    bom, encoding = next(((bom, name) for bom, name in _UTF_16.items() if data.startswith(bom)), (b"", "utf-8"))
-    if encoding == "utf-8" and data.startswith(codecs.BOM_UTF8):
-        bom = codecs.BOM_UTF8
-    try:
-        text = data[len(bom) :].decode(encoding)
-    except UnicodeDecodeError as error:
-        raise UnusableFile(
-            f"The file is not valid {encoding.upper()} (at byte {len(bom) + error.start}); "
-            "texts are read in UTF-8, or in UTF-16 with a byte order mark"
-        ) from None
-    if "\0" in text:
-        raise UnusableFile("The file has NUL characters: texts are read in UTF-8, or in UTF-16 with a byte order mark")
-    return text, lambda changed: bom + changed.encode(encoding, "replace")

@@ -41,6 +41,25 @@ class ChainLimits:
 
 
 @dataclass(eq=False, slots=True)
+class _Ahead:
+    """What a segment waits for: the future of the first engine, then those of the second.
+
+    They are dropped when they are done: futures keep their callbacks, and through them would keep the engines in
+    memory until the cycle collector comes.
+
+    Attributes:
+        waiting: How many segments wait for the future of the first engine, which is theirs together.
+    """
+
+    futures: Sequence[Answer] = ()
+    waiting: list[int] = field(default_factory=lambda: [1])
+
+    def cancel(self) -> None:
+        for future in self.futures:
+            future.cancel()
+
+
+@dataclass(eq=False, slots=True)
 class _Segment:
     """A segment on its way.
 
@@ -48,7 +67,6 @@ class _Segment:
         source_ids: In the first bundle's tokens.
         options: Those of the second engine.
         future: The caller's.
-        ahead: What it waits for now: the future of the first engine, or those of the second.
     """
 
     source_ids: tuple[int, ...]
@@ -57,7 +75,7 @@ class _Segment:
     priority: Priority
     listener: Listener | None
     future: Answer = field(default_factory=Future)
-    ahead: Sequence[Answer] = ()
+    ahead: _Ahead = field(default_factory=_Ahead)
     intermediate: Intermediate | None = None
 
     def is_late(self) -> bool:
@@ -143,20 +161,21 @@ class ChainEngine:
             [source_ids for source_ids, _ in by_first], [search for _, search in by_first], deadline, priority
         )
         for ahead, group in zip(firsts, by_first.values(), strict=True):
+            waiting = [len(group)]
             for segment in group:
-                segment.ahead = (ahead,)
-                segment.future.add_done_callback(partial(self._leave, group, segment))
+                segment.ahead = _Ahead((ahead,), waiting)
+                segment.future.add_done_callback(partial(self._leave, segment.ahead))
             ahead.add_done_callback(partial(self._hand_over, partial(self._pass_on, group)))
         return [segment.future for segment in segments]
 
-    def _leave(self, group: list[_Segment], segment: _Segment, future: Answer) -> None:
+    def _leave(self, ahead: _Ahead, future: Answer) -> None:
         """Free the rows of a segment that was cancelled, unless others of its request wait for them."""
-        if not future.cancelled():
-            return
-        if segment.intermediate is None and not all(one.future.cancelled() for one in group):
-            return
-        for ahead in segment.ahead:
-            ahead.cancel()
+        if future.cancelled():
+            with self._lock:
+                ahead.waiting[0] -= 1
+                is_last = ahead.waiting[0] <= 0
+            if is_last:
+                ahead.cancel()
 
     def _hand_over(self, work: Callable[[Answer], None], ahead: Answer) -> None:
         """Let the bridge continue, since this is the thread of an engine, which stands still meanwhile."""
@@ -168,6 +187,8 @@ class ChainEngine:
     def _pass_on(self, group: list[_Segment], ahead: Answer) -> None:
         """Take segments from the first engine, and hold them for the second."""
         error = RequestCancelled("the request was cancelled") if ahead.cancelled() else ahead.exception()
+        for segment in group:
+            segment.ahead.futures = ()
         waiting = [segment for segment in group if not segment.future.done()]
         if error is not None:
             for segment in waiting:
@@ -208,13 +229,12 @@ class ChainEngine:
             except PasserelleError as error:
                 self._end(segment, error)
                 continue
-            segment.ahead = ahead
+            segment.ahead.waiting, segment.ahead.futures = [1], ahead
+            if segment.future.cancelled():  # before it had these to cancel
+                segment.ahead.cancel()
             left = [len(ahead)]
             for one in ahead:
                 one.add_done_callback(partial(self._hand_over, partial(self._finish, segment, left)))
-            if segment.future.cancelled():  # before it had these to cancel
-                for one in ahead:
-                    one.cancel()
 
     def _take(self) -> _Segment | None:
         """The next held segment, counted as running; None if there is none, or no more may run."""
@@ -259,15 +279,17 @@ class ChainEngine:
         error = RequestCancelled("the request was cancelled") if ahead.cancelled() else ahead.exception()
         if error is not None:
             segment.fail(error)
-        elif left[0] == 0 and not segment.future.done():
+        if left[0]:
+            return
+        parts, segment.ahead.futures = segment.ahead.futures, ()
+        if not segment.future.done():
             assert segment.intermediate is not None
             try:
-                parts = [one.result() for one in segment.ahead]
-                segment.finish(self._text.compose(segment.intermediate, segment.options, parts))
-            except Exception as unexpected:
+                found = [one.result() for one in parts]
+                segment.finish(self._text.compose(segment.intermediate, segment.options, found))
+            except Exception as unexpected:  # otherwise the segment would never end
                 segment.fail(unexpected)
-        if left[0] == 0:
-            self._end(segment)
+        self._end(segment)
 
     def _end(self, segment: _Segment, error: PasserelleError | None = None) -> None:
         if error is not None:

@@ -12,10 +12,12 @@ from anyio.to_thread import run_sync
 from app.access.admission import Admission, CharacterQuota
 from app.errors import ConfigurationError, UnsupportedLanguage
 from app.serving.glossary_store import GlossaryStore
+from app.serving.in_flight import InFlight
 from app.serving.registry import OpenGraphs, Registry
-from app.serving.reload import InFlight, Reloader, read_keys
+from app.serving.reload import Reloader, read_keys
 from app.settings import Settings
-from app.text.languages import Detection, LanguageDetector, language_name
+from app.text.detection import SURE_CONFIDENCE, Detection, LanguageDetector
+from app.text.languages import language_name
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -65,8 +67,8 @@ class Serving:
             _LOG.error("cannot start: %s", error)
             raise
         # Targets are included: a text may be in the target language, and /detect knows each language served.
-        detector = LanguageDetector(registry.languages)
-        if len(registry.sources) > 1:  # otherwise only /detect needs the model of the detector
+        detector = LanguageDetector(registry.snapshot.languages)
+        if len(registry.snapshot.sources) > 1:  # otherwise only /detect needs the model of the detector
             await run_sync(detector.load)
         return cls(
             settings=settings,
@@ -108,8 +110,9 @@ async def detect_languages(
     """Detect the language of each text.
 
     Args:
-        registry: Limits the languages: only those that can be translated to ``target``, and ``target`` itself.
-        detector: Ranks the languages; its work runs on a thread.
+        registry: Tells which languages are translated to ``target``.
+        detector: Ranks all languages, served or not; its work runs on a thread. Where it is not sure, a language is
+            taken that is translated to ``target``.
         texts: The texts.
         target: The language wanted.
 
@@ -119,19 +122,19 @@ async def detect_languages(
     Raises:
         UnsupportedLanguage: A text is surely in a language that is not translated to ``target``.
     """
-    possible = set(registry.sources_of(target))
-    if target in registry.sources:
+    possible = set(registry.snapshot.sources_of(target))
+    if target in registry.snapshot.sources:
         possible.add(target)
 
     def detect(text: str) -> Detection:
-        language = detector.identify(text)
-        if language == target and target not in possible:
-            return Detection(target, 100)
-        if language is not None and language not in possible:
+        best = next(iter(detector.detect(text)), None)
+        if best is None or (best.language not in (*possible, target) and best.confidence < SURE_CONFIDENCE):
+            return detector.rank(text, possible)[0]
+        if best.language not in (*possible, target):
             raise UnsupportedLanguage(
-                f"The text is in {language_name(language)} ({language}): {language_name(target)} ({target}) is not "
-                f"available as a target language from it"
+                f"The text is in {language_name(best.language)} ({best.language}): {language_name(target)} ({target}) "
+                f"is not available as a target language from it"
             )
-        return detector.rank(text, possible)[0]
+        return best
 
     return await run_sync(lambda: [detect(text) for text in texts])

@@ -1,5 +1,7 @@
 """Translation jobs: the texts of a request, grouped by source language, in the queues of the engines."""
 
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -8,7 +10,7 @@ from typing import Final, ParamSpec, TypeVar
 from anyio.to_thread import run_sync
 
 from app.engine.sequence import FinishReason, Listener, Priority, Timing
-from app.errors import DeadlineExceeded
+from app.errors import DeadlineExceeded, RequestCancelled
 from app.serving.container import Serving
 from app.serving.registry import ServedBundle
 from app.serving.routes import ServedChain
@@ -17,7 +19,7 @@ from app.translation.pending import Pending
 from app.translation.translator import Plan, TranslationOptions
 
 # Segmenting and tokenising this many characters takes less time than handing them to another thread.
-_SHORT_CHARACTERS: Final = 1000
+SHORT_CHARACTERS: Final = 1000
 _Given = ParamSpec("_Given")
 _Found = TypeVar("_Found")
 # Makes the listeners of the segments of one group, given their number.
@@ -122,17 +124,24 @@ async def start_job(
     Raises:
         UnsupportedLanguage: No bundle translates one of the languages.
         InvalidRequest: An option cannot be honoured.
+        DeadlineExceeded: The texts were not prepared before the deadline.
         EngineError: The engine does not take the segments.
     """
     characters = request.characters
     languages = sorted(set(sources) - {request.target})
+    found = await serving.registry.acquire([(language, request.target) for language in languages], deadline)
     prepared = []
-    for language in languages:
-        served = serving.registry.find(language, request.target)
-        indices = tuple(index for index, of_text in enumerate(sources) if of_text == language)
-        texts = [request.texts[index] for index in indices]
-        prepare = served.translator.prepare
-        prepared.append((served, indices, await run_off_loop_if_long(characters, prepare, texts, request.options)))
+    is_given_up = threading.Event()
+    check = partial(_check_wanted, deadline, is_given_up)
+    try:
+        for language, served in zip(languages, found, strict=True):
+            indices = tuple(index for index, of_text in enumerate(sources) if of_text == language)
+            texts = [request.texts[index] for index in indices]
+            prepare = served.translator.prepare
+            plan = await run_off_loop_if_long(characters, prepare, texts, request.options, check)
+            prepared.append((served, indices, plan))
+    finally:
+        is_given_up.set()  # a thread that still prepares a text stops, because this coroutine was cancelled
     groups: list[Group] = []
     try:
         for number, (served, indices, plan) in enumerate(prepared):
@@ -176,12 +185,25 @@ def measure_timing(translations: Sequence[Translation]) -> JobTiming:
     )
 
 
+def _check_wanted(deadline: float, is_given_up: threading.Event) -> None:
+    """Check whether the preparation of a request goes on.
+
+    Raises:
+        DeadlineExceeded: The deadline passed.
+        RequestCancelled: The request was cancelled.
+    """
+    if is_given_up.is_set():
+        raise RequestCancelled("the request was cancelled")
+    if time.monotonic() > deadline:
+        raise DeadlineExceeded("the texts were not prepared before the deadline")
+
+
 async def run_off_loop_if_long(
     characters: int, work: Callable[_Given, _Found], *args: _Given.args, **kwargs: _Given.kwargs
 ) -> _Found:
     """Run long work on a thread, so that it does not block the event loop; run short work at once, which takes less
-    time than finding a thread.
+    time than finding a thread. A cancelled coroutine does not wait for the thread.
     """
-    if characters <= _SHORT_CHARACTERS:
+    if characters <= SHORT_CHARACTERS:
         return work(*args, **kwargs)
-    return await run_sync(partial(work, *args, **kwargs))
+    return await run_sync(partial(work, *args, **kwargs), abandon_on_cancel=True)

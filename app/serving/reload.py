@@ -4,7 +4,6 @@ import asyncio
 import logging
 import signal
 import threading
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,15 +13,15 @@ from typing import Any, Final, Literal, TypeVar
 from app.access.keys import KeyRing
 from app.engine.loop import Engine
 from app.errors import BundleFileError, ConfigurationError
+from app.serving.in_flight import InFlight
 from app.serving.registry import Registry
-from app.serving.served_bundle import FolderReport
+from app.serving.snapshot import FolderReport
 from app.settings import Settings
-from app.text.languages import LanguageDetector
+from app.text.detection import LanguageDetector
 from app.translation.pending import GRACE_SECONDS
 
 _LOG: Final = logging.getLogger(__name__)
 _STOP_SECONDS: Final = 5.0
-_POLL_SECONDS: Final = 0.05
 _Result = TypeVar("_Result")
 
 
@@ -47,33 +46,6 @@ class ReloadReport:
         """True if anything was refused."""
         problems = (self.problem, self.keys_problem, *(one.problem for one in self.folders))
         return any(problem is not None for problem in problems)
-
-
-class InFlight:
-    """Tracks in-flight requests, so that a replaced engine is stopped only after they finish.
-
-    Only the event loop's thread uses it.
-    """
-
-    def __init__(self) -> None:
-        self._tracked: set[object] = set()
-
-    @contextmanager
-    def track(self) -> Iterator[None]:
-        """Count one request until the block ends."""
-        request = object()
-        self._tracked.add(request)
-        try:
-            yield
-        finally:
-            self._tracked.discard(request)
-
-    async def wait_until_left(self, timeout_seconds: float) -> None:
-        """Wait until all requests that are in flight now have finished; later ones are not waited for."""
-        waited_for = set(self._tracked)
-        end = time.monotonic() + timeout_seconds
-        while not waited_for.isdisjoint(self._tracked) and time.monotonic() < end:
-            await asyncio.sleep(_POLL_SECONDS)
 
 
 class Reloader:
@@ -139,7 +111,7 @@ class Reloader:
                 return ReloadReport((), keys, keys_problem, problem)
             if found.retired:
                 self._start(self._retire(found.retired))
-            if len(self._registry.sources) > 1:  # as at the start
+            if len(self._registry.snapshot.sources) > 1:  # as at the start
                 await asyncio.to_thread(self._detector.load)
             return ReloadReport(found.folders, keys, keys_problem)
 

@@ -1,8 +1,8 @@
 """Which pairs of languages can be translated: directly by a bundle, or by two bundles through a pivot language."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
 
@@ -52,10 +52,15 @@ def split_codes(setting: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A bundle for one pair of languages, and its engine."""
+    """A bundle for one pair of languages, and its engine; equal where it is the same engine for the same pair."""
 
-    bundle: Bundle
+    bundle: Bundle = field(compare=False)
     engine: Submitter
+    pair: Pair = field(init=False)
+
+    def __post_init__(self) -> None:
+        manifest = self.bundle.manifest
+        object.__setattr__(self, "pair", (manifest.source.lower(), manifest.target.lower()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,27 +102,31 @@ class Joining:
 
 
 class Chains:
-    """The pairs that are translated through a pivot; each chain is made when it is first used. Any thread may use it.
+    """The chains of bundles that are in memory; each is made when it is first used. Any thread may use it."""
 
-    Attributes:
-        pivots: By source and target the language between them.
-    """
-
-    def __init__(self, pivots: Mapping[Pair, str], hop_of: Callable[[Pair], Hop], joining: Joining | None) -> None:
-        """``hop_of`` returns the bundle of a pair that one translates; ``joining`` is needed where there are pivots."""
-        self.pivots = pivots
-        self._hop_of = hop_of
+    def __init__(self, joining: Joining) -> None:
         self._joining = joining
         self._lock = Lock()
-        self._made: dict[Pair, ServedChain] = {}
+        self._made: dict[Pair, tuple[Hop, Hop, ServedChain]] = {}
 
-    def get(self, pair: Pair) -> ServedChain | None:
-        """The chain of a pair; None if there is none."""
-        pivot = self.pivots.get(pair)
-        if pivot is None or self._joining is None:
-            return None
-        source, target = pair
+    def find(self, pair: Pair, first: Hop, second: Hop) -> ServedChain | None:
+        """The chain of two bundles, if it was made already."""
         with self._lock:
-            if pair not in self._made:
-                self._made[pair] = self._joining.serve(self._hop_of((source, pivot)), self._hop_of((pivot, target)))
-            return self._made[pair]
+            one, other, chain = self._made.get(pair, (None, None, None))
+        return chain if one == first and other == second else None
+
+    def make(self, pair: Pair, first: Hop, second: Hop) -> ServedChain:
+        """The chain of two bundles. Making it takes a tenth of a second, for the tables of their tokenizers."""
+        found = self.find(pair, first, second)
+        if found is None:
+            found = self._joining.serve(first, second)
+            with self._lock:
+                self._made[pair] = first, second, found
+        return found
+
+    def forget(self, hops: Collection[Hop]) -> None:
+        """Drop the chains of bundles that leave the memory."""
+        with self._lock:
+            self._made = {
+                pair: made for pair, made in self._made.items() if made[0] not in hops and made[1] not in hops
+            }

@@ -1,22 +1,23 @@
-"""Bundles being served: the engine of each, what uses it, and whether it works; and all of them at one moment."""
+"""A bundle in memory: its engine, what uses it, and whether it works."""
 
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-from app.bundle.store import Bundle, check_unchanged
+from app.bundle.store import Bundle, check_unchanged, load_bundle
 from app.engine.factory import open_engine
 from app.engine.loop import Engine, EngineLimits
 from app.engine.model import Graphs
 from app.engine.sequence import FinishReason
 from app.engine.sessions import OnnxGraphs
-from app.errors import BundleFileError, DeadlineExceeded, PasserelleError
-from app.server.resources import ThreadShare
+from app.errors import BundleError, BundleFileError, DeadlineExceeded, PasserelleError
+from app.server.resources import ThreadShare, release_free_memory
 from app.serving.cache import Cache
 from app.serving.coalescing import CachedEngine
-from app.serving.routes import Chains, Hop, Joining, Pair, find_pivots, split_codes
+from app.serving.routes import Hop, Pair
+from app.serving.snapshot import Installed, pairs_of
 from app.settings import Settings
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
 from app.translation.completion import Completer
@@ -25,6 +26,7 @@ from app.translation.word_choices import Chooser
 
 _LOG: Final = logging.getLogger(__name__)
 _WARM_UP_TEXT: Final = "Hello."
+_STOP_SECONDS: Final = 1.0
 
 
 class OpenedGraphs(NamedTuple):
@@ -113,27 +115,6 @@ class ServedBundle:
         self.is_warm, self.failure = True, None
 
 
-def pairs_of(bundle: Bundle) -> dict[Pair, Pair]:
-    """The pairs of languages that a bundle translates, and each as the manifest writes it."""
-    manifest = bundle.manifest
-    return {
-        (source.lower(), target.lower()): (source, target) for source in manifest.sources for target in manifest.targets
-    }
-
-
-def check_pairs(bundle: Bundle, others: Mapping[Pair, ServedBundle]) -> Bundle:
-    """The bundle.
-
-    Raises:
-        BundleFileError: another bundle translates one of its pairs.
-    """
-    for pair in pairs_of(bundle).keys() & others.keys():
-        raise BundleFileError(
-            f"{bundle.folder}: translates {pair[0]} to {pair[1]}, as {others[pair].bundle.folder} does already"
-        )
-    return bundle
-
-
 def serve(
     bundle: Bundle,
     settings: Settings,
@@ -168,7 +149,7 @@ def serve(
     # All pairs share it: the tag of the target is among the ids of the source, and no source text contains a tag.
     cached = CachedEngine(engine, cache, bundle.version) if cache is not None else None
     served = {}
-    for pair, languages in pairs_of(bundle).items():
+    for pair, languages in pairs_of(manifest).items():
         for_pair = bundle.between(*languages)
         submitter = cached or engine
         translator = Translator(for_pair, submitter, finder)
@@ -194,72 +175,75 @@ def serve(
     return served
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What is served at one moment; immutable. A reload replaces it as a whole.
+@dataclass(eq=False, slots=True)
+class Loaded:
+    """A bundle in memory.
 
     Attributes:
-        served: by source and target.
-        failed: why a folder could not be loaded, by its name.
-        problem: why nothing is served.
-        joining: makes chains of bundles; None where nothing is translated through a pivot.
-        forbidden_pivots: the setting.
-        chains: the pairs that are translated through a pivot.
-        pairs: all pairs that are translated.
-        languages: every language that is a source or a target.
+        installed: what was read of it before.
+        entries: by pair.
+        leases: how many requests hold it.
+        used_at: when the last of them began or ended, a ``time.monotonic`` time.
     """
 
-    served: Mapping[Pair, ServedBundle] = field(default_factory=dict)
-    failed: Mapping[str, str] = field(default_factory=dict)
-    problem: str | None = None
-    joining: Joining | None = None
-    forbidden_pivots: str = ""
-    chains: Chains = field(init=False)
-    pairs: frozenset[Pair] = field(init=False)
-    languages: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        # Every request reads these, so they are made once.
-        served = self.served
-        pivots = find_pivots(served.keys(), split_codes(self.forbidden_pivots)) if self.joining is not None else {}
-        object.__setattr__(self, "chains", Chains(pivots, lambda pair: served[pair].hop, self.joining))
-        object.__setattr__(self, "pairs", frozenset((*served, *pivots)))
-        object.__setattr__(self, "languages", tuple(sorted({language for pair in served for language in pair})))
+    installed: Installed
+    entries: Mapping[Pair, ServedBundle]
+    leases: int = 0
+    used_at: float = field(default_factory=time.monotonic)
 
     @property
-    def engines(self) -> list[Engine]:
-        """Each once, also where it serves several pairs."""
-        return list({id(entry.engine): entry.engine for entry in self.served.values()}.values())
-
-    def of_folder(self, name: str) -> dict[Pair, ServedBundle]:
-        """The entries of one folder."""
-        return {pair: entry for pair, entry in self.served.items() if entry.bundle.folder.name == name}
+    def engine(self) -> Engine:
+        """The engine of all its pairs."""
+        return next(iter(self.entries.values())).engine
 
 
-Outcome = Literal["loaded", "unchanged", "removed", "refused"]
+class Opener:
+    """Loads bundles.
 
-
-@dataclass(frozen=True, slots=True)
-class FolderReport:
-    """What a reload did with one folder.
-
-    Attributes:
-        problem: why it was refused.
+    Args:
+        settings: of the process.
+        open_graphs: opens the graphs of a bundle.
+        cache: of finished segments, for all bundles.
+        finder: of placeholders.
     """
 
-    folder: str
-    outcome: Outcome
-    problem: str | None = None
+    def __init__(
+        self, settings: Settings, open_graphs: OpenGraphs, cache: Cache | None, finder: PlaceholderFinder
+    ) -> None:
+        self._settings = settings
+        self._open_graphs = open_graphs
+        self._cache = cache
+        self._finder = finder
 
+    def open(self, installed: Installed, share: ThreadShare) -> Loaded:
+        """Verify a bundle and open its graphs; its engine is not started.
 
-@dataclass(frozen=True, slots=True)
-class Reloaded:
-    """What a reload did.
+        Raises:
+            BundleError: it cannot be used.
+            ConfigurationError: a setting cannot be honoured on this machine.
+            OSError: a file cannot be read.
+        """
+        bundle = load_bundle(installed.folder, self._settings.max_bundle_file_bytes)
+        if pairs_of(bundle.manifest).keys() != installed.pairs.keys():
+            raise BundleFileError(f"{bundle.folder}: was replaced by a bundle of other languages: reload")
+        loaded = Loaded(installed, serve(bundle, self._settings, self._open_graphs, share, self._cache, self._finder))
+        release_free_memory()
+        return loaded
 
-    Attributes:
-        folders: what it did with each.
-        retired: the engines that were replaced. Requests from before the swap may still use them.
-    """
+    def open_warm(self, installed: Installed, share: ThreadShare) -> Loaded:
+        """As ``open``; its engine is started and has translated a text, before any request can find it.
 
-    folders: tuple[FolderReport, ...]
-    retired: tuple[Engine, ...]
+        Raises:
+            BundleError: it cannot be used, or does not translate.
+        """
+        try:
+            loaded = self.open(installed, share)
+        except OSError as error:
+            raise BundleFileError(f"{installed.folder}: {error}") from error
+        loaded.engine.start()
+        for entry in loaded.entries.values():
+            entry.warm_up(self._settings.warm_up_timeout_seconds)
+            if entry.failure is not None:
+                loaded.engine.stop(drain=False, timeout_seconds=_STOP_SECONDS)
+                raise BundleError(f"{installed.folder}: {entry.failure}")
+        return loaded

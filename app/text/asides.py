@@ -2,12 +2,10 @@
 
 These are emoji, signs that the model cannot read, statements of templates, stamps at the beginning of a line. Each goes
 back into the translation at its word. What separates two sentences or items (a dash, an arrow, a line break that is
-spelled) ends a segment, and so does the syntax of ICU MessageFormat: ``{n, plural, one {# apple} other {# apples}}``
-has two branches, ``# apple`` and ``# apples``, which are translated each by itself. The parsers of MessageFormat on
-PyPI accept a text only if all of it is a message, and give no offsets.
+spelled) ends a segment.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
@@ -30,6 +28,7 @@ _CLOSING: Final = {")": "(", "]": "[", "}": "{", "〉": "〈", "》": "《", "�
 _GUILLEMETS: Final = frozenset("«‹")
 _EMPHASIS: Final = frozenset("*_~|=^$")
 _MAX_NESTED: Final = 20  # pairs that are open at once
+_NAMED_TAG: Final = regex.compile(r"<(/?)([A-Za-z][\w.:-]{0,60}+)(?:\s.*)?(?<!/)>", regex.DOTALL)
 _TAG_NAME: Final = regex.compile(r"[<\[](/?)(\w+)(?:[\s=].*?)?(/?) ?[>\]]", regex.DOTALL)
 
 
@@ -72,7 +71,30 @@ def find_asides(text: str, rules: TextRules, is_markup: bool = False) -> list[As
     signs = _ONLY_EMOJIS if rules.legibility is None else rules.legibility.signs
     if not treated and not signs.search(text):
         return []
-    return _Search(text, rules, is_markup).run(treated, signs)
+    return _Search(text, rules, is_markup).run(_pair_tags(text, treated), signs)
+
+
+def _pair_tags(text: str, treated: list[tuple[int, int, Treatment]]) -> list[tuple[int, int, Treatment]]:
+    """Lets tags of any name be taken out where both tags of an element stand in a text; one alone may be a field."""
+    opened: dict[str, list[int]] = {}
+    paired = set()
+    for number, (start, end, treatment) in enumerate(treated):
+        if treatment is not Treatment.SYNTAX or text[start] != "<":
+            continue
+        tag = _NAMED_TAG.fullmatch(text, start, end)
+        if tag is None:
+            continue
+        others = opened.setdefault(tag[2], [])
+        if not tag[1]:
+            others.append(number)
+        elif others:
+            paired |= {others.pop(), number}
+    if not paired:
+        return treated
+    return [
+        (start, end, Treatment.POINT if number in paired else treatment)
+        for number, (start, end, treatment) in enumerate(treated)
+    ]
 
 
 class _Search:
@@ -91,11 +113,16 @@ class _Search:
     def run(self, treated: list[tuple[int, int, Treatment]], signs: "regex.Pattern[str]") -> list[Aside]:
         """Returns what is taken out."""
         offset = 0
-        for start, end, treatment in [*treated, (len(self._text), len(self._text), Treatment.SYNTAX)]:
+        is_behind_word = False
+        for start, end, treatment in [*treated, (len(self._text), len(self._text), Treatment.BREAK)]:
+            is_word = treatment in (Treatment.SYNTAX, Treatment.WORD)
             for sign in signs.finditer(self._text, offset, start):
-                self._add_sign(sign)
-            self._add_placeholder(start, end, treatment)
-            offset = end
+                # One stand-in is read for two placeholders and the sign that joins them.
+                if not (is_behind_word and is_word and sign.span() == (offset, start)):
+                    self._add_sign(sign)
+            if start < end:
+                self._add_placeholder(start, end, treatment)
+            offset, is_behind_word = end, is_word
         if self._is_markup:
             for number in self._readable:
                 self._found[number] = None
@@ -210,86 +237,3 @@ class _Search:
         self._found[opening] = replace(other, kind=AsideKind.OPEN, end=first_end, partner=start)
         self._found[number] = Aside(AsideKind.CLOSE, start, end, partner=other.start)
         self._readable -= {opening, number}
-
-
-_ARGUMENT: Final = regex.compile(
-    r"\{\s{0,20}[\w.-]{1,60}\s{0,20},\s{0,20}(?:plural|select|selectordinal)\s{0,20},\s{0,20}(?:offset:\d{1,5}\s{0,20})?"
-)
-_SELECTOR: Final = regex.compile(r"\s{0,100}(?:=\d{1,9}|[\w-]{1,60})\s{0,20}\{")
-_END: Final = regex.compile(r"\s{0,100}\}")
-# An apostrophe quotes what follows it only if that is syntax.
-_TOKEN: Final = regex.compile(r"''|'(?=[{}])|[{}]")
-
-Span = tuple[int, int]
-
-
-@dataclass(slots=True)
-class _Frame:
-    """An open brace.
-
-    Attributes:
-        start: Offset of the syntax that has not ended yet.
-        is_argument: Whether it is an argument with branches, and not a branch or a simple argument.
-        is_branch: Whether it is a branch of the argument below it.
-        spans: The syntax that was found in it.
-    """
-
-    start: int
-    is_argument: bool = False
-    is_branch: bool = False
-    spans: list[Span] = field(default_factory=list)
-
-
-def find_message_syntax(text: str) -> list[Span]:
-    """Returns the offsets of begin and end of what is syntax in the plurals and choices of a text, in order.
-
-    An argument without its end, or without branches, is none. The work is linear in the length of the text.
-    """
-    if not _ARGUMENT.search(text):
-        return []
-    bottom = _Frame(0)
-    frames = [bottom]
-    offset = 0
-    while True:
-        top = frames[-1]
-        if top.is_argument:
-            offset = _read_argument(text, offset, frames)
-            continue
-        token = _TOKEN.search(text, offset)
-        if token is None:
-            break
-        offset = token.end()
-        if token.group() == "'":
-            closing = text.find("'", offset)
-            if closing < 0:
-                break
-            offset = closing + 1
-        elif token.group() == "{":
-            argument = _ARGUMENT.match(text, token.start())
-            frames.append(_Frame(token.start(), is_argument=argument is not None))
-            offset = offset if argument is None else argument.end()
-        elif token.group() == "}" and len(frames) > 1:
-            closed = frames.pop()
-            frames[-1].spans += closed.spans
-            if closed.is_branch:
-                frames[-1].start = token.start()
-    # What has no end is no argument, but there may be whole ones in it.
-    return sorted(span for frame in frames if not frame.is_argument for span in frame.spans)
-
-
-def _read_argument(text: str, offset: int, frames: list[_Frame]) -> int:
-    """Reads the beginning of a branch, or the end of the argument on top, and returns the offset behind it."""
-    argument = frames[-1]
-    selector = _SELECTOR.match(text, offset)
-    if selector is not None:
-        argument.spans.append((argument.start, selector.end()))
-        frames.append(_Frame(offset, is_branch=True))
-        return selector.end()
-    end = _END.match(text, offset)
-    if end is None or not argument.spans:
-        argument.is_argument = False  # some other text in braces
-        argument.spans.clear()
-        return offset
-    frames.pop()
-    frames[-1].spans += [*argument.spans, (argument.start, end.end())]
-    return end.end()

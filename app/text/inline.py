@@ -13,9 +13,9 @@ from typing import Final, Literal
 
 import regex
 
-from app.text.asides import Aside, AsideKind, Span, find_asides, find_message_syntax
+from app.text.asides import Aside, AsideKind, find_asides
 from app.text.elements import Item, Role, assign_roles
-from app.text.markup import unescape, unescape_offsets
+from app.text.markup import Span, find_message_syntax, unescape, unescape_offsets
 from app.text.masking import TextRules
 from app.text.placeholder_patterns import FIRST_ELEMENT_CODE, MAX_ELEMENTS
 from app.text.tag_roles import TagRules

@@ -8,7 +8,6 @@ divides it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count, islice
 from typing import Final
 
 import regex
@@ -16,13 +15,8 @@ import regex
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder, Terms
 from app.text.placeholder_patterns import COUNT_CHARACTER, NAME_CHARACTER, PLACEHOLDER_CHARACTERS, TERM_CHARACTER
 from app.text.segmentation import Piece
+from app.text.stand_ins import CLUSTER, choose_stand_ins
 from app.text.words import Legibility, is_in_capitals, lower_capitals
-
-# The words that come back most often, measured on both bundles of models/ over sentences in which they replaced any
-# word: a number 97 of 100 times in the best hypothesis that has it, two numbers 97 to 100; "Tom" 96 from English and 81
-# from French, and beside another name or number 66 to 83. From English "Tom" alone makes the better sentence.
-_NUMBERS: Final = ("37", "250", "15", "12", "73", "30")
-_NAMES: Final = {"en": "Tom"}
 
 _COUNT: Final = regex.compile(
     r"%(?:\(\w+\)|\d+\$)?[-+0#\d.]*(?:hh?|ll?)?[diufFgG]"
@@ -70,19 +64,21 @@ class StandIn:
     Attributes:
         start: Offset of the word in what the model reads.
         end: Offset behind it.
-        placeholder: As it stands in the source.
+        placeholder: As it stands in the source; several with what joins them.
         written: What the translation has for it: the placeholder itself, or a term's translation.
+        terms: Those of a glossary that it stands for.
     """
 
     start: int
     end: int
     placeholder: str
     written: str
+    terms: tuple[str, ...] = ()
 
     @property
     def is_term(self) -> bool:
         """Whether it stands for a term of a glossary."""
-        return self.written != self.placeholder
+        return bool(self.terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +102,15 @@ class Masked:
     def get_word(self, stand_in: StandIn) -> str:
         """Returns the word itself."""
         return self.read[stand_in.start : stand_in.end]
+
+    def get_own_text(self) -> str:
+        """Returns what the model reads without the stand-ins."""
+        parts: list[str] = []
+        end = 0
+        for stand_in in self.stand_ins:
+            parts.append(self.read[end : stand_in.start])
+            end = stand_in.end
+        return "\n".join((*parts, self.read[end:]))
 
     def spell_out(self) -> str | None:
         """Returns the translation of a segment that is nothing but placeholders and terms; None for any other.
@@ -201,34 +206,11 @@ def count_hidden(text: str) -> int:
     return sum(map(is_hidden, text))
 
 
-def choose_stand_ins(hidden: str, rules: TextRules) -> list[str]:
-    """Chooses a word for each hidden placeholder of a segment.
-
-    Args:
-        hidden: The segment with private-use characters.
-        rules: Give the language, and the prefix whose words are avoided.
-
-    Returns:
-        The words in order: all different, and none of them in the segment or the prefix.
-    """
-    characters = [character for character in hidden if is_hidden(character)]
-    supply = chain(_NUMBERS, (str(number) for number in count(41, 2)))
-    if len(characters) == 1 and characters != [COUNT_CHARACTER] and rules.source in _NAMES:
-        supply = chain((_NAMES[rules.source],), supply)
-    free = (word for word in supply if word not in hidden and word not in rules.prefix)
-    return list(islice(free, len(characters)))
-
-
 def lower_heading(hidden: str, rules: TextRules) -> str:
     """Writes a segment with private-use characters as a sentence if it is a heading in Title Case."""
     if rules.legibility is None or rules.prefix or not rules.masking:
         return hidden
     return rules.legibility.lower_heading(hidden)
-
-
-def is_stand_in(word: str) -> bool:
-    """Tells whether a word is of the kind that stands for placeholders."""
-    return word.isdecimal() or word in _NAMES.values()
 
 
 def mask_text(hidden: str, rules: TextRules) -> str:
@@ -249,20 +231,23 @@ def mask(source: str, hidden: str, placeholders: Sequence[str], rules: TextRules
     hidden = lower_capitals(hidden, rules.source) if in_capitals else lower_heading(hidden, rules)
     if not placeholders:
         return Masked(source, hidden, (), rules, in_capitals)
-    words = iter(zip(choose_stand_ins(hidden, rules), placeholders, strict=True))
+    words = iter(choose_stand_ins(hidden, rules.source, rules.prefix))
+    left = iter(placeholders)
     read: list[str] = []
     stand_ins: list[StandIn] = []
-    offset = 0
-    for character in hidden:
-        if is_hidden(character):
-            word, placeholder = next(words)
-            translation = rules.translate_term(placeholder)
-            written = placeholder if translation is None else translation
-            stand_ins.append(StandIn(offset, offset + len(word), placeholder, written))
-            character = word
-        read.append(character)
-        offset += len(character)
-    return Masked(source, "".join(read), tuple(stand_ins), rules, in_capitals)
+    done = offset = 0
+    for cluster in CLUSTER.finditer(hidden):
+        between, word = hidden[done : cluster.start()], next(words)
+        offset += len(between)
+        own = [next(left) if is_hidden(one) else one for one in cluster.group()]
+        translated = [rules.translate_term(one) for one in own]
+        written = "".join(one if other is None else other for one, other in zip(own, translated, strict=True))
+        terms = tuple(one for one, other in zip(own, translated, strict=True) if other not in (None, one))
+        stand_ins.append(StandIn(offset, offset + len(word), "".join(own), written, terms))
+        read += between, word
+        offset += len(word)
+        done = cluster.end()
+    return Masked(source, "".join((*read, hidden[done:])), tuple(stand_ins), rules, in_capitals)
 
 
 def _add_terms(text: str, groups: list[tuple[int, int]], terms: Terms) -> list[tuple[int, int]]:

@@ -12,13 +12,11 @@ from typing import Final
 
 import regex
 
-from app.text.masking import Masked, TextRules
 from app.text.placeholder_finder import PlaceholderFinder
 
 _NUMBER: Final = regex.compile(
     r"\d{1,3}(?:(?P<group>[,.\u00a0\u202f ’'])\d{3}(?!\d))(?:(?P=group)\d{3}(?!\d))*(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
 )
-_DIGITS: Final = regex.compile(r"\d+(?:[.,:]\d+)*+")
 _GROUPED: Final = regex.compile(r"\d{1,3}(?:[,.\u00a0\u202f ’']\d{3})+")
 _CLOCK: Final = regex.compile(
     r"\b[ap]\.?\s?m\b|\bo'clock\b|\bsoir\b|\bmatin\b|\bmidi\b|\d\s?h\b|\d:\d\d", regex.IGNORECASE
@@ -47,6 +45,21 @@ _SPELLED: Final[dict[str, tuple[str, ...]]] = {
         "quarante quarantaine", "cinquante cinquantaine", "soixante soixantaine", "soixante-dix", "quatre-vingt",
         "quatre-vingt-dix",
     ),
+    "de": (
+        "null kein keine keinen", "ein eine einen einem einer eines eins erste ersten erster erstes einmal",
+        "zwei zweite zweiten zweimal beide beiden halb paar", "drei dritte dritten dreimal drittel",
+        "vier vierte vierten viertel", "fünf fünfte fünften", "sechs sechste sechsten", "sieben siebte siebten",
+        "acht achte achten", "neun neunte neunten", "zehn zehnte zehnten", "elf elfte elften",
+        "zwölf zwölfte zwölften mittag mitternacht", "dreizehn", "vierzehn", "fünfzehn", "sechzehn", "siebzehn",
+        "achtzehn", "neunzehn", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig",
+    ),
+    "es": (
+        "cero ningún ninguno ninguna", "un una uno primer primera primero", "dos segundo segunda ambos media medio par",
+        "tres tercero tercera tercer tercio", "cuatro cuarto cuarta", "cinco quinto quinta", "seis sexto sexta",
+        "siete séptimo", "ocho octavo", "nueve noveno", "diez décimo", "once", "doce docena mediodía medianoche",
+        "trece", "catorce", "quince quincena", "dieciséis", "diecisiete", "dieciocho", "diecinueve", "veinte veintena",
+        "treinta", "cuarenta", "cincuenta", "sesenta", "setenta", "ochenta", "noventa",
+    ),
 }  # fmt: skip
 _SEPARATORS: Final = {"en": (",", "."), "fr": ("\u202f", ",")}  # of thousands and decimals
 
@@ -61,20 +74,22 @@ class _Number:
     value: str
 
 
-def find_changed_numbers(source: str, target: str, rules: TextRules) -> dict[tuple[int, int], str]:
+def find_changed_numbers(
+    source: str, target: str, languages: tuple[str, str], finder: PlaceholderFinder
+) -> dict[tuple[int, int], str]:
     """Finds the numbers of a translation that are clearly wrong.
 
     Args:
         source: A segment.
         target: Its translation.
-        rules: Gives the languages, and the placeholders, whose digits are not numbers. Where the number words of one
-            language are not in the table here, only numbers of three digits and more are restored, because they are
-            not written in words.
+        languages: Codes of both. Where the number words of one are not in the table here, only numbers of three digits
+            and more are restored, because they are not written in words.
+        finder: Finds the placeholders, whose digits are not numbers.
 
     Returns:
         What to write, by the offsets of begin and end in the target.
     """
-    before, after = _find_numbers(source, rules.finder), _find_numbers(target, rules.finder)
+    before, after = _find_numbers(source, finder), _find_numbers(target, finder)
     missing = _find_unmatched(before, after)
     new = _find_unmatched(after, before)
     if not missing or len(missing) != len(new):
@@ -84,9 +99,9 @@ def find_changed_numbers(source: str, target: str, rules: TextRules) -> dict[tup
     if _SCALE.search(source) or _SCALE.search(target):
         return {}
     pairs = list(zip(missing, new, strict=True))
-    if any(_is_explained(one, other, source, target, rules.languages) for one, other in pairs):
+    if any(_is_explained(one, other, source, target, languages) for one, other in pairs):
         return {}
-    return {(other.start, other.end): _localize(one.written, *rules.languages) for one, other in pairs}
+    return {(other.start, other.end): _localize(one.written, *languages) for one, other in pairs}
 
 
 def _find_numbers(text: str, finder: PlaceholderFinder) -> list[_Number]:
@@ -98,44 +113,6 @@ def _find_numbers(text: str, finder: PlaceholderFinder) -> list[_Number]:
         for found in _NUMBER.finditer(text)
         if not any(start < found.end() and found.start() < end for start, end in kept)
     ]
-
-
-def find_stand_in_remains(masked: Masked, text: str) -> list[tuple[tuple[int, int], str]]:
-    """Finds the numbers of a translation that a model made of the numbers that stand in for placeholders.
-
-    Such a number begins with the stand-in ("2500" of "250"), ends with it or is the beginning of it, and the segment
-    has no such number itself.
-
-    Args:
-        masked: The segment as the model read it.
-        text: What the model wrote.
-
-    Returns:
-        The offsets of each such number, with the stand-in.
-    """
-    stand_ins = [word for word in map(masked.get_word, masked.stand_ins) if word.isdigit()]
-    if not stand_ins:
-        return []
-    own: set[str] = set()
-    done = 0
-    for start, end in [*((one.start, one.end) for one in masked.stand_ins), (len(masked.read), len(masked.read))]:
-        own.update(map(_join_digits, _DIGITS.findall(masked.read[done:start])))
-        done = end
-    language = masked.rules.source
-    found = []
-    for number in _DIGITS.finditer(text):
-        digits = _join_digits(number.group())
-        if digits in own or (language in _SPELLED and _is_spelled(digits, masked.read, language)):
-            continue
-        for word in stand_ins:
-            if digits.startswith(word) or digits.endswith(word) or (len(digits) > 1 and word.startswith(digits)):
-                found.append((number.span(), word))
-                break
-    return found
-
-
-def _join_digits(written: str) -> str:
-    return "".join(filter(str.isdigit, written))
 
 
 def _read_value(written: str) -> str:
@@ -175,22 +152,24 @@ def _is_explained(missing: _Number, new: _Number, source: str, target: str, lang
             return True
     if any(language not in _SPELLED for language in languages):
         return len(missing.value) < 3
-    return _is_spelled(new.value, source, languages[0]) or _is_spelled(missing.value, target, languages[1])
+    return is_spelled(new.value, source, languages[0]) or is_spelled(missing.value, target, languages[1])
 
 
-def _is_spelled(value: str, text: str, language: str) -> bool:
+def is_spelled(value: str, text: str, language: str) -> bool:
     """Tells whether a word of the text is the number, or a part of it."""
-    words = set(regex.findall(r"\p{L}+", text.lower()))
-    numerals = _SPELLED[language]
-    if not value.isdigit() or len(value) > 2:
+    numerals = _SPELLED.get(language)
+    if numerals is None or not value.isdigit() or len(value) > 2:
         return False
+    words = set(regex.findall(r"\p{L}+", text.lower()))
     number = int(value)
     tens = number if number < 20 else 18 + number // 10
     parts = {tens, number % 10} if number >= 20 else {tens}
     if language == "fr" and number > 69:
         parts |= {18 + number // 10 - 1, number % 20, 8, 20, 4}
     found = {word for part in parts if part < len(numerals) for word in numerals[part].replace("-", " ").split()}
-    return bool(words & found)
+    # German and Spanish write compounds as one word: "einundzwanzig", "veintiuno".
+    is_compound = language in ("de", "es") and number > 20
+    return bool(words & found) or (is_compound and any(one in word for word in words for one in found if len(one) > 2))
 
 
 def _localize(written: str, source: str, target: str) -> str:

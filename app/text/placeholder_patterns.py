@@ -91,6 +91,7 @@ _BB_NAME: Final = (
 _ATTRIBUTES: Final = r"(?:[^<>\"'\p{Cc}\p{Co}]|\"[^\"\p{Cc}\p{Co}]{0,200}\"|'[^'\p{Cc}\p{Co}]{0,200}'){0,200}+"
 # Tags of HTML that belong to words; any other tag may be a field ("<name>").
 _TAG: Final = r"(?:a|abbr|b|bd[io]|big|cite|del|dfn|em|font|i|img|ins|mark|q|s|small|span|str(?:ike|ong)|su[bp]|u|wbr)"
+_CODE: Final = r"(?:code|kbd|samp|tt|var)(?=[\s>])"
 _S, _W, _P = Treatment.SYNTAX, Treatment.WORD, Treatment.POINT
 _AT_WORD, _AT_SIGN, _ANY = Begins.WORD, Begins.SIGN, Begins.ANY
 
@@ -104,6 +105,7 @@ KINDS: Final = (
     Kind("numbered tag", _AT_SIGN, _P, rf"</?\d{{1,3}} ?/?>|<{_TIME}>"),
     Kind("break tag", _AT_SIGN, Treatment.BREAK, r"<[bB][rR](?:\s{0,5}|\s[^<>\p{Cc}\p{Co}]{0,100})/?>"),
     Kind("inline tag", _AT_SIGN, _P, rf"(?i:</?{_TAG}(?=[\s/>])){_ATTRIBUTES}>"),
+    Kind("code element", _AT_SIGN, _S, rf"<{_CODE}{_ATTRIBUTES}>[^<>\p{{Cc}}\p{{Co}}]{{0,300}}</{_CODE}\s?>"),
     Kind("tag", _AT_SIGN, _S, rf"</?[A-Za-z]{_ATTRIBUTES}>"),
     Kind("character reference", _AT_SIGN, _S, r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"),
     Kind(
@@ -134,9 +136,7 @@ KINDS: Final = (
         _S,
         rf"(?<![\d%])%(?! ){_CONVERSION}(?:[diouxXeEfFgGcrsa@](?!\p{{Ll}}{{2}})|[bnCSpAD](?!\p{{L}}))",
     ),
-    Kind(
-        "numbered percent", _AT_SIGN, _S, r"(?<![\w%)] )(?<![\w%)])%L?\d{1,2}(?![\w%])|(?<=\p{L} )%L?\d{1,2}(?![\w%])"
-    ),
+    Kind("numbered percent", _AT_SIGN, _S, r"(?:(?<![\w%)] )(?<![\w%)])|(?<=\p{L} ))%L?\d{1,2}(?![\w%])"),
     Kind("short code", _AT_SIGN, _S, r"(?<![\w:]):[a-z][a-z0-9_+-]{0,60}:(?![\w:])"),
     Kind("colon parameter", _AT_SIGN, _W, r"(?<![\w:]):[a-z_]{2,60}(?![\w:])"),
     Kind("linked message", _AT_SIGN, _S, r"(?<!\w)@(?:\.\w{1,20})?:[\w.]{0,100}\w"),

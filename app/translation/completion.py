@@ -10,8 +10,7 @@ from app.engine.sequence import FinishReason, Hypothesis, Priority, SearchOption
 from app.errors import DeadlineExceeded
 from app.text.masking import Masked
 from app.text.segmentation import split
-from app.translation.detokenize import Detokenizer
-from app.translation.pending import Pending
+from app.translation.pending import Detokenizer, Pending
 from app.translation.translator import Submitter, TranslationOptions, Translator
 from app.translation.unmasking import Restored, restore
 

@@ -12,74 +12,16 @@ from typing import Final
 import regex
 
 from app.bundle.store import Bundle
-from app.bundle.tokenizers import Range, Tokenizer
+from app.bundle.tokenizers import PairedTokenizer, Tokenizer
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions, Timing, normalise_score
-from app.text.masking import TextRules, is_stand_in
+from app.text.masking import TextRules
 from app.text.segmentation import Piece, shorten
+from app.text.stand_ins import is_stand_in
 from app.translation.alignment import SegmentAlignment, strip_ranges
-from app.translation.detokenize import Detokenizer
+from app.translation.pending import Detokenizer
 from app.translation.postedit import postedit
 
 _WORD: Final = regex.compile(r"[\p{L}\p{N}]+")
-# Punctuation of sentences: the first model writes that of the pivot language for it, so only the first must read it.
-_PUNCTUATION: Final = regex.compile(
-    r"[\p{Sentence_Terminal}\p{Terminal_Punctuation}\p{Quotation_Mark}\p{Ps}\p{Pe}\p{Pi}\p{Pf}¿¡…‥·•・–—]"
-)
-
-
-class ChainTokenizer:
-    """Reads sources as ``first`` does, and writes and reads targets as ``second`` does."""
-
-    def __init__(self, first: Tokenizer, second: Tokenizer) -> None:
-        self._first, self._second = first, second
-
-    @property
-    def kind(self) -> str:
-        return self._second.kind
-
-    @property
-    def vocabulary_size(self) -> int:
-        return self._second.vocabulary_size
-
-    def encode(self, text: str) -> list[int]:
-        return self._second.encode(text)
-
-    def encode_source(self, text: str) -> list[int]:
-        return self._first.encode_source(text)
-
-    def decode(self, token_ids: Sequence[int]) -> str:
-        return self._second.decode(token_ids)
-
-    def decode_source(self, token_ids: Sequence[int]) -> str:
-        return self._first.decode_source(token_ids)
-
-    def pieces(self, token_ids: Sequence[int]) -> list[str]:
-        return self._second.pieces(token_ids)
-
-    def encode_ranges(self, text: str) -> list[Range]:
-        return self._first.encode_ranges(text)
-
-    def decode_ranges(self, token_ids: Sequence[int]) -> list[Range]:
-        return self._second.decode_ranges(token_ids)
-
-    def token_bytes(self) -> list[bytes]:
-        return self._second.token_bytes()
-
-    def encode_prefix(self, text: str) -> tuple[list[int], bytes]:
-        return self._second.encode_prefix(text)
-
-    def readable_characters(self) -> frozenset[str]:
-        """Letters and punctuation that the first reads, and of other signs, which models copy, those that both read."""
-        read_by_second = self._second.readable_characters()
-        return frozenset(
-            character
-            for character in self._first.readable_characters()
-            if character in read_by_second or character.isalnum() or regex.match(r"\p{M}", character)
-            or _PUNCTUATION.match(character)
-        )  # fmt: skip
-
-    def to_bytes(self) -> bytes:
-        return self._second.to_bytes()
 
 
 def join_bundles(first: Bundle, second: Bundle) -> Bundle:
@@ -101,7 +43,7 @@ def join_bundles(first: Bundle, second: Bundle) -> Bundle:
             ),
         }
     )
-    tokenizer = ChainTokenizer(first.tokenizer, second.tokenizer)
+    tokenizer = PairedTokenizer(first.tokenizer, second.tokenizer)
     return Bundle(first.folder, manifest, tokenizer, f"{first.version}+{second.version}")
 
 

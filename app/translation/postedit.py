@@ -38,7 +38,9 @@ def postedit(
             the same punctuation.
         fixed: How many characters of the translation were given; they do not change.
     """
-    translated = _apply(translated, find_changed_numbers(translated.source, translated.text, rules), fixed)
+    translated = _apply(
+        translated, find_changed_numbers(translated.source, translated.text, rules.languages, rules.finder), fixed
+    )
     if translated.finish_reason is not FinishReason.STOP:  # the end is missing
         return translated
     target = rules.languages[-1]

@@ -1,6 +1,6 @@
 """Makes a request ready for the engine: its texts as parts, and each segment once, as the model reads it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from app.bundle.store import Bundle
@@ -91,13 +91,21 @@ class SegmentList:
         max_source_tokens: How many tokens of a segment the model can read.
         rules: Those of the request. The first segment is not the same as a later one with its text where the rules have
             a prefix, because its translation is.
+        check: Called before each piece of work; raises where the request is not wanted any more.
 
     Attributes:
         segments: As they stand in the texts.
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_source_tokens: int, rules: TextRules) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        max_source_tokens: int,
+        rules: TextRules,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self.segments: list[str] = []
+        self._check = check
         self._tokenizer = tokenizer
         self._max_source_tokens = max_source_tokens
         self._rules = rules
@@ -129,6 +137,7 @@ class SegmentList:
             The pieces; joined, they are the text, and every segment among them is short enough for the model.
         """
         rules = self._rules
+        self._check()
         hidden, placeholders = hide_placeholders(text, rules) if rules.masking else (text, [])
         short = [part for piece in split(hidden, rules.source, is_whole) for part in shorten(piece, self._fits)]
         pieces: list[Piece] = []
@@ -158,6 +167,7 @@ class SegmentList:
 
     def _encode(self, text: str) -> tuple[int, ...]:
         if text not in self._encoded:
+            self._check()
             self._encoded[text] = tuple(self._tokenizer.encode_source(text))
         return self._encoded[text]
 
@@ -182,19 +192,17 @@ class Planner:
         self._max_source_tokens = bundle.manifest.limits.max_source_tokens
         self._search = bundle.manifest.search
 
-    def prepare(self, texts: Sequence[str], options: TranslationOptions) -> Plan:
-        """Splits, masks and tokenizes.
-
-        Raises:
-            InvalidRequest: An option cannot be honoured.
-        """
+    def prepare(
+        self, texts: Sequence[str], options: TranslationOptions, check: Callable[[], None] = lambda: None
+    ) -> Plan:
+        """Splits, masks and tokenizes; arguments and errors as ``Translator.prepare``."""
         rules = replace(
             self._rules,
             terms=options.terms,
             prefix=options.target_prefix or options.typed,
             masking=options.placeholders,
         )
-        segments = SegmentList(self._tokenizer, self._max_source_tokens, rules)
+        segments = SegmentList(self._tokenizer, self._max_source_tokens, rules, check)
         parts = tuple(tuple(_split_parts(text, options, segments, rules)) for text in texts)
         masked = segments.masked
         search = self.choose_search(options)

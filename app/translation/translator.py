@@ -5,7 +5,7 @@
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Protocol
@@ -19,8 +19,7 @@ from app.text.masking import TextRules
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
 from app.text.words import Legibility
 from app.translation.assembly import TranslatedSegment, Translation, WholeParts, assemble
-from app.translation.detokenize import Detokenizer
-from app.translation.pending import Pending, block_until_done
+from app.translation.pending import Detokenizer, Pending, block_until_done
 from app.translation.postedit import lacks_letters, postedit
 from app.translation.preparation import Plan, Planner, TranslationOptions
 from app.translation.unmasking import restore, unmask
@@ -61,13 +60,23 @@ class Translator:
         self._tokenizer = bundle.tokenizer
         self._detokenizer = Detokenizer(bundle.tokenizer)
 
-    def prepare(self, texts: Sequence[str], options: TranslationOptions | None = None) -> Plan:
+    def prepare(
+        self,
+        texts: Sequence[str],
+        options: TranslationOptions | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Plan:
         """Splits, masks and tokenizes.
+
+        Args:
+            texts: Those of the request.
+            options: None for the defaults.
+            check: Called again and again; what it raises ends the work on a request that is late or not wanted.
 
         Raises:
             InvalidRequest: An option cannot be honoured.
         """
-        return self._planner.prepare(texts, options or TranslationOptions())
+        return self._planner.prepare(texts, options or TranslationOptions(), check)
 
     def submit(
         self,
@@ -186,7 +195,7 @@ class Translator:
                     best.score,
                     best.finish_reason,
                     is_source=True,
-                    unaligned_terms=tuple(one.placeholder for one in stand_ins if one.is_term),
+                    unaligned_terms=tuple(term for one in stand_ins for term in one.terms),
                     timing=best.timing,
                 )
         return list(ranked.values())

@@ -15,8 +15,8 @@ import regex
 
 from app.bundle.tokenizers import Range
 from app.text.masking import Masked, StandIn
-from app.text.numbers import find_stand_in_remains
 from app.text.placeholder_finder import PlaceholderFinder
+from app.text.stand_ins import find_remains
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import TranslatedSegment
 
@@ -66,8 +66,7 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
     is_faithful = True
     for stand_in in masked.stand_ins:
         word = masked.get_word(stand_in)
-        # Two stand-ins with a comma between them ("x,y") are read as one number.
-        found = _find_word(word, text, is_part=not _find_word(word, masked.read))
+        found = _find_word(word, text)
         if not found:
             missing.append(stand_in)
             continue
@@ -79,12 +78,12 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
         is_faithful = is_faithful and len(found) == 1
     edits |= {include_space(text, invented): "" for invented in _find_invented(text, edits, fixed, finder)}
     remains = _find_free_remains(masked, text, edits, fixed)
-    edits |= {include_space(text, one): "" for one, _ in remains}
+    edits |= {_cover_word(text, one): "" for one, _ in remains}
     for stand_in in missing:
         own = [one for one, word in remains if word == masked.get_word(stand_in)]
         if own:
             best = _choose_best(own, stand_in, aligned)
-            del edits[include_space(text, best)]
+            del edits[_cover_word(text, best)]
             edits[best] = stand_in.written
             continue
         guessed = _guess_range(masked, stand_in, text, aligned, edits, fixed)
@@ -93,7 +92,7 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
     for apart in (False, True):
         restored = apply_edits(text, edits, apart, masked.in_capitals, is_faithful and not missing and not remains)
         if _is_complete(finder, restored.text, expected):
-            terms = tuple(stand_in.placeholder for stand_in in missing if stand_in.is_term)
+            terms = tuple(term for stand_in in missing for term in stand_in.terms)
             return replace(restored, unaligned_terms=terms)
     return None
 
@@ -151,15 +150,9 @@ def _restore_tokens(tokens: tuple[str, ...], ranges: tuple[Range, ...], restored
     return tuple(shown)
 
 
-def _find_word(word: str, text: str, *, is_part: bool = False) -> list[Range]:
-    """Returns where a word stands in a text as a whole.
-
-    Args:
-        word: Letters, or digits.
-        text: Any text.
-        is_part: Whether digits may stand between the separators of a longer number.
-    """
-    before, behind = (r"(?<!\p{N}[.,])", r"(?![.,]\p{N})") if word.isdigit() and not is_part else ("", "")
+def _find_word(word: str, text: str) -> list[Range]:
+    """Returns where a word, letters or digits, stands in a text as a whole."""
+    before, behind = (r"(?<!\p{N}[.,])", r"(?![.,]\p{N})") if word.isdigit() else ("", "")
     pattern = rf"(?<![\p{{L}}\p{{N}}]){before}{regex.escape(word)}(?![\p{{L}}\p{{N}}]){behind}"
     return [found.span() for found in regex.finditer(pattern, text)]
 
@@ -196,9 +189,10 @@ def _find_invented(text: str, edits: dict[Range, str], fixed: int, finder: Place
 
 def _find_free_remains(masked: Masked, text: str, edits: dict[Range, str], fixed: int) -> list[tuple[Range, str]]:
     """Returns the remains of stand-ins in the text between the edits, each with its stand-in."""
+    words = [masked.get_word(stand_in) for stand_in in masked.stand_ins]
     return [
         ((start, end), word)
-        for (start, end), word in find_stand_in_remains(masked, text)
+        for (start, end), word in find_remains(words, masked.get_own_text(), text, masked.rules.source)
         if start >= fixed and not any(one < end and start < other for one, other in edits)
     ]
 
@@ -253,6 +247,14 @@ def include_space(text: str, removed: Range) -> Range:
         return start, end + (text[end : end + 1] == " ")
     is_doubled = start > 0 and text[start - 1] == " " and (end == len(text) or not text[end].isalnum())
     return (start - 1, end) if is_doubled else removed
+
+
+def _cover_word(text: str, removed: Range) -> Range:
+    """Adds the letters that follow a range that is removed, and a space."""
+    start, end = removed
+    while text[end : end + 1].isalpha():
+        end += 1
+    return include_space(text, (start, end))
 
 
 def apply_edits(

@@ -9,8 +9,7 @@ from app.bundle.store import Bundle
 from app.engine.sequence import FinishReason, Hypothesis, Priority, SearchOptions
 from app.errors import InvalidRequest
 from app.translation.assembly import Part, TranslatedSegment, Translation
-from app.translation.detokenize import Detokenizer
-from app.translation.pending import Pending
+from app.translation.pending import Detokenizer, Pending
 from app.translation.translator import Plan, Submitter
 
 

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Route, expect
 
-from tests.support.browser import RealService, Visit, box, needs_chromium, replied, shown, translation
+from tests.support.browser import RealService, Visit, box, needs_chromium, picker, replied, shown, translation
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 
@@ -66,7 +66,7 @@ def test_what_goes_wrong_is_said(real_service: RealService, visit: Visit) -> Non
 
 def test_an_older_request_is_given_up(real_service: RealService, visit: Visit) -> None:
     page = visit.open(real_service.address())
-    expect(page.get_by_label("Into")).to_have_value("fr")
+    expect(picker(page, "target")).to_have_attribute("value", "fr")
     held: list[Route] = []
     page.route("**/translate", lambda route: route.continue_() if held else held.append(route))
     with page.expect_event("requestfailed") as failed:

@@ -8,7 +8,18 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Route, expect
 
-from tests.support.browser import TEXT, RealService, Visit, box, needs_chromium, shown, translation, words
+from tests.support.browser import (
+    TEXT,
+    RealService,
+    Visit,
+    box,
+    choose,
+    needs_chromium,
+    picker,
+    shown,
+    translation,
+    words,
+)
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 
@@ -73,7 +84,7 @@ def test_uncertain_words_are_marked_and_said(real_service: RealService, visit: V
         route.fulfill(content_type="text/event-stream", body=f"event: done\ndata: {json.dumps(answer)}\n\n")
 
     page.route("**/translate", doubting)
-    page.get_by_label("Into").select_option("fr")
+    choose(page, "target", "French")
     box(page).fill("I am here.")
     expect(page.locator(".word.doubt")).to_have_count(1)
     page.locator(".word.doubt").focus()
@@ -158,7 +169,7 @@ def test_a_long_text(real_service: RealService, visit: Visit) -> None:
     """The box grows with it, the link leaves it out, and the words of its end still point at the right ones."""
     text = "\n".join(["-" * 4000, *(f"I have {count} cats." for count in range(60))])
     page = visit.open(real_service.address())
-    expect(page.get_by_label("Into")).to_have_value("fr")
+    expect(picker(page, "target")).to_have_attribute("value", "fr")
     box(page).fill(text)
     shown(page, real_service.translate(text)["translatedText"])
     assert page.evaluate("(box => box.scrollHeight <= box.clientHeight)(document.getElementById('source-text'))")

@@ -213,7 +213,7 @@ def test_a_replica_is_healthy_while_it_is_ready(tmp_path: Path, monkeypatch: pyt
         async with replica.service_app.router.lifespan_context(replica.service_app):
             replica.check_health()
             graphs.opened["en-fr"].hooks.fail_next = RuntimeError("no step")
-            translator = replica.service_app.state.service.serving.registry.find("en", "fr").translator
+            translator = replica.service_app.state.service.serving.registry.served["en", "fr"].translator
             with pytest.raises(EngineError):
                 await asyncio.to_thread(translator.translate, ["a"])
             with pytest.raises(RuntimeError, match="not ready: fake-en-fr"):

@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 import httpx
@@ -55,7 +55,30 @@ class Visit:
 
 
 def translation(page: Page) -> Locator:
-    return page.get_by_role("toolbar", name=re.compile("Translation|Traduction|译文"))
+    return page.get_by_role("toolbar", name=re.compile("^(Translation|Traduction|Übersetzung|Traducción|.*译文)"))
+
+
+def picker(page: Page, side: Literal["source", "target"]) -> Locator:
+    """The button with a language; its ``value`` is the code."""
+    return page.locator(f"#{side}-language")
+
+
+def opened(page: Page) -> Page:
+    """The same page once it knows the languages of the service."""
+    expect(picker(page, "target")).not_to_have_text(re.compile(r"Into\s*$"))
+    return page
+
+
+def options(page: Page, **which: Any) -> Locator:
+    """The languages of the open list."""
+    return page.locator("#picker-list").get_by_role("option", **which)
+
+
+def choose(page: Page, side: Literal["source", "target"], language: str) -> None:
+    """Choose a language by its name in the language of the page."""
+    picker(opened(page), side).click()
+    options(page, name=re.compile(f"^{re.escape(language)}\\b")).click()
+    expect(page.get_by_role("listbox")).to_be_hidden()
 
 
 def box(page: Page) -> Locator:

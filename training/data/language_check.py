@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from app.text.languages import LanguageDetector
+from app.text.detection import LanguageDetector
 
 REASON: Final = "another language"
-# Languages that are common in text from the web, considered besides the run's own. If all languages of py3langid were
+# Languages that are common in text from the web, considered besides the run's own. If all languages it knows were
 # considered, some short French sentences would be classified as Walloon or Occitan.
 LOOKED_FOR: Final = ("de", "en", "es", "fr", "it", "nl", "pl", "pt", "ru", "sv", "zh")
 # For short texts and names the detector is uncertain, or certain and wrong. A Chinese or Japanese character carries
@@ -19,7 +19,7 @@ class LanguageCheck:
     """Finds pairs with a side that is certainly in another language.
 
     A side is only checked if it has ``MIN_LETTERS`` letters, or non-Latin letters of ``MIN_BYTES`` bytes, and if
-    py3langid supports the expected language.
+    the detector knows the expected language.
 
     Args:
         source: Expected language of the sources.
@@ -27,8 +27,9 @@ class LanguageCheck:
     """
 
     def __init__(self, source: str, target: str) -> None:
-        self._detector = LanguageDetector((*LOOKED_FOR, source, target))
-        self._supported = frozenset(self._detector.load().nb_classes)
+        considered = (*LOOKED_FOR, source, target)
+        self._detector = LanguageDetector(considered)
+        self._supported = frozenset(language for language in considered if self._detector.knows(language))
         self._looked_for = tuple(sorted(self._supported))
         self._languages = (source, target)
 

@@ -106,7 +106,9 @@ def _check_tokens(
         allowed = [
             index
             for index, (source, its, token_ids) in enumerate(zip(sources, each, expected, strict=True))
-            if not _is_forbidden(LoopGuard(source[:-1], serving.words), token_ids, len(its.prefix))
+            if not _is_forbidden(
+                LoopGuard(source[:-1], serving.words, serving.source_words), token_ids, len(its.prefix)
+            )
         ]
         _compare_tokens(bundle, allowed, pairs, expected, guarded, "greedy with the guards")
 

@@ -22,7 +22,6 @@ from app.api.deepl.errors import (
     error_entry,
     not_supported,
 )
-from app.api.deepl.languages import served_code
 from app.api.deepl.models import DictionaryFields, GlossaryFields
 from app.api.fields import shorten
 from app.api.responses import DirectRoute, JsonResponse, json_answer, schema_of
@@ -31,6 +30,7 @@ from app.serving.container import Serving
 from app.serving.glossaries import EntriesFormat, Entry, compile_terms, format_entries, read_entries
 from app.serving.glossary_store import MAX_NAME_CHARACTERS, Dictionary, GlossaryInfo
 from app.serving.registry import Registry
+from app.text.codes import find_served
 from app.text.placeholder_finder import Terms
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])
@@ -233,7 +233,7 @@ def read_pair(source: str, target: str, registry: Registry) -> tuple[str, str]:
     """Check a pair of languages, and return their codes as they are served."""
     found = _check_language(source, "source_lang", registry), _check_language(target, "target_lang", registry)
     try:
-        registry.check(*found)
+        registry.snapshot.check(*found)
     except UnsupportedLanguage as error:
         raise DeepLRefusal("Unsupported glossary language pair", str(error)) from None
     return found
@@ -268,7 +268,7 @@ def _check_language(code: str, name: str, registry: Registry) -> str:
     given = code.strip()
     if not given:
         raise DeepLRefusal(f"Parameter '{name}' not specified")
-    served = served_code(given, registry.languages)
+    served = find_served(given, registry.snapshot.languages)
     if served is None:
         raise not_supported(name, f"{shorten(given)} is not served")
     return served

@@ -1,7 +1,5 @@
 """GET /v2/languages, /v2/glossary-language-pairs and /v2/usage, and the language codes that DeepL's clients use."""
 
-import re
-from collections.abc import Iterable
 from typing import Annotated, Any, Final, NotRequired
 
 from fastapi import APIRouter, Request, Security
@@ -13,6 +11,7 @@ from app.api.call import ApiCall
 from app.api.deepl.errors import COMMON_RESPONSES, DEEPL_KEY, TYPE_INVALID, DeepLRefusal, error_entry
 from app.api.deepl.models import LanguageFields
 from app.api.responses import DirectRoute, JsonResponse, json_answer, schema_of
+from app.text.codes import parse_code
 from app.text.languages import language_name
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])
@@ -22,14 +21,9 @@ _REGIONAL: Final = {
     "en": {"EN-GB": "English (British)", "EN-US": "English (American)"},
     "pt": {"PT-BR": "Portuguese (Brazilian)", "PT-PT": "Portuguese (European)"},
 }
-# A language in a region, such as FR-CH or ES-419. A code with a script (ZH-HANT) is another language.
-_REGIONAL_CODE: Final = re.compile(r"([A-Za-z]{2,3})-(?:[A-Za-z]{2}|[0-9]{3})")
-# Codes that are accepted for a language but not listed.
-_OTHER_NAMES: Final = {"ES-419": "es", "NB": "no", "ZH-HANS": "zh"}
 _FORMALITY: Final = frozenset({"de", "es", "fr", "it", "ja", "nl", "pl", "pt", "ru"})
 # The limit that DeepL names for accounts without one; its clients read both numbers.
 _NO_LIMIT: Final = 10**12
-_BASES: Final = _OTHER_NAMES | {name: base for base, names in _REGIONAL.items() for name in names}
 
 
 class NamedLanguage(TypedDict):
@@ -109,20 +103,9 @@ def regional_names(code: str) -> dict[str, str]:
 
 
 def deepl_code(code: str) -> str:
-    """Write the code of a source as DeepL's clients read it."""
-    return code.upper()
-
-
-def served_code(code: str, served: Iterable[str]) -> str | None:
-    """Find the served language that DeepL's clients mean by a code, in any case; None if it is not served."""
-    codes = set(served)
-    wanted = code.strip()
-    if wanted.lower() in codes:
-        return wanted.lower()
-    base = _BASES.get(wanted.upper())
-    if base is None and (regional := _REGIONAL_CODE.fullmatch(wanted)):
-        base = regional[1].lower()
-    return base if base in codes else None
+    """Write the code of a source as DeepL's clients read it: without a region, and Norwegian as NB."""
+    language, script, _ = parse_code(code)
+    return f"{language}-{script}".upper() if script == "hant" else language.upper()
 
 
 @router.get(
@@ -148,12 +131,14 @@ async def languages(request: Request) -> Response:
     kind = LanguageFields.read(call.fields).type.strip().lower() or "source"
     registry = call.serving.registry
     if kind == "source":
-        sources = [NamedLanguage(language=deepl_code(code), name=language_name(code)) for code in registry.sources]
+        sources = [
+            NamedLanguage(language=deepl_code(code), name=language_name(code)) for code in registry.snapshot.sources
+        ]
         return JsonResponse(sources)
     if kind != "target":
         raise DeepLRefusal(TYPE_INVALID)
     names: dict[str, str] = {}
-    for code in sorted({target for _, target in registry.pairs}):
+    for code in sorted({target for _, target in registry.snapshot.pairs}):
         names |= _REGIONAL.get(code, {deepl_code(code): language_name(code)})
     targets = [
         NamedLanguage(language=code, name=name, supports_formality=has_formality(code))
@@ -170,7 +155,7 @@ async def languages(request: Request) -> Response:
 )
 async def glossary_language_pairs(request: Request) -> Response:
     call = await ApiCall.open(request, needs_key=True)
-    served = sorted(call.serving.registry.pairs)
+    served = sorted(call.serving.registry.snapshot.pairs)
     pairs = [LanguagePair(source_lang=source, target_lang=target) for source, target in served]
     return JsonResponse(LanguagePairs(supported_languages=pairs))
 

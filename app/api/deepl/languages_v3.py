@@ -92,9 +92,9 @@ async def languages(request: Request) -> Response:
     if resource not in _RESOURCES:
         raise not_supported("resource", f"{shorten(resource)!r} is not among those known: {', '.join(_RESOURCES)}")
     registry = call.serving.registry
-    sources, targets = set(registry.sources), {target for _, target in registry.pairs}
+    sources, targets = set(registry.snapshot.sources), {target for _, target in registry.snapshot.pairs}
     found: list[LanguageV3] = []
-    for code in registry.languages:
+    for code in registry.snapshot.languages:
         names = {code: language_name(code)}
         if code in targets:
             names |= {one.lower(): name for one, name in regional_names(code).items()}

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from app.api.deepl.errors import DeepLRefusal, not_supported
-from app.api.deepl.languages import deepl_code, has_formality, served_code
+from app.api.deepl.languages import deepl_code, has_formality
 from app.api.deepl.models import DocumentFields, TranslateFields
 from app.api.fields import Fields, shorten
 from app.errors import RequestTooLarge, UnsupportedLanguage
 from app.serving.jobs import TranslationRequest
 from app.serving.registry import Registry
 from app.settings import Settings
+from app.text.codes import find_served
 from app.text.tag_roles import TagRules
 from app.translation.translator import TranslationOptions
 
@@ -91,9 +92,9 @@ def check_language(code: str, name: str, registry: Registry) -> str | None:
     given = code.strip()
     if not given:
         return None
-    served = served_code(given, registry.languages)
+    served = find_served(given, registry.snapshot.languages)
     if served is None:
-        served_codes = ", ".join(deepl_code(one) for one in registry.languages)
+        served_codes = ", ".join(deepl_code(one) for one in registry.snapshot.languages)
         raise not_supported(name, f"{shorten(given)} is not among those served: {served_codes}")
     return served
 
@@ -104,11 +105,11 @@ def _check_languages(found: TranslateFields | DocumentFields, registry: Registry
     source = check_language(found.source_lang, "source_lang", registry)
     if target is None:
         raise not_supported("target_lang", "Parameter 'target_lang' not specified")
-    if source is None and not registry.sources_of(target):
+    if source is None and not registry.snapshot.sources_of(target):
         raise not_supported("target_lang", f"{deepl_code(target)} is not available as a target language")
     if source is not None and source != target:
         try:
-            registry.check(source, target)
+            registry.snapshot.check(source, target)
         except UnsupportedLanguage as error:
             raise not_supported("target_lang", str(error)) from None
     # The other values permit an answer without it.

@@ -35,7 +35,6 @@ from app.api.responses import (
 )
 from app.errors import QuotaExceeded
 from app.serving.container import detect_languages
-from app.serving.jobs import start_job
 
 router = APIRouter(tags=["DeepL"], route_class=DirectRoute, dependencies=[Security(DEEPL_KEY)])
 
@@ -154,7 +153,7 @@ async def translate(request: Request) -> Response:
     parsed = parse_translation(call.fields, call.settings, call.serving.registry)
     characters = parsed.translation.characters
     try:
-        with call.serving.deepl_quota.reserve(characters), call.quota.reserve(characters):
+        with call.serving.deepl_quota.reserve(characters), call.reserve(characters, len(parsed.translation.texts)):
             return await _translate(call, parsed)
     except QuotaExceeded as error:
         raise DeepLRefusal(QUOTA_EXCEEDED, str(error), QUOTA_STATUS) from None
@@ -172,7 +171,7 @@ async def _translate(call: ApiCall, parsed: DeepLRequest) -> Response:
         sources = [detection.language for detection in detections]
     else:
         sources = [wanted.source] * len(wanted.texts)
-    job = await start_job(serving, wanted, sources, call.timeout.deadline)
+    job = await call.start(wanted, sources)
     translations, reasons = await call.finish(job)
     body: TranslatedTexts = {"translations": []}
     for source, text, translation in zip(sources, wanted.texts, translations, strict=True):

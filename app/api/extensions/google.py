@@ -17,6 +17,7 @@ from app.api.libretranslate.answers import TIMEOUT_PARAMETER
 from app.api.libretranslate.models import String
 from app.api.responses import GOOGLE_PATH, DirectRoute, JsonResponse, json_answer, request_body, schema_of
 from app.errors import InvalidRequest
+from app.text.codes import format_code
 from app.text.inline import TextFormat
 from app.text.languages import language_name
 
@@ -119,7 +120,7 @@ def _describe(answered: Answered, is_detected: bool) -> GoogleText:
 async def languages(request: Request) -> Response:
     call = await ApiCall.open(request)
     wanted = GoogleLanguagesFields.read(call.fields).target
-    codes = call.serving.registry.languages
+    codes = call.serving.registry.snapshot.languages
     listed = [{"language": code} | ({"name": _name(code, wanted)} if wanted else {}) for code in codes]
     return JsonResponse({"data": {"languages": listed}})
 
@@ -154,10 +155,11 @@ async def detect(request: Request) -> Response:
     call = await ApiCall.open(request)
     texts = GoogleDetectFields.read(call.fields).q
     call.check_served()
-    detector, codes = call.serving.detector, call.serving.registry.languages
-    ranked = await run_sync(lambda: [detector.rank(text, codes)[0] for text in texts])
+    detector, codes = call.serving.detector, call.serving.registry.snapshot.languages
+    found = await run_sync(lambda: [detector.detect(text) or detector.rank(text, codes) for text in texts])
     detections = [
-        [{"language": one.language, "isReliable": False, "confidence": one.confidence / 100}] for one in ranked
+        [{"language": format_code(one.language), "isReliable": False, "confidence": one.confidence / 100}]
+        for one, *_ in found
     ]
     return JsonResponse({"data": {"detections": detections}})
 

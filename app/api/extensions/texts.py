@@ -6,7 +6,6 @@ queue at once therefore waits for it, up to its deadline, and is not refused.
 
 import asyncio
 import time
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +16,8 @@ from app.api.fields import check_unicode, kind_of, shorten
 from app.api.libretranslate.request import check_amount
 from app.errors import EngineOverloaded, InvalidRequest, UnsupportedLanguage
 from app.serving.container import detect_languages
-from app.serving.jobs import Job, TranslationRequest, start_job
+from app.serving.jobs import Job, TranslationRequest
+from app.text.codes import find_served
 from app.text.inline import TextFormat
 from app.translation.assembly import Translation
 from app.translation.translator import TranslationOptions
@@ -25,25 +25,6 @@ from app.translation.translator import TranslationOptions
 _AUTO: Final = ("", "auto", "auto-detect", "autodetect", "detect")
 _RETRY_SECONDS: Final = 0.1
 # Codes that clients write, and under which a bundle may have the same language.
-_SAME: Final = {
-    "zh": ("zh-hans", "zh-cn"),
-    "zh-cn": ("zh-hans", "zh"),
-    "zh-sg": ("zh-hans", "zh"),
-    "zh-hans": ("zh-cn", "zh"),
-    "zh-tw": ("zh-hant", "zt"),
-    "zh-hk": ("zh-hant", "zh-tw", "zt"),
-    "zh-hant": ("zh-tw", "zt"),
-    "zt": ("zh-hant", "zh-tw"),
-    "pb": ("pt-br", "pt"),
-    "nb": ("no",),
-    "no": ("nb",),
-    "he": ("iw",),
-    "iw": ("he",),
-    "id": ("in",),
-    "in": ("id",),
-    "tl": ("fil",),
-    "fil": ("tl",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +77,11 @@ async def translate_texts(call: ApiCall, wanted: Wanted) -> list[Answered]:
     call.check_served()
     check_amount(wanted.texts, call.settings)
     if wanted.source is not None and wanted.source != wanted.target:
-        call.serving.registry.check(wanted.source, wanted.target)
+        call.serving.registry.snapshot.check(wanted.source, wanted.target)
     sources = [await _source_of(call, text, wanted) for text in wanted.texts]
     options = TranslationOptions(alternatives=wanted.alternatives, text_format=wanted.text_format)
     request = TranslationRequest(wanted.texts, wanted.source, wanted.target, options)
-    with call.quota.reserve(request.characters):
+    with call.reserve(request.characters, len(wanted.texts)):
         job = await _start_when_there_is_room(call, request, [source or wanted.target for source in sources])
         translations, _ = await call.finish(job)
     return [Answered(one, source) for one, source in zip(translations, sources, strict=True)]
@@ -116,34 +97,16 @@ def find_languages(call: ApiCall, source: str, target: str) -> tuple[str | None,
         UnsupportedLanguage: A language is not served.
     """
     call.check_served()
-    served = call.serving.registry.languages
-    found_target = served_language(target, served)
+    served = call.serving.registry.snapshot.languages
+    found_target = find_served(target, served)
     if found_target is None:
         raise UnsupportedLanguage(f"{shorten(target) or 'an empty target'} is not supported")
     if source.strip().lower() in _AUTO:
         return None, found_target
-    found_source = served_language(source, served)
+    found_source = find_served(source, served)
     if found_source is None:
         raise UnsupportedLanguage(f"{shorten(source)} is not supported")
     return found_source, found_target
-
-
-def served_language(code: str, served: Collection[str]) -> str | None:
-    """Find the served language that a code means: ``zh_CN``, ``zh-Hans`` and ``ZH`` are one language.
-
-    A region or script that no bundle has is left out: ``fr-CA`` is ``fr``.
-
-    Args:
-        code: In any case, with ``-`` or ``_``.
-        served: Codes in lower case.
-    """
-    wanted = code.strip().replace("_", "-").lower()
-    while wanted:
-        for candidate in (wanted, *_SAME.get(wanted, ())):
-            if candidate in served:
-                return candidate
-        wanted = wanted.rpartition("-")[0]
-    return None
 
 
 def read_text_list(value: object, info: ValidationInfo) -> tuple[str, ...]:
@@ -181,7 +144,7 @@ async def _start_when_there_is_room(call: ApiCall, request: TranslationRequest, 
     end = time.monotonic() + call.timeout.seconds / 2
     while True:
         try:
-            return await start_job(call.serving, request, sources, call.timeout.deadline)
+            return await call.start(request, sources)
         except EngineOverloaded:
             if time.monotonic() >= end or await call.request.is_disconnected():
                 raise

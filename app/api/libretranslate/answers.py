@@ -9,7 +9,8 @@ from app.api.call import TIMEOUT_HEADER
 from app.api.responses import FINISH_REASON_HEADER, RETRY_AFTER_HEADER
 from app.engine.sequence import FinishReason
 from app.serving.jobs import JobTiming
-from app.text.languages import Detection
+from app.text.codes import format_code
+from app.text.detection import Detection
 from app.translation.alignment import AlignedToken
 from app.translation.assembly import Translation
 from app.translation.word_choices import Choices
@@ -144,7 +145,7 @@ class Translated(TypedDict):
 
 
 def describe_detection(detection: Detection) -> DetectedLanguage:
-    return {"confidence": detection.confidence, "language": detection.language}
+    return {"confidence": detection.confidence, "language": format_code(detection.language)}
 
 
 def describe_segments(translation: Translation) -> list[ScoredSegment]:

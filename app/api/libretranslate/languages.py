@@ -21,7 +21,9 @@ from app.api.libretranslate.models import DetectFields
 from app.api.libretranslate.request import parse_detection
 from app.api.responses import DirectRoute, JsonResponse, error_response, request_body, schema_of
 from app.files.formats.registry import SUFFIXES
-from app.text.languages import Detection, language_name
+from app.text.codes import find_served, format_code
+from app.text.detection import Detection
+from app.text.languages import language_name
 
 router = APIRouter(tags=["LibreTranslate"], route_class=DirectRoute)
 
@@ -31,8 +33,8 @@ _FRONTEND_TIMEOUT_MILLISECONDS: Final = 500
 _MAX_ACCEPTED_LANGUAGES: Final = 50
 _NO_SUGGESTIONS: Final = "Suggestions are disabled on this server."
 _DESCRIPTION: Final = """\
-Answers with the languages that the text may be in, likeliest first, out of those that are served; what has no
-letters has a confidence of 0. Confidences are whole numbers. A list of texts gives one answer for all of them, in which
+Answers with the languages that the text may be in, likeliest first, whichever are served; what has no letters has a
+confidence of 0. Confidences are whole numbers. A list of texts gives one answer for all of them, in which
 longer texts weigh more.
 """
 _TEXT: Final = {"q": "Where is the station?"}
@@ -133,8 +135,12 @@ async def detect(request: Request) -> Response:
     texts, is_list = parse_detection(call.fields, call.settings)
     serving = call.serving
     call.check_served()
-    languages = serving.registry.languages
-    ranked = await run_sync(lambda: [serving.detector.rank(text, languages) for text in texts])
+    languages = serving.registry.snapshot.languages
+
+    def rank(text: str) -> list[Detection]:
+        return serving.detector.detect(text) or serving.detector.rank(text, languages)
+
+    ranked = await run_sync(lambda: [rank(text) for text in texts])
     detections = _average(texts, ranked) if is_list else ranked[0]
     return JsonResponse([describe_detection(detection) for detection in _possible(detections)])
 
@@ -143,10 +149,14 @@ async def detect(request: Request) -> Response:
     "/languages", summary="Languages served, and what each can be translated into", response_model=list[Language]
 )
 async def languages(request: Request) -> Response:
-    registry = service_of(request).serving.registry
+    snapshot = service_of(request).serving.registry.snapshot
     found = [
-        Language(code=code, name=language_name(code), targets=sorted({code, *registry.targets_of(code)}))
-        for code in registry.languages
+        Language(
+            code=format_code(code),
+            name=language_name(code),
+            targets=sorted(map(format_code, {code, *snapshot.targets_of(code)})),
+        )
+        for code in snapshot.languages
     ]
     return JsonResponse([language.model_dump() for language in found])
 
@@ -154,7 +164,9 @@ async def languages(request: Request) -> Response:
 @router.get("/frontend/settings", summary="What a page for this service needs to know", response_model=FrontendSettings)
 async def frontend_settings(request: Request) -> Response:
     serving = service_of(request).serving
-    target = _preferred(request.headers.get("accept-language", ""), {target for _, target in serving.registry.pairs})
+    target = _preferred(
+        request.headers.get("accept-language", ""), {target for _, target in serving.registry.snapshot.pairs}
+    )
     found = FrontendSettings(
         apiKeys=serving.admission.has_keys,
         charLimit=serving.settings.max_characters,
@@ -163,7 +175,7 @@ async def frontend_settings(request: Request) -> Response:
         keyRequired=serving.admission.requires_key,
         language=FirstLanguages(
             source=NamedLanguage(code="auto", name="Auto Detect"),
-            target=NamedLanguage(code=target, name=language_name(target)),
+            target=NamedLanguage(code=format_code(target), name=language_name(target)),
         ),
         suggestions=False,
         supportedFilesFormat=list(SUFFIXES),
@@ -209,9 +221,8 @@ def _preferred(accepted: str, targets: Collection[str]) -> str:
         except ValueError:
             continue
     for _, code in sorted(ranked, key=lambda one: -one[0]):
-        for wanted in (code, code.partition("-")[0]):
-            if wanted in targets:
-                return wanted
+        if (served := find_served(code, targets)) is not None:
+            return served
     return min(targets, default="")
 
 

@@ -20,6 +20,7 @@ from app.serving.glossaries import Entry, check_entry, compile_terms
 from app.serving.jobs import TranslationRequest
 from app.serving.registry import Registry
 from app.settings import Settings
+from app.text.codes import find_served
 from app.text.placeholder_finder import Terms
 from app.translation.translator import TranslationOptions
 
@@ -73,7 +74,7 @@ def parse_translation(fields: Fields, settings: Settings, registry: Registry) ->
     texts = (found.q,) if isinstance(found.q, str) else tuple(found.q)
     _check_limits(found, settings)
     check_amount(texts, settings)
-    source = _check_languages(found.source, found.target, registry)
+    source, target = _check_languages(found.source, found.target, registry)
     _check_prefix(found.target_prefix, texts, settings)
     if found.alternatives_at is not None and len(texts) > 1:
         raise InvalidRequest(f"Invalid request: alternatives_at goes with a single text, not with {len(texts)}")
@@ -90,7 +91,7 @@ def parse_translation(fields: Fields, settings: Settings, registry: Registry) ->
         terms=_terms(found.glossary, settings.max_glossary_entries),
     )
     return TranslateRequest(
-        TranslationRequest(texts, source, found.target, options, found.priority),
+        TranslationRequest(texts, source, target, options, found.priority),
         is_list=not isinstance(found.q, str),
         include=found.include,
         alternatives_at=found.alternatives_at,
@@ -103,10 +104,10 @@ def parse_completion(fields: Fields, settings: Settings, registry: Registry) -> 
     """Check a request to POST /complete; raises as ``parse_translation``."""
     found = CompleteFields.read(fields)
     check_amount((found.q,), settings)
-    source = _check_languages(found.source, found.target, registry)
+    source, target = _check_languages(found.source, found.target, registry)
     _check_prefix(found.target_prefix, (found.q,), settings)
     count = _count("n", found.n, DEFAULT_COMPLETIONS, settings)
-    return CompletionRequest(found.q, source, found.target, found.target_prefix, count, found.priority)
+    return CompletionRequest(found.q, source, target, found.target_prefix, count, found.priority)
 
 
 def parse_detection(fields: Fields, settings: Settings) -> tuple[tuple[str, ...], bool]:
@@ -128,7 +129,7 @@ def parse_file(fields: Fields, registry: Registry) -> tuple[str | None, str]:
         The source, None if it is to be detected, and the target.
     """
     found = FileFields.read(fields)
-    return _check_languages(found.source, found.target, registry), found.target
+    return _check_languages(found.source, found.target, registry)
 
 
 def check_amount(texts: tuple[str, ...], settings: Settings) -> None:
@@ -159,18 +160,30 @@ def _check_most(name: str, value: int, limit: int) -> None:
         raise LimitExceeded(name, limit, value, f"Invalid request: {name} parameter must be <= {limit}")
 
 
-def _check_languages(source: str, target: str, registry: Registry) -> str | None:
-    """Check that a pair of languages is served; return the source, None if it is to be detected."""
-    served = registry.languages
-    if served:  # if nothing is served, the answer is another error than that of an unknown language
-        for code in (target,) if source == AUTO else (source, target):
-            if code not in served:
-                raise UnsupportedLanguage(f"{shorten(code)} is not supported")
-        if source != AUTO and source != target:
-            registry.check(source, target)
-        elif source == AUTO and not registry.sources_of(target):
+def _check_languages(source: str, target: str, registry: Registry) -> tuple[str | None, str]:
+    """Find the served languages that codes mean, in any spelling, and check that the pair is translated.
+
+    Returns:
+        The source, None if it is to be detected, and the target.
+    """
+    snapshot = registry.snapshot
+    is_detected = source.strip().lower() == AUTO
+    if not snapshot.languages:  # the answer is then another error than that of an unknown language
+        return (None if is_detected else source), target
+    found = []
+    for code in (target,) if is_detected else (source, target):
+        served = find_served(code, snapshot.languages)
+        if served is None:
+            raise UnsupportedLanguage(f"{shorten(code)} is not supported")
+        found.append(served)
+    target = found[-1]
+    if is_detected:
+        if not snapshot.sources_of(target):
             raise UnsupportedLanguage(f"{shorten(target)} is not available as a target language")
-    return None if source == AUTO else source
+        return None, target
+    if found[0] != target:
+        snapshot.check(found[0], target)
+    return found[0], target
 
 
 def _check_prefix(prefix: str, texts: tuple[str, ...], settings: Settings) -> None:

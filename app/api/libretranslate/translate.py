@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.call import ApiCall, finish_job
+from app.api.call import ApiCall
 from app.api.extensions.shapes import other_dialect
 from app.api.libretranslate.answers import (
     ERROR_RESPONSES,
@@ -34,11 +34,12 @@ from app.api.responses import (
     translation_headers,
 )
 from app.api.streaming import TextStream, TokenListener
+from app.api.waiting import finish_job
 from app.engine.sequence import FinishReason
 from app.errors import InvalidRequest
 from app.serving.container import detect_languages
-from app.serving.jobs import Job, measure_timing, run_off_loop_if_long, start_job
-from app.text.languages import Detection
+from app.serving.jobs import Job, measure_timing, run_off_loop_if_long
+from app.text.detection import Detection
 from app.translation.assembly import Translation
 from app.translation.word_choices import Choices
 
@@ -170,7 +171,7 @@ async def translate(request: Request) -> Response:
     parsed = await run_off_loop_if_long(
         glossary_size(call.fields), parse_translation, call.fields, call.settings, call.serving.registry
     )
-    with call.quota.reserve(parsed.translation.characters):
+    with call.reserve(parsed.translation.characters, len(parsed.translation.texts)):
         return await _translate(call, parsed)
 
 
@@ -181,9 +182,8 @@ async def _translate(call: ApiCall, parsed: TranslateRequest) -> Response:
     if wanted.source is None:
         detections = await detect_languages(serving.registry, serving.detector, wanted.texts, wanted.target)
     sources = [detection.language for detection in detections] or [wanted.source or ""] * len(wanted.texts)
-    deadline = call.timeout.deadline
     if not (parsed.stream or call.accepts_events):
-        job = await start_job(serving, wanted, sources, deadline)
+        job = await call.start(wanted, sources)
         await call.wait_for(*job.pendings)
         body, headers, _ = await _answer(call, parsed, job, detections)
         return JsonResponse(body, headers=headers)
@@ -196,7 +196,7 @@ async def _translate(call: ApiCall, parsed: TranslateRequest) -> Response:
 
     changed = asyncio.Event()
     listeners = [TokenListener(changed) for _ in set(sources) - {wanted.target}]
-    job = await start_job(serving, wanted, sources, deadline, [one.make_listeners for one in listeners])
+    job = await call.start(wanted, sources, [one.make_listeners for one in listeners])
     return TextStream(job, listeners, changed, parsed.is_list).respond(call, answer)
 
 

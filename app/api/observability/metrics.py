@@ -103,6 +103,23 @@ class ServiceCollector(Collector):
             ready.add_metric((folder,), float(entry.why_not_ready(stall_seconds) is None))
         yield info
         yield ready
+        residency = self._registry.residency
+        loaded = GaugeMetricFamily(_PREFIX + "bundle_loaded", "1: it is in memory.", labels=_BUNDLE)
+        for folder in sorted(self._registry.snapshot.installed):
+            loaded.add_metric((folder,), float(folder in bundles))
+        yield loaded
+        loads = _counter("bundle_loads", "Bundles loaded at a request.", ())
+        loads.add_metric((), residency.loads)
+        evictions = _counter("bundle_evictions", "Bundles that left the memory for others.", ())
+        evictions.add_metric((), residency.evictions)
+        seconds = _counter("bundle_load_seconds", "What these loads took.", ())
+        seconds.add_metric((), residency.load_seconds)
+        yield from (loads, evictions, seconds)
+        yield GaugeMetricFamily(
+            _PREFIX + "bundles_loaded_bytes",
+            "Memory of the loaded bundles, estimated.",
+            value=residency.loaded_mib * 2**20,
+        )
 
     def _of_cache(self, bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
         cache = self._registry.cache

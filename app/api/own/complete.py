@@ -91,7 +91,7 @@ async def complete(request: Request) -> Response:
     if source is None:
         (detection,) = await detect_languages(serving.registry, serving.detector, [wanted.text], wanted.target)
         source = detection.language
-    with call.quota.reserve(len(wanted.text)):
+    with call.reserve(len(wanted.text)):
         completions = await _complete(call, wanted, source)
     reasons = {completion.finish_reason for completion in completions} - {FinishReason.STOP}
     body: dict[str, object] = {"detectedLanguage": describe_detection(detection)} if detection else {}
@@ -105,7 +105,8 @@ async def _complete(call: ApiCall, wanted: CompletionRequest, source: str) -> li
     text, typed = wanted.text, wanted.typed
     if source == wanted.target:  # the translation is the text itself
         return [Completion(text, 0.0, FinishReason.STOP)] if text.startswith(typed) else []
-    completer = call.serving.registry.find(source, wanted.target).completer
+    (served,) = await call.serving.registry.acquire([(source, wanted.target)], call.timeout.deadline)
+    completer = served.completer
     rows = min(2 * wanted.count, call.settings.max_beam_size)
     draft = await run_off_loop_if_long(len(text) + len(typed), completer.prepare, text, typed, wanted.count, rows)
     pending = completer.submit(draft, call.timeout.deadline, wanted.priority)

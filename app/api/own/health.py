@@ -14,9 +14,12 @@ from starlette.responses import Response
 from app.api.call import address_of, key_of, service_of
 from app.api.libretranslate.answers import error_entry
 from app.api.responses import JsonResponse
+from app.engine.metrics import EngineStatus
 from app.errors import KeyMissing, KeyUnknown
 from app.serving.registry import Registry, ServedBundle
 from app.serving.reload import ReloadReport
+from app.serving.routes import Pair
+from app.serving.snapshot import Installed, Outcome
 
 router = APIRouter(tags=["operation"])
 _BEARER: Final = HTTPBearer(auto_error=False, scheme_name="admin key", description="The admin key.")
@@ -48,7 +51,8 @@ class QualityReport(BaseModel):
 
 
 class BundleReport(BaseModel):
-    """One served bundle. ``version`` is the sha256 of its manifest; ``provider`` is where its graphs really run;
+    """One served bundle. ``version`` is the sha256 of its manifest; ``loaded``: it is in memory, otherwise its first
+    request loads it, and it has no ``provider`` and no ``engine``; ``provider`` is where its graphs really run;
     ``problem`` is why it is not ready.
     """
 
@@ -58,11 +62,12 @@ class BundleReport(BaseModel):
     source: str
     target: str
     precision: str
-    provider: str
+    loaded: bool
+    provider: str | None
     ready: bool
     problem: str | None
     quality: list[QualityReport]
-    engine: EngineReport
+    engine: EngineReport | None
 
 
 class FailedBundle(BaseModel):
@@ -71,7 +76,7 @@ class FailedBundle(BaseModel):
 
 
 class Readiness(BaseModel):
-    """``failed`` lists bundles that could not be loaded; they do not keep the others from being ready."""
+    """``failed`` lists bundles that cannot be used; they do not keep the others from being ready."""
 
     status: Literal["ready", "not ready"]
     problem: str | None
@@ -99,10 +104,12 @@ async def ready(request: Request) -> Response:
 
 
 class FolderOutcome(BaseModel):
-    """``problem`` says why it was refused; what was served from that folder before still is."""
+    """``installed``: it is new or changed, and loaded at its first request. ``problem`` says why it was refused; what
+    was loaded from that folder before is still served.
+    """
 
     folder: str
-    outcome: Literal["loaded", "unchanged", "removed", "refused"]
+    outcome: Outcome
     problem: str | None
 
 
@@ -125,8 +132,9 @@ _RELOAD_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 @admin_router.post(
     "/admin/reload",
     summary="Read the bundles and the API keys again",
-    description="Bundles that are new or changed are loaded beside those that run, translate something, and replace "
-    "them all at once; those that are gone are dropped. No request fails meanwhile.",
+    description="Bundles that changed while they are in memory, and new ones that are loaded at the start, are loaded "
+    "beside those that run, translate something, and replace them all at once; others are loaded at their first "
+    "request, and those that are gone are dropped. No request fails meanwhile.",
     response_model=Reload,
     responses=_RELOAD_RESPONSES,
 )
@@ -144,41 +152,50 @@ async def reload(request: Request) -> Response:
 def readiness(registry: Registry, is_leaving: bool = False) -> Readiness:
     """Report on every bundle; a service that is being stopped is not ready."""
     problem = "the service is being stopped" if is_leaving else registry.why_not_ready()
+    served, installed = registry.served, registry.snapshot.by_pair
+    stall_seconds = registry.settings.stall_seconds
     return Readiness(
         status="ready" if problem is None else "not ready",
         problem=problem,
         bundles=[
-            _bundle_report(entry, registry.settings.stall_seconds) for _, entry in sorted(registry.served.items())
+            _bundle_report(pair, bundle, served.get(pair), stall_seconds)
+            for pair, bundle in sorted(installed.items(), key=lambda item: item[0])
         ],
-        failed=[FailedBundle(folder=name, problem=reason) for name, reason in sorted(registry.failed.items())],
+        failed=[FailedBundle(folder=name, problem=reason) for name, reason in sorted(registry.snapshot.failed.items())],
     )
 
 
-def _bundle_report(entry: ServedBundle, stall_seconds: float) -> BundleReport:
-    manifest, status = entry.bundle.manifest, entry.engine.status()
-    problem = entry.why_not_ready(stall_seconds)
+def _bundle_report(pair: Pair, installed: Installed, entry: ServedBundle | None, stall_seconds: float) -> BundleReport:
+    manifest = installed.manifest if entry is None else entry.bundle.manifest
+    source, target = installed.pairs[pair]
+    problem = None if entry is None else entry.why_not_ready(stall_seconds)
     return BundleReport(
         name=manifest.name,
-        version=entry.bundle.version,
-        folder=entry.bundle.folder.name,
-        source=manifest.source,
-        target=manifest.target,
+        version=installed.version if entry is None else entry.bundle.version,
+        folder=installed.folder.name,
+        source=source,
+        target=target,
         precision=manifest.precision,
-        provider=entry.provider,
+        loaded=entry is not None,
+        provider=None if entry is None else entry.provider,
         ready=problem is None,
         problem=problem,
         quality=[QualityReport(set=found.set, metric=found.metric, score=found.score) for found in manifest.quality],
-        engine=EngineReport(
-            started=status.started,
-            healthy=status.healthy,
-            rows_running=status.rows_running,
-            sequences_running=status.sequences_running,
-            sequences_waiting=status.sequences_waiting,
-            steps_done=status.steps_done,
-            sequences_done=status.sequences_done,
-            last_step_seconds=status.last_step_seconds,
-            step_age_seconds=status.step_age_seconds,
-        ),
+        engine=None if entry is None else _engine_report(entry.engine.status()),
+    )
+
+
+def _engine_report(status: EngineStatus) -> EngineReport:
+    return EngineReport(
+        started=status.started,
+        healthy=status.healthy,
+        rows_running=status.rows_running,
+        sequences_running=status.sequences_running,
+        sequences_waiting=status.sequences_waiting,
+        steps_done=status.steps_done,
+        sequences_done=status.sequences_done,
+        last_step_seconds=status.last_step_seconds,
+        step_age_seconds=status.step_age_seconds,
     )
 
 

@@ -35,12 +35,17 @@ class Tokenizer(Protocol):
         """The number of ids, the special ones included."""
         ...
 
+    @property
+    def eos_id(self) -> int:
+        """The id that ends a sequence."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """Text -> token ids, without special ids."""
         ...
 
     def encode_source(self, text: str) -> list[int]:
-        """The ids that the encoder reads: those of the text, then ``EOS_ID``."""
+        """The ids that the encoder reads: those of the text, then ``eos_id``."""
         ...
 
     def decode(self, token_ids: Sequence[int]) -> str:

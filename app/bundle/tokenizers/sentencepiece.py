@@ -1,7 +1,12 @@
-"""Tokenizers of SentencePiece models: unigram or BPE with byte fallback, so no text is ever ``<unk>``."""
+"""Tokenizers of SentencePiece models: unigram or BPE with byte fallback, so no text is ever ``<unk>``.
+
+A model of Marian has other special ids, which its file states, and no ids for padding and for the start: padding is an
+eos behind the length, and the start is one id more than the file has.
+"""
 
 from collections.abc import Sequence
-from typing import Final
+from functools import cached_property
+from typing import Final, Literal
 
 import sentencepiece
 
@@ -24,17 +29,28 @@ _SPACE: Final = "\u2581"  # as SentencePiece writes it
 _REPLACEMENT: Final = "\ufffd"  # which it writes for bytes that are no character
 
 
+Kind = Literal["sentencepiece", "marian"]
+
+
 class SentencePieceTokenizer:
-    """A SentencePiece model trained with ids pad=0, bos=1, eos=2, unk=3.
+    """A SentencePiece model: of this project, with ids pad=0, bos=1, eos=2, unk=3, or of Marian.
+
+    Args:
+        model: the content of its file.
+        kind: ``sentencepiece`` or ``marian``. The former was trained on text with plain typography, which it reads
+            accordingly; the latter reads everything but soft hyphens.
+
+    Attributes:
+        eos_id: ends a sequence.
+        unk_id: stands for what no piece writes.
 
     Raises:
         BundleFormatError: the bytes are no SentencePiece model, its special ids are others, or it has rules of its own
             for characters.
     """
 
-    kind: Final = "sentencepiece"
-
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, kind: Kind = "sentencepiece") -> None:
+        self.kind: Final = kind
         check_sentencepiece_file(model)
         self._model = model
         self._processor = sentencepiece.SentencePieceProcessor()
@@ -42,22 +58,25 @@ class SentencePieceTokenizer:
             self._processor.LoadFromSerializedProto(model)
         except Exception as error:
             raise BundleFormatError(f"not a SentencePiece model ({len(model)} bytes): {error}") from error
+        size = int(self._processor.GetPieceSize())
         found = tuple(int(getattr(self._processor, f"{name}_id")()) for name in ("pad", "bos", "eos", "unk"))
-        if found != (PAD_ID, BOS_ID, EOS_ID, UNK_ID):
+        if kind == "sentencepiece" and found != (PAD_ID, BOS_ID, EOS_ID, UNK_ID):
             raise BundleFormatError(f"special ids pad, bos, eos, unk are {found}, expected (0, 1, 2, 3)")
-
-    @property
-    def vocabulary_size(self) -> int:
-        return int(self._processor.GetPieceSize())
+        self.eos_id, self.unk_id = found[2:]
+        if min(self.eos_id, self.unk_id) < 0 or self.eos_id == self.unk_id:
+            raise BundleFormatError(f"special ids eos and unk are {found[2:]}, both must be there")
+        self.bos_id = size if kind == "marian" else BOS_ID
+        self.vocabulary_size = size + (kind == "marian")
+        self._special = frozenset((*found, self.bos_id))
 
     def encode(self, text: str) -> list[int]:
-        return [int(token_id) for token_id in self._processor.EncodeAsIds(_readable(text))]
+        return [int(token_id) for token_id in self._processor.EncodeAsIds(self._readable(text))]
 
     def encode_source(self, text: str) -> list[int]:
-        return [*self.encode(text), EOS_ID]
+        return [*self.encode(text), self.eos_id]
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        text = str(self._processor.DecodeIds([int(token_id) for token_id in token_ids if token_id > UNK_ID]))
+        text = str(self._processor.DecodeIds([int(one) for one in token_ids if one not in self._special]))
         if _REPLACEMENT not in text:
             return text
         # Bytes that make up no character are left out; SentencePiece writes a replacement character for each.
@@ -68,10 +87,11 @@ class SentencePieceTokenizer:
         return self.decode(token_ids)
 
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
-        return [str(self._processor.IdToPiece(int(token_id))) for token_id in token_ids]
+        size = self._processor.GetPieceSize()
+        return [str(self._processor.IdToPiece(int(one))) if one < size else "<s>" for one in token_ids]
 
     def encode_ranges(self, text: str) -> list[Range]:
-        found = self._processor.EncodeAsOffsetMapping(_readable(text))["offsets"]
+        found = self._processor.EncodeAsOffsetMapping(self._readable(text))["offsets"]
         ranges = _share_characters([(int(start), int(end)) for start, end in found])
         if SOFT_HYPHEN not in text:
             return ranges
@@ -87,18 +107,25 @@ class SentencePieceTokenizer:
             ranges.append((start, end))
             start = end
         shared = _share_characters(ranges)
-        return [one if token_id > UNK_ID else (one[0], one[0]) for one, token_id in zip(shared, token_ids, strict=True)]
+        return [
+            (one[0], one[0]) if token_id in self._special else one
+            for one, token_id in zip(shared, token_ids, strict=True)
+        ]
 
     def id_of(self, piece: str) -> int:
-        """The id of a piece of the vocabulary, ``UNK_ID`` if there is none."""
+        """The id of a piece of the vocabulary, ``unk_id`` if there is none."""
         return int(self._processor.PieceToId(piece))
 
     def token_bytes(self) -> list[bytes]:
-        return [self._bytes_of(token_id) for token_id in range(self.vocabulary_size)]
+        return list(self._written)
+
+    @cached_property
+    def _written(self) -> tuple[bytes, ...]:
+        return tuple(self._bytes_of(token_id) for token_id in range(self.vocabulary_size))
 
     def _bytes_of(self, token_id: int) -> bytes:
         processor = self._processor
-        if token_id <= UNK_ID or processor.IsControl(token_id) or processor.IsUnused(token_id):
+        if token_id in self._special or processor.IsControl(token_id) or processor.IsUnused(token_id):
             return b""
         piece = str(processor.IdToPiece(token_id))
         if processor.IsByte(token_id):
@@ -107,7 +134,7 @@ class SentencePieceTokenizer:
 
     def encode_prefix(self, text: str) -> tuple[list[int], bytes]:
         ids = self.encode(text)
-        if UNK_ID in ids or not ids:  # no other tokens could write it
+        if self.unk_id in ids or not ids:  # no other tokens could write it
             return ids, b""
         written = [self._bytes_of(token_id) for token_id in ids]
         if text[-1].isspace():
@@ -118,22 +145,35 @@ class SentencePieceTokenizer:
         return ids[:finished], b"".join(written[finished:])
 
     def readable_characters(self) -> frozenset[str]:
+        return self._readable_characters
+
+    @cached_property
+    def _readable_characters(self) -> frozenset[str]:
         processor = self._processor
-        ids = range(UNK_ID + 1, self.vocabulary_size)
-        pieces = {str(processor.IdToPiece(one)) for one in ids if self._bytes_of(one) and not processor.IsByte(one)}
+        ids = range(self.vocabulary_size)
+        pieces = {str(processor.IdToPiece(one)) for one in ids if self._written[one] and not processor.IsByte(one)}
         written = frozenset(character for piece in pieces for character in piece) - {_SPACE}
-        read = {one: str(processor.Normalize(normalise_typography(one))).strip(_SPACE) for one in (*written, *FORMATS)}
+        read = {one: str(processor.Normalize(self._readable(one))).strip(_SPACE) for one in (*written, *FORMATS)}
         return frozenset(one for one, text in read.items() if set(text) <= written and (text == one or one in FORMATS))
 
     def to_bytes(self) -> bytes:
         return self._model
 
+    def _readable(self, text: str) -> str:
+        """The text that SentencePiece reads. A lone surrogate has no UTF-8 form, so it becomes a question mark."""
+        plain = normalise_typography(text) if self.kind == "sentencepiece" else text.replace(SOFT_HYPHEN, "")
+        return plain.encode("utf-8", "replace").decode("utf-8")
+
 
 class TaggedTokenizer:
-    """``tokenizer`` with the token ``tag_id`` before every source (Johnson et al. 2017, arXiv:1611.04558)."""
+    """``tokenizer`` with the token ``tag_id`` before every source (Johnson et al. 2017, arXiv:1611.04558).
+
+    It takes the place of another tag, so that all targets of a bundle share one tokenizer and its tables.
+    """
 
     def __init__(self, tokenizer: Tokenizer, tag_id: int) -> None:
-        self._tokenizer, self._tag_id = tokenizer, tag_id
+        self._tokenizer: Tokenizer = tokenizer._tokenizer if isinstance(tokenizer, TaggedTokenizer) else tokenizer
+        self._tag_id = tag_id
 
     @property
     def kind(self) -> str:
@@ -142,6 +182,10 @@ class TaggedTokenizer:
     @property
     def vocabulary_size(self) -> int:
         return self._tokenizer.vocabulary_size
+
+    @property
+    def eos_id(self) -> int:
+        return self._tokenizer.eos_id
 
     def encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text)
@@ -176,11 +220,6 @@ class TaggedTokenizer:
 
     def to_bytes(self) -> bytes:
         return self._tokenizer.to_bytes()
-
-
-def _readable(text: str) -> str:
-    """The text that SentencePiece reads. A lone surrogate has no UTF-8 form, so it becomes a question mark."""
-    return normalise_typography(text).encode("utf-8", "replace").decode("utf-8")
 
 
 def _common_length(first: str, second: str) -> int:

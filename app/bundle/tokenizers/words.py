@@ -29,6 +29,7 @@ class CharacterTokenizer:
     """
 
     kind: Final = "characters"
+    eos_id: Final = EOS_ID
 
     def __init__(self, alphabet: Sequence[str]) -> None:
         for character in alphabet:
@@ -100,6 +101,7 @@ class WordTokenizer:
     """
 
     kind: Final = "words"
+    eos_id: Final = EOS_ID
 
     def __init__(self, words: Sequence[str]) -> None:
         for word in words:

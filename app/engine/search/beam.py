@@ -65,7 +65,8 @@ class BeamSearch:
         self._options = sequence.options
         self._model = model
         self._is_aligned = sequence.options.align and has_attention
-        self._guard = LoopGuard(sequence.source_ids[:-1], model.words) if sequence.options.loop_guard else None
+        source_ids = sequence.source_ids[:-1]
+        self._guard = LoopGuard(source_ids, model.words, model.source_words) if sequence.options.loop_guard else None
         self.beam = Beam(live=(LiveHypothesis((), (), 0.0, () if self._is_aligned else None),))
 
     def candidates(self) -> int:

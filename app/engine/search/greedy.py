@@ -46,7 +46,8 @@ class GreedySearch:
         self._source_tokens = sequence.source_tokens
         self._length_penalty = options.length_penalty
         self._eos_id, self._vocabulary_size = model.eos_id, model.vocabulary_size
-        self._guard = LoopGuard(sequence.source_ids[:-1], model.words) if options.loop_guard else None
+        source_ids = sequence.source_ids[:-1]
+        self._guard = LoopGuard(source_ids, model.words, model.source_words) if options.loop_guard else None
         self._alignment: list[int] | None = [] if options.align and has_attention else None
         self._token_ids: list[int] = []
         self._token_scores: list[float] = []

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import unescape
 from typing import Final
 from urllib.parse import unquote
@@ -10,16 +10,26 @@ from urllib.parse import unquote
 from lxml import etree
 
 from app.errors import UnusableFile
+from app.files.declarations import (
+    DUBLIN_CORE,
+    is_language,
+    set_metadata_language,
+    set_xml_languages,
+    xml_language_of,
+)
 from app.files.document import Document
+from app.files.formats.html_tags import READ_ANYWHERE, READ_IN
 from app.files.formats.xml_atoms import Atom, Content, Element, Node, Role, Style, Words, content_of
 from app.files.formats.xml_paragraph import Scope, read_scopes
+from app.files.fragment import Fragment
 from app.files.raw_file import Archive, XmlPart, name_of
+from app.text.segmentation import needs_translation
 from app.text.tag_roles import TagRole, select_tags
 
 _CONTAINER: Final = "META-INF/container.xml"
 _PAGE: Final = "application/xhtml+xml"
 _CONTENTS: Final = "application/x-dtbncx+xml"
-_XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
+_DESCRIBING: Final = ("title", "description")  # of the metadata, what a reader reads
 _EPUB_TYPE: Final = "{http://www.idpf.org/2007/ops}type"
 _SPACES: Final = re.compile(r"[ \t\r\n]+")
 _INLINE: Final = select_tags(TagRole.EPUB_INLINE)
@@ -39,6 +49,22 @@ class _Codec:
         return [text]
 
 
+class _AttributeText:
+    """An attribute that people read.
+
+    Attributes:
+        fragments: Its text.
+    """
+
+    def __init__(self, element: Element, name: str) -> None:
+        self.fragments = [Fragment([element.get(name) or ""])]
+        self._element, self._name = element, name
+
+    def write(self, translations: Iterator[str]) -> None:
+        """Set the attribute to the next translation."""
+        self._element.set(self._name, next(translations))
+
+
 def read_epub(archive: Archive) -> Document:
     """Read the passages of an EPUB.
 
@@ -47,29 +73,58 @@ def read_epub(archive: Archive) -> Document:
     """
     packages = {name: archive.read_xml(name) for name in _find_packages(archive)}
     pages: dict[str, XmlPart] = {}
-    scopes: dict[str, list[Scope]] = {}
+    scopes: list[Scope | _AttributeText] = []
     for package, part in packages.items():
         for name, media_type in _list_items(package, part.root):
             if media_type not in (_PAGE, _CONTENTS) or name in pages or name not in archive.names:
                 continue
             pages[name] = page = archive.read_xml(name)
-            roots = [page.root] if media_type == _PAGE else page.root.iter("{*}text")
-            scopes[name] = [scope for root in roots for scope in read_scopes(root, _Codec())]
+            for root in [page.root] if media_type == _PAGE else page.root.iter("{*}text"):
+                scopes += read_scopes(root, _Codec())
+            scopes += _read_attributes(page.root)
+    for part in packages.values():
+        for described in part.root.iter(*(f"{{{DUBLIN_CORE}}}{name}" for name in _DESCRIBING)):
+            scopes += read_scopes(described, _Codec())
+    declared = _find_language([part.root for part in packages.values()])
 
     def write(translations: Iterator[str], target: str) -> bytes:
-        for scope in (scope for of_page in scopes.values() for scope in of_page):
+        for scope in scopes:
             scope.write(translations)
         for page in pages.values():
-            for name in (_XML_LANG, "lang"):
-                if page.root.get(name):
-                    page.root.set(name, target)
+            of_page = xml_language_of(page.root) or declared
+            set_xml_languages(page.root.iter(etree.Element), of_page, target)
         for part in packages.values():
-            for language in part.root.iter("{http://purl.org/dc/elements/1.1/}language"):
-                language.text = target
+            set_xml_languages(part.root.iter(etree.Element), declared, target)
+            set_metadata_language(part.root, target)
         return archive.with_replaced_parts({name: part.to_bytes() for name, part in (packages | pages).items()})
 
-    fragments = [fragment for of_page in scopes.values() for scope in of_page for fragment in scope.fragments]
+    fragments = [fragment for scope in scopes for fragment in scope.fragments]
     return Document(tuple(fragment.passage for fragment in fragments), write)
+
+
+def _read_attributes(page: Element) -> Iterator[_AttributeText]:
+    """Yield the attributes that people read of elements that are translated."""
+    for element in page.iter(etree.Element):
+        for name, value in element.attrib.items():
+            is_read = str(name) in READ_ANYWHERE or (name_of(element), str(name)) in READ_IN
+            if (
+                is_read
+                and needs_translation(str(value))
+                and not any(map(_is_kept, (element, *element.iterancestors())))
+            ):
+                yield _AttributeText(element, str(name))
+
+
+def _is_kept(element: Element) -> bool:
+    name = name_of(element)
+    is_marked = element.get("translate") == "no" or "notranslate" in (element.get("class") or "").split()
+    return is_marked or name in _WORDS or name == "pre"
+
+
+def _find_language(packages: Sequence[Element]) -> str:
+    """Return the first language that the metadata names; empty if it names none."""
+    found = [one.text or "" for root in packages for one in root.iter(f"{{{DUBLIN_CORE}}}language")]
+    return next((tag for tag in found if is_language(tag)), "")
 
 
 def _find_packages(archive: Archive) -> list[str]:

@@ -1,76 +1,22 @@
 """HTML: the translator reads HTML itself; a long page is cut into parts where a block ends.
 
-Pages declare their encoding, as PO files do; ``Declaration`` reads and writes both.
+Attributes that people read are passages of their own. While their page is translated, each of them, and each attribute
+that declares the language, has a token in its place: the translator returns tags as they are.
 """
 
-import codecs
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from html import escape, unescape
 from itertools import pairwise
 from typing import Final
 
-from app.errors import UnusableFile
-from app.files.document import Document, PageParser, Passage, join_pieces
-from app.files.raw_file import decode
-from app.text.tag_roles import TagRole, select_tags
-
-# Pages up to this length are not cut, and no part but the last is shorter. A block is never cut.
-PART_CHARACTERS: Final = 10_000
-_DECLARED_WITHIN: Final = 16 * 1024  # characters
-_BLOCKS: Final = select_tags(TagRole.PAGE_CUT)
-_KEPT: Final = select_tags(TagRole.PAGE_KEPT)
-_VOID: Final = select_tags(TagRole.PAGE_VOID)
-
-
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """How the texts of a format declare their encoding.
-
-    Attributes:
-        pattern: Matches a declaration up to the name of the encoding, its last group. A match without a group is none.
-        errors: How characters are written that the encoding lacks. ``strict`` changes the declaration to UTF-8.
-        read_as: The encodings that are meant by names of others, as browsers read them.
-    """
-
-    pattern: re.Pattern[str]
-    errors: str = "strict"
-    read_as: Mapping[str, str] = field(default_factory=dict)
-
-    def decode(self, data: bytes) -> tuple[str, Callable[[str], bytes]]:
-        """Decode a text as it declares; a byte order mark, or letters in valid UTF-8, count more.
-
-        Returns:
-            The text, and a function that encodes another text in the same way. If that is UTF-8 and the text declares
-            another encoding, the declaration is changed.
-
-        Raises:
-            UnusableFile: The text is in another encoding.
-        """
-        matches = self.pattern.finditer(data[:_DECLARED_WITHIN].decode("latin-1"))
-        name = next((found[found.lastindex].lower() for found in matches if found.lastindex), "utf-8")
-        if data.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return decode(data)
-        codec = _find_codec(self.read_as.get(name, name))
-        if codec == "utf-8" or (_is_utf_8(data) and not data.isascii()):
-            text, codec = decode(data)[0], "utf-8"
-        else:
-            try:
-                text = data.decode(codec)
-            except UnicodeDecodeError as error:
-                raise UnusableFile(f"The file is not valid {name}, as it declares (at byte {error.start})") from None
-        return text, lambda changed: self._encode(changed, codec, name)
-
-    def _encode(self, text: str, codec: str, name: str) -> bytes:
-        try:
-            if codec != "utf-8":
-                return text.encode(codec, self.errors)
-        except UnicodeEncodeError:
-            pass
-        if name not in ("utf-8", "utf8"):
-            text = self.pattern.sub(_declare_utf_8, text[: 2 * _DECLARED_WITHIN]) + text[2 * _DECLARED_WITHIN :]
-        return text.encode("utf-8", "replace")
-
+from app.files.declarations import Declaration
+from app.files.document import Document, Passage
+from app.files.formats.html_tags import Attribute, scan_page
+from app.text.segmentation import needs_translation
 
 _DECLARATION: Final = Declaration(
     re.compile(
@@ -90,81 +36,76 @@ _DECLARATION: Final = Declaration(
 )
 
 
-def read_html(data: bytes) -> Document:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a page.
+
+    Attributes:
+        text: The part, with a token in place of each attribute.
+        attributes: The attributes, by the numbers of their tokens.
+    """
+
+    text: str
+    attributes: dict[int, Attribute]
+
+    @property
+    def passages(self) -> list[Passage]:
+        """The passages of the part: its text, and the attributes that people read."""
+        read = [Passage(unescape(one.value)) for one in self.attributes.values() if one.language is None]
+        return ([Passage(self.text, "html")] if needs_translation(self.text) else []) + read
+
+
+def read_html(data: bytes, languages: Sequence[str] = ()) -> Document:
     """Read a page as passages of whole blocks.
 
     Raises:
         UnusableFile: The page is in an encoding that is not read.
     """
-    text, encode = _DECLARATION.decode(data)
-    cuts = [0, *(_Cutter(text).cuts if len(text) > PART_CHARACTERS else []), len(text)]
-    parts = [text[start:end] for start, end in pairwise(cuts)]
-    return join_pieces([Passage(part, "html") for part in parts if part], encode)
+    text, encode = _DECLARATION.decode(data, languages)
+    scan = scan_page(text)
+    prefix = secrets.token_hex(8)
+    while prefix in text:
+        prefix = secrets.token_hex(8)
+    parts = list(_make_parts(text, scan.cuts, scan.attributes, prefix))
+    token = re.compile(rf'"{prefix}-([0-9]+)"')
+
+    def write(translations: Iterator[str], target: str) -> bytes:
+        written: list[str] = []
+        for part in parts:
+            page = next(translations) if needs_translation(part.text) else part.text
+            values = {
+                number: one.declare(target) if one.language is not None else _write_value(one, next(translations))
+                for number, one in part.attributes.items()
+            }
+            written.append(token.sub(partial(_replace_token, values), page))
+        return encode("".join(written))
+
+    return Document(tuple(passage for part in parts for passage in part.passages), write)
 
 
-class _Cutter(PageParser):
-    """Finds the offsets at which a page may be cut: behind the end of a block that is not within untranslated content.
-
-    Attributes:
-        cuts: The offsets.
-    """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=False)
-        self.cuts: list[int] = []
-        self._text = text
-        self._lines = [0]
-        for line in text.split("\n"):
-            self._lines.append(self._lines[-1] + len(line) + 1)
-        self._kept: str | None = None
-        self._depth = 0
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _VOID:
-            return
-        values = dict(attrs)
-        is_kept = (
-            tag in _KEPT or values.get("translate") == "no" or "notranslate" in (values.get("class") or "").split()
-        )
-        if self._kept is None and is_kept:
-            self._kept = tag
-        if tag == self._kept:
-            self._depth += 1
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        pass
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == self._kept:
-            self._depth -= 1
-            self._kept = self._kept if self._depth else None
-        if self._kept is not None or tag not in _BLOCKS:
-            return
-        line, column = self.getpos()
-        end = self._text.find(">", self._lines[line - 1] + column) + 1
-        if end - (self.cuts[-1] if self.cuts else 0) >= PART_CHARACTERS:
-            self.cuts.append(end)
+def _make_parts(text: str, cuts: Sequence[int], attributes: Sequence[Attribute], prefix: str) -> Iterator[_Part]:
+    number = 0
+    for start, end in pairwise([0, *cuts, len(text)]):
+        pieces: list[str] = []
+        found: dict[int, Attribute] = {}
+        while number < len(attributes) and attributes[number].start < end:
+            one = attributes[number]
+            pieces += [text[start : one.start], f'"{prefix}-{number}"']
+            found[number] = one
+            start = one.end
+            number += 1
+        pieces.append(text[start:end])
+        yield _Part("".join(pieces), found)
 
 
-def _declare_utf_8(found: re.Match[str]) -> str:
-    group = found.lastindex
-    return f"{found[0][: found.start(group) - found.start()]}UTF-8" if group else found[0]
+def _replace_token(values: Mapping[int, str], found: re.Match[str]) -> str:
+    return values[int(found[1])]
 
 
-def _is_utf_8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _find_codec(name: str) -> str:
-    """Return Python's name of an encoding in which ASCII characters keep their bytes; ``utf-8`` for others."""
-    try:
-        is_plain = '<"\\'.encode(name) == b'<"\\'
-        codec = codecs.lookup(name).name
-    except (LookupError, ValueError):
-        return "utf-8"
-    return codec if is_plain and codec != "utf-7" else "utf-8"
+def _write_value(attribute: Attribute, translation: str) -> str:
+    """Write the translation of an attribute with the quotation marks that it had."""
+    if translation == unescape(attribute.value):
+        return attribute.written
+    mark = attribute.written[0] if attribute.written[0] in "\"'" else '"'
+    escaped = escape(translation, quote=False).replace(mark, "&quot;" if mark == '"' else "&#39;")
+    return f"{mark}{escaped}{mark}"

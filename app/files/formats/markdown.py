@@ -10,15 +10,20 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from app.errors import UnusableFile
+from app.files.declarations import is_language
 from app.files.document import Document
+from app.files.encoding import decode
 from app.files.formats.markdown_inline import InlineReader
 from app.files.formats.markdown_paragraph import Inline
-from app.files.raw_file import decode
 
 _MAX_LINES: Final = 200_000  # the parser takes up to 2 KB a line
 _LINES: Final = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _FRONT_MATTER: Final = re.compile(
     r"\A(---|\+\+\+)[ \t]*\r?\n.*?^(?:\1|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
+)
+_LANGUAGE: Final = re.compile(
+    r"^((?:lang|language|locale)[ \t]*[:=][ \t]*[\"']?)([A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*)(?=[\"']?[ \t]*\r?$)",
+    re.MULTILINE,
 )
 # What would begin a list, a heading or a quotation at the beginning of a line.
 _BLOCK_START: Final = re.compile(r"(?=[-+#>=~|:])|\d+(?=[.)](?:\s|\Z))")
@@ -47,15 +52,15 @@ class _Block:
     inline: Inline
 
 
-def read_markdown(data: bytes) -> Document:
+def read_markdown(data: bytes, languages: Sequence[str] = ()) -> Document:
     """Read the words of a Markdown file.
 
     Raises:
         UnusableFile: The file is in an encoding that is not read, or has more than ``_MAX_LINES`` lines.
     """
-    text, encode = decode(data)
-    matter = _FRONT_MATTER.match(text)
-    front = matter.group() if matter else ""
+    text, encode = decode(data, languages)
+    found_front = _FRONT_MATTER.match(text)
+    front = found_front.group() if found_front else ""
     found = [(line.group(1), line.group(2)) for line in _LINES.finditer(text, len(front))]
     if len(found) > _MAX_LINES:
         raise UnusableFile(f"The file has {len(found)} lines, at most {_MAX_LINES} are read")
@@ -66,16 +71,22 @@ def read_markdown(data: bytes) -> Document:
     reader = InlineReader(references)
     blocks = list(_read_blocks(parser.parse("\n".join(lines), references), lines, reader))
 
-    def write(translations: Iterator[str], _: str) -> bytes:
+    def write(translations: Iterator[str], target: str) -> bytes:
         texts = [block.inline.write(translations) for block in blocks]
         # In reverse order, because a replacement moves what is behind it, and a line may have several cells.
         for block, text in zip(reversed(blocks), reversed(texts), strict=True):
             if text != block.inline.source:
                 _replace_block(block, text, lines, ends)
-        return encode(front + "".join(line + end for line, end in zip(lines, ends, strict=True)))
+        matter = _declare_language(front, target) if blocks else front
+        return encode(matter + "".join(line + end for line, end in zip(lines, ends, strict=True)))
 
     fragments = [fragment for block in blocks for fragment in block.inline.fragments()]
     return Document(tuple(fragment.passage for fragment in fragments), write)
+
+
+def _declare_language(front: str, target: str) -> str:
+    """Return the front matter with the language of the translation, if it declares one."""
+    return _LANGUAGE.sub(lambda found: found[1] + (target if is_language(found[2]) else found[2]), front, count=1)
 
 
 def _read_blocks(tokens: Sequence[Token], lines: Sequence[str], reader: InlineReader) -> Iterator[_Block]:

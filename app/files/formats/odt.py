@@ -7,6 +7,7 @@ from typing import Final
 
 from lxml import etree
 
+from app.files.declarations import set_metadata_language, set_text_document_languages
 from app.files.document import Document
 from app.files.formats.xml_atoms import Atom, Content, Element, Node, Role, Style, Words, content_of, set_content
 from app.files.formats.xml_paragraph import Scope, read_scopes
@@ -18,6 +19,7 @@ _STYLE: Final = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
 _STYLE_NAME: Final = f"{{{_TEXT}}}style-name"
 _COUNT: Final = f"{{{_TEXT}}}c"
 _PARTS: Final[tuple[str, ...]] = ("content.xml", "styles.xml")
+_METADATA: Final = "meta.xml"
 _SPACES: Final = re.compile(r"[ \t\r\n]+")
 _DROPPED: Final = ("soft-page-break",)
 _BREAKS: Final = ("tab", "line-break")
@@ -98,10 +100,17 @@ def read_odt(archive: Archive) -> Document:
         paragraphs = [one for one in part.root.iter(f"{{{_TEXT}}}p", f"{{{_TEXT}}}h") if not _is_deleted(one)]
         scopes[name] = [scope for paragraph in paragraphs for scope in read_scopes(paragraph, codec)]
 
-    def write(translations: Iterator[str], _: str) -> bytes:
+    metadata = archive.read_xml(_METADATA) if _METADATA in archive.names else None
+
+    def write(translations: Iterator[str], target: str) -> bytes:
         for scope in (scope for of_part in scopes.values() for scope in of_part):
             scope.write(translations)
-        changed = {name for name, of_part in scopes.items() if any(scope.fragments for scope in of_part)}
+        changed = {name for name, of_part in scopes.items() if of_part}
+        if changed:
+            changed |= {name for name, part in parts.items() if set_text_document_languages(part.root, target)}
+        if changed and metadata is not None and set_metadata_language(metadata.root, target):
+            parts[_METADATA] = metadata
+            changed.add(_METADATA)
         return archive.with_replaced_parts({name: parts[name].to_bytes() for name in changed})
 
     fragments = [fragment for of_part in scopes.values() for scope in of_part for fragment in scope.fragments]

@@ -10,6 +10,7 @@ from typing import Final
 
 from lxml import etree
 
+from app.files.declarations import set_content_language
 from app.files.document import Document
 from app.files.formats.xml_atoms import Atom, Codec, Content, Element, Node, Role, Style, Words
 from app.files.formats.xml_paragraph import Scope, read_scopes
@@ -19,6 +20,11 @@ _SPACE: Final = "{http://www.w3.org/XML/1998/namespace}space"
 _TYPES: Final = "[Content_Types].xml"
 _PPTX_NAMESPACES: Final = frozenset(
     ("http://schemas.openxmlformats.org/drawingml/2006/main", "http://purl.oclc.org/ooxml/drawingml/main")
+)
+_DECLARING_CONTENT_TYPES: Final = (
+    "wordprocessingml.styles+xml",
+    "wordprocessingml.settings+xml",
+    "package.core-properties+xml",
 )
 _PPTX_CONTENT_TYPES: Final = (
     "presentationml.slide+xml",
@@ -112,7 +118,7 @@ def split_runs(root: Element, namespaces: frozenset[str]) -> None:
 def read_office_file(
     archive: Archive, content_types: tuple[str, ...], prepare: Callable[[Element], tuple[list[Element], Codec]]
 ) -> Document:
-    """Read the passages of a DOCX or PPTX file.
+    """Read the passages of a DOCX or PPTX file. What declares their language gets that of the translation.
 
     Args:
         archive: The file.
@@ -130,13 +136,19 @@ def read_office_file(
         parts.append((name, part))
         scopes.append([scope for paragraph in paragraphs for scope in read_scopes(paragraph, codec)])
 
-    def write(translations: Iterator[str], _: str) -> bytes:
-        for scope in (scope for of_part in scopes for scope in of_part):
-            scope.write(translations)
-        changed = zip(parts, scopes, strict=True)
-        return archive.with_replaced_parts(
-            {name: part.to_bytes() for (name, part), of_part in changed if any(scope.fragments for scope in of_part)}
-        )
+    others = [(name, archive.read_xml(name)) for name in _find_parts(archive, _DECLARING_CONTENT_TYPES)]
+
+    def write(translations: Iterator[str], target: str) -> bytes:
+        changed: dict[str, XmlPart] = {}
+        for (name, part), of_part in zip(parts, scopes, strict=True):
+            for scope in of_part:
+                scope.write(translations)
+            if of_part:
+                set_content_language(part.root, target)
+                changed[name] = part
+        if changed:
+            changed |= {name: part for name, part in others if set_content_language(part.root, target)}
+        return archive.with_replaced_parts({name: part.to_bytes() for name, part in changed.items()})
 
     fragments = [fragment for of_part in scopes for scope in of_part for fragment in scope.fragments]
     return Document(tuple(fragment.passage for fragment in fragments), write)

@@ -5,15 +5,15 @@ polib only reads the entries. If it wrote them, it would wrap the lines of all o
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
 import polib
 
 from app.errors import UnusableFile
+from app.files.declarations import Declaration
 from app.files.document import Document, Passage
-from app.files.formats.html import Declaration
 
 _MSGSTR: Final = re.compile(r"msgstr(?:\[(\d+)\])?\s*\"")
 _CONTINUED: Final = re.compile(r"\s*\"")
@@ -149,13 +149,13 @@ class _Header:
                 yield index, found[1], found[2].strip(), found[3]
 
 
-def read_po(data: bytes) -> Document:
+def read_po(data: bytes, languages: Sequence[str] = ()) -> Document:
     """Read the messages that have no translation.
 
     Raises:
         UnusableFile: The file is no PO file, or is in an encoding that is not read.
     """
-    text, encode = _DECLARATION.decode(data)
+    text, encode = _DECLARATION.decode(data, languages)
     if not re.search(r"^msgid ", text, re.MULTILINE):  # polib would read such a text as a file name
         raise UnusableFile("The file has no msgid in it, so it is no PO file")
     try:

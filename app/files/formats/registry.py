@@ -1,12 +1,13 @@
 """The formats of files that are read, by the suffixes of their names; plain text, which needs no module of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
 from app.errors import UnusableFile
 from app.files.document import Document, Passage, join_pieces
+from app.files.encoding import decode
 from app.files.formats.docx import read_docx
 from app.files.formats.epub import read_epub
 from app.files.formats.html import read_html
@@ -17,7 +18,7 @@ from app.files.formats.po import read_po
 from app.files.formats.subtitles import read_subtitles
 from app.files.formats.tables import read_csv, read_tsv
 from app.files.formats.xliff import read_xliff
-from app.files.raw_file import Archive, decode
+from app.files.raw_file import Archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +27,22 @@ class _Format:
 
     Attributes:
         media_type: The media type of its files.
-        read: Reads the bytes of a file.
+        read: Reads the bytes of a file in one of the languages.
         read_archive: Reads the parts of a zip file.
     """
 
     media_type: str
-    read: Callable[[bytes], Document] | None = None
+    read: Callable[[bytes, Sequence[str]], Document] | None = None
     read_archive: Callable[[Archive], Document] | None = None
 
 
-def _read_text(data: bytes) -> Document:
+def _read_text(data: bytes, languages: Sequence[str]) -> Document:
     """Read plain text, in which each line is a passage; line ends are kept.
 
     Raises:
         UnusableFile: The text is in an encoding that is not read.
     """
-    text, encode = decode(data)
+    text, encode = decode(data, languages)
     return join_pieces((Passage(line) for line in text.splitlines(keepends=True)), encode)
 
 
@@ -87,13 +88,14 @@ def media_type_of(name: str) -> str:
     return _FORMATS[suffix_of(name)].media_type
 
 
-def read_document(name: str, data: bytes, max_unpacked_bytes: int) -> Document:
+def read_document(name: str, data: bytes, max_unpacked_bytes: int, languages: Sequence[str] = ()) -> Document:
     """Read the passages of a file.
 
     Args:
         name: The name of the file; its suffix tells the format.
         data: The file.
         max_unpacked_bytes: The size to which an archive may decompress.
+        languages: The languages that the file may be in, which tell the encoding of a text that declares none.
 
     Raises:
         UnusableFile: The file has another format, is damaged or is unsafe.
@@ -103,4 +105,4 @@ def read_document(name: str, data: bytes, max_unpacked_bytes: int) -> Document:
     if form.read_archive is not None:
         return form.read_archive(Archive(data, max_unpacked_bytes))
     assert form.read is not None
-    return form.read(data)
+    return form.read(data, languages)

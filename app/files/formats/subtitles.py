@@ -15,11 +15,15 @@ import regex
 
 from app.errors import UnusableFile
 from app.files.document import Document
+from app.files.encoding import decode
 from app.files.fragment import CloseTag, Fragment, OpenTag, Piece, PointKind, PointTag, drop_empty_tags
-from app.files.raw_file import decode
 
 _LINES: Final = regex.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _TIMES: Final = regex.compile(r"\s*+\d++:(?:\d++[:.,])*+\d++\s*+-->\s*+\d++:(?:\d++[:.,])*+\d")
+# A line of the header of WebVTT, which ends at the first blank line.
+_HEADER_LANGUAGE: Final = regex.compile(
+    r"\A(WEBVTT[^\r\n]*(?:(?:\r\n|\r|\n)(?!Language:)[^\r\n]++)*+(?:\r\n|\r|\n)Language:[ \t]*)[^\r\n]+"
+)
 _NUMBER: Final = regex.compile(r"\s*\d+\s*")
 _BREAK: Final = regex.compile(r"<br\s*/?>|\\[Nnh]", regex.IGNORECASE)
 _TAG: Final = regex.compile(r"\\N|\\[nh](?![a-z])|</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}|\{/?[biu]\}")
@@ -82,21 +86,24 @@ class _Text:
         return [*pieces, text[offset:]]
 
 
-def read_subtitles(data: bytes) -> Document:
+def read_subtitles(data: bytes, languages: Sequence[str] = ()) -> Document:
     """Read the cues.
 
     Raises:
         UnusableFile: The file has no cue, or is in an encoding that is not read.
     """
-    text, encode = decode(data)
+    text, encode = decode(data, languages)
     lines: list[str] = _LINES.findall(text)
     are_times = [_TIMES.match(line) is not None for line in lines]
     if text.strip() and not any(are_times):
         raise UnusableFile("The file has no subtitles: no line says from when to when (00:00:01,000 --> 00:00:02,500)")
     pieces = list(_read_cues(lines, are_times, is_vtt=text.startswith("WEBVTT")))
 
-    def write(translations: Iterator[str], _: str) -> bytes:
-        return encode("".join(piece if isinstance(piece, str) else piece.write(translations) for piece in pieces))
+    def write(translations: Iterator[str], target: str) -> bytes:
+        written = "".join(piece if isinstance(piece, str) else piece.write(translations) for piece in pieces)
+        if texts:
+            written = _HEADER_LANGUAGE.sub(lambda found: found[1] + target, written, count=1)
+        return encode(written)
 
     texts = [piece.fragment for piece in pieces if isinstance(piece, _Text)]
     return Document(tuple(fragment.passage for fragment in texts if fragment.is_translated), write)

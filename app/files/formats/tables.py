@@ -1,14 +1,14 @@
 """CSV and TSV: the cells with words; quotes, separators, numbers, dates and identifiers are kept."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import regex
 
 from app.files.document import Document, Passage
-from app.files.raw_file import decode
+from app.files.encoding import decode
 from app.text.segmentation import needs_translation
 
 _SNIFFED_CHARACTERS: Final = 64 * 1024
@@ -45,26 +45,26 @@ class _Cell:
         return '"' + translation.replace('"', '""') + '"'
 
 
-def read_csv(data: bytes) -> Document:
+def read_csv(data: bytes, languages: Sequence[str] = ()) -> Document:
     """Read the cells of a CSV file, whose separator is detected.
 
     Raises:
         UnusableFile: The file is in an encoding that is not read.
     """
-    return _read_table(data, _SEPARATORS)
+    return _read_table(data, _SEPARATORS, languages)
 
 
-def read_tsv(data: bytes) -> Document:
+def read_tsv(data: bytes, languages: Sequence[str] = ()) -> Document:
     """Read the cells of a TSV file.
 
     Raises:
         UnusableFile: The file is in an encoding that is not read.
     """
-    return _read_table(data, "\t")
+    return _read_table(data, "\t", languages)
 
 
-def _read_table(data: bytes, separators: str) -> Document:
-    text, encode = decode(data)
+def _read_table(data: bytes, separators: str, languages: Sequence[str]) -> Document:
+    text, encode = decode(data, languages)
     separator = _detect_separator(text, separators)
     pieces: list[str | _Cell] = []
     offset = 0

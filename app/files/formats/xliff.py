@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Final
@@ -86,7 +86,7 @@ class _Unit:
             parent.replace(self._old, self.target)
 
 
-def read_xliff(data: bytes) -> Document:
+def read_xliff(data: bytes, languages: Sequence[str] = ()) -> Document:
     """Read the sources that have no translation.
 
     Raises:

@@ -5,6 +5,7 @@ import { ChoicesMenu } from "./choices_menu.js";
 import { copyFrom } from "./clipboard.js";
 import { showExchange } from "./drawer.js";
 import { Files } from "./files.js";
+import { LanguageList } from "./language_list.js";
 import { remember, remembered } from "./memory.js";
 import { announce, hideNotice, hideNoticeOfText, refreshNotice, showNotice } from "./notice.js";
 import { OtherWords } from "./other_words.js";
@@ -26,7 +27,8 @@ let reading = null; // of exactly the text in the box, or null
 let known = ""; // of a translation that is on its way
 let before = "";
 
-const pickers = new Pickers(byId("source-language"), byId("target-language"), byId("swap"), () => changed(0));
+const languageList = new LanguageList(byId("picker"), byId("picker-search"), byId("picker-list"), byId("picker-status"));
+const pickers = new Pickers(byId("source-language"), byId("target-language"), byId("swap"), languageList, () => changed(0));
 const source = new SourcePane(byId("source-text"), byId("source-words"), pointAtSource);
 const target = new TargetPane(byId("translation"), byId("waiting"), byId("legend"), pointAtTarget, openChoices);
 const menu = new ChoicesMenu(byId("choices"));

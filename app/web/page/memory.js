@@ -15,3 +15,25 @@ export function remember(name, value, storage = "localStorage") {
     // not remembered
   }
 }
+
+/** A list kept as JSON; empty where there is none, or something else. */
+export function rememberedList(name) {
+  try {
+    const found = JSON.parse(remembered(name));
+    return Array.isArray(found) ? found : [];
+  } catch {
+    return [];
+  }
+}
+
+export function rememberList(name, list) {
+  remember(name, JSON.stringify(list));
+}
+
+export function forget(name) {
+  try {
+    localStorage.removeItem(`passerelle.${name}`);
+  } catch {
+    // nothing was remembered
+  }
+}

@@ -1,15 +1,16 @@
 // The language of the page itself: labels, names of languages, numbers.
 
-import { LABELS } from "./labels.js";
+import { LABELS, LANGUAGES } from "./labels.js";
 import { remember, remembered } from "./memory.js";
 
 const ATTRIBUTES = { labelAria: "aria-label", labelTitle: "title", labelPlaceholder: "placeholder" };
+const LOWERS_NAMES = ["fr", "es"]; // within a sentence, names of languages have no capital
 
 let code = chosen();
 
 function chosen() {
   const wanted = [remembered("language"), ...(navigator.languages ?? [navigator.language])];
-  return wanted.map((name) => name.toLowerCase().split("-")[0]).find((name) => name in LABELS) ?? "en";
+  return wanted.map((name) => name.toLowerCase().split("-")[0]).find((name) => LANGUAGES.includes(name)) ?? "en";
 }
 
 export function pageLanguage() {
@@ -23,27 +24,36 @@ export function setPageLanguage(name) {
 }
 
 export function label(key, values = {}) {
-  return LABELS[code][key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  return LABELS[key][LANGUAGES.indexOf(code)].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
-export function numeral(value) {
-  return new Intl.NumberFormat(code).format(value);
+export function numeral(value, options) {
+  return new Intl.NumberFormat(code, options).format(value);
 }
 
 /** The name of a language in the language of the page; `fallback` if the browser has none. */
 export function languageName(language, fallback = language) {
-  try {
-    const name = new Intl.DisplayNames([code], { type: "language", fallback: "none" }).of(language) ?? fallback;
-    return name.charAt(0).toLocaleUpperCase(code) + name.slice(1);
-  } catch {
-    return fallback; // not a code that browsers know
-  }
+  return nameIn(code, language) || fallback;
 }
 
-/** The same within a sentence, where French has no capital. */
+/** Its name in itself, or "". */
+export function nativeName(language) {
+  return nameIn(language, language);
+}
+
+/** The same within a sentence. */
 export function languageNameInside(language) {
   const name = languageName(language);
-  return code === "fr" ? name.charAt(0).toLocaleLowerCase(code) + name.slice(1) : name;
+  return LOWERS_NAMES.includes(code) ? name.charAt(0).toLocaleLowerCase(code) + name.slice(1) : name;
+}
+
+function nameIn(reader, language) {
+  try {
+    const name = new Intl.DisplayNames([reader], { type: "language", fallback: "none" }).of(language) ?? "";
+    return name.charAt(0).toLocaleUpperCase(reader) + name.slice(1);
+  } catch {
+    return ""; // not a code that browsers know
+  }
 }
 
 export function translatePage() {

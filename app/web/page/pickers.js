@@ -1,27 +1,35 @@
-// The two languages, filled from what the service says it can do.
+// The two languages, chosen among what the service says it can do.
 
+import { isLetter } from "./language_list.js";
+import { rememberedList, rememberList } from "./memory.js";
 import { label, languageName } from "./page_language.js";
 
 export const AUTO = "auto";
+const FEW = 8; // up to so many languages stand in one list
+const MAX_RECENT = 5;
 
 export class Pickers {
-  constructor(source, target, swap, onChange) {
-    this.sourceBox = source;
-    this.targetBox = target;
+  source = AUTO;
+  target = "";
+  detected = "";
+  languages = [];
+  names = new Map();
+
+  constructor(source, target, swap, list, onChange) {
+    this.boxes = { source, target };
     this.swapButton = swap;
-    this.languages = [];
-    this.detected = "";
-    this.before = { source: AUTO, target: "" };
-    source.addEventListener("change", () => this.#sourcePicked(onChange));
-    target.addEventListener("change", () => this.#targetPicked(onChange));
-  }
-
-  get source() {
-    return this.sourceBox.value;
-  }
-
-  get target() {
-    return this.targetBox.value;
+    this.list = list;
+    this.onChange = onChange;
+    for (const side of ["source", "target"]) {
+      const box = this.boxes[side];
+      box.addEventListener("click", () => (list.anchor === box ? list.close(true) : this.#open(side)));
+      box.addEventListener("keydown", (event) => {
+        if (event.key === "ArrowDown" || event.key === "ArrowUp" || isLetter(event)) {
+          event.preventDefault();
+          this.#open(side, isLetter(event) ? event.key : "");
+        }
+      });
+    }
   }
 
   /** The language of the text as far as it is known, else "". */
@@ -48,61 +56,71 @@ export class Pickers {
   fill(languages) {
     this.languages = languages.filter(({ code, targets }) => targets.some((target) => target !== code));
     this.names = new Map(languages.map(({ code, name }) => [code, name]));
-    this.refresh();
+    this.set(this.source, this.target);
   }
 
-  /** Write the options again, in the language of the page. */
+  /** Write the names again, in the language of the page. */
   refresh() {
-    const { source, target } = this;
-    const options = (codes) =>
-      codes
-        .map((code) => [code, languageName(code, this.names?.get(code))])
-        .sort((one, other) => one[1].localeCompare(other[1]))
-        .map(([code, name]) => new Option(name, code));
-    const auto = this.detected ? label("detected", { language: languageName(this.detected) }) : label("detect");
-    this.sourceBox.replaceChildren(new Option(auto, AUTO), ...options(this.languages.map(({ code }) => code)));
-    this.targetBox.replaceChildren(...options(this.targetsOf(AUTO)));
-    this.set(source, target);
+    this.list.close(false);
+    this.#settled();
   }
 
   /** Choose these languages as far as they are there. */
   set(source, target) {
-    this.sourceBox.value = this.languages.some(({ code }) => code === source) ? source : AUTO;
+    this.source = this.languages.some(({ code }) => code === source) ? source : AUTO;
     const targets = this.targetsOf(this.source);
-    this.targetBox.value = targets.includes(target) ? target : (targets[0] ?? "");
+    this.target = targets.includes(target) ? target : (targets[0] ?? "");
     this.#settled();
   }
 
   setDetected(language) {
-    if (language !== this.detected) {
-      this.detected = language;
-      const auto = this.sourceBox.options[0];
-      auto.textContent = language ? label("detected", { language: languageName(language) }) : label("detect");
-    }
+    this.detected = language;
     this.#settled();
   }
 
-  #sourcePicked(onChange) {
-    const fitting = this.source === AUTO ? this.targetsOf(AUTO) : this.targetsOf(this.source);
-    if (!fitting.includes(this.target)) {
-      const { source } = this.before;
-      this.targetBox.value = fitting.includes(source) ? source : (fitting[0] ?? "");
+  nameOf(code) {
+    if (code !== AUTO) {
+      return languageName(code, this.names.get(code));
     }
-    this.#settled();
-    onChange();
+    return this.detected ? label("detected", { language: this.nameOf(this.detected) }) : label("detect");
   }
 
-  #targetPicked(onChange) {
-    if (this.source !== AUTO && (this.source === this.target || !this.serves(this.source, this.target))) {
-      const wanted = this.before.target;
-      this.sourceBox.value = wanted !== this.target && this.serves(wanted, this.target) ? wanted : AUTO;
+  #open(side, typed) {
+    const isSource = side === "source";
+    const codes = isSource ? this.languages.map(({ code }) => code) : this.targetsOf(AUTO);
+    const option = (code) => ({ code, name: this.nameOf(code), served: this.names.get(code) });
+    const options = codes.map(option).sort((one, other) => one.name.localeCompare(other.name));
+    const recent = options.length > FEW ? rememberedList("recent").filter((code) => codes.includes(code)) : [];
+    const others = options.filter(({ code }) => !recent.includes(code));
+    const groups = [
+      { options: isSource ? [{ code: AUTO, name: label("detect") }] : [] },
+      { head: label("picker_recent"), options: recent.map(option) },
+      { head: recent.length ? label("picker_all") : "", options: others },
+    ];
+    const name = label(isSource ? "from" : "into");
+    this.list.open(this.boxes[side], groups, { name, chosen: this[side], typed }, (code) => this.#picked(side, code));
+  }
+
+  #picked(side, code) {
+    const before = { source: this.source, target: this.target };
+    const used = [code, before[side], ...rememberedList("recent")].filter((one) => one && one !== AUTO);
+    rememberList("recent", [...new Set(used)].slice(0, MAX_RECENT));
+    this[side] = code;
+    const fitting = this.targetsOf(this.source);
+    if (side === "source" && !fitting.includes(this.target)) {
+      this.target = fitting.includes(before.source) ? before.source : (fitting[0] ?? "");
+    } else if (side === "target" && this.source !== AUTO && !fitting.includes(code)) {
+      this.source = before.target !== code && this.serves(before.target, code) ? before.target : AUTO;
     }
     this.#settled();
-    onChange();
+    this.onChange();
   }
 
   #settled() {
-    this.before = { source: this.source, target: this.target };
+    for (const [side, box] of Object.entries(this.boxes)) {
+      box.value = this[side];
+      box.lastElementChild.textContent = this.nameOf(this[side]);
+    }
     this.swapButton.disabled = !this.canSwap;
   }
 }

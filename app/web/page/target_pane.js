@@ -145,7 +145,8 @@ export class TargetPane {
       return;
     }
     if (event.key in STEPS) {
-      this.focusWord(this.#current + STEPS[event.key]);
+      const isMirrored = event.key.endsWith("t") && getComputedStyle(this.box).direction === "rtl"; // ArrowLeft, ArrowRight
+      this.focusWord(this.#current + (isMirrored ? -1 : 1) * STEPS[event.key]);
     } else if (event.key === "Home") {
       this.focusWord(0);
     } else if (event.key === "End") {

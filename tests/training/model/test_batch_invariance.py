@@ -117,6 +117,7 @@ calibration_sentences = 8
     for command in ("train", "export"):
         assert main([command, str(path), *runs]) == 0
     manifest = load_bundle(tmp_path / "runs" / "small" / "int8").manifest
+    assert manifest.length_ratio is not None
     assert manifest.length_ratio.mean == pytest.approx(np.mean([len(line) + 1 for line in lines]), rel=0.1)
     assert json.loads((tmp_path / "runs" / "small" / "corpus.json").read_text())["kept"]["made"] < len(lines)
 

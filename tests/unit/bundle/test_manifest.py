@@ -202,3 +202,32 @@ def test_schema_knows_no_free_keys() -> None:
 def test_what_no_parser_takes_is_refused_as_any_other(content: bytes) -> None:
     with pytest.raises(BundleFormatError, match="not readable as JSON"):
         parse_manifest(content, PATH)
+
+
+def test_a_length_limit_of_one_kind_is_needed() -> None:
+    changed = document()
+    changed["limits"]["max_target_ratio"] = 2.0
+    assert "not both" in refused(changed)
+    changed["length_ratio"] = None
+    assert parse_manifest(json.dumps(changed).encode(), PATH).limits.max_target_ratio == 2.0
+    changed["limits"]["max_target_ratio"] = None
+    assert "length_ratio or limits.max_target_ratio" in refused(changed)
+
+
+def test_two_tokenizers_have_a_file_each() -> None:
+    changed = document()
+    changed["files"] = {}
+    changed["source_tokenizer"] = {**changed["tokenizer"]}
+    assert "the tokenizer's file cannot be" in refused(changed)
+    changed["source_tokenizer"] |= {"file": "source.json", "vocabulary_size": 77}
+    found = parse_manifest(json.dumps(changed).encode(), PATH)
+    assert found.source_vocabulary_size == 77
+    assert "source.json" in found.required_files
+
+
+def test_only_marians_tokenizers_pad_with_eos() -> None:
+    changed = document()
+    changed["tokenizer"]["pad_id"] = changed["tokenizer"]["eos_id"]
+    assert "must differ" in refused(changed)
+    changed["tokenizer"]["kind"] = "marian"
+    assert parse_manifest(json.dumps(changed).encode(), PATH).tokenizer.kind == "marian"

@@ -128,7 +128,7 @@ def test_a_mask_only_where_the_graph_reads_one() -> None:
 
 @pytest.mark.parametrize("has_mask", [False, True])
 def test_a_model_without_memory(has_mask: bool) -> None:
-    arena = Arena(STATES, has_mask)
+    arena = Arena(STATES, has_mask=has_mask)
     states: Arrays = {"state_own": np.ones((2, 1), np.float32), "state_shared": np.ones((2, 3), np.float32)}
     assert arena.admit(Encoded({}, states), np.array([3, 4], np.int32), [1, 2], BOS) == [[0], [1, 2]]
     assert arena.memory == {}
@@ -147,3 +147,29 @@ def test_padded_width() -> None:
         WIDTH_STEP,
         2 * WIDTH_STEP,
     ]
+
+
+def test_a_memory_whose_source_is_not_the_second_axis() -> None:
+    """Keys are ``[rows, size, source]``: padding, growing, moving and narrowing happen on the last axis."""
+    states = (StateSpec(name="state_own", moves="hypothesis"),)
+    arena = Arena(states, {"memory_key": 2, "memory": 1})
+
+    def join(value: float, length: int) -> None:
+        width = padded_width(length)
+        key = np.full((1, 3, width), value, np.float32)
+        memory = np.full((1, width, 2), value, np.float32)
+        encoded = Encoded({"memory_key": key, "memory": memory}, {"state_own": np.full((1, 1), value, np.float32)})
+        arena.admit(encoded, np.array([length], np.int32), [1], BOS)
+
+    for value, length in ((1.0, 5), (2.0, 40), (3.0, 7)):
+        join(value, length)
+    for row, (value, length) in enumerate(((1.0, 5), (2.0, 40), (3.0, 7))):
+        key, memory = arena.memory["memory_key"][row], arena.memory["memory"][row]
+        assert key.shape == (3, 48)
+        assert (key[:, :length] == value).all()
+        assert (key[:, length:] == 0).all()
+        assert np.array_equal(key[0], memory[:, 0])
+    arena.release([1])
+    assert arena.memory["memory_key"].shape == (2, 3, 16)
+    assert arena.memory["memory_key"].flags.c_contiguous
+    assert arena.memory["memory_key"][1, 2, :8].tolist() == [3.0] * 7 + [0.0]

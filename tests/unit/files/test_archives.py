@@ -42,7 +42,8 @@ def test_only_words_change(name: str) -> None:
             " ".join("".join(map(str, etree.fromstring(of[part]).itertext())).split()) for of in (before, after)
         )
         assert old.upper() == new.upper().replace("FR", "EN"), part
-        assert old != new
+        is_language_changed = after[part].count(b"fr") > before[part].count(b"fr")
+        assert old != new or is_language_changed
 
 
 @pytest.mark.parametrize("name", ARCHIVES)

@@ -34,12 +34,6 @@ def test_encodings_and_line_ends(name: str, encoding: str) -> None:
         assert written.count("\n") == written.count(end) == text.count(end)
 
 
-@pytest.mark.parametrize("data", [b"caf\xe9", codecs.BOM_UTF16_LE + b"a", "Good".encode("utf-16-le")])
-def test_other_encodings_are_refused(data: bytes) -> None:
-    with pytest.raises(UnusableFile, match="UTF-8"):
-        read("a.txt", data)
-
-
 @given(SOUP, st.sampled_from(["a.txt", "a.md", "a.html", "a.csv", "a.tsv"]))
 def test_what_is_not_changed_comes_back(text: str, name: str) -> None:
     assert translated(name, text.encode(), identity) == text.encode()

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.text.languages import Detection, LanguageDetector, is_legible, language_name
+from app.text.detection import Detection, LanguageDetector
+from app.text.languages import is_legible, language_name
 
 
 @pytest.fixture(scope="module")

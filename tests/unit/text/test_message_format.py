@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.text.asides import find_message_syntax
+from app.text.markup import find_message_syntax
 from tests.support.growth import assert_no_faster_than_length
 
 

@@ -14,7 +14,15 @@ from tests.unit.translation.test_unmasking import masked_of, restored
         ("From {start} to {end}", "De 37 à -250250.", "De {start} à -{end}."),
         ("From {start} to {end}", "De 37 à 2,500 et 250", "De {start} à et {end}"),
         ("From {start} to {end}", "3700 à 250", "{start} à {end}"),
+        ("From {start} to {end}", "¿Son 37 de 2.", "¿Son {start} de {end}."),
+        ("From {start} to {end}", "De 37 à 250 2", "De {start} à {end}"),
+        ("{name}'s door", "Toms Tür", "{name}s Tür"),
+        ("{name}'s door", "Tür von Thomas", "Tür von {name}"),
+        ("{a}'s door and {b}'s car", "Toms Tür, Johanns Wagen von John", "{a}s Tür, Johanns Wagen von {b}"),
+        ("Ask {name}", "Tom Toms fragen", "{name} fragen"),
+        ("Ask {name} and Thomas", "Thomas und Tom fragen", "Thomas und {name} fragen"),
         # Numbers of the source stay.
+        ("Two {start} to {end}", "2 37 à 250", "2 {start} à {end}"),
         ("From {start} to {end} in 2500 days", "37 à 15 en 2500 jours", "{start} à {end} en 2500 jours"),
         ("From {start} to {end} in 2,500 days", "37 à 250 en 2500 jours", "{start} à {end} en 2500 jours"),
         ("Twenty-five {start} to {end}", "25 37 à 250", "25 {start} à {end}"),
@@ -37,3 +45,10 @@ def test_a_translation_with_remains_comes_last() -> None:
 def test_what_a_model_invents_goes() -> None:
     assert restored("Ask {name}", "Voir {nom} Tom %d") == "Voir {name}"
     assert restored("Ask {name}", "Tom Tom %s Tom") == "{name}"
+
+
+@pytest.mark.parametrize("text", ["%s,%s", "%s.%s", "{a}:{b};{c}", "3.{name}", "{name}/10", "{a}…{b}"])
+def test_neighbours_come_back_as_they_are(text: str) -> None:
+    (stand_in,) = masked_of(f"See {text} now").stand_ins
+    word = masked_of(f"See {text} now").get_word(stand_in)
+    assert restored(f"See {text} now", f"Voir {word} là") == f"Voir {text} là"

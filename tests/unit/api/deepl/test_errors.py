@@ -43,7 +43,7 @@ def refused(service: RunningService, status: int = 400, **fields: Any) -> Any:
         ({"target_lang": MISSING}, "Value for 'target_lang' not supported."),
         ({"target_lang": ""}, "Value for 'target_lang' not supported."),
         ({"target_lang": "ZZ"}, "Value for 'target_lang' not supported."),
-        ({"target_lang": "FR-LATN"}, "Value for 'target_lang' not supported."),
+        ({"target_lang": "FR-CYRL"}, "Value for 'target_lang' not supported."),
         ({"source_lang": "ZZ"}, "Value for 'source_lang' not supported."),
         ({"source_lang": "PT"}, "Value for 'target_lang' not supported."),
         ({"source_lang": "", "target_lang": "DE"}, "Value for 'target_lang' not supported."),

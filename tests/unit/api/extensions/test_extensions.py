@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.access.keys import digest_of
-from app.api.extensions.texts import served_language
 from app.settings import Settings
+from app.text.codes import find_served
 from tests.support.service import FakeGraphs, RunningService, fake_models, running_service
 
 GOOGLE = "/language/translate/v2"
@@ -221,9 +221,9 @@ def test_a_page_of_400_paragraphs_is_answered_in_full(tmp_path_factory: pytest.T
     ],
 )
 def test_codes_in_any_spelling(code: str, served: set[str], expected: str | None) -> None:
-    assert served_language(code, served) == expected
+    assert find_served(code, served) == expected
 
 
 @given(st.text(max_size=20))
 def test_any_code_has_an_answer(code: str) -> None:
-    assert served_language(code, {"en", "fr"}) in ("en", "fr", None)
+    assert find_served(code, {"en", "fr"}) in ("en", "fr", None)

@@ -32,7 +32,7 @@ def check(found: Any) -> None:
         assert list(one) == ["confidence", "language"]
         assert type(one["confidence"]) is int
         assert 0 <= one["confidence"] <= 100
-        assert one["language"] in ("de", "en", "fr")
+        assert one["language"]
     assert [one["confidence"] for one in found] == sorted((one["confidence"] for one in found), reverse=True)
     assert len({one["language"] for one in found}) == len(found)
 
@@ -155,5 +155,6 @@ def test_a_text_in_a_language_without_a_route_is_refused_by_name(service: Runnin
     # A text in the target language comes back, though no bundle reads French here.
     same = translate("/translate", q=FRENCH, source="auto", target="fr").json()
     assert same == {"translatedText": FRENCH, "detectedLanguage": {"confidence": 100, "language": "fr"}}
-    # Of a short text the detector is not sure: it is taken for a language that has a route.
-    assert translate("/translate", q="Hallo", source="auto", target="fr").status_code == 200
+    assert translate("/translate", q="Hallo", source="auto", target="fr").status_code == 400
+    # Of a name the detector is not sure: it is taken for a language that has a route.
+    assert translate("/translate", q="Martin", source="auto", target="fr").status_code == 200
