@@ -12,6 +12,7 @@ def add_commands(commands: Commands) -> None:
     parser = commands.add_parser("convert", help="convert a published model into a bundle (pip install '.[convert]')")
     origins = parser.add_subparsers(required=True, metavar="ORIGIN")
     _add_marian(origins.add_parser("marian", help="the files of a student model of Marian"))
+    _add_firefox(origins.add_parser("firefox", help="models that Mozilla publishes for Firefox, downloaded by pair"))
 
 
 def _add_marian(marian: argparse.ArgumentParser) -> None:
@@ -57,3 +58,42 @@ def _marian(options: argparse.Namespace) -> None:
         f"compared with the model's equations on {parity.sentences} sentences: {parity.forced:.1%} of "
         f"{parity.tokens:,} tokens are the same, {parity.free:.1%} decoding freely"
     )
+
+
+def _add_firefox(firefox: argparse.ArgumentParser) -> None:
+    firefox.add_argument("pairs", nargs="*", metavar="PAIR", help="source and target, e.g. en-fr fr-en")
+    firefox.add_argument("--all", action="store_true", help="every pair of the catalogue, released models only")
+    firefox.add_argument("--list", action="store_true", help="show what there is and install nothing")
+    firefox.add_argument("--architecture", help="tiny, base-memory or base (default: the released one)")
+    firefox.add_argument("--install", type=Path, default=Path("models"), metavar="MODELS", help="default: models")
+    firefox.add_argument(
+        "--catalogue",
+        default="bucket",
+        help="bucket (default), remote-settings, or the http, https or file address of a copy of either document",
+    )
+    firefox.add_argument("--files", metavar="ADDRESS", help="where the files lie (default: as the catalogue says)")
+    firefox.add_argument("--replace", action="store_true", help="also replace bundles that were not converted")
+    firefox.set_defaults(command=_firefox)
+
+
+def _firefox(options: argparse.Namespace) -> None:
+    from training.convert.catalogue import BUCKET, RELEASED, REMOTE_SETTINGS
+    from training.convert.install import Store, describe, install_models
+
+    if not (options.pairs or options.all or options.list):
+        raise ConversionError("name pairs (en-fr), or give --all or --list")
+    address = {"bucket": BUCKET, "remote-settings": REMOTE_SETTINGS}.get(options.catalogue, options.catalogue)
+    store = Store(address, options.files, options.install, options.replace)
+    catalogue = store.read()
+    chosen = [catalogue.find(pair, options.architecture) for pair in options.pairs]
+    if not options.pairs:
+        found = [one for one in catalogue.models if options.architecture in (None, one.architecture)]
+        pairs = dict.fromkeys(one.pair for one in found if options.list or one.status == RELEASED)
+        chosen = found if options.list else [catalogue.find(pair, options.architecture) for pair in pairs]
+    for reason, count in catalogue.refused.items():
+        print(f"left out of the catalogue, {count} times: {reason}")
+    if options.list:
+        for model in chosen:
+            print(describe(model))
+        return
+    install_models(store, chosen, print)
