@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
@@ -18,6 +19,8 @@ from app.translation.assembly import Translation
 FINISH_REASON_HEADER: Final = "X-Finish-Reason"
 # The glossary terms that a translation lacks, or whose offset in it was guessed.
 UNPLACED_HEADER: Final = "X-Glossary-Unplaced"
+# What was repaired in a translation, each kind with its number.
+REPAIRED_HEADER: Final = "X-Repaired"
 _MAX_UNPLACED_BYTES: Final = 2048
 BINARY_SCHEMA: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
 RETRY_AFTER_HEADER: Final = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
@@ -86,13 +89,16 @@ def error_response(
 
 
 def translation_headers(translations: Sequence[Translation], reasons: Collection[FinishReason]) -> dict[str, str]:
-    """Make the headers that say what is incomplete: why a translation was cut, and which glossary terms have no offset
-    of their own, each percent-encoded. A header with nothing to say is left out.
+    """Make the headers that say what is incomplete: why a translation was cut, which glossary terms have no offset of
+    their own, each percent-encoded, and what was repaired. A header with nothing to say is left out.
     """
     headers = finish_reason_header(reasons)
     unplaced = [term for one in translations for segment in one.segments for term in segment.unaligned_terms]
     if unplaced:
         headers[UNPLACED_HEADER] = _list_terms(list(dict.fromkeys(unplaced)))
+    repairs = Counter(repair for one in translations for segment in one.segments for repair in segment.repairs)
+    if repairs:
+        headers[REPAIRED_HEADER] = ", ".join(f"{repair}={count}" for repair, count in sorted(repairs.items()))
     return headers
 
 

@@ -53,6 +53,7 @@ class SearchOptions:
         seed: of the draws: the same seed draws the same tokens.
         branching: goes ``beam_size`` ways on from the end of the prefix, see ``app.engine.search.greedy``.
         allowed: which tokens may follow those written behind the prefix; only with ``branching``.
+        spares: whether to return finished hypotheses beyond ``hypotheses`` that the search has anyway, at no step more.
 
     Raises:
         InvalidRequest: an option is out of bounds; the message names the option and its value.
@@ -71,6 +72,7 @@ class SearchOptions:
     seed: int = 0
     branching: bool = False
     allowed: Allowed | None = None
+    spares: bool = False
 
     @property
     def is_plain(self) -> bool:

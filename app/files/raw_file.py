@@ -193,14 +193,19 @@ class XmlPart:
         return self._data[:start] + root + self._data[end:]
 
 
-def check_elements(count: int) -> None:
-    """Check the number of XML elements of a file.
+def check_elements(count: int, what: str = "XML elements", limit: int = MAX_ELEMENTS) -> None:
+    """Check the number of elements of a file, which need memory and time whatever their size.
+
+    Args:
+        count: The number.
+        what: What is counted, in the plural.
+        limit: Its bound.
 
     Raises:
-        UnusableFile: There are more than ``MAX_ELEMENTS``.
+        UnusableFile: There are more than ``limit``.
     """
-    if count > MAX_ELEMENTS:
-        raise UnusableFile(f"The file has {count} XML elements, at most {MAX_ELEMENTS} are read")
+    if count > limit:
+        raise UnusableFile(f"The file has {count} {what}, at most {limit} are read")
 
 
 def _count_elements(data: bytes) -> int:

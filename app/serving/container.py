@@ -36,6 +36,7 @@ class Serving:
         reloader: Reads bundles and keys again.
         in_flight: The requests and files that may hold an engine.
         queued_characters: The characters put into the queue of an engine, by source and target language.
+        repairs: How many segments were repaired, by what was wrong with them.
     """
 
     settings: Settings
@@ -47,6 +48,7 @@ class Serving:
     reloader: Reloader
     in_flight: InFlight
     queued_characters: Counter[tuple[str, str]] = field(default_factory=Counter)
+    repairs: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     async def load(cls, settings: Settings, open_graphs: OpenGraphs, in_flight: InFlight) -> "Serving":

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -73,12 +74,13 @@ class JobTiming:
 @dataclass(frozen=True, slots=True)
 class Job:
     """A request whose segments are queued. A text that is in no group is in the target language already and comes back
-    as it is.
+    as it is; ``repairs`` counts what is repaired in the others.
     """
 
     texts: tuple[str, ...]
     groups: tuple[Group, ...]
     characters: int
+    repairs: Counter[str] = field(default_factory=Counter)
 
     @property
     def pendings(self) -> list[Pending]:
@@ -102,6 +104,7 @@ class Job:
             for index, translation in zip(group.indices, finished, strict=True):
                 pivot = group.served.pivot
                 translations[index] = translation if pivot is None else replace(translation, pivot=pivot)
+        self.repairs.update(repair for one in translations for segment in one.segments for repair in segment.repairs)
         return translations
 
 
@@ -154,7 +157,7 @@ async def start_job(
         for group in groups:
             group.pending.cancel()
         raise
-    return Job(request.texts, tuple(groups), characters)
+    return Job(request.texts, tuple(groups), characters, serving.repairs)
 
 
 def cut_reasons(translations: Sequence[Translation]) -> set[FinishReason]:

@@ -1,4 +1,4 @@
-"""Numbers of a source that a translation has changed, and what to write instead.
+"""Numbers of a source that a translation has changed, lost or invented, and what to write instead.
 
 A model that writes a number token by token may go wrong in it: "before 5 pm" became "avant 50". A number is restored
 only where it is clearly wrong: as many numbers are new in the translation as are missing there, each is in the position
@@ -17,13 +17,22 @@ from app.text.placeholder_finder import PlaceholderFinder
 _NUMBER: Final = regex.compile(
     r"\d{1,3}(?:(?P<group>[,.\u00a0\u202f ’'])\d{3}(?!\d))(?:(?P=group)\d{3}(?!\d))*(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
 )
+_DIGITS: Final = regex.compile(r"\d+")
 _GROUPED: Final = regex.compile(r"\d{1,3}(?:[,.\u00a0\u202f ’']\d{3})+")
 _CLOCK: Final = regex.compile(
-    r"\b[ap]\.?\s?m\b|\bo'clock\b|\bsoir\b|\bmatin\b|\bmidi\b|\d\s?h\b|\d:\d\d", regex.IGNORECASE
+    r"\b[ap]\.?\s?m\b|\bo'clock\b|\bsoir\b|\bmatin\b|\bmidi\b|\d\s?h\b|\d:\d\d|\buhr\b|\bhalb\b|\bviertel\b"
+    r"|\bheures?\b|\blas? (?:\d|una|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce)\b|\bhalf past\b"
+    r"|\bquarter (?:to|past)\b|\d\.\d\d (?:uhr|h)\b",
+    regex.IGNORECASE,
+)
+_ROMAN: Final = regex.compile(r"\b[IVXLC]{1,7}(?:e|er|ère|ème|\.)?\b")
+_ORDINAL_BEHIND: Final = regex.compile(
+    r"(?:st|nd|rd|th|er|re|e|ème|º|ª|\.)?\s?(?:century|siècles?|siglos?|Jahrhunderts?)"
 )
 _SCALE: Final = regex.compile(
-    r"\b(?:hundred|thousand|[mbtr]+illion|dozen|score|mille|millier|million|milliard|billion|cent|douzaine|centaine)s?\b"
-    r"|\d\s?(?:k|m|bn|mn|tn)\b|\b(?:percent|feet|foot|inch(?:es)?|miles?|pounds?|degrees|°F)\b",
+    r"\b(?:hundred|thousand|[mbtr]+illion|dozen|score|mille|millier|million|milliard|billion|cent|douzaine|centaine"
+    r"|dutzend|millionen|milliarden|cien|ciento|cientos|mil|miles|millón|millones|docena)s?\b"
+    r"|\d\s?(?:k|m|bn|mn|tn)\b|hundert|tausend|\b(?:percent|feet|foot|inch(?:es)?|miles?|pounds?|degrees|°F)\b",
     regex.IGNORECASE,
 )
 _SPELLED: Final[dict[str, tuple[str, ...]]] = {
@@ -61,7 +70,15 @@ _SPELLED: Final[dict[str, tuple[str, ...]]] = {
         "treinta", "cuarenta", "cincuenta", "sesenta", "setenta", "ochenta", "noventa",
     ),
 }  # fmt: skip
-_SEPARATORS: Final = {"en": (",", "."), "fr": ("\u202f", ",")}  # of thousands and decimals
+_SEPARATORS: Final = {  # of thousands and decimals
+    "en": (",", "."), "fr": ("\u202f", ","), "de": (".", ","), "es": (".", ","), "it": (".", ","), "pt": (".", ","),
+    "nl": (".", ","),
+}  # fmt: skip
+_UNIT_BEHIND: Final = regex.compile(r"\s?(?:%|[€$£]|(?:[kcm]?m|k?g|km|[mc]?l|GB|MB|kB|TB|Hz|[kMG]?W|V|°C?)\b)")
+_PERCENT_BEHIND: Final = regex.compile(r"\s?(?:%|percent|per cent|pour cent|prozent|por ciento)", regex.IGNORECASE)
+_MINUS: Final = "-−–"
+_SIGN_BEFORE: Final = regex.compile(rf"(?<![\p{{L}}\p{{N}}])(?<!\p{{N}} )[{_MINUS}]\Z")
+_SIGNED: Final = regex.compile(rf"(?:[{_MINUS}]|minus|moins|menos|negative|négati\w+)\s?\Z", regex.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +91,25 @@ class _Number:
     value: str
 
 
-def find_changed_numbers(
-    source: str, target: str, languages: tuple[str, str], finder: PlaceholderFinder
-) -> dict[tuple[int, int], str]:
+@dataclass(frozen=True, slots=True)
+class NumberFaults:
+    """What is wrong with the numbers of a translation.
+
+    Attributes:
+        edits: What to write instead, by the offsets of begin and end in the target.
+        missing: The offsets in the source of the numbers that the target lacks.
+        invented: The offsets in the target of the numbers that the source does not have.
+    """
+
+    edits: dict[tuple[int, int], str]
+    missing: tuple[tuple[int, int], ...] = ()
+    invented: tuple[tuple[int, int], ...] = ()
+
+
+_NO_FAULTS: Final = NumberFaults({})
+
+
+def find_number_faults(source: str, target: str, languages: tuple[str, str], finder: PlaceholderFinder) -> NumberFaults:
     """Finds the numbers of a translation that are clearly wrong.
 
     Args:
@@ -85,33 +118,91 @@ def find_changed_numbers(
         languages: Codes of both. Where the number words of one are not in the table here, only numbers of three digits
             and more are restored, because they are not written in words.
         finder: Finds the placeholders, whose digits are not numbers.
-
-    Returns:
-        What to write, by the offsets of begin and end in the target.
     """
     before, after = _find_numbers(source, finder), _find_numbers(target, finder)
-    missing = _find_unmatched(before, after)
-    new = _find_unmatched(after, before)
-    if not missing or len(missing) != len(new):
-        return {}
-    if len(missing) > 1 and not _have_same_order(before, after, missing, new):
-        return {}
+    if source == target or not (before or after):
+        return _NO_FAULTS
+    edits = _find_form_edits(source, target, (before, after), languages)
+    missing, new = _find_unmatched(before, after), _find_unmatched(after, before)
+    if not missing and not new:
+        return NumberFaults(edits)
     if _SCALE.search(source) or _SCALE.search(target):
-        return {}
-    pairs = list(zip(missing, new, strict=True))
-    if any(_is_explained(one, other, source, target, languages) for one, other in pairs):
-        return {}
-    return {(other.start, other.end): _localize(one.written, *languages) for one, other in pairs}
+        return NumberFaults(edits)
+    is_ordered = len(missing) == 1 or _have_same_order(before, after, missing, new)
+    pairs = list(zip(missing, new, strict=True)) if len(missing) == len(new) and is_ordered else []
+    if pairs:
+        if not any(_is_explained(one, other, source, target, languages) for one, other in pairs):
+            edits |= {(other.start, other.end): _localize(one.written, *languages) for one, other in pairs}
+        return NumberFaults(edits)
+    if _CLOCK.search(source) or _CLOCK.search(target):
+        return NumberFaults(edits)
+    # Digits may belong to a name on one side ("HKU1", "5-fach").
+    of_source, of_target = set(_DIGITS.findall(source)), set(_DIGITS.findall(target))
+    return NumberFaults(
+        edits,
+        tuple(
+            (one.start, one.end)
+            for one in missing
+            if not of_target.issuperset(_DIGITS.findall(one.written))
+            and not _is_written_otherwise(one, source, target, languages)
+        ),
+        tuple(
+            (one.start, one.end)
+            for one in new
+            if not of_source.issuperset(_DIGITS.findall(one.written))
+            and not _is_written_otherwise(one, target, source, languages[::-1])
+        ),
+    )
+
+
+def _is_written_otherwise(number: _Number, text: str, other: str, languages: tuple[str, str]) -> bool:
+    """Tells whether a number of a text may stand in words, or in Roman numerals, in a translation of it."""
+    if _ROMAN.search(other) and (_ORDINAL_BEHIND.match(text, number.end) or number.value.isdigit()):
+        return len(number.value) < 3
+    if any(language not in _SPELLED for language in languages):
+        return len(number.value) < 3
+    return is_spelled(number.value, other, languages[1])
+
+
+def _find_form_edits(
+    source: str, target: str, numbers: tuple[list[_Number], list[_Number]], languages: tuple[str, str]
+) -> dict[tuple[int, int], str]:
+    """Returns the edits that give numbers the separators of the target's language, their signs and percent signs.
+
+    A number with a decimal point may be that of a version or a chapter, unless a unit follows it.
+    """
+    edits: dict[tuple[int, int], str] = {}
+    after = {number.value: number for number in reversed(numbers[1])}
+    counts = Counter(number.value for number in (*numbers[0], *numbers[1]))
+    for one in numbers[0]:
+        other = after.get(one.value)
+        if other is None or counts[one.value] != 2:
+            continue
+        written = other.written
+        is_number = _GROUPED.match(one.written) or "," in one.written or _UNIT_BEHIND.match(source, one.end)
+        if written == one.written and not written.isdigit() and is_number:
+            written = _localize(written, *languages)
+        if _SIGN_BEFORE.search(source[max(0, one.start - 3) : one.start]) and not _SIGNED.search(
+            target[max(0, other.start - 12) : other.start]
+        ):
+            written = source[one.start - 1] + written
+        start, end = other.start, other.end
+        if source[one.end : one.end + 2].lstrip()[:1] == "%":
+            behind = _PERCENT_BEHIND.match(target, end)
+            if behind is None or (languages[1] == "en" and behind.group() != "%" and behind.group().endswith("%")):
+                end = end if behind is None else behind.end()
+                written += "%" if languages[1] == "en" else "\u00a0%"
+        if written != target[start:end]:
+            edits[start, end] = written
+    return edits
 
 
 def _find_numbers(text: str, finder: PlaceholderFinder) -> list[_Number]:
     if not any(map(str.isdigit, text)):
         return []
-    kept = finder.find(text)
     return [
         _Number(found.start(), found.end(), found.group(), _read_value(found.group()))
-        for found in _NUMBER.finditer(text)
-        if not any(start < found.end() and found.start() < end for start, end in kept)
+        for found in finder.search_outside(_NUMBER, text)
     ]
 
 
@@ -138,8 +229,10 @@ def _find_unmatched(numbers: list[_Number], others: list[_Number]) -> list[_Numb
 
 def _have_same_order(before: list[_Number], after: list[_Number], missing: list[_Number], new: list[_Number]) -> bool:
     """Tells whether the missing numbers have the same positions among all numbers as the new ones."""
-    positions = [number for number, one in enumerate(before) if one in missing]
-    return len(before) == len(after) and positions == [number for number, one in enumerate(after) if one in new]
+    if len(before) != len(after) or len(missing) != len(new):
+        return False
+    lost, added = {one.start for one in missing}, {one.start for one in new}
+    return all((one.start in lost) == (other.start in added) for one, other in zip(before, after, strict=True))
 
 
 def _is_explained(missing: _Number, new: _Number, source: str, target: str, languages: tuple[str, str]) -> bool:
@@ -177,7 +270,8 @@ def _localize(written: str, source: str, target: str) -> str:
     if source == target or source not in _SEPARATORS or target not in _SEPARATORS or written.isdigit():
         return written
     thousands, decimal = _SEPARATORS[target]
-    if _GROUPED.fullmatch(written):
+    own_decimal = _SEPARATORS[source][1]
+    if _GROUPED.fullmatch(written) and (own_decimal not in written or written.count(own_decimal) > 1):
         return regex.sub(r"\D", thousands, written)
-    whole, _, decimals = written.rpartition(_SEPARATORS[source][1])
+    whole, _, decimals = written.rpartition(own_decimal)
     return regex.sub(r"\D", thousands, whole) + decimal + decimals if whole else written

@@ -92,6 +92,13 @@ class PlaceholderFinder:
         """Returns the offsets of the placeholders that no translation has unless its source has them."""
         return [(start, end) for start, end, treatment in self.find_treated(text) if treatment is Treatment.SYNTAX]
 
+    def search_outside(self, pattern: "regex.Pattern[str]", text: str) -> "Iterator[regex.Match[str]]":
+        """Yields the matches of a pattern in the text between placeholders."""
+        done = 0
+        for start, end in [*self.find(text), (len(text), len(text))]:
+            yield from pattern.finditer(text, done, start)
+            done = end
+
     def find_groups(self, text: str) -> list[tuple[int, int]]:
         """Returns the same with what touches each placeholder, and those with nothing between them as one."""
         groups: list[tuple[int, int]] = []

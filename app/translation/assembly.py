@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final
 
 from app.engine.sequence import FinishReason, Timing
@@ -11,6 +12,20 @@ from app.text.masking import TextRules
 from app.text.segmentation import Piece
 from app.translation.alignment import AlignedGroup, AlignedText, OffsetMap, SegmentAlignment
 from app.translation.tag_projection import Insertion, project_tags
+
+
+class Repair(StrEnum):
+    """What was wrong with a translation that the model wrote."""
+
+    CHARACTER = "character"  # one that stands for broken bytes
+    STAND_IN = "stand-in"  # a placeholder's word was changed, lost or written twice
+    NUMBER = "number"  # changed, lost or invented, with its sign and unit
+    LETTERS = "letters"  # none, though the source has some
+    WORD = "word"  # an invented word for a word
+    BRACKET = "bracket"  # without its other half
+    QUOTE = "quote"  # without its other half, or with one of another style
+    REPETITION = "repetition"
+    END = "end"  # not the punctuation of the source
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,7 @@ class TranslatedSegment:
         is_source: Whether there is no translation, so that ``text`` is the source.
         is_restored: Whether ``text`` differs from what the token ids write, because placeholders or numbers were
             restored.
+        repairs: What was wrong with what the model wrote first.
         unaligned_terms: Terms of the glossary whose offset in the text was guessed, or that the text lacks.
         token_ids: What the model wrote, without the end token.
         tokens: The written form of each token, the end token too where there is one.
@@ -39,6 +55,7 @@ class TranslatedSegment:
     finish_reason: FinishReason
     is_source: bool = False
     is_restored: bool = False
+    repairs: tuple[Repair, ...] = ()
     unaligned_terms: tuple[str, ...] = ()
     token_ids: tuple[int, ...] = ()
     tokens: tuple[str, ...] = ()

@@ -55,15 +55,21 @@ class Pending:
     Args:
         futures: One for each segment.
         answer_late: Makes the engine complete what is late, even if it hangs.
+        is_shown: Whether the caller shows the texts while they are translated.
 
     Attributes:
+        is_shown: The same.
         done: A future that completes with the last segment, or with the first error.
     """
 
     def __init__(
-        self, futures: "Sequence[Future[list[Hypothesis]]]", answer_late: Callable[[], None] = lambda: None
+        self,
+        futures: "Sequence[Future[list[Hypothesis]]]",
+        answer_late: Callable[[], None] = lambda: None,
+        is_shown: bool = False,
     ) -> None:
         self._futures = futures
+        self.is_shown = is_shown
         self.answer_late = answer_late
         countdown = _Countdown(len(futures))
         self.done = countdown.done

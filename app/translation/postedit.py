@@ -8,9 +8,9 @@ import regex
 from app.bundle.tokenizers import Range
 from app.engine.sequence import FinishReason
 from app.text.masking import TextRules
-from app.text.numbers import find_changed_numbers
+from app.text.numbers import find_number_faults
 from app.text.placeholder_finder import PlaceholderFinder
-from app.translation.assembly import TranslatedSegment
+from app.translation.assembly import Repair, TranslatedSegment
 from app.translation.unmasking import apply_edits, include_space
 
 _WORD: Final = regex.compile(r"\p{L}+")
@@ -38,27 +38,31 @@ def postedit(
             the same punctuation.
         fixed: How many characters of the translation were given; they do not change.
     """
-    translated = _apply(
-        translated, find_changed_numbers(translated.source, translated.text, rules.languages, rules.finder), fixed
-    )
+    faults = find_number_faults(translated.source, translated.text, rules.languages, rules.finder)
+    translated = apply_repair(translated, faults.edits, Repair.NUMBER, fixed)
     if translated.finish_reason is not FinishReason.STOP:  # the end is missing
         return translated
     target = rules.languages[-1]
     marks = _find_quotation_edits(translated.source, translated.text, target, rules.finder)
     if all(start >= fixed for start, _ in marks):  # one half alone would not fit the other
-        translated = _apply(translated, marks, fixed)
+        translated = apply_repair(translated, marks, Repair.QUOTE, fixed)
     edits = _find_end_edits(translated.source, translated.text, target, keeps_form)
     if keeps_form:
         edits = _find_capital_edits(translated.source, translated.text) | edits
-    return _apply(translated, edits, fixed)
+    return apply_repair(translated, edits, Repair.END, fixed)
 
 
-def lacks_letters(source: str, target: str) -> bool:
-    """Whether the target has no letter though the source has one, as when a model answers a word with a full stop."""
-    return _LETTER.search(target) is None and _LETTER.search(source) is not None
+def apply_repair(
+    translated: TranslatedSegment, edits: dict[Range, str], repair: Repair, fixed: int = 0
+) -> TranslatedSegment:
+    """Applies the edits of one kind, and lets the alignment follow.
 
-
-def _apply(translated: TranslatedSegment, edits: dict[Range, str], fixed: int) -> TranslatedSegment:
+    Args:
+        translated: A segment with its translation.
+        edits: What to write in which range of the translation.
+        repair: What they correct.
+        fixed: How many characters of the translation were given; they do not change.
+    """
     edits = {edited: text for edited, text in edits.items() if edited[0] >= fixed}
     if not edits:
         return translated
@@ -66,7 +70,8 @@ def _apply(translated: TranslatedSegment, edits: dict[Range, str], fixed: int) -
     alignment = translated.alignment
     if alignment is not None:
         alignment = replace(alignment, target_ranges=restored.map_ranges(alignment.target_ranges))
-    return replace(translated, text=restored.text, alignment=alignment, is_restored=True)
+    repairs = (*translated.repairs, repair)
+    return replace(translated, text=restored.text, alignment=alignment, is_restored=True, repairs=repairs)
 
 
 def _find_capital_edits(source: str, target: str) -> dict[Range, str]:
@@ -177,11 +182,9 @@ def _find_quotation_edits(source: str, target: str, language: str, finder: Place
 
 def _find_quotation_marks(text: str, finder: PlaceholderFinder) -> list[int]:
     """Returns the offsets of quotation marks outside placeholders, without the signs of inches and seconds."""
-    offsets = [found.start() for found in _QUOTATION_MARK.finditer(text)]
-    if not offsets:
+    if not _QUOTATION_MARK.search(text):
         return []
-    kept = finder.find(text)
-    offsets = [offset for offset in offsets if not any(start <= offset < end for start, end in kept)]
+    offsets = [found.start() for found in finder.search_outside(_QUOTATION_MARK, text)]
     others = [offset for offset in offsets if text[offset] != '"' or not text[offset - 1 : offset].isdigit()]
     return others if len(offsets) % 2 else offsets
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
+
+import regex
 
 from app.bundle.store import Bundle
 from app.bundle.tokenizers import Tokenizer
@@ -16,6 +19,8 @@ from app.text.segmentation import Piece, shorten, split
 from app.text.tag_roles import NO_RULES, TagRules
 from app.text.words import is_in_capitals
 from app.translation.assembly import Part, build_parts
+
+_RESTORED: Final = regex.compile(r"[\d()\[\]{}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +211,7 @@ class Planner:
         parts = tuple(tuple(_split_parts(text, options, segments, rules)) for text in texts)
         masked = segments.masked
         search = self.choose_search(options)
-        searches = [self._watch(search) if one is not None and one.stand_ins else search for one in masked]
+        searches = [self._watch(search, segment, one) for segment, one in zip(segments.segments, masked, strict=True)]
         tagged = {part.segment for of_text in parts for part in of_text if part.has_tags} - {None}
         for number in tagged:
             assert number is not None
@@ -255,12 +260,16 @@ class Planner:
             seed=options.seed,
         )
 
-    def _watch(self, search: SearchOptions) -> SearchOptions:
-        """Returns the search for a segment with stand-ins.
+    def _watch(self, search: SearchOptions, segment: str, masked: Masked | None) -> SearchOptions:
+        """Returns the search for a segment.
 
-        It needs the attention, and every hypothesis of the beam, because the best may lack a stand-in.
+        One with stand-ins needs every hypothesis of the beam, because the best may lack a stand-in, and any other those
+        that cost nothing. Stand-ins, numbers and brackets are restored by the attention.
         """
-        return replace(search, align=self.has_attention, hypotheses=search.beam_size)
+        if masked is not None and masked.stand_ins:
+            return replace(search, align=self.has_attention, hypotheses=search.beam_size)
+        is_aligned = search.align or (self.has_attention and _RESTORED.search(segment) is not None)
+        return replace(search, align=is_aligned, spares=not search.temperature)
 
     def _encode_prefix(self, texts: Sequence[str], prefix: str, masked: Masked | None) -> tuple[int, ...]:
         if len(texts) > 1:

@@ -18,9 +18,10 @@ from app.text.markup import escape
 from app.text.masking import TextRules
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
 from app.text.words import Legibility
-from app.translation.assembly import TranslatedSegment, Translation, WholeParts, assemble
+from app.translation.answer_guard import Judged, judge, may_change
+from app.translation.assembly import Repair, TranslatedSegment, Translation, WholeParts, assemble
 from app.translation.pending import Detokenizer, Pending, block_until_done
-from app.translation.postedit import lacks_letters, postedit
+from app.translation.postedit import postedit
 from app.translation.preparation import Plan, Planner, TranslationOptions
 from app.translation.unmasking import restore, unmask
 
@@ -108,7 +109,7 @@ class Translator:
         ]
         of_all = None if listeners is None else [*listeners, *[None] * (len(options) - len(listeners))]
         futures = self._engine.submit_many(plan.sources * plan.draws, options, deadline, priority, of_all)
-        return Pending(futures, self._engine.answer_late)
+        return Pending(futures, self._engine.answer_late, listeners is not None)
 
     def read_settled(
         self, plan: Plan, index: int, pending: Pending, settled: Mapping[int, tuple[int, ...]], whole: WholeParts
@@ -127,12 +128,13 @@ class Translator:
             if part.segment is not None:
                 outcome = pending.get_outcome(part.segment)
                 segment = plan.segments[part.segment]
-                if outcome is None and (plan.masked[part.segment] is not None or part.needs_whole(segment)):
+                is_masked = plan.masked[part.segment] is not None
+                if outcome is None and (is_masked or part.needs_whole(segment) or may_change(segment)):
                     return whole.text
                 if outcome is None:
                     words = self._decode_words(settled.get(part.segment, ()))
                     return whole.text + (escape(words) if part.is_markup else words)
-                text = part.write(self._rank(plan, part.segment, outcome)[0])
+                text = part.write(self._rank(plan, part.segment, [outcome], is_shown=True)[0])
             whole.add(text)
         return whole.text
 
@@ -145,7 +147,7 @@ class Translator:
         """Returns the texts translated; only after ``pending.done`` has a result."""
         found = pending.collect_hypotheses()
         count = len(plan.segments)
-        ranked = [self._rank(plan, number, *found[number::count]) for number in range(count)]
+        ranked = [self._rank(plan, number, found[number::count], pending.is_shown) for number in range(count)]
         return [assemble(parts, ranked, plan.alternatives, plan.is_aligned) for parts in plan.texts]
 
     def translate(
@@ -170,11 +172,13 @@ class Translator:
             pending.cancel()
         return self.finish(plan, pending)
 
-    def _rank(self, plan: Plan, number: int, *draws: list[Hypothesis]) -> list[TranslatedSegment]:
+    def _rank(
+        self, plan: Plan, number: int, draws: Sequence[list[Hypothesis]], is_shown: bool = False
+    ) -> list[TranslatedSegment]:
         """Returns the different translations of a segment, best first, with those of later draws behind.
 
-        An empty text would drop the segment, one without a placeholder would drop that, and one without a letter says
-        nothing of the words, so these are left out. If nothing remains, the source stands for the segment.
+        Those that lack a placeholder, or that the guard finds wrong, are left out. If nothing remains, the source
+        stands for the segment.
         """
         segment, masked = plan.segments[number], plan.masked[number]
         written = None if masked is None or plan.is_aligned else masked.spell_out()
@@ -183,9 +187,9 @@ class Translator:
             return [TranslatedSegment(segment, written, best.score, FinishReason.STOP, timing=best.timing)]
         ranked: dict[str, TranslatedSegment] = {}
         for hypotheses in draws:
-            for translated in self._read(plan, number, hypotheses):
-                if translated.text and not lacks_letters(segment, translated.text):
-                    ranked.setdefault(translated.text, translated)
+            candidates, faults = self._read(plan, number, hypotheses, is_shown)
+            for translated in candidates:
+                ranked.setdefault(translated.text, translated)
             if not ranked:
                 best = hypotheses[0]
                 stand_ins = () if masked is None else masked.stand_ins
@@ -195,17 +199,24 @@ class Translator:
                     best.score,
                     best.finish_reason,
                     is_source=True,
+                    repairs=faults,
                     unaligned_terms=tuple(term for one in stand_ins for term in one.terms),
                     timing=best.timing,
                 )
         return list(ranked.values())
 
-    def _read(self, plan: Plan, number: int, hypotheses: list[Hypothesis]) -> list[TranslatedSegment]:
-        """Returns the translations that hypotheses give, those in which nothing was guessed first."""
+    def _read(
+        self, plan: Plan, number: int, hypotheses: list[Hypothesis], is_shown: bool
+    ) -> tuple[list[TranslatedSegment], tuple[Repair, ...]]:
+        """Returns the translations that hypotheses give, those in which nothing was guessed first.
+
+        What remains wrong with those that are left out is returned too, and named among the repairs of the first.
+        """
         masked = plan.masked[number]
         fixed = len(self._tokenizer.decode(plan.options[number].prefix).strip())
         faithful: list[TranslatedSegment] = []
         guessed: list[TranslatedSegment] = []
+        faults: list[Repair] = []
         for hypothesis in hypotheses:
             read = plan.segments[number] if masked is None else masked.read
             translated = self._detokenizer.detokenize(read, hypothesis)
@@ -213,8 +224,19 @@ class Translator:
             if masked is not None:
                 restored = restore(masked, translated.text, translated.alignment, fixed)
                 if restored is None:
+                    faults.append(Repair.STAND_IN if translated.text else Repair.LETTERS)
                     continue
                 translated, is_faithful = unmask(masked, translated, restored), restored.is_faithful
             translated = postedit(translated, self._rules, plan.keeps_form, fixed)
-            (faithful if is_faithful else guessed).append(translated)
-        return [*faithful, *guessed]
+            judged = Judged(translated) if fixed else judge(translated, self._rules, is_shown)
+            if judged.faults:
+                faults += judged.faults
+                continue
+            is_faithful = is_faithful and not judged.is_guessed
+            (faithful if is_faithful else guessed).append(judged.translated)
+            if is_faithful and not plan.alternatives:
+                break
+        found = [*faithful, *guessed]
+        if found and faults:
+            found[0] = replace(found[0], repairs=(*faults, *found[0].repairs))
+        return found, tuple(faults)

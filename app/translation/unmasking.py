@@ -18,7 +18,7 @@ from app.text.masking import Masked, StandIn
 from app.text.placeholder_finder import PlaceholderFinder
 from app.text.stand_ins import find_remains
 from app.translation.alignment import SegmentAlignment
-from app.translation.assembly import TranslatedSegment
+from app.translation.assembly import Repair, TranslatedSegment
 
 _WORD: Final = regex.compile(r"[\p{L}\p{N}]+(?:[-'’.,][\p{L}\p{N}]+)*")
 
@@ -136,6 +136,7 @@ def unmask(masked: Masked, translated: TranslatedSegment, restored: Restored) ->
         text=restored.text,
         alignment=alignment,
         is_restored=True,
+        repairs=translated.repairs if restored.is_faithful else (*translated.repairs, Repair.STAND_IN),
         unaligned_terms=restored.unaligned_terms,
     )
 

@@ -2,15 +2,13 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-import httpx
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from tests.support.browser import (
     TEXT,
@@ -20,7 +18,6 @@ from tests.support.browser import (
     choose,
     needs_chromium,
     picker,
-    replied,
     shown,
     translation,
 )
@@ -77,71 +74,6 @@ def test_a_dropped_file_is_read(real_service: RealService, visit: Visit, name: s
     expect(box(page)).to_have_value("Où est-il ?\nThe cat sleeps.")
     expect(page.get_by_text("Drop the file to translate it")).to_be_hidden()
     shown(page, real_service.translate("Où est-il ?\nThe cat sleeps.")["translatedText"])
-
-
-def test_files_that_the_service_translates(real_service: RealService, visit: Visit, tmp_path: Path) -> None:
-    page = visit.open("about:blank")
-    offered = {"filesTranslation": True, "supportedFilesFormat": [".txt", ".docx"], "charLimit": 1000}
-    page.route("**/frontend/settings", replied(lambda found: {**found, **offered}))
-    sent: list[str] = []
-
-    def translate_file(route: Route) -> None:
-        sent.append(route.request.post_data_buffer.decode("latin-1") if route.request.post_data_buffer else "")
-        route.fulfill(json={"translatedFileUrl": f"{real_service.url}/download_file/letter_fr.docx"})
-
-    page.route("**/translate_file", translate_file)
-    page.goto(real_service.address())
-    (tmp_path / "letter.docx").write_bytes(b"PK")
-    (tmp_path / "film.mkv").write_bytes(b"0")
-    (tmp_path / "latin.txt").write_bytes("Été".encode("latin-1"))
-    (tmp_path / "long.txt").write_text("a" * 1001, encoding="utf-8")
-    chooser = page.locator("#file")
-    expect(chooser).to_have_attribute("accept", re.compile(r"\.docx"))
-    chooser.set_input_files(tmp_path / "letter.docx")
-    link = page.get_by_role("link", name="Download")
-    expect(link).to_have_attribute("href", f"{real_service.url}/download_file/letter_fr.docx")
-    assert 'name="source"\r\n\r\nen' in sent[0]
-    assert 'name="target"\r\n\r\nfr' in sent[0]
-    chooser.set_input_files(tmp_path / "film.mkv")
-    expect(page.get_by_role("alert")).to_contain_text("film.mkv: files of this kind cannot be read here")
-    expect(link).to_be_hidden()
-    chooser.set_input_files(tmp_path / "latin.txt")
-    expect(box(page)).to_have_value("Été")
-    chooser.set_input_files(tmp_path / "long.txt")  # too long for the box, so it goes as a file
-    expect(link).to_be_visible()
-    assert len(sent) == 2
-
-
-def test_a_translation_of_the_text_does_not_hide_the_file(
-    real_service: RealService, visit: Visit, tmp_path: Path
-) -> None:
-    page = visit.open("about:blank")
-    held: list[Route] = []
-    page.route("**/translate", lambda route: held.append(route))
-    page.goto(real_service.address())
-    box(page).fill("The cat sleeps.")
-    while not held:
-        page.wait_for_timeout(50)
-    (tmp_path / "film.srt").write_text("1\n00:00:01,000 --> 00:00:02,500\nThe cat sleeps.\n", encoding="utf-8")
-    page.locator("#file").set_input_files(tmp_path / "film.srt")
-    link = page.get_by_role("link", name="Download")
-    expect(link).to_be_visible()
-    for route in held:
-        route.continue_()
-    expect(page.locator("#translation")).not_to_be_empty()
-    expect(link).to_be_visible()
-
-
-def test_a_file_is_translated_and_fetched(real_service: RealService, visit: Visit, tmp_path: Path) -> None:
-    page = visit.open(real_service.address())
-    expect(picker(page, "target")).to_have_attribute("value", "fr")
-    film = "1\n00:00:01,000 --> 00:00:02,500\nThe cat sleeps.\n"
-    (tmp_path / "film.srt").write_text(film, encoding="utf-8")
-    page.locator("#file").set_input_files(tmp_path / "film.srt")
-    link = page.get_by_role("link", name="Download")
-    expect(link).to_have_attribute("href", re.compile(r"/download_file/.*film_fr\.srt$"))
-    found = httpx.get(link.get_attribute("href") or "", trust_env=False).text
-    assert found == film.replace("The cat sleeps.", real_service.translate("The cat sleeps.")["translatedText"])
 
 
 def test_dark_and_light(real_service: RealService, visit: Visit) -> None:
@@ -203,6 +135,25 @@ def test_the_language_of_the_page(real_service: RealService, visit: Visit) -> No
     expect(picker(page, "target")).to_have_accessible_name("目标语言 法语")
     page.reload()
     expect(page.get_by_role("button", name="交换语言")).to_be_enabled()
+
+
+def test_copying_sentences_side_by_side(real_service: RealService, visit: Visit) -> None:
+    page = visit.open(real_service.address(TEXT), permissions=["clipboard-read", "clipboard-write"])
+    answer = real_service.translate(TEXT)
+    shown(page, answer["translatedText"])
+    more = page.get_by_role("button", name="Copy as…")
+    more.press("Enter")
+    items = page.get_by_role("menu", name="Copy as…").get_by_role("menuitem")
+    expect(items.first).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(more).to_be_focused()
+    rows = [f"{segment['source'].strip()}\t{segment['text'].strip()}" for segment in answer["segments"]]
+    assert len(rows) == 3
+    assert page.evaluate("navigator.clipboard.readText()") == "\n".join(rows)
+    more.click()
+    items.first.click()
+    assert page.evaluate("navigator.clipboard.readText()") == answer["translatedText"]
 
 
 def test_copying_and_the_drawer(real_service: RealService, visit: Visit) -> None:

@@ -1,6 +1,7 @@
 """What the page does in a real browser when the service is busy, away, or says no."""
 
 import json
+import re
 
 import pytest
 
@@ -39,12 +40,8 @@ def test_what_goes_wrong_is_said(real_service: RealService, visit: Visit) -> Non
     key = page.locator("#api-key")
     expect(key).to_have_accessible_name("API key")
     expect(key).to_be_visible()
-    page.route("**/translate", lambda route: route.abort())
-    box(page).fill("I am here.")
-    expect(alert).to_have_text("The server does not answer.")
-    page.unroute("**/translate")
     page.route("**/translate", lambda route: route.fulfill(status=403, json={"error": "Invalid API key"}))
-    again.click()
+    box(page).fill("I am here.")
     expect(alert).to_have_text("This server wants a valid API key: Invalid API key")
     page.unroute("**/translate")
     half = 'event: delta\ndata: {"text":"Je suis"}\n\n'
@@ -76,3 +73,38 @@ def test_an_older_request_is_given_up(real_service: RealService, visit: Visit) -
     assert json.loads(failed.value.post_data or "")["q"] == "I am"
     shown(page, real_service.translate("I am here.")["translatedText"])
     expect(page.locator("#target-pane")).to_have_attribute("aria-busy", "false")
+
+
+def test_what_is_typed_without_a_service_is_translated_later(real_service: RealService, visit: Visit) -> None:
+    page = visit.open(real_service.address())
+    away = page.get_by_role("status").and_(page.locator("#away"))
+    expect(picker(page, "target")).to_have_attribute("value", "fr")
+    expect(away).to_be_hidden()
+    page.context.set_offline(True)
+    expect(away).to_have_text("The service does not answer. Your text is translated once it does.")
+    box(page).fill("I am here.")
+    page.locator("#page-language").select_option("de")
+    expect(away).to_contain_text("Der Dienst antwortet nicht.")
+    with page.expect_response("**/translate"):
+        page.context.set_offline(False)
+    shown(page, real_service.translate("I am here.")["translatedText"])
+    expect(away).to_be_hidden()
+
+
+def test_a_service_that_stops_is_found_again(real_service: RealService, visit: Visit) -> None:
+    """Nothing tells the browser: the page looks by itself."""
+    page = visit.open("about:blank")
+    everything = re.compile("/(health|translate|languages|frontend/settings)$")
+    page.route(everything, lambda route: route.abort())
+    page.goto(real_service.address("I am here."))
+    expect(page.locator("#away")).to_be_visible()  # while the page opens already
+    page.unroute(everything)
+    shown(page, real_service.translate("I am here.")["translatedText"])
+    expect(page.locator("#away")).to_be_hidden()
+    page.route(everything, lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    box(page).fill("You are here.")
+    expect(page.locator("#away")).to_be_visible()
+    expect(page.locator("#notice")).to_be_hidden()
+    page.unroute(everything)
+    shown(page, real_service.translate("You are here.")["translatedText"])
+    expect(page.locator("#away")).to_be_hidden()

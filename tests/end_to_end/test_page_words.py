@@ -89,7 +89,7 @@ def test_uncertain_words_are_marked_and_said(real_service: RealService, visit: V
     expect(page.locator(".word.doubt")).to_have_count(1)
     page.locator(".word.doubt").focus()
     expect(page.locator(".word.doubt")).to_have_attribute("aria-description", re.compile("uncertain, 14 % likely"))
-    expect(page.locator("#legend")).to_have_text("Click a word for others. Dotted: uncertain.")
+    expect(page.locator("#legend")).to_have_text("Click a word for others. Dotted: uncertain.", use_inner_text=True)
 
 
 def test_other_words_on_click(real_service: RealService, visit: Visit) -> None:
@@ -110,7 +110,7 @@ def test_other_words_on_click(real_service: RealService, visit: Visit) -> None:
     expect(items.first).to_be_focused()
     page.keyboard.press("ArrowDown")
     expect(items.nth(1)).to_be_focused()
-    sentence = items.nth(1).locator(".choice-text").inner_text()
+    sentence = items.nth(1).locator(".small").last.inner_text()
     page.keyboard.press("Enter")
     rest = before[before.index("\n") :]
     expect(translation(page)).to_contain_text(sentence, use_inner_text=True)

@@ -6,7 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from app.api.call import TIMEOUT_HEADER
-from app.api.responses import FINISH_REASON_HEADER, RETRY_AFTER_HEADER
+from app.api.responses import FINISH_REASON_HEADER, REPAIRED_HEADER, RETRY_AFTER_HEADER
 from app.engine.sequence import FinishReason
 from app.serving.jobs import JobTiming
 from app.text.codes import format_code
@@ -236,7 +236,14 @@ FINISH_REASON_ENTRY: Final[dict[str, Any]] = {
         "to repeat itself without end.",
         "schema": {"type": "string"},
         "example": "deadline",
-    }
+    },
+    REPAIRED_HEADER: {
+        "description": "Only if something was wrong in what a model wrote first: each kind of fault with how many "
+        "segments had it (`character stand-in number letters word bracket quote repetition end`)"
+        ". It was corrected, or another translation of the model, or the source, stands for it.",
+        "schema": {"type": "string"},
+        "example": "number=1, quote=2",
+    },
 }
 ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     400: error_entry(

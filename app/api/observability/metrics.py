@@ -91,6 +91,10 @@ class ServiceCollector(Collector):
         for pair, count in self._serving.queued_characters.copy().items():
             characters.add_metric(pair, count)
         yield characters
+        repairs = _counter("repairs", "Segments repaired in answers, by what was wrong with them.", ("kind",))
+        for kind, count in self._serving.repairs.copy().items():
+            repairs.add_metric((kind,), count)
+        yield repairs
 
     def _of_bundles(self, bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
         stall_seconds = self._registry.settings.stall_seconds

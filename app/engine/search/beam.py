@@ -63,6 +63,7 @@ class BeamSearch:
         self.rows = rows
         self._sequence = sequence
         self._options = sequence.options
+        self._most = self._options.beam_size if self._options.spares else self._options.hypotheses  # to return
         self._model = model
         self._is_aligned = sequence.options.align and has_attention
         source_ids = sequence.source_ids[:-1]
@@ -91,7 +92,7 @@ class BeamSearch:
         parents = self.extend(step.scores[live_rows], step.score_ids[live_rows], offsets)
         if self.is_settled():
             # What still lives has lost to what is kept: only hypotheses that looped may fill up behind.
-            outcome = [*self.beam.kept, *self.beam.looped][: self._options.hypotheses]
+            outcome = [*self.beam.kept, *self.beam.looped[: self._count_lacking(self.beam.kept)]]
             return outcome or fail_without_numbers(float(step.scores[live_rows[0], 0]))
         step.continue_rows(self.rows, parents, [live.token_ids[-1] for live in self.beam.live])
         return None
@@ -161,14 +162,13 @@ class BeamSearch:
             draft.parents.append(parent)
 
     def _merge(self, draft: Draft) -> Beam:
-        count = self._options.hypotheses
-        kept = keep_best((*self.beam.kept, *draft.finished), count)
-        return Beam(tuple(draft.live), kept, keep_best((*self.beam.looped, *draft.looped), count))
+        kept = keep_best((*self.beam.kept, *draft.finished), self._most)
+        return Beam(tuple(draft.live), kept, keep_best((*self.beam.looped, *draft.looped), self._options.hypotheses))
 
     def _cut_at_cap(self, draft: Draft, unfinished: list[LiveHypothesis]) -> None:
         """What ran up to the cap beside a loop is seldom more than the same loop with a flaw, so it comes last."""
-        merged, count = self._merge(draft), self._options.hypotheses
-        kept = (*merged.kept, *merged.looped[: count - len(merged.kept)])
+        merged = self._merge(draft)
+        kept = (*merged.kept, *merged.looped[: self._count_lacking(merged.kept)])
         self.beam = Beam((), self._fill(kept, unfinished, FinishReason.LENGTH))
 
     def _rank(self, scores: NDArray[np.float32], score_ids: NDArray[np.int64]) -> list[Candidate]:
@@ -210,12 +210,13 @@ class BeamSearch:
             return False
         best = beam.live[0]
         hope = normalise_score(best.total, len(best.token_ids) + 1, options.length_penalty)
-        return hope <= beam.kept[-1].score
+        return hope <= beam.kept[options.hypotheses - 1].score
 
     def settled(self) -> tuple[int, ...]:
         """The tokens that all hypotheses which can still win have in common."""
         live = [one.token_ids[: count_settled_tokens(one.token_ids)] for one in self.beam.live]
-        ended = [hypothesis.token_ids for hypothesis in (*self.beam.kept, *self.beam.looped)]
+        kept = self.beam.kept[: self._options.hypotheses]
+        ended = [hypothesis.token_ids for hypothesis in (*kept, *self.beam.looped)]
         return common_prefix([*live, *ended])
 
     def cut(self, reason: FinishReason) -> list[Hypothesis]:
@@ -224,7 +225,7 @@ class BeamSearch:
         """
         beam = self.beam
         found = self._fill(beam.kept, list(beam.live), reason)
-        return [*found, *beam.looped[: self._options.hypotheses - len(found)]]
+        return [*found, *beam.looped[: self._count_lacking(found)]]
 
     def _fill(
         self, kept: tuple[Hypothesis, ...], live: list[LiveHypothesis], reason: FinishReason
@@ -234,7 +235,11 @@ class BeamSearch:
         A cut hypothesis did not pay for its end, so its score is not compared with that of a finished one.
         """
         cut = tuple(self._finish_all(live, reason))
-        return (*kept, *keep_best(cut, self._options.hypotheses - len(kept)))
+        return (*kept, *keep_best(cut, self._count_lacking(kept)))
+
+    def _count_lacking(self, found: SequenceOf[Hypothesis]) -> int:
+        """How many hypotheses are to be returned beyond those that were found."""
+        return max(0, self._options.hypotheses - len(found))
 
     def _finish_all(self, live: SequenceOf[LiveHypothesis], reason: FinishReason) -> list[Hypothesis]:
         return [one.finish(reason, self._options.length_penalty) for one in live]

@@ -16,11 +16,12 @@ from typing import Final
 from app.files.declarations import Declaration
 from app.files.document import Document, Passage
 from app.files.formats.html_tags import Attribute, scan_page
+from app.files.raw_file import check_elements
 from app.text.segmentation import needs_translation
 
 _DECLARATION: Final = Declaration(
     re.compile(
-        r"<!--.*?-->|<meta\b[^>]{0,500}?\bcharset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w.:-]{1,40})"
+        r"<!--(?:(?!-->).)*+(?:-->)?|<meta\b[^>]{0,500}?\bcharset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w.:-]{1,40})"
         r"|\A\s*<\?xml\b[^>]{0,500}?\bencoding\s{0,9}=\s{0,9}[\"']([\w.:-]{1,40})",
         re.IGNORECASE | re.DOTALL,
     ),
@@ -62,6 +63,7 @@ def read_html(data: bytes, languages: Sequence[str] = ()) -> Document:
         UnusableFile: The page is in an encoding that is not read.
     """
     text, encode = _DECLARATION.decode(data, languages)
+    check_elements(text.count("<"), "tags")
     scan = scan_page(text)
     prefix = secrets.token_hex(8)
     while prefix in text:

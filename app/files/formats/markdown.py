@@ -9,12 +9,12 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from app.errors import UnusableFile
 from app.files.declarations import is_language
 from app.files.document import Document
 from app.files.encoding import decode
 from app.files.formats.markdown_inline import InlineReader
 from app.files.formats.markdown_paragraph import Inline
+from app.files.raw_file import check_elements
 
 _MAX_LINES: Final = 200_000  # the parser takes up to 2 KB a line
 _LINES: Final = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
@@ -61,9 +61,9 @@ def read_markdown(data: bytes, languages: Sequence[str] = ()) -> Document:
     text, encode = decode(data, languages)
     found_front = _FRONT_MATTER.match(text)
     front = found_front.group() if found_front else ""
+    check_elements(text.count("\n") + text.count("\r"), "lines", _MAX_LINES)
+    check_elements(sum(map(text.count, "*_[]`<!\\&~^$|")), "marks")
     found = [(line.group(1), line.group(2)) for line in _LINES.finditer(text, len(front))]
-    if len(found) > _MAX_LINES:
-        raise UnusableFile(f"The file has {len(found)} lines, at most {_MAX_LINES} are read")
     lines, ends = [line for line, _ in found], [end for _, end in found]
     references: dict[str, object] = {}
     parser = MarkdownIt("commonmark").enable("table")

@@ -14,7 +14,9 @@ import polib
 from app.errors import UnusableFile
 from app.files.declarations import Declaration
 from app.files.document import Document, Passage
+from app.files.raw_file import check_elements
 
+_MAX_ENTRIES: Final = 100_000  # polib takes up to 2 KB an entry
 _MSGSTR: Final = re.compile(r"msgstr(?:\[(\d+)\])?\s*\"")
 _CONTINUED: Final = re.compile(r"\s*\"")
 _FLAGS: Final = re.compile(r"#,\s*")
@@ -156,6 +158,7 @@ def read_po(data: bytes, languages: Sequence[str] = ()) -> Document:
         UnusableFile: The file is no PO file, or is in an encoding that is not read.
     """
     text, encode = _DECLARATION.decode(data, languages)
+    check_elements(text.count("msgid"), "entries", _MAX_ENTRIES)
     if not re.search(r"^msgid ", text, re.MULTILINE):  # polib would read such a text as a file name
         raise UnusableFile("The file has no msgid in it, so it is no PO file")
     try:

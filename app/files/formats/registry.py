@@ -18,7 +18,7 @@ from app.files.formats.po import read_po
 from app.files.formats.subtitles import read_subtitles
 from app.files.formats.tables import read_csv, read_tsv
 from app.files.formats.xliff import read_xliff
-from app.files.raw_file import Archive
+from app.files.raw_file import Archive, check_elements
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,11 @@ def _read_text(data: bytes, languages: Sequence[str]) -> Document:
         UnusableFile: The text is in an encoding that is not read.
     """
     text, encode = decode(data, languages)
+    check_elements(sum(map(text.count, _LINE_ENDS)), "lines")
     return join_pieces((Passage(line) for line in text.splitlines(keepends=True)), encode)
 
 
+_LINE_ENDS: Final = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # of str.splitlines
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument"
 _FORMATS: Final = {
     ".txt": _Format("text/plain", _read_text),

@@ -17,6 +17,7 @@ from app.errors import UnusableFile
 from app.files.document import Document
 from app.files.encoding import decode
 from app.files.fragment import CloseTag, Fragment, OpenTag, Piece, PointKind, PointTag, drop_empty_tags
+from app.files.raw_file import check_elements
 
 _LINES: Final = regex.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _TIMES: Final = regex.compile(r"\s*+\d++:(?:\d++[:.,])*+\d++\s*+-->\s*+\d++:(?:\d++[:.,])*+\d")
@@ -93,6 +94,7 @@ def read_subtitles(data: bytes, languages: Sequence[str] = ()) -> Document:
         UnusableFile: The file has no cue, or is in an encoding that is not read.
     """
     text, encode = decode(data, languages)
+    check_elements(sum(map(text.count, "\n\r<{\\")), "lines and tags")
     lines: list[str] = _LINES.findall(text)
     are_times = [_TIMES.match(line) is not None for line in lines]
     if text.strip() and not any(are_times):

@@ -9,9 +9,11 @@ import regex
 
 from app.files.document import Document, Passage
 from app.files.encoding import decode
+from app.files.raw_file import check_elements
 from app.text.segmentation import needs_translation
 
 _SNIFFED_CHARACTERS: Final = 64 * 1024
+_MAX_CELLS: Final = 1_000_000  # a cell takes up to 100 bytes and 20 microseconds
 _SEPARATORS: Final = ",;\t|"
 _SPACE: Final = regex.compile(r"\s")
 # One "word" with a digit, an underscore or a symbol is a key, a code, a date or an address.
@@ -66,6 +68,7 @@ def read_tsv(data: bytes, languages: Sequence[str] = ()) -> Document:
 def _read_table(data: bytes, separators: str, languages: Sequence[str]) -> Document:
     text, encode = decode(data, languages)
     separator = _detect_separator(text, separators)
+    check_elements(text.count(separator) + text.count("\n") + text.count("\r"), "cells", _MAX_CELLS)
     pieces: list[str | _Cell] = []
     offset = 0
     for found in _cells_of(separator).finditer(text):

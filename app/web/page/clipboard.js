@@ -7,33 +7,33 @@ const CONFIRMED_MILLISECONDS = 1600;
 
 /** Copy a text for the button that asked for it. `said` is the label of what is told then. */
 export async function copyFrom(button, text, said) {
-  if (await copied(text)) {
-    announce(label(said));
-    button.classList.add("confirmed");
-    setTimeout(() => button.classList.remove("confirmed"), CONFIRMED_MILLISECONDS);
-  } else {
-    showNotice(() => ({ text: label("copy_failed") }), { error: true });
-  }
+	if (await copied(text)) {
+		announce(label(said));
+		button.classList.add("confirmed");
+		setTimeout(() => button.classList.remove("confirmed"), CONFIRMED_MILLISECONDS);
+	} else {
+		showNotice(() => ({ text: label("copy_failed") }), { error: true });
+	}
 }
 
 async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text); // there only over HTTPS and on localhost
-    return true;
-  } catch {
-    return copiedBySelection(text);
-  }
+	try {
+		await navigator.clipboard.writeText(text); // there only over HTTPS and on localhost
+		return true;
+	} catch {
+		return copiedBySelection(text);
+	}
 }
 
 function copiedBySelection(text) {
-  const focused = document.activeElement;
-  const box = document.createElement("textarea");
-  box.value = text;
-  box.className = "unseen";
-  document.body.append(box);
-  box.select();
-  const done = document.execCommand("copy");
-  box.remove();
-  focused?.focus();
-  return done;
+	const focused = document.activeElement;
+	const box = document.createElement("textarea");
+	box.value = text;
+	box.className = "unseen";
+	document.body.append(box);
+	box.select();
+	const done = document.execCommand("copy");
+	box.remove();
+	focused?.focus();
+	return done;
 }

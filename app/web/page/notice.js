@@ -5,57 +5,43 @@ import { pageLanguage } from "./page_language.js";
 const box = document.getElementById("notice");
 const text = document.getElementById("notice-text");
 const action = document.getElementById("notice-action");
-const link = document.getElementById("notice-link");
 
 let current = null;
 action.addEventListener("click", () => current?.act?.());
 
 /**
- * @param {() => {text: string, action?: string, link?: string}} words are asked again when the page changes its language
- * @param {{error?: boolean, act?: () => void, href?: string, stays?: boolean}} more ``stays``: a finished translation of
- *   the text does not hide it
+ * @param {() => {text: string, action?: string}} words are asked again when the page changes its language
+ * @param {{error?: boolean, act?: () => void}} more what the button for the action does
  */
 export function showNotice(words, more = {}) {
-  current = { words, ...more };
-  text.setAttribute("role", more.error ? "alert" : "status");
-  refreshNotice();
+	current = { words, ...more };
+	text.setAttribute("role", more.error ? "alert" : "status");
+	refreshNotice();
 }
 
 export function refreshNotice() {
-  box.hidden = !current;
-  if (!current) {
-    return;
-  }
-  const said = current.words();
-  box.classList.toggle("error", Boolean(current.error));
-  if (text.textContent !== said.text) {
-    text.textContent = said.text;
-  }
-  action.hidden = !said.action;
-  action.textContent = said.action ?? "";
-  link.hidden = !said.link;
-  link.textContent = said.link ?? "";
-  if (current.href) {
-    link.href = current.href;
-  }
+	box.hidden = !current;
+	if (!current) {
+		return;
+	}
+	const said = current.words();
+	box.classList.toggle("error", Boolean(current.error));
+	if (text.textContent !== said.text) {
+		text.textContent = said.text;
+	}
+	action.hidden = !said.action;
+	action.textContent = said.action ?? "";
 }
 
 export function hideNotice() {
-  current = null;
-  text.textContent = "";
-  refreshNotice();
-}
-
-/** Hide the notice when the text is translated, unless it tells about something else, such as a file. */
-export function hideNoticeOfText() {
-  if (!current?.stays) {
-    hideNotice();
-  }
+	current = null;
+	text.textContent = "";
+	refreshNotice();
 }
 
 /** Have a screen reader say this. */
 export function announce(words, language = pageLanguage()) {
-  const place = document.getElementById("announcement");
-  place.lang = language;
-  place.textContent = words;
+	const place = document.getElementById("announcement");
+	place.lang = language;
+	place.textContent = words;
 }

@@ -1,83 +1,79 @@
 // The text to translate. Under the box lies a mirror of it, whose words can be coloured.
 
+import { make } from "./elements.js";
 import { wordAt } from "./reading.js";
 
 const CARET_KEYS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]);
 
 export class SourcePane {
-  #words = [];
-  #spans = [];
-  #coloured = [];
-  #frame = 0;
+	#words = [];
+	#spans = [];
+	#coloured = [];
+	#frame = 0;
 
-  /** @param {(word: number) => void} onPoint a word is pointed at, or none (-1) */
-  constructor(box, mirror, onPoint) {
-    this.box = box;
-    this.mirror = mirror;
-    box.addEventListener("pointermove", (event) => {
-      cancelAnimationFrame(this.#frame);
-      this.#frame = requestAnimationFrame(() => onPoint(this.#wordUnder(event.clientX, event.clientY)));
-    });
-    box.addEventListener("pointerleave", () => {
-      cancelAnimationFrame(this.#frame);
-      onPoint(-1);
-    });
-    box.addEventListener("keyup", (event) => {
-      if (CARET_KEYS.has(event.key)) {
-        onPoint(wordAt(this.#words, box.selectionStart));
-      }
-    });
-    box.addEventListener("blur", () => onPoint(-1));
-    this.mirrorText();
-  }
+	/** @param {(word: number) => void} onPoint a word is pointed at, or none (-1) */
+	constructor(box, mirror, onPoint) {
+		this.box = box;
+		this.mirror = mirror;
+		box.addEventListener("pointermove", (event) => {
+			cancelAnimationFrame(this.#frame);
+			this.#frame = requestAnimationFrame(() => onPoint(this.#wordUnder(event.clientX, event.clientY)));
+		});
+		box.addEventListener("pointerleave", () => {
+			cancelAnimationFrame(this.#frame);
+			onPoint(-1);
+		});
+		box.addEventListener("keyup", (event) => {
+			if (CARET_KEYS.has(event.key)) {
+				onPoint(wordAt(this.#words, box.selectionStart));
+			}
+		});
+		box.addEventListener("blur", () => onPoint(-1));
+		this.mirrorText();
+	}
 
-  get text() {
-    return this.box.value;
-  }
+	get text() {
+		return this.box.value;
+	}
 
-  set text(value) {
-    this.box.value = value;
-    this.mirrorText();
-  }
+	set text(value) {
+		this.box.value = value;
+		this.mirrorText();
+	}
 
-  /** The text has changed: no words are known. */
-  mirrorText() {
-    this.#words = [];
-    this.#spans = [];
-    this.mirror.textContent = `${this.box.value}\u200b`; // so that an empty last line counts
-  }
+	/** The text has changed: no words are known. */
+	mirrorText() {
+		this.#words = [];
+		this.#spans = [];
+		this.mirror.textContent = `${this.box.value}\u200b`; // so that an empty last line counts
+	}
 
-  /** @param words [start, end] of each, in order */
-  showWords(words) {
-    this.#words = words;
-    this.#spans = [];
-    const text = this.box.value;
-    const parts = document.createDocumentFragment();
-    let place = 0;
-    for (const [start, end] of words) {
-      const span = document.createElement("span");
-      span.textContent = text.slice(start, end);
-      span.dataset.word = String(this.#spans.length);
-      parts.append(text.slice(place, start), span);
-      this.#spans.push(span);
-      place = end;
-    }
-    parts.append(`${text.slice(place)}\u200b`);
-    this.mirror.replaceChildren(parts);
-  }
+	/** @param words [start, end] of each, in order; @param terms the numbers of those that belong to a glossary's term */
+	showWords(words, terms) {
+		this.#words = words;
+		this.#spans = [];
+		const text = this.box.value;
+		const parts = document.createDocumentFragment();
+		let place = 0;
+		for (const [start, end] of words) {
+			const number = this.#spans.length;
+			const span = make("span", { "data-word": number, class: terms.has(number) ? "term" : "" }, text.slice(start, end));
+			parts.append(text.slice(place, start), span);
+			this.#spans.push(span);
+			place = end;
+		}
+		parts.append(`${text.slice(place)}\u200b`);
+		this.mirror.replaceChildren(parts);
+	}
 
-  colour(words, kind) {
-    for (const span of this.#coloured) {
-      span.classList.remove("from", "here");
-    }
-    this.#coloured = [...words].map((word) => this.#spans[word]).filter(Boolean);
-    for (const span of this.#coloured) {
-      span.classList.add(kind);
-    }
-  }
+	colour(words, kind) {
+		this.#coloured.forEach((span) => span.classList.remove("from", "here"));
+		this.#coloured = [...words].map((word) => this.#spans[word]).filter(Boolean);
+		this.#coloured.forEach((span) => span.classList.add(kind));
+	}
 
-  #wordUnder(x, y) {
-    const found = document.elementsFromPoint(x, y).find((element) => element.parentElement === this.mirror);
-    return found?.dataset.word === undefined ? -1 : Number(found.dataset.word);
-  }
+	#wordUnder(x, y) {
+		const found = document.elementsFromPoint(x, y).find((element) => element.parentElement === this.mirror);
+		return found?.dataset.word === undefined ? -1 : Number(found.dataset.word);
+	}
 }

@@ -57,6 +57,19 @@ def test_other_encodings_of_xml_are_read(encoding: str) -> None:
         read("a.xlf", f'<?xml version="1.0" encoding="{declared}"?>\n<a>b</a>'.encode(encoding))
 
 
-def test_lines_of_markdown() -> None:
-    with pytest.raises(UnusableFile, match="The file has 200001 lines, at most 200000 are read"):
-        read("a.md", b"a\n" * 200_000)
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.txt", "a\n" * 500_001, "500001 lines, at most 500000"),
+        ("a.csv", "a,b\n" * 500_001, "1000002 cells, at most 1000000"),
+        ("a.tsv", "a\t" * 1_000_001, "1000001 cells, at most 1000000"),
+        ("a.srt", "00:00:01,000 --> 00:00:02,000\n" + "<i>" * 500_000, "500001 lines and tags, at most 500000"),
+        ("a.html", "<p>" * 500_001, "500001 tags, at most 500000"),
+        ("a.md", "a\n" * 200_001, "200001 lines, at most 200000"),
+        ("a.md", "*a* " * 250_001, "500002 marks, at most 500000"),
+        ("a.po", 'msgid "a"\n' * 100_001, "100001 entries, at most 100000"),
+    ],
+)
+def test_more_elements_than_are_read(name: str, content: str, reason: str) -> None:
+    with pytest.raises(UnusableFile, match=reason):
+        read(name, content.encode())

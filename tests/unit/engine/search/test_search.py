@@ -264,3 +264,17 @@ def test_how_many_candidates_a_search_needs() -> None:
     assert [candidates(SearchOptions(beam_size=size)) for size in (1, 2, 5)] == [1, 4, 10]
     assert candidates(SearchOptions(beam_size=5), 7) == 7
     assert candidates(SearchOptions(no_repeat_ngram=3)) == 56
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("hypotheses", [1, 2])
+def test_spares_change_nothing_before_them(seed: int, hypotheses: int) -> None:
+    machine = HashMachine(vocabulary_size=9, seed=seed, end_bias=-1.0)
+    steps = machine.hooks.step_rows
+    found = decode(machine, SearchOptions(beam_size=4, hypotheses=hypotheses), cap=12)
+    without, steps[:] = list(steps), []
+    with_spares = decode(machine, SearchOptions(beam_size=4, hypotheses=hypotheses, spares=True), cap=12)
+    assert steps == without
+    assert with_spares[: len(found)] == found
+    assert len(found) == hypotheses
+    assert len(with_spares) <= 4

@@ -1,0 +1,190 @@
+"""The guard of the answer: judges each translation of a segment before it is used.
+
+What is wrong is repaired from the alignment where that is possible. A translation in which something wrong remains is
+not used: the next hypothesis of the search takes its place, and where there is none, the source itself. A correct
+translation may write a number in words or in another form, so what ``app.text.numbers`` can explain is not wrong.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+import regex
+
+from app.bundle.tokenizers import Range
+from app.engine.sequence import FinishReason
+from app.text.masking import TextRules
+from app.text.numbers import find_number_faults
+from app.text.placeholder_finder import PlaceholderFinder
+from app.translation.assembly import Repair, TranslatedSegment
+from app.translation.postedit import apply_repair
+from app.translation.unmasking import include_space
+
+_LETTER: Final = regex.compile(r"\p{L}")
+_WORD: Final = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+_BRACKET: Final = regex.compile(r"[()\[\]{}]")
+_CLOSING: Final = {")": "(", "]": "[", "}": "{"}
+_OPENING: Final = {opening: closing for closing, opening in _CLOSING.items()}
+_END: Final = regex.compile(r"(?<![\s.!?…:;,])[\s.!?…:;,]*\Z")
+_BROKEN: Final = "\ufffd"
+_MAX_BRACKETS: Final = 20  # that are closed
+_MAX_REPEATED: Final = 4  # times that the same three words may not stand in a translation, if not in its source
+_REPAIRED: Final = regex.compile(r"[\d()\[\]{}\"“”„‟«»‹›]|\A\W*\w+(?:\W+\w+)?\W*\Z")
+
+
+def may_change(source: str) -> bool:
+    """Tells whether the translation of a segment may be repaired in its midst, so that it is shown only when whole."""
+    return _REPAIRED.search(source) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A translation after the repairs of the guard.
+
+    Attributes:
+        translated: The translation.
+        faults: What remains wrong with it.
+        is_guessed: Whether the offset of a repair was guessed, so that a hypothesis without it is better.
+    """
+
+    translated: TranslatedSegment
+    faults: tuple[Repair, ...] = ()
+    is_guessed: bool = False
+
+
+def judge(translated: TranslatedSegment, rules: TextRules, is_shown: bool = False) -> Judged:
+    """Repairs a translation, and tells what remains wrong with it.
+
+    Args:
+        translated: A segment with its translation, after ``postedit``.
+        rules: Give the languages and the placeholders.
+        is_shown: Whether its beginning may have been shown already, so that a repetition must stay.
+    """
+    source = translated.source
+    if not translated.text or (_LETTER.search(translated.text) is None and _LETTER.search(source) is not None):
+        return Judged(translated, (Repair.LETTERS,))
+    if translated.text == source or translated.finish_reason is not FinishReason.STOP:
+        return Judged(translated)
+    faults: list[Repair] = []
+    if _BROKEN in translated.text and _BROKEN not in source:
+        faults.append(Repair.CHARACTER)
+    if _BRACKET.search(translated.text):
+        translated = _pair_brackets(translated, rules.finder)
+    is_guessed = False
+    if any(map(str.isdigit, source + translated.text)):
+        found = find_number_faults(source, translated.text, rules.languages, rules.finder)
+        if found.invented:
+            faults.append(Repair.NUMBER)
+        elif found.missing:
+            edits = _place_numbers(translated, found.missing)
+            is_guessed = True
+            if len(edits) < len(found.missing):
+                faults.append(Repair.NUMBER)
+            else:
+                translated = apply_repair(translated, edits, Repair.NUMBER)
+    if not is_shown and _is_repeated(source, translated.text):
+        faults.append(Repair.REPETITION)
+    return Judged(translated, tuple(faults), is_guessed)
+
+
+def _place_numbers(translated: TranslatedSegment, missing: tuple[Range, ...]) -> dict[Range, str]:
+    """Returns the edits that write missing numbers behind what the model wrote while it attended to them."""
+    alignment = translated.alignment
+    if alignment is None:
+        return {}
+    edits: dict[Range, str] = {}
+    for start, end in missing:
+        own = {number for number, one in enumerate(alignment.source_ranges) if one[0] < end and start < one[1]}
+        ends = [
+            target[1]
+            for source, target in zip(alignment.sources, alignment.target_ranges, strict=True)
+            if source in own and target[0] < target[1]
+        ]
+        if ends:
+            word = _WORD.match(translated.text, max(ends))
+            offset = max(ends) if word is None else word.end()
+            written = translated.source[start:end]
+            edits[offset, offset] = " ".join(filter(None, (edits.get((offset, offset)), written)))
+        else:
+            return {}
+    return edits
+
+
+def _pair_brackets(translated: TranslatedSegment, finder: PlaceholderFinder) -> TranslatedSegment:
+    """Gives each bracket its other half, if those of the source are paired.
+
+    A bracket that was opened is closed where the last word of the source's brackets went, or at the end if the source
+    closes it there; any other one without its half is removed.
+    """
+    target = translated.text
+    alone = _find_unpaired(target, finder)
+    if not alone or _find_unpaired(translated.source, finder):
+        return translated
+    removing = {include_space(target, (offset, offset + 1)): "" for offset in alone}
+    edits: dict[Range, str] = {}
+    for offset in reversed(alone[-_MAX_BRACKETS:]):
+        end = _find_closing_offset(translated, target[offset], offset) if target[offset] in _OPENING else None
+        if end is None:
+            edits[include_space(target, (offset, offset + 1))] = ""
+        else:
+            edits[end - 1, end] = edits.get((end - 1, end), target[end - 1]) + _OPENING[target[offset]]
+    closed = apply_repair(translated, edits, Repair.BRACKET)
+    return apply_repair(translated, removing, Repair.BRACKET) if _find_unpaired(closed.text, finder) else closed
+
+
+def _find_closing_offset(translated: TranslatedSegment, opening: str, offset: int) -> int | None:
+    """Returns where in the target a bracket is closed that was opened there at an offset."""
+    source, target = translated.source, translated.text
+    start = source.find(opening)
+    behind = source.rfind(_OPENING[opening])
+    if not 0 <= start < behind:
+        return None
+    end = _END.search(target)
+    if end is not None and _END.match(source, behind + 1) is not None:
+        return end.start() if end.start() > offset + 1 else None
+    alignment = translated.alignment
+    if alignment is None:
+        return None
+    ends = [
+        range_[1]
+        for number, range_ in zip(alignment.sources, alignment.target_ranges, strict=True)
+        if number < len(alignment.source_ranges)
+        and start + 1 < alignment.source_ranges[number][1]
+        and alignment.source_ranges[number][0] < behind
+        and offset + 1 < range_[1]
+    ]
+    if not ends:
+        return None
+    word = _WORD.match(target, max(ends))
+    return max(ends) if word is None else word.end()
+
+
+def _find_unpaired(text: str, finder: PlaceholderFinder) -> list[int]:
+    """Returns the offsets of the brackets outside placeholders that have no other half."""
+    opened: list[int] = []
+    alone: list[int] = []
+    for bracket in finder.search_outside(_BRACKET, text):
+        offset = bracket.start()
+        if bracket.group() in _OPENING:
+            opened.append(offset)
+        elif opened and text[opened[-1]] == _CLOSING[bracket.group()]:
+            opened.pop()
+        else:
+            alone.append(offset)
+    return sorted(alone + opened)
+
+
+def _is_repeated(source: str, target: str) -> bool:
+    """Tells whether a translation says the same again and again, and its source does not."""
+    most = _count_repeats(target)
+    return most >= _MAX_REPEATED and _count_repeats(source) < most
+
+
+def _count_repeats(text: str) -> int:
+    """Counts how often the same three words stand in a text, or the same word three times in a row."""
+    words = _WORD.findall(text.lower())
+    if len(words) < _MAX_REPEATED:
+        return 0
+    phrases = Counter(zip(words, words[1:], words[2:], strict=False))
+    is_row = any(one == other == third for one, other, third in phrases)
+    return max(max(phrases.values()), _MAX_REPEATED * is_row)
