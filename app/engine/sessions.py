@@ -78,6 +78,7 @@ class OnnxGraphs:
         self._state_names = signature.state_names
         self._encoder_outputs = [*self._memory_names, *self._state_names]
         self._encodes_each_alone = bundle.manifest.encoder_rows == "one"
+        self._is_paired = bundle.manifest.lone_row == "paired" or self.provider == "cuda"
         self._changing = signature.changing_state_names
         self._step_outputs = _step_outputs(signature.decoder_step, self._changing)
         self._device_step = _DeviceStep(self._decoder_step, self._step_outputs) if self.provider == "cuda" else None
@@ -87,7 +88,7 @@ class OnnxGraphs:
         if self._encodes_each_alone:
             found = self._encode_each(source_ids, source_lengths)
         else:
-            feed = _paired({"source_ids": source_ids, "source_lengths": source_lengths}, rows)
+            feed = self._fed({"source_ids": source_ids, "source_lengths": source_lengths}, rows)
             with self._turns:
                 found = self._encoder.run(self._encoder_outputs, feed)
         named = {name: array[:rows] for name, array in zip(self._encoder_outputs, found, strict=True)}
@@ -113,7 +114,7 @@ class OnnxGraphs:
                 small = _paired({"token_ids": token_ids, **lengths}, rows)
                 found = self._device_step.run(small, states, memory, rows, best_k)
         else:
-            feed = _paired({"token_ids": token_ids, **states, **memory, **lengths}, rows)
+            feed = self._fed({"token_ids": token_ids, **states, **memory, **lengths}, rows)
             feed["best_k"] = np.array([best_k], np.int64)
             with self._turns:
                 found = self._decoder_step.run(self._step_outputs, feed)
@@ -121,6 +122,9 @@ class OnnxGraphs:
             found = [array[:1] for array in found]
         changed = dict(zip(self._changing, found[2:], strict=False))
         return Stepped(found[0], found[1], changed, found[-1] if self._memory_names else None)
+
+    def _fed(self, feed: Arrays, rows: int) -> Arrays:
+        return _paired(feed, rows) if self._is_paired else feed
 
     def _encode_each(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> list[NDArray[Any]]:
         """Encode one row a call, without its padding; return the outputs as of one call, zero where a row is padded."""

@@ -10,10 +10,12 @@ const LONGEST_POLL_MILLISECONDS = 3000;
 
 export class FileList {
 	#last = Promise.resolve();
+	box = byId("files");
+	list = byId("file-rows");
 
 	/** @param hooks {key(): string, onKey()}: the key for a request, and a key is missing or wrong */
-	constructor(box, list, hooks) {
-		Object.assign(this, { box, list, hooks });
+	constructor(hooks) {
+		this.hooks = hooks;
 	}
 
 	/** @param languages {source, target}; the source may be "auto" */

@@ -17,14 +17,11 @@ export class ReadingView {
 	#known = ""; // of a translation that is on its way
 	#before = "";
 
-	/** @param hooks {complete(asked), terms(reading), shown()}: what each request has, places of terms, a reading is shown */
+	/** @param hooks {complete(asked), terms(reading), shown()} */
 	constructor(hooks) {
 		this.hooks = hooks;
-		this.source = new SourcePane(byId("source-text"), byId("source-words"), (word) => this.#point("source", word));
+		this.source = new SourcePane((word) => this.#point("source", word));
 		this.target = new TargetPane(
-			byId("translation"),
-			byId("waiting"),
-			byId("legend"),
 			(word) => this.#point("target", word),
 			(word, anchor) => this.#openChoices(word, anchor),
 		);
@@ -58,7 +55,7 @@ export class ReadingView {
 		this.refresh();
 		const count = characterCount(reading.text);
 		if (count > READ_OUT) {
-			announce(label("ready_long", { count: numeral(count) }));
+			announce(`${label("target_title")}. ${label("count_title")} ${numeral(count)}`);
 		} else {
 			announce(reading.text, reading.target);
 		}

@@ -12,14 +12,16 @@ export class TargetPane {
 	#coloured = [];
 	#current = 0;
 
+	box = byId("translation");
+	waiting = byId("waiting");
+	legend = byId("legend");
+
 	/**
 	 * @param {(word: number) => void} onPoint a word is pointed at or focused, or none (-1)
 	 * @param {(word: number, span: HTMLElement) => void} onOpen a word is clicked
 	 */
-	constructor(box, waiting, legend, onPoint, onOpen) {
-		this.box = box;
-		this.waiting = waiting;
-		this.legend = legend;
+	constructor(onPoint, onOpen) {
+		const { box } = this;
 		const numberOf = (event) => (event.target.dataset?.word === undefined ? -1 : Number(event.target.dataset.word));
 		box.addEventListener("pointerover", (event) => onPoint(numberOf(event)));
 		box.addEventListener("pointerleave", () => onPoint(-1));
