@@ -66,6 +66,7 @@ def test_progress(real_service: RealService, visit: Visit) -> None:
         [
             {"status": "queued"},
             {"status": "translating"},
+            {"status": "translating", "seconds_remaining": 130},
             {"status": "translating", "seconds_remaining": 30},
             {"status": "translating", "seconds_remaining": 1},
         ]
@@ -97,7 +98,15 @@ def test_progress(real_service: RealService, visit: Visit) -> None:
     expect(page.get_by_role("link", name="Download: letter_fr.docx")).to_be_visible()
     expect(rows(page)).to_contain_text("1.6 MB")
     said = [text.partition("|")[0] for text in texts]
-    expected = ["Sending…", "Waiting…", "Translating…", "About 30 seconds left", "About 1 second left", "Translated"]
+    expected = [
+        "Sending…",
+        "Waiting…",
+        "Translating…",
+        "About 3 minutes left",
+        "About 30 seconds left",
+        "About 1 second left",
+        "Translated",
+    ]
     assert [text for text in dict.fromkeys(said) if text in expected[1:]] == expected[1:]
     positions = [float(text.partition("|")[2]) for text in texts]
     known = [position for position in positions if position >= 0]

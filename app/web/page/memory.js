@@ -20,7 +20,7 @@ export function remember(name, value, storage = "localStorage") {
 export function rememberedList(name) {
 	try {
 		const found = JSON.parse(remembered(name));
-		return Array.isArray(found) ? found : [];
+		return Array.isArray(found) ? found.filter(Boolean) : [];
 	} catch {
 		return [];
 	}

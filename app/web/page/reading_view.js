@@ -73,7 +73,7 @@ export class ReadingView {
 
 	/** The sentences with their translations as tab-separated lines. */
 	get table() {
-		const { text, sourceText, segments } = this.#reading ?? { text: this.target.text, sourceText: this.source.text, segments: [] };
+		const { text, sourceText, segments } = this.target.reading;
 		const rows = segments.map(({ source, start, end }) => [source, text.slice(start, end)]);
 		const lines = rows.length ? rows : [[sourceText, text]];
 		return lines.map((cells) => cells.map((cell) => cell.trim().replace(/\s+/g, " ")).join("\t")).join("\n");
