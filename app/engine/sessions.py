@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from app.bundle.safety import check_graph_file
 from app.bundle.signature import (
     NEXT_PREFIX,
+    SOURCE_MASK,
     GraphSignature,
     check_signature,
     describe_graph,
 )
 from app.bundle.store import Bundle
 from app.engine.model import Arrays, Encoded, Stepped
+from app.engine.states import mask_of
 from app.errors import BundleSignatureError, ConfigurationError
 
 Provider = Literal["auto", "cpu", "cuda"]
@@ -26,7 +28,7 @@ Provider = Literal["auto", "cpu", "cuda"]
 _LOG: Final = logging.getLogger(__name__)
 _CUDA: Final = "CUDAExecutionProvider"
 _CPU: Final = "CPUExecutionProvider"
-_DEVICE = "cuda"  # where states and memory are bound
+_DEVICE: Final = "cuda"  # where states and memory are bound
 
 
 class OnnxGraphs:
@@ -71,6 +73,8 @@ class OnnxGraphs:
             check_signature(graph, describe_graph(session), size, str(path))
         self.provider: Literal["cpu", "cuda"] = self._settle_provider(wanted, provider, provider_fallback)
         self._memory_names = signature.memory_names
+        self._reads_mask = signature.has_source_mask
+        self._first_axis = next(iter(signature.source_axes.items()), ("", 1))
         self._state_names = signature.state_names
         self._encoder_outputs = [*self._memory_names, *self._state_names]
         self._encodes_each_alone = bundle.manifest.encoder_rows == "one"
@@ -101,7 +105,10 @@ class OnnxGraphs:
         best_k: int,
     ) -> Stepped:
         rows = len(token_ids)
-        lengths = {"source_lengths": source_lengths} if self._memory_names else {}
+        lengths = {"source_lengths": source_lengths} if self._memory_names and not self._reads_mask else {}
+        if self._reads_mask and SOURCE_MASK not in memory:  # outside the running batch, which keeps one
+            name, axis = self._first_axis
+            memory = {**memory, SOURCE_MASK: mask_of(source_lengths, memory[name].shape[axis])}
         if self._device_step is not None:
             with self._turns:
                 small = _paired({"token_ids": token_ids, **lengths}, rows)
@@ -129,11 +136,9 @@ class OnnxGraphs:
             with self._turns:
                 found = self._encoder.run(self._encoder_outputs, feed)
             if not whole:
-                shapes = [
-                    (rows, width, *array.shape[2:]) if index < len(self._memory_names) else (rows, *array.shape[1:])
-                    for index, array in enumerate(found)
-                ]
-                whole = [np.zeros(shape, array.dtype) for shape, array in zip(shapes, found, strict=True)]
+                for index, array in enumerate(found):
+                    fixed = (width, *array.shape[2:]) if index < len(self._memory_names) else array.shape[1:]
+                    whole.append(np.zeros((rows, *fixed), array.dtype))
             for index, array in enumerate(found):
                 if index < len(self._memory_names):
                     whole[index][row, :length] = array[0]
@@ -252,8 +257,7 @@ def _session_options(threads: int, is_exact: bool) -> onnxruntime.SessionOptions
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     # Idle threads sleep instead of spinning, because a service waits most of the time and shares its cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # onnxruntime keeps a memory pattern for every set of input shapes, and here almost every step has another.
-    options.enable_mem_pattern = False
+    options.enable_mem_pattern = False  # one for every set of input shapes, and here almost every step has another
     if is_exact:  # without VNNI, products of larger weights would saturate: take a kernel that adds them in 32 bits
         options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3  # errors only: warnings are about how the graph was made
@@ -281,6 +285,4 @@ def _paired(feed: Arrays, rows: int) -> Arrays:
     order than the product of several rows: the same sentence would get other last bits alone than in a batch. From two
     rows on, the bits of a row are the same in any batch.
     """
-    if rows > 1:
-        return feed
-    return {name: np.concatenate((array, array)) for name, array in feed.items()}
+    return feed if rows > 1 else {name: np.concatenate((array, array)) for name, array in feed.items()}
