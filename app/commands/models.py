@@ -64,6 +64,9 @@ def show_model(
         print(f"  quality    {quality.metric} {quality.score:.1f} on {quality.set}, beam of {quality.beam_size}")
     for data in manifest.training_data:
         print(f"  data       {data.name}: {data.licence}")
+    if manifest.origin is not None:
+        origin = manifest.origin
+        print(f"  origin     {origin.name}: {origin.licence}, {origin.attribution or 'unknown'}, {origin.architecture}")
     return 0
 
 
