@@ -190,6 +190,13 @@ class Settings(BaseSettings):
         10_000,
         "Files that are translated or wait for it, two of them at a time; one more is refused (429).",
     )
+    file_processes: bool = Field(
+        default=True, description="Read and write files in processes of their own, which a bad file cannot take along."
+    )
+    file_process_mib: int = _count(1024, "MiB", 64, 1024**2, "Memory that one file may take in its process.")
+    file_reading_seconds: float = _seconds(
+        60.0, 3600, "Longest time in which a process reads or writes one file, without its translation."
+    )
     max_stored_bytes: int = _count(
         256 * 1024 * 1024, "bytes", 1024, 1024**4, "Translated files that wait to be fetched, all together."
     )

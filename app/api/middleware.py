@@ -107,7 +107,8 @@ class Edge:
                 await Response(status_code=307, headers=location)(scope, receive, send_with_headers)
             else:
                 with self._in_flight.track(), ExitStack() as held:
-                    await self._app({**_routed(scope), HELD: held}, receive, send_with_headers)
+                    scope[HELD] = held  # in this very scope, in which the router leaves the route for the counts
+                    await self._app(_routed(scope), receive, send_with_headers)
         except asyncio.CancelledError:
             # The server cancels what still runs when it ends. It would answer with a 500 in plain text; where an answer
             # has started, it breaks the connection.

@@ -97,6 +97,8 @@ class Manifest(BaseModel):
         origin: of a converted model.
         encoder_rows: ``one`` where the encoder computes the scales of its integers from its whole input, so that it
             must get one row a call, without padding; ``any`` where no row depends on the others.
+        lone_row: ``alone`` where a single row gets the same bits as one of several, because its products are sums of
+            integers; ``paired`` where a single row must be computed together with a copy of itself.
         files: empty until ``save_bundle`` fills it in.
     """
 
@@ -117,6 +119,7 @@ class Manifest(BaseModel):
     precision: Literal["float32", "int8"]
     largest_product_weight: Literal[64, 127] = 64
     encoder_rows: EncoderRows = "any"
+    lone_row: Literal["paired", "alone"] = "paired"
     producer: Producer
     training_data: tuple[TrainingData, ...]
     origin: Origin | None = None

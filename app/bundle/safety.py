@@ -18,6 +18,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 from sentencepiece import sentencepiece_model_pb2
 
+from app.bundle.character_rules import check_character_rules
 from app.bundle.manifest import FileEntry
 from app.errors import BundleFileError, BundleFormatError, BundleGraphError
 
@@ -138,12 +139,17 @@ def check_graph_file(content: bytes, name: str) -> None:
             _check_operator(node, name)
 
 
-def check_sentencepiece_file(content: bytes) -> None:
+def check_sentencepiece_file(content: bytes, any_rules: bool = False) -> None:
     """Refuse a model that may do harm, or fail later.
 
     SentencePiece checks scores, kinds and bytes itself. But it accepts pieces that are no UTF-8, with which every later
     call may fail; and it reads the table that maps characters, a trie in bytes, without any check. A forged table can
     turn a letter into a page of text.
+
+    Args:
+        content: of the file.
+        any_rules: whether other rules than SentencePiece's own are accepted after ``check_character_rules``: published
+            models may have those of an older version.
 
     Raises:
         BundleFormatError: the content is no SentencePiece model, a piece is no UTF-8, or it has rules of its own for
@@ -160,7 +166,9 @@ def check_sentencepiece_file(content: bytes) -> None:
     for rules in (model.normalizer_spec, model.denormalizer_spec):
         table = rules.precompiled_charsmap
         digest = hashlib.sha256(table).hexdigest()
-        if table and digest not in _known_tables():
+        if table and any_rules and digest not in _known_tables():
+            check_character_rules(table)
+        elif table and digest not in _known_tables():
             known = ", ".join(("identity", *_TABLES))
             raise BundleFormatError(
                 f"its rules for characters ({len(table)} bytes, SHA-256 {digest[:16]}...) are none of {known}"

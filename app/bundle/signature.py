@@ -2,8 +2,9 @@
 
 ``encoder.onnx``       source_ids int32 [rows, source], source_lengths int32 [rows]
                        -> memory* [rows, ..., source, ...] (any number, also none), state_* float32 [rows, ...]
-``decoder_step.onnx``  token_ids int32 [rows], every state_*, every memory*, source_lengths int32 [rows] (only with a
-                       memory), best_k int64 [1]
+``decoder_step.onnx``  token_ids int32 [rows], every state_*, every memory*, best_k int64 [1], and with a memory either
+                       source_lengths int32 [rows] or source_mask float32 [rows, 1, source], which is added to scores
+                       of attention: 0 for a token, ``MASKED_SCORE`` for padding
                        -> scores float32 [rows, best_k], score_ids int64 [rows, best_k], next_state_* for every state
                        that changes, attention float32 [rows, source] (only with a memory)
 """
@@ -31,6 +32,9 @@ VOCABULARY_METADATA_KEY: Final = "vocabulary_size"
 MEMORY_PREFIX: Final = "memory"
 STATE_PREFIX: Final = "state_"
 NEXT_PREFIX: Final = "next_"
+SOURCE_MASK: Final = "source_mask"
+# Low enough that a softmax gives 0, but finite: a row whose positions are all padding must not become NaN.
+MASKED_SCORE: Final = -1e9
 
 Dtype = Literal["float32", "float16", "int32", "int64", "int8", "uint8", "bool"]
 TensorName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -104,6 +108,11 @@ class Signature(BaseModel):
         return tuple(spec.name for spec in self.encoder.outputs if spec.name.startswith(MEMORY_PREFIX))
 
     @property
+    def has_source_mask(self) -> bool:
+        """Whether the decoder step reads a mask of the padding, in place of the lengths that it is computed from."""
+        return any(spec.name == SOURCE_MASK for spec in self.decoder_step.inputs)
+
+    @property
     def source_axes(self) -> dict[str, int]:
         """By memory, which of its axes is ``source``."""
         return {spec.name: spec.axes.index("source") for spec in self.encoder.outputs if spec.name in self.memory_names}
@@ -165,7 +174,10 @@ def _check_decoder_step(signature: Signature) -> None:
     for name in signature.changing_state_names:
         outputs[NEXT_PREFIX + name] = carried[name].model_copy(update={"name": NEXT_PREFIX + name})
     if signature.memory_names:
-        inputs["source_lengths"] = TensorSpec(name="source_lengths", dtype="int32", axes=("rows",))
+        if signature.has_source_mask:
+            inputs[SOURCE_MASK] = TensorSpec(name=SOURCE_MASK, dtype="float32", axes=("rows", 1, "source"))
+        else:
+            inputs["source_lengths"] = TensorSpec(name="source_lengths", dtype="int32", axes=("rows",))
         outputs["attention"] = TensorSpec(name="attention", dtype="float32", axes=("rows", "source"))
     _expect_tensors("decoder_step inputs", signature.decoder_step.inputs, inputs)
     _expect_tensors("decoder_step outputs", signature.decoder_step.outputs, outputs)

@@ -24,7 +24,7 @@ class Batch:
     def __init__(self, graphs: Graphs, model: DecodingModel) -> None:
         self._graphs = graphs
         self._model = model
-        self._arena = Arena(model.states, model.source_axes)
+        self._arena = Arena(model.states, model.source_axes, model.has_source_mask)
         self._searches: dict[Sequence, Search] = {}
         self._reporting: dict[Sequence, Search] = {}  # those with a listener
 

@@ -82,7 +82,7 @@ class Graphs(Protocol):
         Args:
             token_ids: ``[rows]``, the tokens written last; bos at first.
             states: by name, ``[rows, ...]``.
-            memory: by name, ``[rows, source, ...]``.
+            memory: by name, ``[rows, source, ...]``; ``source_mask`` may be among them.
             source_lengths: ``[rows]``.
             best_k: how many candidates to return for each row.
         """
@@ -97,6 +97,7 @@ class DecodingModel:
         source_vocabulary_size: the number of ids of sources; None for that of targets.
         max_target_ratio: see ``Limits``; None where the length ratio limits the target.
         encoder_rows: ``one`` where encoding several sources together saves nothing.
+        has_source_mask: whether the decoder step reads a mask of the padding.
         source_axes: by memory, which of its axes is ``source``; 1 where there is no entry.
         words: the words of the vocabulary, for the phrase guard; None where tokens are characters, or without a guard.
         source_words: those of the sources' vocabulary, where it is another.
@@ -114,6 +115,7 @@ class DecodingModel:
     source_vocabulary_size: int | None = None
     max_target_ratio: float | None = None
     encoder_rows: EncoderRows = "any"
+    has_source_mask: bool = False
     source_axes: Mapping[str, int] = field(default_factory=dict)
     words: TokenWords | None = None
     source_words: TokenWords | None = None
@@ -145,6 +147,7 @@ class DecodingModel:
             source_vocabulary_size=manifest.source_vocabulary_size,
             max_target_ratio=manifest.limits.max_target_ratio,
             encoder_rows=manifest.encoder_rows,
+            has_source_mask=manifest.signature.has_source_mask,
             source_axes=manifest.signature.source_axes,
             words=words,
             source_words=source_words,

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from app.bundle.safety import check_graph_file
 from app.bundle.signature import (
     NEXT_PREFIX,
+    SOURCE_MASK,
     GraphSignature,
     check_signature,
     describe_graph,
 )
 from app.bundle.store import Bundle
 from app.engine.model import Arrays, Encoded, Stepped
+from app.engine.states import mask_of
 from app.errors import BundleSignatureError, ConfigurationError
 
 Provider = Literal["auto", "cpu", "cuda"]
@@ -26,7 +28,7 @@ Provider = Literal["auto", "cpu", "cuda"]
 _LOG: Final = logging.getLogger(__name__)
 _CUDA: Final = "CUDAExecutionProvider"
 _CPU: Final = "CPUExecutionProvider"
-_DEVICE = "cuda"  # where states and memory are bound
+_DEVICE: Final = "cuda"  # where states and memory are bound
 
 
 class OnnxGraphs:
@@ -71,9 +73,12 @@ class OnnxGraphs:
             check_signature(graph, describe_graph(session), size, str(path))
         self.provider: Literal["cpu", "cuda"] = self._settle_provider(wanted, provider, provider_fallback)
         self._memory_names = signature.memory_names
+        self._reads_mask = signature.has_source_mask
+        self._first_axis = next(iter(signature.source_axes.items()), ("", 1))
         self._state_names = signature.state_names
         self._encoder_outputs = [*self._memory_names, *self._state_names]
         self._encodes_each_alone = bundle.manifest.encoder_rows == "one"
+        self._is_paired = bundle.manifest.lone_row == "paired" or self.provider == "cuda"
         self._changing = signature.changing_state_names
         self._step_outputs = _step_outputs(signature.decoder_step, self._changing)
         self._device_step = _DeviceStep(self._decoder_step, self._step_outputs) if self.provider == "cuda" else None
@@ -83,7 +88,7 @@ class OnnxGraphs:
         if self._encodes_each_alone:
             found = self._encode_each(source_ids, source_lengths)
         else:
-            feed = _paired({"source_ids": source_ids, "source_lengths": source_lengths}, rows)
+            feed = self._fed({"source_ids": source_ids, "source_lengths": source_lengths}, rows)
             with self._turns:
                 found = self._encoder.run(self._encoder_outputs, feed)
         named = {name: array[:rows] for name, array in zip(self._encoder_outputs, found, strict=True)}
@@ -100,13 +105,16 @@ class OnnxGraphs:
         best_k: int,
     ) -> Stepped:
         rows = len(token_ids)
-        lengths = {"source_lengths": source_lengths} if self._memory_names else {}
+        lengths = {"source_lengths": source_lengths} if self._memory_names and not self._reads_mask else {}
+        if self._reads_mask and SOURCE_MASK not in memory:  # outside the running batch, which keeps one
+            name, axis = self._first_axis
+            memory = {**memory, SOURCE_MASK: mask_of(source_lengths, memory[name].shape[axis])}
         if self._device_step is not None:
             with self._turns:
                 small = _paired({"token_ids": token_ids, **lengths}, rows)
                 found = self._device_step.run(small, states, memory, rows, best_k)
         else:
-            feed = _paired({"token_ids": token_ids, **states, **memory, **lengths}, rows)
+            feed = self._fed({"token_ids": token_ids, **states, **memory, **lengths}, rows)
             feed["best_k"] = np.array([best_k], np.int64)
             with self._turns:
                 found = self._decoder_step.run(self._step_outputs, feed)
@@ -114,6 +122,9 @@ class OnnxGraphs:
             found = [array[:1] for array in found]
         changed = dict(zip(self._changing, found[2:], strict=False))
         return Stepped(found[0], found[1], changed, found[-1] if self._memory_names else None)
+
+    def _fed(self, feed: Arrays, rows: int) -> Arrays:
+        return _paired(feed, rows) if self._is_paired else feed
 
     def _encode_each(self, source_ids: NDArray[np.int32], source_lengths: NDArray[np.int32]) -> list[NDArray[Any]]:
         """Encode one row a call, without its padding; return the outputs as of one call, zero where a row is padded."""
@@ -125,11 +136,9 @@ class OnnxGraphs:
             with self._turns:
                 found = self._encoder.run(self._encoder_outputs, feed)
             if not whole:
-                shapes = [
-                    (rows, width, *array.shape[2:]) if index < len(self._memory_names) else (rows, *array.shape[1:])
-                    for index, array in enumerate(found)
-                ]
-                whole = [np.zeros(shape, array.dtype) for shape, array in zip(shapes, found, strict=True)]
+                for index, array in enumerate(found):
+                    fixed = (width, *array.shape[2:]) if index < len(self._memory_names) else array.shape[1:]
+                    whole.append(np.zeros((rows, *fixed), array.dtype))
             for index, array in enumerate(found):
                 if index < len(self._memory_names):
                     whole[index][row, :length] = array[0]
@@ -248,8 +257,7 @@ def _session_options(threads: int, is_exact: bool) -> onnxruntime.SessionOptions
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     # Idle threads sleep instead of spinning, because a service waits most of the time and shares its cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # onnxruntime keeps a memory pattern for every set of input shapes, and here almost every step has another.
-    options.enable_mem_pattern = False
+    options.enable_mem_pattern = False  # one for every set of input shapes, and here almost every step has another
     if is_exact:  # without VNNI, products of larger weights would saturate: take a kernel that adds them in 32 bits
         options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3  # errors only: warnings are about how the graph was made
@@ -277,6 +285,4 @@ def _paired(feed: Arrays, rows: int) -> Arrays:
     order than the product of several rows: the same sentence would get other last bits alone than in a batch. From two
     rows on, the bits of a row are the same in any batch.
     """
-    if rows > 1:
-        return feed
-    return {name: np.concatenate((array, array)) for name, array in feed.items()}
+    return feed if rows > 1 else {name: np.concatenate((array, array)) for name, array in feed.items()}

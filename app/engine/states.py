@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.bundle.signature import StateSpec
+from app.bundle.signature import MASKED_SCORE, SOURCE_MASK, StateSpec
 from app.engine.model import Arrays, Encoded, Stepped
 
 # Sources are padded to a multiple of this many tokens, in the encoder and in the memory: a vectorised sum over the
@@ -101,8 +101,18 @@ class Arena:
         states: by name, ``[rows, ...]``.
     """
 
-    def __init__(self, states: tuple[StateSpec, ...], source_axes: Mapping[str, int] | None = None) -> None:
-        self._source_axes = dict(source_axes or {})
+    def __init__(
+        self, states: tuple[StateSpec, ...], source_axes: Mapping[str, int] | None = None, has_mask: bool = False
+    ) -> None:
+        """Make an empty arena.
+
+        Args:
+            states: How the states move.
+            source_axes: By memory, which of its axes is ``source``; 1 where there is no entry.
+            has_mask: Keep the mask of each row's padding beside its memory, for a graph that reads one.
+        """
+        self._source_axes = {**(source_axes or {}), SOURCE_MASK: 2}
+        self._has_mask = has_mask
         self._moving = tuple(state.name for state in states if state.moves == "hypothesis")
         self._names = frozenset(state.name for state in states)
         self.clear()
@@ -119,9 +129,10 @@ class Arena:
 
     @property
     def memory(self) -> Arrays:
-        """By name, the memory ``[rows, source, ...]``; contiguous, as the rows are the first of the buffer.
+        """By name, the memory ``[rows, source, ...]`` and the mask ``[rows, 1, source]`` if the graph reads one.
 
-        The mapping stays the same object until a row joins or leaves, so graphs can tell that nothing changed.
+        Each is contiguous, as the rows are the first of the buffer. The mapping stays the same object until a row joins
+        or leaves, so graphs can tell that nothing changed.
         """
         if self._memory is None:
             self._memory = {name: buffer[: self.rows] for name, buffer in self._buffers.items()}
@@ -202,14 +213,18 @@ class Arena:
     def _write_memory(self, memory: Arrays, source_lengths: NDArray[np.int32], origins: NDArray[np.intp]) -> None:
         if not memory:
             return
-        self._reserve(memory, self.rows + len(origins), padded_width(int(source_lengths.max())))
+        width = padded_width(int(source_lengths.max()))
+        if self._has_mask:
+            memory = {**memory, SOURCE_MASK: np.zeros((len(source_lengths), 1, width), np.float32)}
+        self._reserve(memory, self.rows + len(origins), width)
         lengths = source_lengths.tolist()
         for name in memory:
             buffer, given = self._by_source(name, self._buffers[name]), self._by_source(name, memory[name])
+            behind = _behind_the_length(name)
             for row, origin in enumerate(origins.tolist(), start=self.rows):
                 length = lengths[origin]
                 buffer[row, :length] = given[origin, :length]
-                buffer[row, length:] = 0  # a former row's numbers, perhaps a NaN, must not stay behind the length
+                buffer[row, length:] = behind  # a former row's numbers, perhaps a NaN, must not stay there
 
     def _reserve(self, memory: Arrays, rows: int, width: int) -> None:
         """Make the buffers at least this large. They grow twofold, so that the copies stay rare."""
@@ -221,7 +236,7 @@ class Arena:
         for name, given in memory.items():
             shape = [capacity, *given.shape[1:]]
             shape[self._source_axes.get(name, 1)] = width
-            fresh = np.zeros(shape, given.dtype)
+            fresh = np.full(shape, _behind_the_length(name), given.dtype)
             if self._buffers and self.rows:
                 kept = self._by_source(name, self._buffers[name][: self.rows])
                 self._by_source(name, fresh)[: self.rows, : self._width] = kept
@@ -240,6 +255,16 @@ class Arena:
                 axis = self._source_axes.get(name, 1)
                 self._buffers[name] = buffer[(slice(None),) * axis + (slice(width),)].copy()
             self._width = width
+
+
+def mask_of(source_lengths: NDArray[np.int32], width: int) -> NDArray[np.float32]:
+    """The mask float32 ``[rows, 1, source]`` of the padding behind lengths ``[rows]``."""
+    hidden = np.arange(width) >= source_lengths[:, np.newaxis]
+    return np.where(hidden, np.float32(MASKED_SCORE), np.float32(0))[:, np.newaxis]
+
+
+def _behind_the_length(name: str) -> float:
+    return MASKED_SCORE if name == SOURCE_MASK else 0.0
 
 
 def padded_width(tokens: int) -> int:

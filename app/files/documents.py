@@ -243,5 +243,5 @@ class Files:
     async def close(self) -> None:
         """Stop the work on files; other processes take over what is shared."""
         await self.documents.close()
-        self.queue.close()
+        await self.queue.close()
         await run_sync(self.database.close)

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from typing import Final, ParamSpec, TypeVar
 from app.access.admission import CharacterQuota
 from app.errors import DeadlineExceeded, EngineOverloaded, UnsupportedLanguage
 from app.files.batches import PassageTranslator
-from app.files.document import Document
-from app.files.formats.registry import read_document
+from app.files.document import Passage
+from app.files.readers import FileReaders
 from app.serving.container import detect_languages
 from app.serving.in_flight import InFlight
 from app.serving.registry import Registry
@@ -89,10 +89,14 @@ class FileQueue:
         self._count = 0
         self._turns = asyncio.Semaphore(_CONCURRENT_FILES)
         self._threads = ThreadPoolExecutor(_CONCURRENT_FILES, thread_name_prefix="files")
+        self._readers = FileReaders(settings, self._threads)
 
-    def close(self) -> None:
-        """Stop the threads. A thread that still translates stops when it notices that its job was cancelled."""
+    async def close(self) -> None:
+        """Stop the threads and processes. A thread that still translates stops when it notices that its job was
+        cancelled.
+        """
         self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._readers.close()
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -132,29 +136,29 @@ class FileQueue:
         job.started_at = time.monotonic()
         deadline = job.started_at + job.timeout_seconds
         languages = [job.source] if job.source is not None else list(self._registry.snapshot.sources)
-        limit = self._settings.max_unpacked_bytes
-        document = await self._on_a_thread(read_document, job.name, job.content, limit, languages)
-        job.characters = document.characters
-        with ExitStack() as counted:
-            for quota in job.quotas:
-                counted.enter_context(quota.reserve(job.characters))
-            translations = await self._translate_passages(job, document, deadline)
-            return await self._on_a_thread(document.write, iter(translations), job.target)
+        async with self._readers.acquire() as reader:
+            passages = await reader.read(job.name, job.content, languages)
+            job.characters = sum(len(passage.words) for passage in passages)
+            with ExitStack() as counted:
+                for quota in job.quotas:
+                    counted.enter_context(quota.reserve(job.characters))
+                translations = await self._translate_passages(job, passages, deadline)
+                return await reader.write(translations, job.target)
 
-    async def _translate_passages(self, job: FileJob, document: Document, deadline: float) -> list[str]:
+    async def _translate_passages(self, job: FileJob, passages: Sequence[Passage], deadline: float) -> list[str]:
         """Translate the passages; text that is already in the target language is returned unchanged."""
         source = job.source
-        if source is None and document.passages:
-            detections = await detect_languages(self._registry, self._detector, [_sample(document)], job.target)
+        if source is None and passages:
+            detections = await detect_languages(self._registry, self._detector, [_sample(passages)], job.target)
             source = detections[0].language
         if source == job.target and job.refuses_target:
             raise UnsupportedLanguage("Source and target language are equal.")
         if source is None or source == job.target:
-            return [passage.text for passage in document.passages]
+            return [passage.text for passage in passages]
         (served,) = await self._registry.acquire([(source, job.target)], deadline)
         job.progress = PassageTranslator(served.translator, deadline, job.cancelled, terms=job.terms)
         try:
-            return await self._on_a_thread(job.progress.translate, document.passages)
+            return await self._on_a_thread(job.progress.translate, passages)
         except DeadlineExceeded:
             message = f"The file was not translated within {job.timeout_seconds:g} seconds"
             raise DeadlineExceeded(message) from None
@@ -166,11 +170,11 @@ class FileQueue:
         return await loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
 
 
-def _sample(document: Document) -> str:
-    """Return the beginning of a document, long enough to detect its language."""
+def _sample(passages: Sequence[Passage]) -> str:
+    """Return the beginning of a file, long enough to detect its language."""
     words: list[str] = []
     length = 0
-    for passage in document.passages:
+    for passage in passages:
         words.append(passage.words)
         length += len(words[-1])
         if length >= _DETECTED_CHARACTERS:

@@ -4,6 +4,7 @@ Signs that a tokenizer spells in bytes or rewrites are taken out of a sentence a
 words in other scripts come back as they are (``app.text.placeholder_finder``).
 """
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +26,10 @@ _UNIT: Final = regex.compile(
 )
 _LONG_WORD: Final = regex.compile(r"\p{L}{2,}")
 _LETTER: Final = regex.compile(r"\p{L}")
+# A letter of a script without capitals, so that the capitals beside it are abbreviations.
+_CASELESS: Final = regex.compile(r"[\p{Lo}--[ªº]]", regex.VERSION1)
+_FINAL_SIGMA: Final = regex.compile(r"(?<=\p{L})σ(?!\p{L})")
+_DOTTED: Final = frozenset({"az", "tr"})  # languages with an i of their own for each I
 _PRONOUN: Final = regex.compile(r"(?<![\p{L}\p{N}])i(?![\p{L}\p{N}])")
 
 
@@ -81,7 +86,7 @@ def is_in_capitals(text: str) -> bool:
     text in ordinary letters instead (``lower_capitals``) and its translation is put in capitals: on Tatoeba chrF rises
     from 10 to 62. A single word in capitals is as likely an abbreviation.
     """
-    return text.isupper() and len(_LONG_WORD.findall(text)) > 1
+    return text.isupper() and len(_LONG_WORD.findall(text)) > 1 and _CASELESS.search(text) is None
 
 
 def lower_capitals(text: str, language: str) -> str:
@@ -96,8 +101,11 @@ def lower_capitals(text: str, language: str) -> str:
     Returns:
         A text of the same length.
     """
+    read = text.replace("I", "ı").replace("İ", "i") if language in _DOTTED else text
     # A capital such as "İ", whose small letter is two characters, stays as it is.
-    small = "".join(low if len(low := character.lower()) == 1 else character for character in text)
+    small = "".join(low if len(low := character.lower()) == 1 else character for character in read)
+    if language == "el":
+        small = _FINAL_SIGMA.sub("ς", small)
     if language == "en":
         small = _PRONOUN.sub("I", small)
     first = _LETTER.search(small)
@@ -126,6 +134,16 @@ def double_quotes(text: str) -> str:
     if any(sign in text for sign in '"“”„«»'):  # pairs within pairs
         return text.replace("‚", ",")
     return _SINGLE_QUOTES.sub(r'"\2"', text).replace("‚", ",")
+
+
+def raise_letter(character: str, language: str) -> str:
+    """Writes a character as a capital: in Turkish the I of i has its dot, in Greek capitals have no accents."""
+    if language in _DOTTED and character == "i":
+        return "İ"
+    if language == "el":
+        plain = unicodedata.normalize("NFD", character).replace("\u0301", "")
+        return unicodedata.normalize("NFC", plain.upper())
+    return character.upper()
 
 
 # Emoji with all that belongs to them (skin, gender, flags); a character that is a symbol of text by itself, such as

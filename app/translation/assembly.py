@@ -9,6 +9,7 @@ from app.engine.sequence import FinishReason, Timing
 from app.text.inline import Flow, InlineTag
 from app.text.markup import escape, escape_open_tag
 from app.text.masking import TextRules
+from app.text.punctuation import space_sentences
 from app.text.segmentation import Piece
 from app.translation.alignment import AlignedGroup, AlignedText, OffsetMap, SegmentAlignment
 from app.translation.tag_projection import Insertion, project_tags
@@ -94,6 +95,7 @@ class Translation:
 
 
 _NO_OFFSETS: Final = OffsetMap()
+_LAST_CHARACTERS: Final = 8  # of a segment, to see how it ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,15 +227,17 @@ def build_parts(
     """
     parts: list[Part] = []
     elements = {ord(character): element for character, element in flow.elements.items()}
-    end = 0
+    end = gap = 0
     for piece in pieces:
         first, end = end, end + len(piece.text)
         if not piece.is_segment:
             continue
         offsets = OffsetMap(flow.starts[first:end], flow.ends[first:end])
         before, behind = offsets.find_range(0, len(piece.text))
-        if before > start:
-            kept = document[start:before]
+        last = flow.text[max(0, gap - _LAST_CHARACTERS) : gap]
+        kept = space_sentences(document[start:before], flow.text[gap:first], last, rules.languages)
+        gap = end
+        if kept:
             parts.append(Part(kept=escape_open_tag(kept) if flow.is_markup else kept))
         raw = document[before:behind]
         tags = tuple(replace(tag, offset=tag.offset - first) for tag in flow.find_tags(first, end))

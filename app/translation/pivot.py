@@ -113,6 +113,7 @@ class PivotText:
             default.length_penalty,
             align=options.align and self._has_attention,
             no_repeat_ngram=options.no_repeat_ngram,
+            spares=options.spares or bool(options.temperature),
         )
 
     def read(self, source_ids: Sequence[int], hypotheses: Sequence[Hypothesis]) -> Intermediate:

@@ -10,22 +10,20 @@ from app.engine.sequence import FinishReason
 from app.text.masking import TextRules
 from app.text.numbers import find_number_faults
 from app.text.placeholder_finder import PlaceholderFinder
+from app.text.punctuation import find_end, plain_end, quotation_style, write_end
 from app.text.words import find_single_quote
 from app.translation.assembly import Repair, TranslatedSegment
 from app.translation.unmasking import apply_edits, include_space
 
 _WORD: Final = regex.compile(r"\p{L}+")
 _LETTER: Final = regex.compile(r"\p{L}")
-_END: Final = regex.compile(r"[\s\u00a0\u202f]*[.!?…。！？]++\Z")
 _OPENING: Final = {"?": "¿", "!": "¡"}
-_NO_END: Final = regex.compile(r"[\p{L}\p{N}\p{Co}%°]\Z")
+_NO_END: Final = regex.compile(r"[\p{L}\p{M}\p{N}\p{Co}%°]\Z")
 _QUOTATION_MARK: Final = regex.compile(r"[\"“”„‟«»]")
 _BEFORE_OPENING: Final = regex.compile(r"[\s\p{Ps}\p{Pd}\p{Co}¿¡/'’]")
 _BEHIND_CLOSING: Final = regex.compile(r"[\s\p{P}\p{Co}]")
-# The quotation marks of a language, with the spaces inside them; other languages get straight ones.
-_QUOTATION_STYLES: Final = {"de": ("„", "“"), "es": ("«", "»"), "fr": ("« ", " »")}
 _SINGLE_STYLES: Final = {"de": ("‚", "‘")}
-_CLOSING_MARKS: Final = {'"': '"', "“": "”", "„": "“”", "‟": "”", "«": "»", "»": "«"}
+_CLOSING_MARKS: Final = {'"': '"', "“": "”", "”": "”", "„": "“”", "‟": "”", "«": "»", "»": "«"}
 
 
 def postedit(
@@ -49,7 +47,7 @@ def postedit(
     if all(start >= fixed for start, _ in marks):  # one half alone would not fit the other
         translated = apply_repair(translated, marks, Repair.QUOTE, fixed)
         translated = apply_repair(translated, _find_single_edits(translated, target, rules.finder), None, fixed)
-    edits = _find_end_edits(translated.source, translated.text, target, keeps_form)
+    edits = _find_end_edits(translated.source, translated.text, rules.languages, keeps_form)
     if keeps_form:
         edits = _find_capital_edits(translated.source, translated.text) | edits
     return apply_repair(translated, edits, Repair.END, fixed)
@@ -91,7 +89,7 @@ def _find_capital_edits(source: str, target: str) -> dict[Range, str]:
     return {}
 
 
-def _find_end_edits(source: str, target: str, language: str, is_strict: bool) -> dict[Range, str]:
+def _find_end_edits(source: str, target: str, languages: tuple[str, str], is_strict: bool) -> dict[Range, str]:
     """Returns the edits that make the target end as the source does.
 
     Models that learned sentences write a full stop, or a question, behind a heading or the label of a button.
@@ -99,29 +97,31 @@ def _find_end_edits(source: str, target: str, language: str, is_strict: bool) ->
     Args:
         source: The segment.
         target: Its translation.
-        language: Of the target.
+        languages: Of both.
         is_strict: Whether the punctuation must be the same. Otherwise only questions and other sentences must not
             become each other: an exclamation mark is often a full stop in another language.
     """
-    wanted, found = _END.search(source), _END.search(target)
+    language = languages[-1]
+    wanted, found = find_end(source, languages[0]), find_end(target, language)
+    written = "" if found is None else plain_end(found.group(), language)
     if wanted is None:
         if found is None or not _NO_END.search(source) or not found.start():
             return {}
-        return {found.span(): ""} | _find_opening_edits(target, found.group().strip(), "", language)
-    end = wanted.group().strip()
+        return {found.span(): ""} | _find_opening_edits(target, written, "", language)
+    plain = plain_end(wanted.group(), languages[0])
+    end = write_end(plain, language)
     if found is None:
         if not _NO_END.search(target):
             return {}
         last = len(target) - 1
-        edits = _find_opening_edits(target, "", end, language)
+        edits = _find_opening_edits(target, "", plain, language)
         return edits | {
             (last, last + 1): edits.get((last, last + 1), target[last]) + _space_before(end, language) + end
         }
-    written = found.group().strip()
-    if written == end or not (is_strict or ("?" in end) != ("?" in written)):
+    if written == plain or not (is_strict or ("?" in plain) != ("?" in written)):
         return {}
-    space = found.group()[: -len(written)] or _space_before(end, language)
-    return {found.span(): space + end} | _find_opening_edits(target, written, end, language)
+    space = found.group()[: -len(found.group().strip())] or _space_before(end, language)
+    return {found.span(): space + end} | _find_opening_edits(target, written, plain, language)
 
 
 def _space_before(end: str, language: str) -> str:
@@ -169,7 +169,7 @@ def _find_quotation_edits(source: str, target: str, language: str, finder: Place
         alone.add(opened)
     if len(_find_quotation_marks(source, finder)) % 2:
         alone.clear()
-    opening, closing = _QUOTATION_STYLES.get(language, ('"', '"'))
+    opening, closing = quotation_style(language)
     edits: dict[Range, str] = {}
     for offset, is_opening in roles:
         if offset in alone:

@@ -212,7 +212,8 @@ class Translator:
     ) -> tuple[list[TranslatedSegment], list[TranslatedSegment], tuple[Repair, ...]]:
         """Returns the translations that hypotheses give, those in which nothing was guessed first.
 
-        Words that may be invented are returned too, for alternatives. What remains wrong with those that are left out is returned too, and named among the repairs of the first.
+        Behind them stand words that may be invented, which only alternatives show, and what is wrong with those that
+        are left out; it is named among the repairs of the first.
         """
         masked = plan.masked[number]
         fixed = len(self._tokenizer.decode(plan.options[number].prefix).strip())

@@ -17,6 +17,7 @@ from app.bundle.tokenizers import Range
 from app.text.masking import Masked, StandIn
 from app.text.placeholder_finder import PlaceholderFinder
 from app.text.stand_ins import find_remains, find_unit_end
+from app.text.words import raise_letter
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import Repair, TranslatedSegment
 
@@ -89,8 +90,10 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
         guessed = _guess_range(masked, stand_in, text, aligned, edits, fixed)
         edits[guessed] = " ".join(filter(None, (edits.get(guessed), stand_in.written)))
     expected = _count_expected(masked)
+    capitals_of = masked.rules.languages[-1] if masked.in_capitals else None
     for apart in (False, True):
-        restored = apply_edits(text, edits, apart, masked.in_capitals, is_faithful and not missing and not remains)
+        is_whole = is_faithful and not missing and not remains
+        restored = apply_edits(text, edits, apart, is_whole, capitals_of)
         if _is_complete(finder, restored.text, expected):
             terms = tuple(term for stand_in in missing for term in stand_in.terms)
             return replace(restored, unaligned_terms=terms)
@@ -259,7 +262,11 @@ def _cover_word(text: str, removed: Range) -> Range:
 
 
 def apply_edits(
-    text: str, edits: dict[Range, str], apart: bool = False, in_capitals: bool = False, is_faithful: bool = True
+    text: str,
+    edits: dict[Range, str],
+    apart: bool = False,
+    is_faithful: bool = True,
+    capitals_of: str | None = None,
 ) -> Restored:
     """Replaces ranges of a text.
 
@@ -267,8 +274,8 @@ def apply_edits(
         text: Any text.
         edits: What to write in which range; an empty range inserts.
         apart: Whether every edit has a space on both sides.
-        in_capitals: Whether the text between the edits becomes capitals.
         is_faithful: What the result says of itself.
+        capitals_of: The language in whose capitals the text between the edits is written; None leaves it as it is.
     """
     written = ""
     offsets: list[int] = []
@@ -278,7 +285,7 @@ def apply_edits(
         start = max(start, done)  # two ranges that are removed may share a space
         for character in text[done:start]:
             offsets.append(len(written))
-            written += character.upper() if in_capitals else character
+            written += character if capitals_of is None else raise_letter(character, capitals_of)
         is_added = apart or start == end
         if placeholder and is_added and written and not written[-1].isspace():
             written += " "

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from app.bundle.tokenizers import BOS_ID, EOS_ID
 from training.export.parity import pad_sentences
+from training.model.decoder import Source
 from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
@@ -41,7 +42,7 @@ class Stepping(keras.Model):  # type: ignore[misc]
         token_ids, lengths, *carried = inputs
         count = len(self.model.memories)
         memories = dict(zip(self.model.memories, carried[:count], strict=True))
-        logits, following, _ = self.model.step(token_ids, carried[count:], memories, lengths)
+        logits, following, _ = self.model.step(token_ids, carried[count:], Source.of(memories, lengths))
         return [logits, *following]
 
 

@@ -26,7 +26,7 @@ def write(page: Page, *terms: tuple[str, str]) -> None:
     for row, pair in enumerate(terms):
         for side, text in enumerate(pair):
             field(page, row, side).fill(text)
-            field(page, row, side).press("Enter")  # on to the next field
+            field(page, row, side).press("Tab")
     expect(page.locator("#glossary-rows li")).to_have_count(len(terms) + 1)
 
 

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import TEXT, RealService, Visit, box, needs_chromium, opened, options, picker, shown
+from tests.support.browser import TEXT, RealService, Visit, box, needs_chromium, opened, options, picker, shown, words
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 
@@ -205,3 +205,22 @@ def test_it_can_be_installed(real_service: RealService, visit: Visit) -> None:
     assert found["manifest"]["startUrl"] == f"{real_service.url}/"
     errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
     assert [error["errorId"] for error in errors if error["errorId"] != "in-incognito"] == []
+
+
+@pytest.mark.parametrize("locale", ["en", "fr", "de", "es", "zh"])
+def test_everything_that_can_be_used_has_a_name(real_service: RealService, visit: Visit, locale: str) -> None:
+    page = visit.open(real_service.address(TEXT), locale=locale)
+    shown(page, real_service.translate(TEXT)["translatedText"])
+    for summary in page.locator("summary").all():
+        summary.click()
+    picker(page, "source").click()
+    expect(options(page).first).to_be_visible()
+    session = page.context.new_cdp_session(page)
+    session.send("Accessibility.enable")
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    used = {"button", "checkbox", "combobox", "dialog", "link", "listbox", "option", "searchbox", "textbox", "toolbar"}
+    found = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node["ignored"]]
+    assert {role for role, _ in found} >= {"button", "checkbox", "combobox", "dialog", "listbox", "option", "searchbox"}
+    assert [role for role, name in found if role in used and not name.strip()] == []
+    names = [name for role, name in found if role == "button"]
+    assert {name for name in names if names.count(name) > 1} <= set(words(page, ".word")), "each button by its own name"

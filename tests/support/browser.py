@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
 CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium: Final = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -46,8 +46,14 @@ class Visit:
         page = context.new_page()
         page.on("console", lambda message: self.said.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.on("request", self._check_host)
         page.goto(address)
         return page
+
+    def _check_host(self, request: Request) -> None:
+        """The page asks its own service alone."""
+        if not request.url.startswith(("http://127.0.0.1:", "blob:http://127.0.0.1:", "data:")):
+            self.said.append(f"{request.url} is not on this machine")
 
     @property
     def complaints(self) -> list[str]:

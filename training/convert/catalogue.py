@@ -126,7 +126,7 @@ def parse_catalogue(content: bytes, address: str, files: str | None = None) -> C
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ConversionError(f"{address}: is no JSON: {error}") from error
+        raise ConversionError(f"{address}: is no JSON: {str(error)[:200]}") from error
     reader = _Reader(address, files)
     if isinstance(document, dict) and isinstance(document.get("models"), dict):
         reader.read_bucket(document)
@@ -248,17 +248,15 @@ def _architecture(entry: Mapping[str, Any]) -> str:
 
 
 def _table(entry: Any, key: str) -> Mapping[str, Any]:
-    found = entry.get(key) if isinstance(entry, dict) else None
-    if not isinstance(found, dict):
-        raise ConversionError(f"an entry has no {key}")
-    return found
+    if isinstance(entry, dict) and isinstance(found := entry.get(key), dict):
+        return found
+    raise ConversionError(f"an entry has no {key}")
 
 
 def _text(entry: Any, key: str) -> str:
-    found = entry.get(key) if isinstance(entry, dict) else None
-    if not isinstance(found, str) or not found:
-        raise ConversionError(f"an entry has no {key}")
-    return found
+    if isinstance(entry, dict) and isinstance(found := entry.get(key), str) and found:
+        return found
+    raise ConversionError(f"an entry has no {key}")
 
 
 def _language(entry: Any, key: str) -> str:
@@ -273,23 +271,19 @@ def _plain(name: str) -> str:
     try:
         return check_file_name(name)
     except ValueError as error:
-        raise ConversionError(str(error)) from error
+        raise ConversionError(str(error)) from None
 
 
 def _size(value: Any) -> int | None:
-    if value is None:
-        return None
-    if type(value) is not int or not 0 < value <= MAX_MODEL_BYTES:
-        raise ConversionError(f"a size is {str(value)[:40]}, a number up to {MAX_MODEL_BYTES} is expected")
-    return value
+    if value is None or (type(value) is int and 0 < value <= MAX_MODEL_BYTES):
+        return value
+    raise ConversionError(f"a size is {str(value)[:40]}, a number up to {MAX_MODEL_BYTES} is expected")
 
 
 def _hash(value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not _SHA256.fullmatch(value):
-        raise ConversionError(f"a checksum is {str(value)[:40]!r}, the sha256 in hexadecimal is expected")
-    return value
+    if value is None or (isinstance(value, str) and _SHA256.fullmatch(value)):
+        return value
+    raise ConversionError(f"a checksum is {str(value)[:40]!r}, the sha256 in hexadecimal is expected")
 
 
 def _scores(metrics: Any, depth: int = 3) -> dict[str, float]:

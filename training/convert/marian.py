@@ -228,6 +228,7 @@ def _manifest(
         search=SearchDefaults(beam_size=1, length_penalty=1.0),
         precision="int8",
         largest_product_weight=LARGEST,
+        lone_row="alone",
         producer=Producer(
             passerelle=version("passerelle"),
             tensorflow=None,

@@ -12,6 +12,8 @@ MAX_CONFIG_CHARACTERS: Final = 65_536
 MAX_CONFIG_NODES: Final = 5_000
 MAX_CONFIG_DEPTH: Final = 8
 
+# The loader in C, where PyYAML was built with it; both read plain values only.
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # The values of a key that are understood; None among them stands for an absent key. Keys that are not listed have no
 # effect on these models (``enc-cell``, ``transformer-aan-depth``, ``ulr`` and so on).
 _ACCEPTED: Final[Mapping[str, tuple[object, ...]]] = {
@@ -87,7 +89,7 @@ def _parse(text: str) -> dict[str, Any]:
         raise ConversionError(f"the configuration has {len(text)} characters, the limit is {MAX_CONFIG_CHARACTERS}")
     try:
         depth = nodes = 0
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for event in yaml.parse(text, Loader=_LOADER):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             nodes += isinstance(event, yaml.NodeEvent)
             if isinstance(event, yaml.AliasEvent):
@@ -96,9 +98,9 @@ def _parse(text: str) -> dict[str, Any]:
                 raise ConversionError(
                     f"the configuration has more than {MAX_CONFIG_DEPTH} levels or {MAX_CONFIG_NODES} values"
                 )
-        found = yaml.safe_load(text)
+        found = yaml.load(text, Loader=_LOADER)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConversionError(f"the configuration is no YAML: {error}") from error
+        raise ConversionError(f"the configuration is no YAML: {str(error)[:300]}") from error
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise ConversionError("the configuration is no table of keys and values")
     return found

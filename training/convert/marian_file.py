@@ -154,7 +154,7 @@ def parse_npz(content: bytes, max_bytes: int = MAX_MODEL_BYTES) -> MarianModel:
     except ConversionError:
         raise
     except Exception as error:  # zipfile, zlib and numpy raise errors of many kinds for damaged files
-        raise ConversionError(f"is no .npz file that numpy reads: {error}") from error
+        raise ConversionError(f"is no .npz file that numpy reads: {str(error)[:200]}") from error
     return MarianModel(items, config)
 
 

@@ -21,10 +21,11 @@ from app.bundle.manifest import (
     TokenizerEntry,
     TrainingData,
 )
-from app.bundle.signature import GraphSignature, Signature, StateSpec, TensorSpec
+from app.bundle.signature import SOURCE_MASK, GraphSignature, Signature, StateSpec, TensorSpec
 from app.bundle.store import Bundle, Verify, load_bundle, save_bundle
 from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Tokenizer
 from app.engine.sessions import OnnxGraphs
+from app.engine.states import mask_of
 from training.config import RunConfig
 from training.data.dataset import TokenPairs, length_ratio
 from training.data.prepare import TOKENIZER_FILES, load_run_tokenizer, read_dev, source_tags
@@ -225,10 +226,12 @@ def _step_feeds(bundle: Bundle, pairs: Sequence[Pair]) -> Iterator[dict[str, Arr
         source_ids, source_lengths = pad_sentences([source for source, _ in rows])
         tokens, target_lengths = pad_sentences([[BOS_ID, *target] for _, target in rows])
         memory, states = graphs.encode(source_ids, source_lengths)
+        if memory:
+            memory = {**memory, SOURCE_MASK: mask_of(source_lengths, source_ids.shape[1])}
         for position in range(tokens.shape[1]):
             # Finished rows are left out: their inputs do not occur in decoding.
             alive = np.flatnonzero(position < target_lengths)
-            feed: dict[str, Array] = {"token_ids": tokens[alive, position], "source_lengths": source_lengths[alive]}
+            feed: dict[str, Array] = {"token_ids": tokens[alive, position]}
             feed |= {name: array[alive] for name, array in (*memory.items(), *states.items())}
             yield {**feed, "best_k": np.array([1], np.int64)}
             following = graphs.decode_step(tokens[:, position], states, memory, source_lengths, 1).next_states

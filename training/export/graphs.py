@@ -14,10 +14,12 @@ import tensorflow as tf
 import tf2onnx
 from onnx import helper
 
-from app.bundle.signature import NEXT_PREFIX, VOCABULARY_METADATA_KEY
+from app.bundle.signature import NEXT_PREFIX, SOURCE_MASK, VOCABULARY_METADATA_KEY
 from training.errors import ParityError
 from training.export.onnx_edit import drop_unread, sort_nodes
 from training.export.recurrent_nodes import LayerCut, insert_layer
+from training.export.step_nodes import fuse_lstm_cells, fuse_transposed_products
+from training.model.decoder import Source
 from training.model.seq2seq import EncoderDecoder
 
 OPSET = 18
@@ -63,14 +65,14 @@ def convert_encoder(model: EncoderDecoder) -> onnx.ModelProto:
 def convert_decoder_step(model: EncoderDecoder) -> onnx.ModelProto:
     """Converts the decoder step.
 
-    The graph is ``token_ids, state_*, memory*, source_lengths, best_k -> scores, score_ids, next_state_*, attention``.
-    A model without memory has no lengths and no attention; a state that moves with its source has no ``next_``.
+    The graph is ``token_ids, state_*, memory*, source_mask, best_k -> scores, score_ids, next_state_*, attention``. A
+    model without memory has no mask and no attention; a state that moves with its source has no ``next_``.
     """
     inputs: Inputs = {"token_ids": (tf.int32, (None,))}
     inputs |= {state.name: (tf.float32, (None, state.units)) for state in model.states}
     inputs |= {name: (tf.float32, (None, None, units)) for name, units in model.memories.items()}
     if model.memories:
-        inputs["source_lengths"] = (tf.int32, (None,))
+        inputs[SOURCE_MASK] = (tf.float32, (None, 1, None))
     inputs["best_k"] = (tf.int64, (1,))
     moving = [state.name for state in model.states if state.moves == "hypothesis"]
 
@@ -78,7 +80,7 @@ def convert_decoder_step(model: EncoderDecoder) -> onnx.ModelProto:
         tensors = dict(zip(inputs, given, strict=True))
         memories = {name: tensors[name] for name in model.memories}
         states = [tensors[name] for name in model.state_names]
-        logits, new, attention = model.step(tensors["token_ids"], states, memories, tensors.get("source_lengths"))
+        logits, new, attention = model.step(tensors["token_ids"], states, Source(memories, tensors.get(SOURCE_MASK)))
         # ONNX's LogSoftmax computes row by row. A log-sum-exp of single nodes does not: the rounding of onnxruntime's
         # Exp depends on the position in the whole tensor, so a row's last bit would depend on the other rows.
         scores, ids = tf.math.top_k(tf.nn.log_softmax(logits), k=tensors["best_k"][0])
@@ -90,10 +92,11 @@ def convert_decoder_step(model: EncoderDecoder) -> onnx.ModelProto:
 
     graph = _convert(step, inputs)
     _take_best_directly(graph)
-    _compare_directly(graph)
     _keep_inputs(graph, inputs)
     _read_ids_directly(graph, "token_ids")
-    axes: dict[str, Axes] = {"token_ids": ("rows",), "source_lengths": ("rows",), "best_k": (1,)}
+    fuse_lstm_cells(graph)
+    fuse_transposed_products(graph)
+    axes: dict[str, Axes] = {"token_ids": ("rows",), SOURCE_MASK: ("rows", 1, "source"), "best_k": (1,)}
     axes |= {name: ("rows", "source", units) for name, units in model.memories.items()}
     axes |= {"scores": ("rows", "best_k"), "score_ids": ("rows", "best_k"), "attention": ("rows", "source")}
     axes |= {prefix + state.name: ("rows", state.units) for state in model.states for prefix in ("", NEXT_PREFIX)}
@@ -139,15 +142,6 @@ def _take_best_directly(model: onnx.ModelProto) -> None:
     last = {output: node for node in model.graph.node for output in node.output}["score_ids"]
     last.output[0] = "score_ids_before"
     best.input[1], best.output[1] = "best_k", "score_ids"
-    drop_unread(model)
-
-
-def _compare_directly(model: onnx.ModelProto) -> None:
-    """Compares integers directly, without the conversion to floats that ONNX needed before opset 9."""
-    casts = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Cast"}
-    for node in model.graph.node:
-        if node.op_type == "Less" and all(name in casts for name in node.input):
-            node.input[:] = [casts[name] for name in node.input]
     drop_unread(model)
 
 

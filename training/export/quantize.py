@@ -10,6 +10,7 @@ a constant that is fixed at export: activations are measured on real sentences, 
   are restored once, when the session is created.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -62,19 +63,20 @@ def quantize_products(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     weights = {tensor.name: tensor for tensor in large_weights(quantized)}
     products = [node for node in graph.node if node.op_type == "MatMul" and node.input[1] in weights]
     ranges = _activation_ranges(model, sorted({node.input[0] for node in products}), feeds)
-    shared = _TiedTable(quantized, weights)
+    table = _EmbeddingTable(quantized, weights, {node.input[0] for node in products})
     done: dict[str, tuple[str, str]] = {}
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
         if node in products:
             if node.input[0] not in done:
-                done[node.input[0]] = _quantize_activation(quantized, nodes, node.input[0], ranges[node.input[0]])
-            nodes.append(_integer_product(quantized, weights[node.input[1]], node, done[node.input[0]], shared))
+                done[node.input[0]] = _quantize_activation(
+                    quantized, nodes, node.input[0], ranges[node.input[0]], table
+                )
+            nodes.append(_integer_product(quantized, weights[node.input[1]], node, done[node.input[0]], table))
         elif node.op_type == "Gather" and node.input[0] in weights:
-            nodes.extend(shared.gather(node))
+            nodes.extend(table.gather(node))
         else:
             nodes.append(node)
-    nodes[:0] = shared.first_nodes
     del graph.node[:]
     graph.node.extend(nodes)
     absorb_biases(quantized, INTEGER_PRODUCT)
@@ -83,23 +85,36 @@ def quantize_products(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     return quantized
 
 
-class _TiedTable:
-    """The embedding as int8, stored once: gathered by rows, and transposed at load for the output product."""
+class _EmbeddingTable:
+    """The embedding of the decoder step.
 
-    def __init__(self, model: onnx.ModelProto, weights: Mapping[str, onnx.TensorProto]) -> None:
-        self._graph = model.graph
-        self.first_nodes: list[onnx.NodeProto] = []
+    A row that goes into a product is stored as that product reads it, in uint8: its quantisation is the same at every
+    step. A row that goes elsewhere is stored in int8 with a scale. The output layer has the table in int8, transposed.
+    """
+
+    def __init__(self, model: onnx.ModelProto, weights: Mapping[str, onnx.TensorProto], activations: set[str]) -> None:
+        self._model = model
         gathers = [node for node in model.graph.node if node.op_type == "Gather" and node.input[0] in weights]
-        self.name = gathers[0].input[0] if gathers else None
-        self._table = numpy_helper.to_array(weights[self.name]) if self.name else None
-        if self._table is not None:
-            self._integers, self._scale = symmetric(self._table, -1, LARGEST_PRODUCT_WEIGHT)
-            add_constant(model, "embedding_int8", self._integers)
-            add_constant(model, "embedding_scale", self._scale)
+        self._table = numpy_helper.to_array(weights[gathers[0].input[0]]) if gathers else None
+        read = Counter(name for node in model.graph.node for name in node.input)
+        self._gathers = {node.output[0]: node for node in gathers if read[node.output[0]] == 1}
+        # Joins that only products read, with the embedding among their parts.
+        self._joins = {
+            node.output[0]: node
+            for node in model.graph.node
+            if node.op_type == "Concat" and node.output[0] in activations and set(node.input) & self._gathers.keys()
+        }
+        self._direct = {name for node in self._joins.values() for name in node.input} | activations
 
     def gather(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
-        """Returns the nodes that replace a ``Gather`` of the float32 table."""
+        """Returns the nodes that replace a ``Gather`` of the float32 table; none if a product gathers it itself."""
         base = node.output[0]
+        if base in self._gathers and base in self._direct:
+            return []
+        assert self._table is not None
+        integers, scale = symmetric(self._table, -1, LARGEST_PRODUCT_WEIGHT)
+        add_constant(self._model, "embedding_int8", integers)
+        add_constant(self._model, "embedding_scale", scale)
         return [
             helper.make_node("Gather", ["embedding_int8", node.input[1]], [f"{base}_int8"], axis=0),
             helper.make_node("Gather", ["embedding_scale", node.input[1]], [f"{base}_scale"], axis=0),
@@ -107,18 +122,51 @@ class _TiedTable:
             helper.make_node("Mul", [f"{base}_cast", f"{base}_scale"], [base]),
         ]
 
+    def quantize(self, name: str, output: str, scale_name: str, scale: np.float32) -> list[onnx.NodeProto] | None:
+        """Returns the nodes that quantise an activation with the embedding in it; None if it has none."""
+        if name in self._gathers:
+            return [self._gather_quantized(self._gathers[name], output, scale)]
+        join = self._joins.get(name)
+        if join is None:
+            return None
+        nodes, parts, rest = list[onnx.NodeProto](), list[str](), list[str]()
+
+        def quantize_rest() -> None:
+            if rest:
+                part = f"{output}_{len(parts)}"
+                given = rest[0]
+                if len(rest) > 1:
+                    given = f"{part}_joined"
+                    nodes.append(helper.make_node("Concat", list(rest), [given], axis=1))
+                nodes.append(helper.make_node("QuantizeLinear", [given, scale_name, "activation_zero_point"], [part]))
+                parts.append(part)
+                rest.clear()
+
+        for part in join.input:
+            if part in self._gathers:
+                quantize_rest()
+                parts.append(f"{output}_{len(parts)}")
+                nodes.append(self._gather_quantized(self._gathers[part], parts[-1], scale))
+            else:
+                rest.append(part)
+        quantize_rest()
+        return [*nodes, helper.make_node("Concat", parts, [output], axis=1)]
+
     def as_output_weight(self, weight: Array) -> tuple[str, str] | None:
         """Returns the names of the int8 weight and its scales if ``weight`` is the transposed table, else None."""
         if self._table is None or weight.shape != self._table.T.shape or not np.array_equal(weight, self._table.T):
             return None
-        self.first_nodes = [
-            helper.make_node("Transpose", ["embedding_int8"], ["embedding_int8_transposed"], perm=[1, 0]),
-            helper.make_node("Flatten", ["embedding_scale"], ["embedding_scale_row"], axis=0),
-            helper.make_node("Squeeze", ["embedding_scale_row", "first_axis"], ["embedding_scale_flat"]),
-        ]
-        if not any(tensor.name == "first_axis" for tensor in self._graph.initializer):
-            self._graph.initializer.append(numpy_helper.from_array(np.array([0], np.int64), "first_axis"))
+        integers, scale = symmetric(self._table, -1, LARGEST_PRODUCT_WEIGHT)
+        add_constant(self._model, "embedding_int8_transposed", np.ascontiguousarray(integers.T))
+        add_constant(self._model, "embedding_scale_flat", scale.reshape(-1))
         return "embedding_int8_transposed", "embedding_scale_flat"
+
+    def _gather_quantized(self, node: onnx.NodeProto, output: str, scale: np.float32) -> onnx.NodeProto:
+        assert self._table is not None
+        # As QuantizeLinear does: round half to even, then saturate.
+        integers = np.clip(np.rint(self._table / scale) + ZERO_POINT, 0, 255).astype(np.uint8)
+        add_constant(self._model, f"{output}_table", integers)
+        return helper.make_node("Gather", [f"{output}_table", node.input[1]], [output], axis=0)
 
 
 def _integer_product(
@@ -126,7 +174,7 @@ def _integer_product(
     tensor: onnx.TensorProto,
     node: onnx.NodeProto,
     activation: tuple[str, str],
-    shared: _TiedTable,
+    shared: _EmbeddingTable,
 ) -> onnx.NodeProto:
     weight = numpy_helper.to_array(tensor)
     names = shared.as_output_weight(weight)
@@ -144,13 +192,16 @@ def _integer_product(
 
 
 def _quantize_activation(
-    model: onnx.ModelProto, nodes: list[onnx.NodeProto], name: str, reach: float
+    model: onnx.ModelProto, nodes: list[onnx.NodeProto], name: str, reach: float, table: _EmbeddingTable
 ) -> tuple[str, str]:
-    """Appends the node that quantises one activation; returns the names of its output and of its scale."""
+    """Appends the nodes that quantise one activation; returns the names of their output and of its scale."""
     scale_name, output = f"{name}_activation_scale", f"{name}_activation_uint8"
-    add_constant(model, scale_name, np.float32(reach / 127.0))
+    scale = np.float32(reach / 127.0)
+    add_constant(model, scale_name, scale)
     add_constant(model, "activation_zero_point", np.uint8(ZERO_POINT))
-    nodes.append(helper.make_node("QuantizeLinear", [name, scale_name, "activation_zero_point"], [output]))
+    quantized = table.quantize(name, output, scale_name, scale)
+    whole = helper.make_node("QuantizeLinear", [name, scale_name, "activation_zero_point"], [output])
+    nodes.extend([whole] if quantized is None else quantized)
     return output, scale_name
 
 

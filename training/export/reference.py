@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.bundle.tokenizers import BOS_ID, EOS_ID
+from training.model.decoder import Source
 from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
@@ -116,7 +117,7 @@ class ReferenceDecoder:
         self, tokens: list[int], states: list[Any], memories: dict[str, Any], lengths: Any
     ) -> tuple[Scores, list[Any]]:
         """Returns log probabilities ``[rows, vocabulary]`` and the new states."""
-        logits, states, _ = self.model.step(np.array(tokens, np.int32), states, memories, lengths)
+        logits, states, _ = self.model.step(np.array(tokens, np.int32), states, Source.of(memories, lengths))
         return log_softmax(to_numpy(logits)), [to_numpy(state) for state in states]
 
 

@@ -6,13 +6,18 @@ from typing import Any
 import keras
 from keras import ops
 
+from app.bundle.signature import MASKED_SCORE
 from training.model.config import ModelConfig
-
-# Low enough that a softmax gives 0, but finite: a row whose positions are all padding must not become NaN.
-MASKED_SCORE = -1e9
+from training.model.layers import length_mask
 
 
-def attend(scores: Any, memory: Any, memory_mask: Any) -> tuple[Any, Any]:
+def score_mask(lengths: Any, width: Any) -> Any:
+    """Returns what is added to scores, ``float32 [rows, 1, width]``: 0 for a token, ``MASKED_SCORE`` for padding."""
+    mask = ops.expand_dims(length_mask(lengths, width), 1)
+    return ops.cast(ops.logical_not(mask), "float32") * MASKED_SCORE
+
+
+def attend(scores: Any, memory: Any, mask: Any) -> tuple[Any, Any]:
     """Weighs a memory by scores.
 
     With heads all tensors have one axis more, the second; that of the mask has length 1.
@@ -20,14 +25,12 @@ def attend(scores: Any, memory: Any, memory_mask: Any) -> tuple[Any, Any]:
     Args:
         scores: ``[rows, target, source]``.
         memory: ``[rows, source, memory]``.
-        memory_mask: ``bool [rows, source]``, true where there is a token.
+        mask: ``[rows, 1, source]``; see ``score_mask``.
 
     Returns:
         The context ``[rows, target, memory]`` and the attention ``[rows, target, source]``, whose rows sum to 1.
     """
-    # A sum instead of a `where`, which would be six nodes of the exported graph: adding 0 changes no score.
-    hidden = ops.cast(ops.logical_not(ops.expand_dims(memory_mask, -2)), scores.dtype)
-    scores = scores + hidden * ops.cast(MASKED_SCORE, scores.dtype)
+    scores = scores + ops.cast(mask, scores.dtype)
     with warnings.catch_warnings():
         # Keras warns of a softmax over an axis of length 1; a source of one token has one.
         warnings.filterwarnings("ignore", "(?s).*softmax over axis", UserWarning)
@@ -35,13 +38,13 @@ def attend(scores: Any, memory: Any, memory_mask: Any) -> tuple[Any, Any]:
     return ops.matmul(attention, memory), attention
 
 
-def attend_by_heads(query: Any, memory: Any, memory_mask: Any, heads: int) -> tuple[Any, Any]:
+def attend_by_heads(query: Any, memory: Any, mask: Any, heads: int) -> tuple[Any, Any]:
     """Scaled dot-product attention with several heads (Vaswani et al. 2017, arXiv:1706.03762).
 
     Args:
         query: ``[rows, target, units]``.
         memory: ``[rows, source, units]``, or keys and values side by side, ``[rows, source, 2 units]``.
-        memory_mask: ``bool [rows, source]``.
+        mask: ``[rows, 1, source]``; see ``score_mask``.
         heads: Parts into which the units are divided.
 
     Returns:
@@ -51,7 +54,7 @@ def attend_by_heads(query: Any, memory: Any, memory_mask: Any, heads: int) -> tu
     keys, values = (memory, memory) if memory.shape[-1] == units else ops.split(memory, 2, axis=-1)
     query, keys, values = (_by_heads(tensor, heads) for tensor in (query, keys, values))
     scores = ops.matmul(query, ops.transpose(keys, (0, 1, 3, 2))) * (units // heads) ** -0.5
-    context, attention = attend(scores, values, ops.expand_dims(memory_mask, 1))
+    context, attention = attend(scores, values, ops.expand_dims(mask, 1))
     return ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (-1, ops.shape(context)[2], units)), ops.mean(attention, 1)
 
 
@@ -73,33 +76,35 @@ class DotAttention(keras.layers.Layer):
         """The memories by name, made from the encoder's outputs ``[rows, source, memory]``."""
         return {"memory": hidden}
 
-    def call(self, query: Any, memories: dict[str, Any], memory_mask: Any) -> tuple[Any, Any]:
+    def call(self, query: Any, memories: dict[str, Any], mask: Any) -> tuple[Any, Any]:
         """Attends with ``query [rows, target, memory]`` (of one step: ``[rows, memory]``); see ``attend``."""
         memory = memories["memory"]
-        return attend(ops.matmul(_over_target(query), ops.transpose(memory, (0, 2, 1))), memory, memory_mask)
+        return attend(ops.matmul(_over_target(query), ops.transpose(memory, (0, 2, 1))), memory, mask)
 
 
 class Attention(keras.layers.Layer):
     """General attention of Luong et al. 2015 (arXiv:1508.04025): ``softmax(query W memoryᵀ) memory``.
 
-    The query is projected, so a memory needs no second tensor of keys.
+    ``W memoryᵀ`` is the same at every step, so the encoder computes it once: a second memory, ``memory_keys``.
     """
 
-    def __init__(self, memory_units: int, name: str) -> None:
+    def __init__(self, units: int, memory_units: int, name: str) -> None:
         super().__init__(name=name)
+        self.units, self.memory_units = units, memory_units
         self.project = keras.layers.Dense(memory_units, use_bias=False, name="project")
 
     def memories(self, hidden: Any) -> dict[str, Any]:
         """The memories by name, made from the encoder's outputs ``[rows, source, memory]``."""
-        return {"memory": hidden}
+        if not self.project.built:
+            # The encoder's pass comes first, but the weight belongs to the decoder, and its path says so.
+            with keras.name_scope("decoder"), keras.name_scope(self.name):
+                self.project.build((None, self.units))
+        return {"memory": hidden, "memory_keys": ops.matmul(hidden, ops.transpose(self.project.kernel))}
 
-    def call(self, query: Any, memories: dict[str, Any], memory_mask: Any) -> tuple[Any, Any]:
+    def call(self, query: Any, memories: dict[str, Any], mask: Any) -> tuple[Any, Any]:
         """Attends with ``query [rows, target, units]`` (of one step: ``[rows, units]``); see ``attend``."""
-        memory = memories["memory"]
-        # The projection comes before the third axis is added: exported, a product of three axes needs two reshapes.
-        return attend(
-            ops.matmul(_over_target(self.project(query)), ops.transpose(memory, (0, 2, 1))), memory, memory_mask
-        )
+        keys = ops.transpose(memories["memory_keys"], (0, 2, 1))
+        return attend(ops.matmul(_over_target(query), keys), memories["memory"], mask)
 
 
 class HeadsAttention(keras.layers.Layer):
@@ -114,9 +119,9 @@ class HeadsAttention(keras.layers.Layer):
         """The memories by name, made from the encoder's outputs ``[rows, source, memory]``."""
         return {"memory": hidden}
 
-    def call(self, query: Any, memories: dict[str, Any], memory_mask: Any) -> tuple[Any, Any]:
+    def call(self, query: Any, memories: dict[str, Any], mask: Any) -> tuple[Any, Any]:
         """Attends with ``query [rows, target, units]`` (of one step: ``[rows, units]``); see ``attend_by_heads``."""
-        return attend_by_heads(_over_target(self.project(query)), memories["memory"], memory_mask, self.heads)
+        return attend_by_heads(_over_target(self.project(query)), memories["memory"], mask, self.heads)
 
 
 class AdditiveAttention(keras.layers.Layer):
@@ -135,11 +140,11 @@ class AdditiveAttention(keras.layers.Layer):
         """The memories by name, made from the encoder's outputs ``[rows, source, memory]``."""
         return {"memory": hidden, "memory_keys": self.keys(hidden)}
 
-    def call(self, query: Any, memories: dict[str, Any], memory_mask: Any) -> tuple[Any, Any]:
+    def call(self, query: Any, memories: dict[str, Any], mask: Any) -> tuple[Any, Any]:
         """Attends with ``query [rows, target, units]`` (of one step: ``[rows, units]``); see ``attend``."""
         keys = ops.expand_dims(memories["memory_keys"], 1)
         scores = self.score(ops.tanh(ops.expand_dims(_over_target(self.project(query)), 2) + keys))
-        return attend(ops.squeeze(scores, -1), memories["memory"], memory_mask)
+        return attend(ops.squeeze(scores, -1), memories["memory"], mask)
 
 
 def build_attention(config: ModelConfig) -> Any | None:
@@ -152,4 +157,4 @@ def build_attention(config: ModelConfig) -> Any | None:
         return AdditiveAttention(config.units, name="attention")
     if config.attention_heads > 1:
         return HeadsAttention(config.memory_units, config.attention_heads, name="attention")
-    return Attention(config.memory_units, name="attention")
+    return Attention(config.units, config.memory_units, name="attention")

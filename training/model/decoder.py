@@ -7,10 +7,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 import keras
 from keras import ops
 
-from training.model.attention import build_attention
+from training.model.attention import build_attention, score_mask
 from training.model.cells import CELL_STATES, recurrent_layer
 from training.model.config import ModelConfig
-from training.model.layers import length_mask
 
 CONTEXT_STATE = "state_context"
 FEED_STATE = "state_feed"
@@ -48,11 +47,17 @@ class Source(NamedTuple):
 
     Attributes:
         memories: Tensors ``[rows, source, ...]`` by name; empty without attention.
-        lengths: ``int32 [rows]``; None without attention.
+        mask: ``[rows, 1, source]``, added to scores of attention (``attention.score_mask``); None without attention.
     """
 
     memories: Mapping[str, Any]
-    lengths: Any
+    mask: Any
+
+    @classmethod
+    def of(cls, memories: Mapping[str, Any], lengths: Any) -> "Source":
+        """The source with memories and lengths ``int32 [rows]``, which may be None without attention."""
+        width = ops.shape(memories["memory"])[1] if memories else 0
+        return cls(memories, score_mask(lengths, width) if memories else None)
 
 
 class DecoderStep(NamedTuple):
@@ -235,8 +240,7 @@ class Decoder(keras.layers.Layer):
         return DecoderStep(top if self.readout is None else self.readout(top), following, attention)
 
     def _attend(self, query: Any, source: Source, is_step: bool) -> tuple[Any, Any]:
-        mask = length_mask(source.lengths, ops.shape(source.memories["memory"])[1])
-        context, attention = self.attention(query, source.memories, mask)
+        context, attention = self.attention(query, source.memories, source.mask)
         return (ops.squeeze(context, 1), ops.squeeze(attention, 1)) if is_step else (context, attention)
 
     def _entering_widths(self) -> list[int]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import keras
 from keras import ops
 
+from training.model.attention import score_mask
 from training.model.cells import CELL_STATES, recurrent_layer
 from training.model.config import ModelConfig
 from training.model.layers import length_mask, pool_over_source, reverse_positions, take_positions
@@ -109,10 +110,11 @@ class SelfAttentionEncoder(keras.layers.Layer):
 
     def call(self, embedded: Any, source_lengths: Any, training: bool = False) -> EncoderOutput:
         """Encodes a source; arguments and result as for ``RecurrentEncoder``."""
-        mask = length_mask(source_lengths, ops.shape(embedded)[1])
+        width = ops.shape(embedded)[1]
+        mask, scores = length_mask(source_lengths, width), score_mask(source_lengths, width)
         hidden = self.dropout(self.positions(embedded), training=training)
         for layer in self.layers:
-            hidden = layer(hidden, mask, training=training)
+            hidden = layer(hidden, scores, training=training)
         mean = pool_over_source("mean", hidden, mask)
         return EncoderOutput(hidden, mask, [dict.fromkeys(CELL_STATES[self.config.cell], mean)])
 

@@ -61,7 +61,7 @@ class SelfAttentionLayer(keras.layers.Layer):
         self.drops = [keras.layers.Dropout(dropout, name=f"dropout_{index}") for index in range(2)]
 
     def call(self, hidden: Any, mask: Any, training: bool = False) -> Any:
-        """Attends within ``hidden [rows, source, units]`` under ``mask bool [rows, source]``; keeps the shape."""
+        """Attends within ``hidden [rows, source, units]`` with ``attention.score_mask``; keeps the shape."""
         units = hidden.shape[-1]
         projected = self.project(self.norms[0](hidden))
         context, _ = attend_by_heads(projected[..., :units], projected[..., units:], mask, self.heads)

@@ -4,7 +4,7 @@ One implementation serves both uses: whole targets (teacher forcing) and single 
 training where a step needs the one before).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -66,7 +66,7 @@ class EncoderDecoder(keras.Model):
         # then repeat a cell's name.
         with keras.name_scope(self.name):
             memories, states = self.encode(ids, lengths)
-            self.decoder(self.embedding(ids), states, Source(memories, lengths))
+            self.decoder(self.embedding(ids), states, Source.of(memories, lengths))
         self((ids, lengths, ids))
 
     @property
@@ -84,7 +84,10 @@ class EncoderDecoder(keras.Model):
         """The memory tensors that ``encode`` returns, with their widths; empty without attention."""
         if self.config.attention == "none":
             return {}
-        keys = {"memory_keys": self.config.units} if self.config.attention == "bahdanau" else {}
+        has_keys = self.config.attention == "bahdanau" or (
+            self.config.attention == "general" and self.config.attention_heads == 1
+        )
+        keys = {"memory_keys": self.config.units} if has_keys else {}
         return {"memory": self.config.memory_units, **keys}
 
     def encode(
@@ -120,7 +123,7 @@ class EncoderDecoder(keras.Model):
         """
         source_ids, source_lengths, input_ids, *shortlisted = inputs
         memories, states = self.encode(source_ids, source_lengths, training)
-        source = Source(memories, source_lengths)
+        source = Source.of(memories, source_lengths)
         if (training and self.samples) or self.config.input_feeding:
             top = self._decode_stepwise(input_ids, states, source, training)
         else:
@@ -129,24 +132,19 @@ class EncoderDecoder(keras.Model):
             return self.output_scores.score_shortlist(top, *shortlisted), top
         return self.output_scores(top), top
 
-    def step(
-        self, token_ids: Any, states: Sequence[Any], memories: Mapping[str, Any], source_lengths: Any | None
-    ) -> DecoderStep:
+    def step(self, token_ids: Any, states: Sequence[Any], source: Source) -> DecoderStep:
         """Decodes one token further.
 
         Args:
             token_ids: ``int32 [rows]``.
             states: In the order of ``state_names``, each ``[rows, units]``.
-            memories: As ``encode`` returned them.
-            source_lengths: ``int32 [rows]``; None without memory.
+            source: The memories as ``encode`` returned them, and the mask of their padding.
 
         Returns:
             The logits ``[rows, vocabulary]`` as ``top``, the new states, and the attention ``[rows, source]`` (None
             without memory).
         """
-        top, following, attention = self.decoder.step(
-            self.embedding(token_ids), states, Source(memories, source_lengths)
-        )
+        top, following, attention = self.decoder.step(self.embedding(token_ids), states, source)
         return DecoderStep(self.output_scores(top), following, attention)
 
     def _decode_stepwise(self, input_ids: Any, states: Sequence[Any], source: Source, training: bool) -> Any:

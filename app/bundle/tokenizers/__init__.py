@@ -78,7 +78,7 @@ def load_tokenizer_of(folder: Path, manifest: Manifest) -> Tokenizer:
 
 
 def tag_sources(tokenizer: Tokenizer, manifest: Manifest) -> Tokenizer:
-    """The tokenizer; where the model has several targets, it tags sources for the manifest's target, and for no other."""
+    """The tokenizer; where the model has several targets, it tags sources for the manifest's target."""
     tag_id = manifest.source_tags.get(manifest.target)
     return tokenizer if tag_id is None else TaggedTokenizer(tokenizer, tag_id)
 

@@ -51,7 +51,7 @@ class SentencePieceTokenizer:
 
     def __init__(self, model: bytes, kind: Kind = "sentencepiece") -> None:
         self.kind: Final = kind
-        check_sentencepiece_file(model)
+        check_sentencepiece_file(model, any_rules=kind == "marian")
         self._model = model
         self._processor = sentencepiece.SentencePieceProcessor()
         try:

@@ -45,7 +45,6 @@ export class Connection {
 		this.box.textContent = label("away");
 	}
 
-	/** Two looks at a time do no harm: only the first finds it away. */
 	async #look() {
 		clearTimeout(this.#timer);
 		if (!(await isAlive())) {

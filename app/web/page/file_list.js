@@ -10,10 +10,12 @@ const LONGEST_POLL_MILLISECONDS = 3000;
 
 export class FileList {
 	#last = Promise.resolve();
+	box = byId("files");
+	list = byId("file-rows");
 
 	/** @param hooks {key(): string, onKey()}: the key for a request, and a key is missing or wrong */
-	constructor(box, list, hooks) {
-		Object.assign(this, { box, list, hooks });
+	constructor(hooks) {
+		this.hooks = hooks;
 	}
 
 	/** @param languages {source, target}; the source may be "auto" */
@@ -111,7 +113,8 @@ class FileRow {
 	showProgress({ status, seconds_remaining: seconds }) {
 		const isRunning = status === "translating";
 		this.#since ||= isRunning ? performance.now() : 0;
-		const time = numeral(seconds ?? 0, { style: "unit", unit: "second", unitDisplay: "long" });
+		const [value, unit] = seconds > 90 ? [Math.ceil(seconds / 60), "minute"] : [seconds ?? 0, "second"];
+		const time = numeral(value, { style: "unit", unit, unitDisplay: "long" });
 		this.show(isRunning ? (seconds ? "file_left" : "file_runs") : "file_waiting", { runs: true, values: { time } });
 		if (seconds) {
 			const spent = (performance.now() - this.#since) / 1000;

@@ -1,23 +1,26 @@
 // A file that is dropped or chosen: read into the box, or translated as a file where the service does that.
 
+import { byId } from "./elements.js";
 import { characterCount } from "./reading.js";
 
 const PLAIN = [".txt", ".text", ".md", ".markdown"];
 const READABLE = [...PLAIN, ".html", ".htm", ".srt", ".vtt", ".csv", ".tsv", ".po", ".json", ".xml"];
 
 export class Files {
+	input = byId("file");
+	formats = [];
+	limit = 0; // characters; 0: not known
+
 	/** @param hooks {text(text), upload(file), refuse(name, kinds), tooLong(name, count)} */
-	constructor(button, input, overlay, hooks) {
-		this.input = input;
+	constructor(hooks) {
+		const { input } = this;
 		this.hooks = hooks;
-		this.formats = [];
-		this.limit = 0; // characters; 0: not known
-		button.addEventListener("click", () => input.click());
+		byId("open-file").addEventListener("click", () => input.click());
 		input.addEventListener("change", () => {
 			this.#receiveAll([...input.files]);
 			input.value = ""; // the same file again is a change too
 		});
-		this.#listenForDrops(overlay);
+		this.#listenForDrops(byId("drop"));
 	}
 
 	configure(settings) {

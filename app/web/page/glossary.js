@@ -25,7 +25,6 @@ export class Glossary {
 		rememberSwitch(this.use, "glossary.off", onChange);
 		this.rows.addEventListener("change", () => this.#save());
 		this.rows.addEventListener("input", () => this.#addEmptyRow());
-		this.rows.addEventListener("keydown", (event) => this.#onKey(event));
 		byId("glossary-import").addEventListener("click", () => byId("glossary-file").click());
 		byId("glossary-file").addEventListener("change", ({ target: input }) => {
 			this.#import(input.files[0]);
@@ -63,12 +62,7 @@ export class Glossary {
 		this.#showFound();
 	}
 
-	/**
-	 * Show which terms are in the text.
-	 *
-	 * @param terms those that were sent
-	 * @returns {{source, target}} their places [start, end] in the text and in the translation
-	 */
+	/** Show which of these terms are in the text. @returns their places [start, end] in it and in its translation */
 	find(terms, text, translation) {
 		const places = { source: [], target: [] };
 		const taken = new Uint8Array(text.length); // the longest term comes first, and keeps its place
@@ -125,14 +119,6 @@ export class Glossary {
 		const isFull = this.rows.children.length >= MAX_TERMS;
 		if (!isFull && (!last || [...last.querySelectorAll("input")].some(({ value }) => value.trim()))) {
 			this.#addRow(["", ""]);
-		}
-	}
-
-	/** Enter goes to the next field, as in a table. */
-	#onKey(event) {
-		if (event.key === "Enter" && event.target.matches("input") && !event.isComposing) {
-			const fields = [...this.rows.querySelectorAll("input")];
-			(fields[fields.indexOf(event.target) + 1] ?? event.target).focus();
 		}
 	}
 

@@ -1,7 +1,7 @@
 // The last translations, kept in this browser alone.
 
 import { byId, make, makeButton } from "./elements.js";
-import { forget, remembered, rememberedList, rememberList, rememberSwitch } from "./memory.js";
+import { remembered, rememberedList, rememberList, rememberSwitch } from "./memory.js";
 import { label } from "./page_language.js";
 
 const MAX_ENTRIES = 50;
@@ -58,8 +58,7 @@ export class History {
 		const shown = entries.filter(({ text, translation }) => `${text}\n${translation}`.toLowerCase().includes(wanted));
 		byId("history-clear").disabled = !entries.length;
 		byId("history-list").replaceChildren(...shown.map((entry) => this.#row(entry)));
-		const none = entries.length ? "nothing" : this.keep.checked ? "history_empty" : "history_off";
-		byId("history-status").textContent = shown.length ? "" : label(none);
+		byId("history-status").textContent = shown.length ? "" : label(entries.length ? "nothing" : "history_empty");
 	}
 
 	#row(entry) {
@@ -74,7 +73,7 @@ export class History {
 	}
 
 	#delete() {
-		forget("history");
+		rememberList("history", []);
 		this.#isDraft = false;
 	}
 }

@@ -2,7 +2,6 @@
 export const LANGUAGES = ["en", "fr", "de", "es", "zh"];
 export const LABELS = {
 	"answer": "Answer (JSON)|Réponse (JSON)|Antwort (JSON)|Respuesta (JSON)|回答（JSON）",
-	"api": "API|API|API|API|API",
 	"away": "The service does not answer. Your text is translated once it does.|Le service ne répond pas. Votre texte sera traduit dès qu’il répondra.|Der Dienst antwortet nicht. Ihr Text wird übersetzt, sobald er antwortet.|El servicio no responde. Su texto se traducirá en cuanto responda.|服务没有响应。恢复后会翻译您的文本。",
 	"cancel": "Cancel|Annuler|Abbrechen|Cancelar|取消",
 	"choice_end": "(the sentence ends)|(fin de la phrase)|(Ende des Satzes)|(fin de la frase)|（句子结束）",
@@ -58,15 +57,13 @@ export const LABELS = {
 	"history_clear": "Delete all|Tout supprimer|Alle löschen|Borrar todo|全部删除",
 	"history_empty": "No translations yet.|Aucune traduction pour l’instant.|Noch keine Übersetzungen.|Todavía no hay traducciones.|还没有译文。",
 	"history_keep": "Keep the last 50 translations on this device|Garder les 50 dernières traductions sur cet appareil|Die letzten 50 Übersetzungen auf diesem Gerät behalten|Guardar las 50 últimas traducciones en este dispositivo|在此设备上保留最近 50 条译文",
-	"history_off": "Nothing is kept.|Rien n’est gardé.|Nichts wird behalten.|No se guarda nada.|不保留任何内容。",
 	"history_search": "Search the history|Chercher dans l’historique|Verlauf durchsuchen|Buscar en el historial|搜索历史记录",
 	"into": "Into|Vers|Nach|A|目标语言",
 	"key": "API key|Clé d’API|API-Schlüssel|Clave de API|API 密钥",
 	"key_hint": "Kept in this tab only.|Gardée dans cet onglet seulement.|Nur in diesem Tab gespeichert.|Se guarda solo en esta pestaña.|仅保存在此标签页中。",
 	"languages": "Languages|Langues|Sprachen|Idiomas|语言",
 	"languages_none": "This server has no languages yet.|Ce serveur n’a encore aucune langue.|Dieser Server hat noch keine Sprachen.|Este servidor aún no tiene idiomas.|此服务器暂时没有可用的语言。",
-	"legend_doubt": ": uncertain.| : incertain.|: unsicher.|: incierto.|：不确定。",
-	"legend_doubt_word": "Dotted|Pointillé|Gepunktet|Punteado|带点线",
+	"legend_doubt": "Dotted: uncertain.|Pointillé : incertain.|Gepunktet: unsicher.|Punteado: incierto.|带点线：不确定。",
 	"legend_terms": "Underlined: glossary.|Souligné : glossaire.|Unterstrichen: Glossar.|Subrayado: glosario.|下划线：术语表。",
 	"legend_words": "Click a word for others.|Cliquez sur un mot pour en voir d’autres.|Klick auf ein Wort zeigt andere.|Pulse una palabra para ver otras.|点击词语可查看其他译法。",
 	"link_copied": "Link copied|Lien copié|Link kopiert|Enlace copiado|链接已复制",
@@ -80,7 +77,6 @@ export const LABELS = {
 	"picker_recent": "Recent|Récentes|Zuletzt benutzt|Recientes|最近使用",
 	"picker_search": "Search languages|Chercher une langue|Sprache suchen|Buscar idioma|搜索语言",
 	"placeholder": "Type, paste or drop a file|Écrivez, collez ou déposez un fichier|Text eingeben, einfügen oder Datei ablegen|Escriba, pegue o suelte un archivo|输入、粘贴文本或拖入文件",
-	"ready_long": "The translation is ready: {count} characters.|La traduction est prête : {count} caractères.|Die Übersetzung ist fertig: {count} Zeichen.|La traducción está lista: {count} caracteres.|译文已完成：{count} 个字符。",
 	"remove": "Remove|Retirer|Entfernen|Quitar|移除",
 	"request": "Request (curl)|Requête (curl)|Anfrage (curl)|Solicitud (curl)|请求（curl）",
 	"same": "The text seems to be {language} already.|Le texte semble déjà être en {language}.|Der Text scheint schon {language} zu sein.|El texto ya parece estar en {language}.|文本似乎已经是{language}。",
@@ -91,7 +87,6 @@ export const LABELS = {
 	"source_title": "Text to translate|Texte à traduire|Zu übersetzender Text|Texto para traducir|要翻译的文本",
 	"swap": "Swap languages|Inverser les langues|Sprachen tauschen|Intercambiar idiomas|交换语言",
 	"target_title": "Translation|Traduction|Übersetzung|Traducción|译文",
-	"tools": "Page|Page|Seite|Página|页面",
 	"try_again": "Try again|Réessayer|Noch einmal versuchen|Intentar de nuevo|重试",
 	"words_help": "Word by word: arrow keys move, Enter shows other words|Mot à mot : les flèches déplacent, Entrée montre d’autres mots|Wort für Wort: Pfeiltasten bewegen, Eingabe zeigt andere|Palabra por palabra: las flechas mueven, Intro muestra otras|逐词：方向键移动，回车键显示其他词"
 };

@@ -6,7 +6,7 @@ import { label, nativeName, numeral } from "./page_language.js";
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
 export class LanguageList {
-	#anchor = null;
+	anchor = null; // the button that it is open for
 	#groups = [];
 	#items = [];
 	#active = -1;
@@ -26,20 +26,16 @@ export class LanguageList {
 		list.addEventListener("click", (event) => this.#choose(itemOf(event)));
 		list.addEventListener("pointermove", (event) => itemOf(event) >= 0 && this.#activate(itemOf(event), false));
 		document.addEventListener("pointerdown", ({ target }) => {
-			if (this.#anchor && !box.contains(target) && !this.#anchor.contains(target)) {
+			if (this.anchor && !box.contains(target) && !this.anchor.contains(target)) {
 				this.close(false);
 			}
 		});
 	}
 
-	get anchor() {
-		return this.#anchor;
-	}
-
 	/** @param groups {head, options} of each; an option is {code, name, served} (its name from the service) */
 	open(anchor, groups, { name, chosen, typed = "" }, onChoose) {
 		this.close(false);
-		this.#anchor = anchor;
+		this.anchor = anchor;
 		this.#groups = groups.map(({ head, options }) => ({ head, options: options.map(withKeys) }));
 		this.#onChoose = onChoose;
 		this.chosen = chosen;
@@ -57,11 +53,11 @@ export class LanguageList {
 	}
 
 	close(givesFocusBack) {
-		const anchor = this.#anchor;
+		const anchor = this.anchor;
 		if (!anchor) {
 			return;
 		}
-		this.#anchor = null; // first, because the focus leaves now
+		this.anchor = null; // first, because the focus leaves now
 		this.box.hidden = true;
 		anchor.setAttribute("aria-expanded", "false");
 		if (givesFocusBack) {

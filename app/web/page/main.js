@@ -40,11 +40,11 @@ const history = new History({
 	},
 	pair: (entry) => `${languageName(entry.source)} → ${languageName(entry.target)}`,
 });
-const fileList = new FileList(byId("files"), byId("file-rows"), {
+const fileList = new FileList({
 	key: () => byId("api-key").value,
 	onKey: showKeyRow,
 });
-const files = new Files(byId("open-file"), byId("file"), byId("drop"), {
+const files = new Files({
 	text: replaceText,
 	upload: (file) => fileList.add(file, { source: pickers.source, target: pickers.target }),
 	refuse: (name, kinds) =>

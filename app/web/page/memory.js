@@ -20,7 +20,7 @@ export function remember(name, value, storage = "localStorage") {
 export function rememberedList(name) {
 	try {
 		const found = JSON.parse(remembered(name));
-		return Array.isArray(found) ? found : [];
+		return Array.isArray(found) ? found.filter(Boolean) : [];
 	} catch {
 		return [];
 	}
@@ -30,23 +30,11 @@ export function rememberList(name, list) {
 	remember(name, JSON.stringify(list));
 }
 
-export function forget(name) {
-	try {
-		localStorage.removeItem(`passerelle.${name}`);
-	} catch {
-		// nothing was remembered
-	}
-}
-
 /** A checkbox that stays off on this device once it was switched off. */
 export function rememberSwitch(box, name, onChange) {
 	box.checked = !remembered(name);
 	box.addEventListener("change", () => {
-		if (box.checked) {
-			forget(name);
-		} else {
-			remember(name, "off");
-		}
+		remember(name, box.checked ? "" : "off");
 		onChange(box.checked);
 	});
 }

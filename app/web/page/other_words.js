@@ -21,8 +21,8 @@ export class OtherWords {
 	}
 
 	/**
-	 * Show the menu for a word. `onChosen` gets the number of the sentence, a reading of it with the word that was
-	 * chosen, and the request and the answer that it is from (none if its words could not be traced).
+	 * Show the menu for a word. `onChosen` gets the number of the sentence, a reading of it with the chosen word, and the
+	 * request and the answer that it is from (none if its words could not be traced).
 	 */
 	async open(reading, word, anchor, onChosen) {
 		const number = segmentAt(reading, reading.words[word][0]);

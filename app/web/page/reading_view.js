@@ -17,14 +17,11 @@ export class ReadingView {
 	#known = ""; // of a translation that is on its way
 	#before = "";
 
-	/** @param hooks {complete(asked), terms(reading), shown()}: what each request has, places of terms, a reading is shown */
+	/** @param hooks {complete(asked), terms(reading), shown()} */
 	constructor(hooks) {
 		this.hooks = hooks;
-		this.source = new SourcePane(byId("source-text"), byId("source-words"), (word) => this.#point("source", word));
+		this.source = new SourcePane((word) => this.#point("source", word));
 		this.target = new TargetPane(
-			byId("translation"),
-			byId("waiting"),
-			byId("legend"),
 			(word) => this.#point("target", word),
 			(word, anchor) => this.#openChoices(word, anchor),
 		);
@@ -58,7 +55,7 @@ export class ReadingView {
 		this.refresh();
 		const count = characterCount(reading.text);
 		if (count > READ_OUT) {
-			announce(label("ready_long", { count: numeral(count) }));
+			announce(`${label("target_title")}. ${label("count_title")} ${numeral(count)}`);
 		} else {
 			announce(reading.text, reading.target);
 		}
@@ -76,7 +73,7 @@ export class ReadingView {
 
 	/** The sentences with their translations as tab-separated lines. */
 	get table() {
-		const { text, sourceText, segments } = this.#reading ?? { text: this.target.text, sourceText: this.source.text, segments: [] };
+		const { text, sourceText, segments } = this.target.reading;
 		const rows = segments.map(({ source, start, end }) => [source, text.slice(start, end)]);
 		const lines = rows.length ? rows : [[sourceText, text]];
 		return lines.map((cells) => cells.map((cell) => cell.trim().replace(/\s+/g, " ")).join("\t")).join("\n");

@@ -90,7 +90,7 @@ function askDocument({ document_id, document_key }, path, key, signal) {
 	return ask(`v2/document/${document_id}${path}`, { method: "POST", headers, body, signal });
 }
 
-/** Documents want a key even where the service has none; any will do there. */
+/** Documents want some key even where the service has none. */
 function withKey(key) {
 	return { Authorization: `DeepL-Auth-Key ${key || "page"}` };
 }

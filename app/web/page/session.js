@@ -55,13 +55,10 @@ export class Session {
 	#onProblem(problem) {
 		const known = problem instanceof Problem ? problem : new Problem("server", String(problem));
 		this.#attempts += 1;
-		const retries =
-			known.kind === "busy" &&
-			known.retrySeconds > 0 &&
-			known.retrySeconds <= MAX_RETRY_SECONDS &&
-			this.#attempts < MAX_ATTEMPTS;
+		const { kind, retrySeconds: seconds } = known;
+		const retries = kind === "busy" && seconds > 0 && seconds <= MAX_RETRY_SECONDS && this.#attempts < MAX_ATTEMPTS;
 		if (retries) {
-			this.#timer = setTimeout(() => this.#run(), 1000 * known.retrySeconds);
+			this.#timer = setTimeout(() => this.#run(), 1000 * seconds);
 		}
 		this.hooks.problem(known, retries);
 	}

@@ -1,6 +1,6 @@
 // The text to translate. Under the box lies a mirror of it, whose words can be coloured.
 
-import { make } from "./elements.js";
+import { byId, make } from "./elements.js";
 import { wordAt } from "./reading.js";
 
 const CARET_KEYS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]);
@@ -11,10 +11,12 @@ export class SourcePane {
 	#coloured = [];
 	#frame = 0;
 
+	box = byId("source-text");
+	mirror = byId("source-words");
+
 	/** @param {(word: number) => void} onPoint a word is pointed at, or none (-1) */
-	constructor(box, mirror, onPoint) {
-		this.box = box;
-		this.mirror = mirror;
+	constructor(onPoint) {
+		const { box } = this;
 		box.addEventListener("pointermove", (event) => {
 			cancelAnimationFrame(this.#frame);
 			this.#frame = requestAnimationFrame(() => onPoint(this.#wordUnder(event.clientX, event.clientY)));

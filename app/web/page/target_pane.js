@@ -7,19 +7,21 @@ import { isDoubtful } from "./reading.js";
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
 export class TargetPane {
-	#reading = null;
+	reading = null; // what is shown, maybe of an older text
 	#spans = [];
 	#coloured = [];
 	#current = 0;
+
+	box = byId("translation");
+	waiting = byId("waiting");
+	legend = byId("legend");
 
 	/**
 	 * @param {(word: number) => void} onPoint a word is pointed at or focused, or none (-1)
 	 * @param {(word: number, span: HTMLElement) => void} onOpen a word is clicked
 	 */
-	constructor(box, waiting, legend, onPoint, onOpen) {
-		this.box = box;
-		this.waiting = waiting;
-		this.legend = legend;
+	constructor(onPoint, onOpen) {
+		const { box } = this;
 		const numberOf = (event) => (event.target.dataset?.word === undefined ? -1 : Number(event.target.dataset.word));
 		box.addEventListener("pointerover", (event) => onPoint(numberOf(event)));
 		box.addEventListener("pointerleave", () => onPoint(-1));
@@ -38,11 +40,11 @@ export class TargetPane {
 	}
 
 	get text() {
-		return this.#reading?.text ?? "";
+		return this.reading?.text ?? "";
 	}
 
 	clear() {
-		this.#reading = null;
+		this.reading = null;
 		this.#show("");
 		this.legend.hidden = true;
 	}
@@ -60,7 +62,7 @@ export class TargetPane {
 
 	/** @param terms the numbers of the words that belong to a glossary's term */
 	showReading(reading, terms) {
-		this.#reading = reading;
+		this.reading = reading;
 		this.#spans = [];
 		this.box.lang = reading.target;
 		const parts = document.createDocumentFragment();
@@ -121,15 +123,15 @@ export class TargetPane {
 	}
 
 	#description(word) {
-		const { from, sourceText, sourceWords } = this.#reading;
+		const { from, sourceText, sourceWords } = this.reading;
 		const sources = [...from[word]].sort((one, other) => one - other);
 		const words = sources.map((source) => sourceText.slice(...sourceWords[source])).join(" ");
 		const said = words ? [label("made_of", { words })] : [];
-		return [...said, ...(isDoubtful(this.#reading, word) ? [this.#doubt(word)] : [])].join("; ");
+		return [...said, ...(isDoubtful(this.reading, word) ? [this.#doubt(word)] : [])].join("; ");
 	}
 
 	#doubt(word) {
-		return label("doubt", { percent: Math.round(100 * this.#reading.sure[word]) });
+		return label("doubt", { percent: Math.round(100 * this.reading.sure[word]) });
 	}
 
 	#onKey(event, onOpen) {

@@ -77,3 +77,11 @@ def test_the_translator_gives_text_with_its_lines_and_tokens(converted: Bundle) 
         (found,) = translator.finish(plan, pending)
     assert found.text.count("\n") == 2
     assert "\ufffd" not in found.text
+
+
+def test_a_lone_row_is_not_computed_twice(converted: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert converted.manifest.lone_row == "alone"
+    monkeypatch.setattr("app.engine.sessions._paired", lambda feed, rows: pytest.fail("a copy was made"))
+    with run_engine(converted) as engine:
+        (found,) = engine.submit(converted.tokenizer.encode_source("the old house"), SearchOptions()).result()
+    assert found.token_ids

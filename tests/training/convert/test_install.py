@@ -4,6 +4,8 @@ import errno
 import gzip
 import json
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import replace
@@ -253,3 +255,9 @@ def test_downloads_are_bounded_and_checked(server: Server, models: Miniature, tm
         with pytest.raises(DownloadError, match=reason):
             fetch_file(changed, tmp_path / reason.split()[-1])
     assert fetch_file(file, tmp_path / "good").stat().st_size == file.unpacked_bytes
+
+
+def test_conversion_needs_no_tensorflow() -> None:
+    script = "import sys, training.__main__, training.convert.install; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert {"tensorflow", "keras", "tf2onnx", "fastapi"} & {name.split(".")[0] for name in done.stdout.split()} == set()

@@ -173,3 +173,18 @@ def test_the_command_writes_what_a_real_bundle_translates(
     assert f"{50 - right} of them differ from the targets of pairs.tsv" in said
     assert main(command) == 1
     assert "is there already" in capsys.readouterr().err
+
+
+def test_a_converted_model_teaches(tmp_path: Path) -> None:
+    """A student of Marian, converted, translates a corpus as any bundle does."""
+    from tests.support.marian_models import Shape, sentences, write_files
+    from training.convert.marian import MarianFiles, Published, convert
+
+    model, (vocab,) = write_files(tmp_path / "files", Shape(32, 64, 1, 1, 4), seed=3)
+    convert(MarianFiles(model, vocab, vocab), Published("en", "fr", "en-fr"), tmp_path / "en-fr")
+    (tmp_path / "corpus.tsv").write_text("".join(f"{text}\tx\n" for text in sentences(20)), encoding="utf-8")
+    settings = DistilSettings(columns=("en", "fr"), engines=1)
+    found = distil([tmp_path / "en-fr"], tmp_path / "corpus.tsv", tmp_path / "made.tsv", settings)
+    lines = (tmp_path / "made.tsv").read_text(encoding="utf-8").splitlines()
+    assert found.lines == len(lines) == 20
+    assert found.translated == sum(not line.endswith("\t") for line in lines) > 0

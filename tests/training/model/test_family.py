@@ -23,6 +23,7 @@ from training.export.parity import Pair, check_rows_alone, forced_prefix
 from training.export.reference import ReferenceDecoder
 from training.learn.train import Trainer
 from training.model.config import ModelConfig
+from training.model.decoder import Source
 from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
@@ -246,7 +247,7 @@ def test_a_step_at_a_time_equals_the_whole_and_padding_changes_nothing(name: str
     memories, states = model.encode(source, lengths)
     assert {name: tensor.shape[-1] for name, tensor in memories.items()} == model.memories
     for position in range(inputs.shape[1]):
-        logits, states, _ = model.step(inputs[:, position], states, memories, lengths)
+        logits, states, _ = model.step(inputs[:, position], states, Source.of(memories, lengths))
         np.testing.assert_allclose(to_numpy(logits), whole[:, position], atol=3e-5)
     alone = to_numpy(model((source[1:, :2], lengths[1:], inputs[1:]))[0])
     np.testing.assert_allclose(alone[0], whole[1], atol=3e-5)

@@ -13,6 +13,7 @@ from app.bundle.tokenizers import BOS_ID
 from training.data.dataset import Ids
 from training.export.reference import ReferenceDecoder, log_softmax
 from training.model.config import ModelConfig
+from training.model.decoder import Source
 from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
@@ -90,7 +91,7 @@ def test_a_step_at_a_time_equals_teacher_forcing(model: EncoderDecoder) -> None:
     whole = logits(model, source, lengths, inputs)
     memory, states = model.encode(source, lengths)
     for position in range(inputs.shape[1]):
-        stepped, states, attention = model.step(inputs[:, position], states, memory, lengths)
+        stepped, states, attention = model.step(inputs[:, position], states, Source.of(memory, lengths))
         np.testing.assert_allclose(to_numpy(stepped), whole[:, position], atol=2e-5)
         assert attention is not None
         weights = to_numpy(attention)

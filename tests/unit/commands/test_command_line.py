@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from app.bundle.store import load_bundle
+from app.bundle.manifest import Origin
+from app.bundle.store import load_bundle, update_bundle
 from app.commands.command_line import main
 from app.settings import Settings
 from tests.support.fakes import fake_bundle
@@ -53,6 +54,22 @@ def test_help_version_and_completion(run: Runner, monkeypatch: pytest.MonkeyPatc
     assert "translate" in run().out
 
 
+def test_models_are_installed_by_the_converter(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnx", reason="the converter needs it")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models.json").write_text('{"generated": "x", "baseUrl": "file:///nowhere", "models": {}}')
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    catalogue = ["--catalogue", (tmp_path / "models.json").as_uri()]
+    assert main(["models", "install", "--models", "models", "xx-yy", *catalogue]) != 0
+    assert "models.json: has no model that can be used" in capfd.readouterr().err
+    monkeypatch.setattr("app.commands.models.find_spec", lambda name: None)
+    assert main(["models", "install", "en-fr"]) == 2
+    assert "pip install '.[convert]'" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
@@ -92,6 +109,16 @@ def test_serve_says_what_it_cannot_use_before_it_loads_models(
     assert "PASSERELLE_API_KEYS_FILE cannot be read" in ran.err
     monkeypatch.setenv("PASSERELLE_MAX_ROWS", "none")
     assert "PASSERELLE_MAX_ROWS" in run("serve").err
+
+
+def test_the_origin_of_a_converted_model_is_shown(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fake_bundle(tmp_path / "models", "en", "fr").folder
+    monkeypatch.setenv("MODELS_DIR", str(folder.parent))
+    assert "origin" not in run("models", "info", folder.name).out
+    origin = Origin(name="x", licence="MPL-2.0", attribution="", url=None, architecture="tiny", files={})
+    manifest = load_bundle(folder).manifest.model_copy(update={"origin": origin})
+    update_bundle(folder, manifest, {}, verify=lambda _: None)
+    assert "origin     x: MPL-2.0, unknown, tiny" in run("models", "info", folder.name).out
 
 
 def test_models_are_listed_shown_and_removed(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from app.bundle.signature import StateSpec
+from app.bundle.signature import SOURCE_MASK, StateSpec
 from app.engine.model import Arrays, Encoded
-from app.engine.states import WIDTH_STEP, Arena, padded_width
+from app.engine.states import WIDTH_STEP, Arena, mask_of, padded_width
 
 STATES = (StateSpec(name="state_own", moves="hypothesis"), StateSpec(name="state_shared", moves="source"))
 BOS = 1
@@ -19,7 +19,7 @@ class ArenaMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.arena = Arena(STATES)
+        self.arena = Arena(STATES, has_mask=True)
         self.next_number = 100
         self.rows: dict[int, list[int]] = {}
         self.own: dict[int, list[int]] = {}
@@ -101,7 +101,10 @@ class ArenaMachine(RuleBasedStateMachine):
             assert array.flags.c_contiguous
         if arena.rows:
             longest = padded_width(max(self.length[sequence] for sequence in self.rows))
-            assert longest <= arena.memory["memory"].shape[1] < 2 * longest
+            width = arena.memory["memory"].shape[1]
+            assert longest <= width < 2 * longest
+            # The buffer of the mask has no other numbers than those of the lengths, whatever its rows were before.
+            assert np.array_equal(arena.memory[SOURCE_MASK], mask_of(arena.source_lengths, width))
         else:
             assert arena.memory == {}
             assert arena.states == {}
@@ -115,8 +118,17 @@ TestArena = ArenaMachine.TestCase
 TestArena.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 
 
-def test_a_model_without_memory() -> None:
+def test_a_mask_only_where_the_graph_reads_one() -> None:
+    states: Arrays = {"state_own": np.ones((1, 1), np.float32), "state_shared": np.ones((1, 3), np.float32)}
     arena = Arena(STATES)
+    arena.admit(Encoded({"memory": np.ones((1, 3, 2), np.float32)}, states), np.array([3], np.int32), [1], BOS)
+    assert list(arena.memory) == ["memory"]
+    assert mask_of(np.array([2, 3], np.int32), 4).tolist() == [[[0, 0, -1e9, -1e9]], [[0, 0, 0, -1e9]]]
+
+
+@pytest.mark.parametrize("has_mask", [False, True])
+def test_a_model_without_memory(has_mask: bool) -> None:
+    arena = Arena(STATES, has_mask=has_mask)
     states: Arrays = {"state_own": np.ones((2, 1), np.float32), "state_shared": np.ones((2, 3), np.float32)}
     assert arena.admit(Encoded({}, states), np.array([3, 4], np.int32), [1, 2], BOS) == [[0], [1, 2]]
     assert arena.memory == {}

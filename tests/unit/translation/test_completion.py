@@ -78,7 +78,9 @@ def random_desk(request: pytest.FixtureRequest, bundle: Bundle) -> Iterator[Desk
     """Uses a model that writes nonsense, so that every token comes up."""
     tokenizer: Tokenizer = request.param
     machine = HashMachine(vocabulary_size=tokenizer.vocabulary_size, seed=4, end_bias=3.0)
-    desk = Desk.at(replace(bundle, tokenizer=tokenizer), machine)
+    entry = bundle.manifest.tokenizer.model_copy(update={"vocabulary_size": tokenizer.vocabulary_size})
+    manifest = bundle.manifest.model_copy(update={"tokenizer": entry})
+    desk = Desk.at(replace(bundle, manifest=manifest, tokenizer=tokenizer), machine)
     yield desk
     desk.engine.stop(drain=False)
 

@@ -150,7 +150,7 @@ def test_a_translation_ends_as_its_source_does(language: str, source: str, text:
         ("de", 'The "old" and the "young".', 'Der „Alte" und die "Junge".', "Der „Alte“ und die „Junge“."),
         ("fr", 'The "old" and "young"', 'L\'homme "non" et la "jeune »', "L'homme « non » et la « jeune »"),
         ("en", "Il a dit « oui ».", 'He said "yes ».', 'He said "yes".'),
-        ("it", 'Say "yes".', 'Di «sì".', 'Di "sì".'),
+        ("it", 'Say "yes".', 'Di «sì".', "Di «sì»."),
         # Marks that pair in one style may stay.
         ("de", 'Say "yes".', 'Sag "ja".', 'Sag "ja".'),
         ("de", 'Say "yes".', "Sag „ja”.", "Sag „ja”."),

@@ -28,7 +28,6 @@ POLICY: Final = {
 # A word may be written alike in two languages.
 SAME_AS_ENGLISH: Final[list[tuple[str, list[str]]]] = [
     ("detected", ["en", "fr"]),
-    ("tools", ["en", "fr"]),
     ("share", ["en", "de"]),
 ]
 
@@ -77,7 +76,7 @@ def test_what_the_policy_forbids_is_not_there() -> None:
 
 def test_everything_is_small(service: RunningService) -> None:
     sizes = {name: len(service.client.get(f"/page/{name}").content) for name in FILES}
-    assert sum(sizes.values()) + len(service.client.get("/").content) < 120 * 1024, sizes
+    assert sum(sizes.values()) + len(service.client.get("/").content) < 120_000, sizes
 
 
 @pytest.mark.parametrize("prefix", ["/", "/prefix/"])
@@ -180,7 +179,7 @@ def test_every_language_has_every_label() -> None:
         for key, text in found.items():
             assert text.strip(), (language, key)
             assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", english[key])), (language, key)
-    for key in english.keys() - {"api"}:
+    for key in english:
         same = [one for one, found in labels().items() if found[key] == english[key]]
         assert same == ["en"] or (key, same) in SAME_AS_ENGLISH, "not translated"
 
@@ -205,7 +204,7 @@ def test_english_in_the_page_is_what_the_labels_say() -> None:
     """So that nothing moves when they are put in."""
     page, english = contents()["index.html"], labels()["en"]
     for key, text in re.findall(r"data-label=\"(\w+)\"[^>]*>([^<]*)<", page):
-        assert text == english[key], key
+        assert text in ("", english[key]), key  # empty where it is not seen when the page opens
 
 
 def luminance(colour: str) -> float:
