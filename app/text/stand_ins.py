@@ -20,7 +20,7 @@ NAME_FORMS: Final = {  # what models make of a name
     "John": frozenset(("Johns", "Jean", "Juan", "Johann", "Johannes")),
     "Bob": frozenset(("Bobs", "Bobby", "Robert", "Roberto")),
 }
-_GENITIVE: Final = regex.compile(r"['’]s(?!\p{L})|['’](?!\p{L})(?=\s+\p{L})")
+_GENITIVE: Final = regex.compile(r"['’]s(?!\p{L})")
 # Hidden placeholders that one stand-in is read for: those with nothing between them but a sign or a space, and digits
 # that a sign joins to one. Two stand-ins there would be read as one number ("37,250").
 _HIDDEN: Final = f"[{NAME_CHARACTER}-{TERM_CHARACTER}]"

@@ -115,7 +115,7 @@ def lower_capitals(text: str, language: str) -> str:
 
 
 _SINGLE_QUOTES: Final = regex.compile(
-    r"(?<![\p{L}\p{N}])([‘‚‛']|(?<=\s)’)(?!(?:n|tis|twas|em|cause|til|bout|round|\d\ds?)\b)(?=[\p{L}\p{N}\p{Co}¿¡(\[])"
+    r"(?<![\p{L}\p{N}\p{Co}])([‘‚‛']|(?<=\s)’)(?!(?:n|tis|twas|em|cause|til|bout|round|\d\ds?)\b)(?=[\p{L}\p{N}\p{Co}¿¡(\[])"
     r"([^‘‚‛\n]{1,400}?)(?<![\s'’])['’‘‛](?![\p{L}\p{N}])",
     regex.IGNORECASE,
 )
