@@ -1,7 +1,9 @@
 """``passerelle models``: the bundles that are installed."""
 
 import shutil
+import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -66,6 +68,23 @@ def show_model(
         origin = manifest.origin
         print(f"  origin     {origin.name}: {origin.licence}, {origin.attribution or 'unknown'}, {origin.architecture}")
     return 0
+
+
+@models_commands.command(
+    "install", add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
+)
+@report_errors
+def install_models(context: typer.Context, models: ModelsOption = None) -> int:
+    """Download, convert and install models published for Firefox; this is the one command that uses the network.
+
+    `passerelle models install en-fr fr-en`; `--list` shows what there is, `--help` all options. It needs the extra
+    `convert`: pip install '.[convert]'.
+    """
+    if find_spec("training") is None or find_spec("onnx") is None:
+        raise ConfigurationError("the converter is not installed: pip install '.[convert]' in a checkout")
+    # The converter is no part of the service: it has packages of its own, so it runs in a process of its own.
+    command = [sys.executable, "-m", "training", "convert", "firefox", *context.args]
+    return subprocess.run([*command, "--install", str(_folder(models))], check=False).returncode
 
 
 @models_commands.command("remove")

@@ -165,7 +165,7 @@ def test_options_is_always_ok(service: RunningService) -> None:
         assert answer.headers["access-control-allow-origin"] == "*"
         assert "Authorization" in answer.headers["access-control-allow-headers"]
         assert "Content-Type" in answer.headers["access-control-allow-headers"]
-        assert answer.headers["access-control-allow-methods"] == "GET, HEAD, POST, DELETE"
+        assert answer.headers["access-control-allow-methods"] == "GET, HEAD, POST, PUT, PATCH, DELETE"
 
 
 def test_a_body_over_the_limit(service: RunningService) -> None:

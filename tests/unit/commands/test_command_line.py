@@ -54,6 +54,22 @@ def test_help_version_and_completion(run: Runner, monkeypatch: pytest.MonkeyPatc
     assert "translate" in run().out
 
 
+def test_models_are_installed_by_the_converter(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnx", reason="the converter needs it")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models.json").write_text('{"generated": "x", "baseUrl": "file:///nowhere", "models": {}}')
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    catalogue = ["--catalogue", (tmp_path / "models.json").as_uri()]
+    assert main(["models", "install", "--models", "models", "xx-yy", *catalogue]) != 0
+    assert "models.json: has no model that can be used" in capfd.readouterr().err
+    monkeypatch.setattr("app.commands.models.find_spec", lambda name: None)
+    assert main(["models", "install", "en-fr"]) == 2
+    assert "pip install '.[convert]'" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
