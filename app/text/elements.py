@@ -21,6 +21,8 @@ _BLOCK: Final = select_tags(TagRole.BLOCK)
 _KEPT: Final = select_tags(TagRole.KEPT)
 _INVISIBLE: Final = select_tags(TagRole.INVISIBLE)
 _APART: Final = select_tags(TagRole.APART)
+# Empty elements that stand for white space in the formats of XML that people send: TEI, ODF, OOXML, DITA, IDML, TMX.
+_WHITE_SPACE: Final = frozenset("br lb cr nl newline linebreak line-break pb hr s sp space tab nbsp".split())
 _MAX_TOKENS_OF_NAME: Final = 12
 _INDEX: Final = frozenset(("sup", "sub", "a"))
 _NUMBER_OF_INDEX: Final = regex.compile(r"\s?[(\[]?[\d,;–+*†‡§-]{1,8}[)\]]?\s?")
@@ -42,6 +44,7 @@ class Role(Enum):
     CLOSE = auto()
     POINT = auto()  # stands between words
     WORD = auto()  # stands for a word and comes back whole
+    SPACE = auto()  # stands for white space
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +127,12 @@ class _Reader:
         if partner is not None and partner > number and self._is_placeholder(number, partner):
             return Item(Role.WORD, token.start, self._tokens[partner].end), partner
         if partner == number + 1:  # the element is empty
-            return Item(Role.POINT, token.start, self._tokens[partner].end), partner
+            return Item(self._find_empty_role(number, partner), token.start, self._tokens[partner].end), partner
         if partner is not None:
             role = Role.OPEN if token.kind is Kind.OPEN else Role.CLOSE
             return Item(role, token.start, token.end, self._tokens[partner].start), number
-        return Item(Role.POINT, token.start, token.end, leads=token.kind is Kind.OPEN), number
+        role = self._find_empty_role(number, number) if token.kind is Kind.VOID else Role.POINT
+        return Item(role, token.start, token.end, leads=token.kind is Kind.OPEN), number
 
     def _keep(self, number: int, is_ignored: bool) -> tuple[Item, int]:
         """An element that is kept from the model, from its first token to its last."""
@@ -166,7 +170,10 @@ class _Reader:
         In a unit or a formula ("m<sup>2</sup>") it stands for a part of that word; behind any other word it is a note.
         """
         start, name = self._tokens[opening].start, self._tokens[opening].name
-        if self._is_xml or name not in _INDEX or not 0 < closing - opening - 1 <= _MAX_TOKENS_OF_NAME:
+        if (
+            name not in (_INDEX - {"a"} if self._is_xml else _INDEX)
+            or not 0 < closing - opening - 1 <= _MAX_TOKENS_OF_NAME
+        ):
             return None
         content = self._tokens[opening + 1 : closing]
         text = "".join(self._document[token.start : token.end] for token in content if token.kind is Kind.TEXT)
@@ -176,6 +183,14 @@ class _Reader:
             return None
         is_symbol = name != "a" and _SYMBOL.search(self._document, max(0, start - 10), start) is not None
         return Role.WORD if is_symbol else Role.POINT
+
+    def _find_empty_role(self, first: int, last: int) -> Role:
+        """Returns the role of an element without content, which may be all that parts two words in XML."""
+        if not self._is_xml or self._tokens[first].name not in _WHITE_SPACE:
+            return Role.POINT
+        before = self._document[max(0, self._tokens[first].start - 1) : self._tokens[first].start]
+        behind = self._document[self._tokens[last].end : self._tokens[last].end + 1]
+        return Role.POINT if before.isspace() or behind.isspace() else Role.SPACE
 
     def _is_apart(self, number: int) -> bool:
         """Tells whether a link begins where another ends, as in menus and never within a word."""

@@ -193,6 +193,10 @@ class _Collector:
             self._elements[character] = self._document[item.start : item.end]
             self._add(character, [item.start], [item.end])
             return
+        if item.role is Role.SPACE:
+            self._add_tag(TagKind.SPACE, item.start, item.end)
+            self._add(" ", [item.start], [item.end])
+            return
         kind = TagKind.LEAD if item.leads else TagKind[item.role.name]
         self._add_tag(kind, item.start, item.end, item.partner)
 

@@ -39,7 +39,7 @@ _CONVERSION: Final = (
     r"(?:\(\w{1,60}\)|\d{1,3}\$)?[-+0#'I ]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh?|ll?|I64|I32|[Lqjzt])?"
 )
 _OPERATOR: Final = r"(?:<(?![\p{L}/?!])|[>=≤≥≠≈≡±×÷+*^−∓]){1,2}"
-_OPERAND: Final = r"[-−±√]?(?:\d[\d.,]{0,20}(?<=\d)\p{L}?|\p{L})(?![\p{L}\d])"
+_OPERAND: Final = r"[-−±√]?(?:\d[\d.,]{0,20}(?<=\d)\p{L}?|\p{L}{1,3}[²³ⁿ]|\p{L})(?![\p{L}\d])"
 _BB_NAME: Final = (
     r"(?:b|i|u|s|url|img|quote|code|color|size|list|center|left|right|spoiler|email|font|sub|sup|table|tr|td)"
 )
