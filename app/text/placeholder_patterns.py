@@ -91,7 +91,7 @@ KINDS: Final = (
         _S,
         rf"(?<![\d%])%(?! ){_CONVERSION}(?:[diouxXeEfFgGcrsa@](?!\p{{Ll}}{{2}})|[bnCSpAD](?!\p{{L}}))",
     ),
-    Kind("numbered percent", _AT_SIGN, _S, r"(?:(?<![\w%)] )(?<![\w%)])|(?<=\p{L} ))%L?\d{1,2}(?![\w%])"),
+    Kind("numbered percent", _AT_SIGN, _S, r"(?<![\w%)])%L?\d{1,2}(?![\w%])"),
     Kind("short code", _AT_SIGN, _S, r"(?<![\w:]):[a-z][a-z0-9_+-]{0,60}:(?![\w:])"),
     Kind("colon parameter", _AT_SIGN, _W, r"(?<![\w:]):[a-z_]{2,60}(?![\w:])"),
     Kind("linked message", _AT_SIGN, _S, r"(?<!\w)@(?:\.\w{1,20})?:[\w.]{0,100}\w"),

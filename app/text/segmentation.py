@@ -28,7 +28,8 @@ _LAYOUT: Final = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}]+|\p{Zs}{3,}")
 # space).
 _BLANK: Final = r"[\s\p{Cc}\u200B\u2060\uFEFF]"
 _EDGES: Final = regex.compile(rf"\A({_BLANK}*+)(.*?)({_BLANK}*)\Z", regex.DOTALL)
-# Punctuation that a tag parts from its words, a dash of a dialogue, a bullet, a letter or number of a list, and what quotes a line of a message or begins a heading.
+# Punctuation that a tag parts from its words, a dash of a dialogue, a bullet, a letter or number of a list, and what
+# quotes a line of a message or begins a heading.
 _LINE_START: Final = regex.compile(
     r"(?:(?:[-–—―•·‣◦▪■●○*+>»#~=|]{1,6}+|[,;:.!?…]{1,3}+"
     r"|\(?(?:\p{L}|\d{1,3}|[ivxIVX]{1,5})\)|[\p{L}](?=\)\s)\))\s++|[-–—―•](?=\p{Lu})){1,3}+"
