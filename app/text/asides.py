@@ -12,7 +12,8 @@ from typing import Final
 import regex
 
 from app.text.masking import TextRules
-from app.text.placeholder_patterns import Treatment
+from app.text.placeholder_finder import Terms, add_terms
+from app.text.placeholder_kinds import Treatment
 from app.text.words import EMOJIS
 
 _ONLY_EMOJIS: Final = regex.compile(rf"(?V1)(?P<emoji>{EMOJIS})")
@@ -67,11 +68,20 @@ def find_asides(text: str, rules: TextRules, is_markup: bool = False) -> list[As
         rules: Find the placeholders, and tell what the model can read.
         is_markup: Whether the text stands between tags, so that the partner of a bracket may stand in another text.
     """
-    treated = rules.finder.find_treated(text) if rules.masking else []
+    treated = _pair_tags(text, rules.finder.find_treated(text)) if rules.masking else []
+    if rules.masking and rules.terms is not None:
+        treated = _keep_terms(text, treated, rules.terms)
     signs = _ONLY_EMOJIS if rules.legibility is None else rules.legibility.signs
     if not treated and not signs.search(text):
         return []
-    return _Search(text, rules, is_markup).run(_pair_tags(text, treated), signs)
+    return _Search(text, rules, is_markup).run(treated, signs)
+
+
+def _keep_terms(text: str, treated: list[tuple[int, int, Treatment]], terms: Terms) -> list[tuple[int, int, Treatment]]:
+    """Lets nothing be taken out of a term."""
+    treatments = {(start, end): treatment for start, end, treatment in treated}
+    ranges = add_terms(list(treatments), list(terms.find(text)))
+    return [(start, end, treatments.get((start, end), Treatment.WORD)) for start, end in ranges]
 
 
 def _pair_tags(text: str, treated: list[tuple[int, int, Treatment]]) -> list[tuple[int, int, Treatment]]:

@@ -17,7 +17,7 @@ from app.text.asides import Aside, AsideKind, find_asides
 from app.text.elements import Item, Role, assign_roles
 from app.text.markup import Span, find_message_syntax, unescape, unescape_offsets
 from app.text.masking import TextRules
-from app.text.placeholder_patterns import FIRST_ELEMENT_CODE, MAX_ELEMENTS
+from app.text.placeholder_kinds import FIRST_ELEMENT_CODE, MAX_ELEMENTS
 from app.text.tag_roles import TagRules
 
 TextFormat = Literal["text", "html", "xml"]

@@ -12,16 +12,18 @@ from typing import Final
 
 import regex
 
-from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder, Terms
-from app.text.placeholder_patterns import COUNT_CHARACTER, NAME_CHARACTER, PLACEHOLDER_CHARACTERS, TERM_CHARACTER
+from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder, Terms, add_terms
+from app.text.placeholder_kinds import COUNT_CHARACTER, NAME_CHARACTER, PLACEHOLDER_CHARACTERS, TERM_CHARACTER
 from app.text.segmentation import Piece
 from app.text.stand_ins import CLUSTER, choose_stand_ins
-from app.text.words import Legibility, is_in_capitals, lower_capitals
+from app.text.words import Legibility, double_quotes, is_in_capitals, lower_capitals
 
 _COUNT: Final = regex.compile(
     r"%(?:\(\w+\)|\d+\$)?[-+0#\d.]*(?:hh?|ll?)?[diufFgG]"
     r"|[%$#]?\{{1,2} ?(?:n|\w*(?:count|num|number|total|size|quantity|nombre|seconds|minutes|hours|days)\w*)"
-    r"(?:[:,!][^{}]*)? ?\}{1,2}",
+    r"(?:[:,!][^{}]*)? ?\}{1,2}"
+    r"|[-+−±]?(?:\p{Lu}{0,3}\p{Sc}\s?)?[-−]?\d[\d.,\u00a0\u202f ]*(?:[-–][\d.,]+)?"
+    r"(?:\s?(?:\p{L}{1,4}(?:/\p{L})?[²³]?|°\s?\p{L}?|\p{Sc}|\p{No}+))?",
     regex.IGNORECASE,
 )
 
@@ -162,7 +164,7 @@ def hide_placeholders(text: str, rules: TextRules) -> tuple[str, list[str]]:
     """
     groups = rules.finder.find_groups(text)
     if rules.terms is not None:
-        groups = _add_terms(text, groups, rules.terms)
+        groups = add_terms(groups, list(rules.terms.find(text)))
     if not groups:
         return text, []
     hidden: list[str] = []
@@ -206,11 +208,15 @@ def count_hidden(text: str) -> int:
     return sum(map(is_hidden, text))
 
 
-def lower_heading(hidden: str, rules: TextRules) -> str:
-    """Writes a segment with private-use characters as a sentence if it is a heading in Title Case."""
-    if rules.legibility is None or rules.prefix or not rules.masking:
+def read_plainly(hidden: str, rules: TextRules) -> str:
+    """Writes a segment with private-use characters as a model reads it best, in as many characters.
+
+    A heading in Title Case is written as a sentence, and single quotation marks, which models take for apostrophes, as
+    double ones.
+    """
+    if rules.prefix or not rules.masking:
         return hidden
-    return rules.legibility.lower_heading(hidden)
+    return double_quotes(hidden if rules.legibility is None else rules.legibility.lower_heading(hidden))
 
 
 def mask_text(hidden: str, rules: TextRules) -> str:
@@ -228,7 +234,7 @@ def mask(source: str, hidden: str, placeholders: Sequence[str], rules: TextRules
         rules: Give the terms with their translations, the language and the prefix.
     """
     in_capitals = not rules.prefix and is_in_capitals(hidden)
-    hidden = lower_capitals(hidden, rules.source) if in_capitals else lower_heading(hidden, rules)
+    hidden = double_quotes(lower_capitals(hidden, rules.source)) if in_capitals else read_plainly(hidden, rules)
     if not placeholders:
         return Masked(source, hidden, (), rules, in_capitals)
     words = iter(choose_stand_ins(hidden, rules.source, rules.prefix))
@@ -248,18 +254,3 @@ def mask(source: str, hidden: str, placeholders: Sequence[str], rules: TextRules
         offset += len(word)
         done = cluster.end()
     return Masked(source, "".join((*read, hidden[done:])), tuple(stand_ins), rules, in_capitals)
-
-
-def _add_terms(text: str, groups: list[tuple[int, int]], terms: Terms) -> list[tuple[int, int]]:
-    """Adds the ranges of terms that overlap no placeholder.
-
-    Terms are searched in the whole text, so that a word that goes on in a placeholder is no term.
-    """
-    found = list(groups)
-    ahead = 0
-    for start, end in terms.find(text):
-        while ahead < len(groups) and groups[ahead][1] <= start:
-            ahead += 1
-        if ahead == len(groups) or end <= groups[ahead][0]:
-            found.append((start, end))
-    return sorted(found)

@@ -15,9 +15,11 @@ import regex
 from app.text.placeholder_finder import PlaceholderFinder
 
 _NUMBER: Final = regex.compile(
-    r"\d{1,3}(?:(?P<group>[,.\u00a0\u202f ’'])\d{3}(?!\d))(?:(?P=group)\d{3}(?!\d))*(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
+    r"\d{1,3}(?:(?P<group>[,.\u00a0\u202f ’'])\d{3}(?!\d))(?:(?P=group)\d{3}(?!\d))*(?:[.,]\d+)?(?![.,]?\d)"
+    r"|\d+(?:[.,]\d+)*+"
 )
-_DIGITS: Final = regex.compile(r"\d+")
+_VERSION: Final = regex.compile(r"(?<![\w.])(?!\d{1,3}(?:\.\d{3}){2,6}(?![\w.]\d))\d{1,9}(?:\.\d{1,9}){2,6}(?![\w.])")
+_IN_NAME: Final = regex.compile(r"(?<=[\p{L}_-])\d++(?:[.,]\d++)*+|\d++(?=[\p{L}_-])")
 _GROUPED: Final = regex.compile(r"\d{1,3}(?:[,.\u00a0\u202f ’']\d{3})+")
 _CLOCK: Final = regex.compile(
     r"\b[ap]\.?\s?m\b|\bo'clock\b|\bsoir\b|\bmatin\b|\bmidi\b|\d\s?h\b|\d:\d\d|\buhr\b|\bhalb\b|\bviertel\b"
@@ -119,7 +121,7 @@ def find_number_faults(source: str, target: str, languages: tuple[str, str], fin
             and more are restored, because they are not written in words.
         finder: Finds the placeholders, whose digits are not numbers.
     """
-    before, after = _find_numbers(source, finder), _find_numbers(target, finder)
+    before, after = _find_numbers(source, finder), _find_numbers(target, finder, source)
     if source == target or not (before or after):
         return _NO_FAULTS
     edits = _find_form_edits(source, target, (before, after), languages)
@@ -132,27 +134,42 @@ def find_number_faults(source: str, target: str, languages: tuple[str, str], fin
     pairs = list(zip(missing, new, strict=True)) if len(missing) == len(new) and is_ordered else []
     if pairs:
         if not any(_is_explained(one, other, source, target, languages) for one, other in pairs):
-            edits |= {(other.start, other.end): _localize(one.written, *languages) for one, other in pairs}
+            edits |= {
+                (other.start, other.end): _sign(one, other, source, target) + _localize(one.written, *languages)
+                for one, other in pairs
+            }
         return NumberFaults(edits)
     if _CLOCK.search(source) or _CLOCK.search(target):
         return NumberFaults(edits)
-    # Digits may belong to a name on one side ("HKU1", "5-fach").
-    of_source, of_target = set(_DIGITS.findall(source)), set(_DIGITS.findall(target))
+    values = {number.value for number in before}
+    of_source, of_target = _find_digits_of_names(source), _find_digits_of_names(target)
     return NumberFaults(
         edits,
         tuple(
             (one.start, one.end)
             for one in missing
-            if not of_target.issuperset(_DIGITS.findall(one.written))
-            and not _is_written_otherwise(one, source, target, languages)
+            if one.written not in of_target and not _is_written_otherwise(one, source, target, languages)
         ),
         tuple(
             (one.start, one.end)
             for one in new
-            if not of_source.issuperset(_DIGITS.findall(one.written))
+            if one.value not in values
+            and one.written not in of_source | of_target
             and not _is_written_otherwise(one, target, source, languages[::-1])
         ),
     )
+
+
+def _find_digits_of_names(text: str) -> set[str]:
+    """Returns the digits that letters or hyphens touch: they may be kept in one text, and stand free in another."""
+    return set(_IN_NAME.findall(text))
+
+
+def _sign(one: _Number, other: _Number, source: str, target: str) -> str:
+    """Returns the sign that a number of the source has and that of the target lacks, else nothing."""
+    if not _SIGN_BEFORE.search(source[max(0, one.start - 3) : one.start]):
+        return ""
+    return "" if _SIGNED.search(target[max(0, other.start - 12) : other.start]) else source[one.start - 1]
 
 
 def _is_written_otherwise(number: _Number, text: str, other: str, languages: tuple[str, str]) -> bool:
@@ -180,12 +197,10 @@ def _find_form_edits(
             continue
         written = other.written
         is_number = _GROUPED.match(one.written) or "," in one.written or _UNIT_BEHIND.match(source, one.end)
-        if written == one.written and not written.isdigit() and is_number:
-            written = _localize(written, *languages)
-        if _SIGN_BEFORE.search(source[max(0, one.start - 3) : one.start]) and not _SIGNED.search(
-            target[max(0, other.start - 12) : other.start]
-        ):
-            written = source[one.start - 1] + written
+        is_mixed = len(set(regex.findall(r"\D", written))) > len(set(regex.findall(r"\D", one.written)))
+        if (written == one.written or is_mixed) and not one.written.isdigit() and is_number:
+            written = _localize(one.written, *languages)
+        written = _sign(one, other, source, target) + written
         start, end = other.start, other.end
         if source[one.end : one.end + 2].lstrip()[:1] == "%":
             behind = _PERCENT_BEHIND.match(target, end)
@@ -197,12 +212,14 @@ def _find_form_edits(
     return edits
 
 
-def _find_numbers(text: str, finder: PlaceholderFinder) -> list[_Number]:
+def _find_numbers(text: str, finder: PlaceholderFinder, source: str | None = None) -> list[_Number]:
+    """Returns the numbers between placeholders, and for a target what looks as a version that its source lacks."""
     if not any(map(str.isdigit, text)):
         return []
+    versions = (found for found in _VERSION.finditer(text) if source is not None and found.group() not in source)
     return [
         _Number(found.start(), found.end(), found.group(), _read_value(found.group()))
-        for found in finder.search_outside(_NUMBER, text)
+        for found in sorted((*finder.search_outside(_NUMBER, text), *versions), key=lambda one: one.start())
     ]
 
 

@@ -9,7 +9,8 @@ from typing import Final
 import regex
 
 from app.errors import ConfigurationError
-from app.text.placeholder_patterns import KINDS, Begins, Treatment
+from app.text.placeholder_kinds import Begins, Treatment
+from app.text.placeholder_patterns import KINDS
 
 MAX_PATTERNS: Final = 100
 MAX_PATTERN_CHARACTERS: Final = 500
@@ -24,7 +25,7 @@ _CAPTURES: Final = "(?: ... ) in place of ( ... )"
 _SIGN: Final = (
     r"[`@<&{%#\\/\p{Co}\[|$_^~=+*\u2013\u2014]|[:;=][\w/:()*'-]|[.](?:\p{L}|\d)|\p{L}-?\d|\d[:-]\d|\p{Ll}\p{Lu}|[\w-]-[A-Za-z]\b|--"
     r"| -\p{L}\b|\d\p{L}|\([)\d]|[§№°µ\p{Sc}\p{No}]|\d['′]|\b\w{1,4}\)|\p{L}\(|\(['\"]|\d [\d-]| !\p{Ll}|\(\("
-    r"|\d[<>]|[≤≥≠≈±×÷]"
+    r"|\d[<>]|\d[ \u00a0]\p{L}{1,4}\b|\d/\d|[≤≥≠≈±×÷]"
 )
 # An ordinary sentence of A to Z, which needs no search at all.
 _PLAIN: Final = regex.compile(r"(?:[A-Z]?[a-z]{2,40}+(?:'[a-z]{1,3}+)?(?:[,;]? |[.,;!?]?\Z)|(?:[AI]|a) )*+")
@@ -93,9 +94,13 @@ class PlaceholderFinder:
         return [(start, end) for start, end, treatment in self.find_treated(text) if treatment is Treatment.SYNTAX]
 
     def search_outside(self, pattern: "regex.Pattern[str]", text: str) -> "Iterator[regex.Match[str]]":
-        """Yields the matches of a pattern in the text between placeholders."""
+        """Yields the matches of a pattern in the text between placeholders.
+
+        A list item's ``a)`` at the end of brackets is no placeholder.
+        """
         done = 0
-        for start, end in [*self.find(text), (len(text), len(text))]:
+        kept = [(start, end) for start, end, treatment in self.find_treated(text) if treatment is not Treatment.STAMP]
+        for start, end in [*kept, (len(text), len(text))]:
             yield from pattern.finditer(text, done, start)
             done = end
 
@@ -234,6 +239,27 @@ class Terms:
     def translate(self, term: str) -> str | None:
         """Returns the translation of a term as it is written in a text, None if it is no term."""
         return self._translations.get(term)
+
+
+def add_terms(groups: Sequence[tuple[int, int]], terms: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Adds the ranges of terms to those of placeholders; a term that holds placeholders whole takes their place.
+
+    Terms are searched in the whole text, so that a word that goes on in a placeholder is no term.
+    """
+    found: list[tuple[int, int]] = []
+    ahead = 0
+    for start, end in terms:
+        while ahead < len(groups) and groups[ahead][1] <= start:
+            found.append(groups[ahead])
+            ahead += 1
+        behind = ahead
+        while behind < len(groups) and groups[behind][0] < end:
+            behind += 1
+        of_term = groups[ahead:behind]
+        if all(start <= one and other <= end for one, other in of_term) and (start, end) not in of_term:
+            found.append((start, end))
+            ahead = behind
+    return [*found, *groups[ahead:]]
 
 
 def _capitalize(term: str, translation: str) -> Iterator[tuple[str, str]]:

@@ -2,61 +2,11 @@
 
 ``KINDS`` lists every kind with its pattern and its treatment. ``app.text.placeholder_finder`` searches them behind the
 patterns of a setting; ``app.text.words`` adds what one model cannot read.
-
-Also defines the private-use characters that stand in a text for what the model does not read. A private-use character
-that the text itself has is found as a placeholder, so the two are never confused.
 """
 
-from dataclasses import dataclass
-from enum import Flag, StrEnum, auto
 from typing import Final
 
-# Each of these stands for one placeholder while a text is split into segments, so that no cut divides it.
-NAME_CHARACTER: Final = "\ue000"  # a name may stand in for it
-COUNT_CHARACTER: Final = "\ue001"  # only a number may stand in for it
-TERM_CHARACTER: Final = "\ue002"  # a glossary's term, which must be translated, unlike the others
-PLACEHOLDER_CHARACTERS: Final = frozenset((NAME_CHARACTER, COUNT_CHARACTER, TERM_CHARACTER))
-# Those from here on stand for elements that are kept from the model, such as <code>: characters of a plane for private
-# use, so that one text may have many different ones.
-FIRST_ELEMENT_CODE: Final = 0xF0000
-MAX_ELEMENTS: Final = 1000
-
-
-class Treatment(StrEnum):
-    """How a kept part of a text is kept from the model."""
-
-    SYNTAX = "syntax"  # a stand-in is read for it; one that the model invents is removed
-    WORD = "word"  # a stand-in is read for it; a translation may have others of its kind
-    POINT = "point"  # it is taken out at its word, as emoji are, and the model reads the sentence without it
-    STAMP = "stamp"  # as POINT at the beginning of a line, else as WORD
-    BREAK = "break"  # it ends a segment, as a line break does
-
-
-class Begins(Flag):
-    """The first character of a kind."""
-
-    WORD = auto()  # the first letter or digit of a word
-    SIGN = auto()  # neither a letter, a digit nor white space
-    ANY = WORD | SIGN
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of text that is kept.
-
-    Attributes:
-        name: What it is.
-        begins: What its first character is, so that most patterns need not be tried at most characters.
-        treatment: How it is kept.
-        pattern: Without capturing groups, and every repetition bounded, so that the time for hostile text grows only
-            with its length.
-    """
-
-    name: str
-    begins: Begins
-    treatment: Treatment
-    pattern: str
-
+from app.text.placeholder_kinds import Begins, Kind, Treatment
 
 _FILE_ENDING: Final = (
     r"(?:bat|bmp|bz2|cfg|conf|cpp|css|csv|dll|docx?|epub|exe|gif|gz|html?|ico|ini|iso|jar|java|jpe?g|js|json|log|md|mkv"
@@ -79,6 +29,11 @@ _IN_BRACES: Final = r"[^{}\p{Cc}\p{Co}]"
 _TIME: Final = r"(?:\d{1,3}:\d{2}:\d{2}(?:[.,:;]\d{1,9})?|\d{1,2}:\d{2}[.,]\d{2,3})(?!\d)"
 _TO: Final = r"\s?(?:-{1,2}>|→|[-–—])\s?"
 _NUMBER: Final = r"(?:\d{1,3}(?:[ \u00a0\u202f]\d{3}){1,4}(?:[.,]\d{1,4})?(?!\d)|\d[\d.,\u00a0\u202f]{0,20}(?<=\d))"
+# Of units whose sign is a word in no language that is served.
+_UNIT: Final = (
+    r"(?:(?:k?m|ft)/[hs]|[cdkmnµ]?m|[kmµ]?g|[cdm]?[lL]|mph|rpm|fps|ft|yd|lbs?|oz|[mµn]s|min|[kKMGT]i?B|[kMG]bit|[kMGT]?Hz"
+    r"|[kMG]?W|k?Wh|[km]?V|m?Ah|mA|[km]?Ω|[khM]?Pa|psi|[km]?J|kcal|px|dpi|d[Bb])"
+)
 _HEX: Final = "[0-9A-Fa-f]"
 _CONVERSION: Final = (
     r"(?:\(\w{1,60}\)|\d{1,3}\$)?[-+0#'I ]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh?|ll?|I64|I32|[Lqjzt])?"
@@ -285,9 +240,12 @@ KINDS: Final = (
         "amount",
         _ANY,
         _W,
-        rf"(?<![\w.,])[-+−±]?(?:{_NUMBER}\s?(?:°\s?[CFKR]?(?!\w)|\p{{Sc}}|µ?\p{{L}}{{1,3}}[²³]|µ\p{{L}}{{1,2}}(?!\w))"
-        rf"|\p{{Sc}}\s?{_NUMBER}(?![\p{{L}}\d])|\d{{1,6}}\s?\p{{No}}{{1,4}}|\d{{1,3}}['′]\s?\d{{1,2}}(?:[\"″]|'')?)",
+        rf"(?<![\w.,])[-+−±]?(?:{_NUMBER}(?:[-–]{_NUMBER})?\s?(?:°\s?[CFKR]?(?!\w)|\p{{Sc}}|µ?\p{{L}}{{1,3}}[²³]"
+        rf"|{_UNIT}(?![\p{{L}}\d]))(?: \d{{1,2}} in\b)?|\d{{1,6}}\s?\p{{No}}{{1,4}}"
+        rf"|\p{{Lu}}{{0,3}}\p{{Sc}}\s?[-−]?{_NUMBER}(?:(?:[kKmMbB]|bn|mn|tn)(?!\w)|(?![\p{{L}}\d]))"
+        r"|\d[\d.,]{0,20}(?:[kKMx×]|bn|(?<=[.,]\d{1,3})s)(?!\w)|\d{1,3}['′]\s?\d{1,2}(?:[\"″]|'')?)",
     ),
+    Kind("date", _AT_WORD, _W, r"(?<![\w/.-])\d{1,4}(?:/\d{1,2}/|-\d{1,2}-)\d{1,4}(?![\w/-])"),
     Kind(
         "chemical formula",
         _AT_WORD,

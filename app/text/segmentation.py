@@ -17,7 +17,7 @@ from typing import Final
 import regex
 import sentencex
 
-from app.text.placeholder_patterns import TERM_CHARACTER
+from app.text.placeholder_kinds import TERM_CHARACTER
 
 WINDOW_CHARACTERS: Final = 4000
 

@@ -7,7 +7,7 @@ from typing import Final
 import regex
 
 from app.text.numbers import is_spelled
-from app.text.placeholder_patterns import COUNT_CHARACTER, NAME_CHARACTER, TERM_CHARACTER
+from app.text.placeholder_kinds import COUNT_CHARACTER, NAME_CHARACTER, TERM_CHARACTER
 
 # The words that come back most often, measured on both bundles of models/ over sentences in which they replaced any
 # word: a number 97 of 100 times in the best hypothesis that has it, two numbers 97 to 100; "Tom" 96 from English and 81
@@ -20,7 +20,7 @@ NAME_FORMS: Final = {  # what models make of a name
     "John": frozenset(("Johns", "Jean", "Juan", "Johann", "Johannes")),
     "Bob": frozenset(("Bobs", "Bobby", "Robert", "Roberto")),
 }
-_GENITIVE: Final = regex.compile(r"['’]s(?!\p{L})|['’](?!\p{L})(?=\s+\p{L})")
+_GENITIVE: Final = regex.compile(r"['’]s(?!\p{L})")
 # Hidden placeholders that one stand-in is read for: those with nothing between them but a sign or a space, and digits
 # that a sign joins to one. Two stand-ins there would be read as one number ("37,250").
 _HIDDEN: Final = f"[{NAME_CHARACTER}-{TERM_CHARACTER}]"
@@ -68,8 +68,35 @@ def is_stand_in(word: str) -> bool:
     return word.isdecimal() or any(word in names for names in _NAMES.values())
 
 
+_UNIT_WORD: Final = regex.compile(
+    r"\s(?:ans|années?|heures?|h|años(?: de edad)?|Jahre(?: alt)?|Jahren|Uhr|years?(?: old)?|o'clock|[ap]\.m\.)"
+    r"(?![\p{L}\p{N}])"
+)
+_TIME_WORD: Final = regex.compile(
+    r"\b(?:years?|aged?|old(?:er)?|young(?:er)?|at|by|until|till|before|after|from|to|since|o'clock|hours?|[ap]\.?m\b"
+    r"|ans?|années?|âgée?s?|à|heures?|jusqu|dès|vers|avant|après|años?|edad|horas?|las?|hasta|desde"
+    r"|Jahren?|alt|älter|jünger|um|bis|ab|seit|vor|nach|Uhr|Stunden?)\b",
+    regex.IGNORECASE,
+)
 _DIGITS: Final = regex.compile(r"\d+(?:[.,:]\d+)*+")
 _CAPITALIZED: Final = regex.compile(r"(?<![\p{L}\p{N}])\p{Lu}\p{L}*+")
+
+
+def find_unit_end(stand_in: str, end: int, text: str, own: str) -> int:
+    """Returns the end of a number that stands in, with the unit that a model wrote behind it of its own accord.
+
+    "It costs 37" became "Cuesta 37 años", because most numbers without a unit are ages and hours.
+
+    Args:
+        stand_in: The word.
+        end: Where it ends in the text.
+        text: What the model wrote.
+        own: What the model read, without stand-ins.
+    """
+    if not stand_in.isdigit() or _TIME_WORD.search(own):
+        return end
+    unit = _UNIT_WORD.match(text, end)
+    return end if unit is None else unit.end()
 
 
 def find_remains(stand_ins: Sequence[str], own: str, text: str, language: str) -> list[tuple[tuple[int, int], str]]:

@@ -114,6 +114,28 @@ def lower_capitals(text: str, language: str) -> str:
     return small[: first.start()] + text[first.start()] + small[first.end() :]
 
 
+_SINGLE_QUOTES: Final = regex.compile(
+    r"(?<![\p{L}\p{N}\p{Co}])([‘‚‛']|(?<=\s)’)(?!(?:n|tis|twas|em|cause|til|bout|round|\d\ds?)\b)(?=[\p{L}\p{N}\p{Co}¿¡(\[])"
+    r"([^‘‚‛\n]{1,400}?)(?<![\s'’])['’‘‛](?![\p{L}\p{N}])",
+    regex.IGNORECASE,
+)
+
+
+def find_single_quote(text: str) -> str:
+    """Returns the first of the single quotation marks in pairs, empty if there are none."""
+    found = _SINGLE_QUOTES.search(text) if any(sign in text for sign in "‘‚‛'’") else None
+    return "" if found is None else found[1]
+
+
+def double_quotes(text: str) -> str:
+    """Writes a pair of single quotation marks as double ones, and a low one without its other half as a comma."""
+    if not any(sign in text for sign in "‘‚‛'’"):
+        return text
+    if any(sign in text for sign in '"“”„«»'):  # pairs within pairs
+        return text.replace("‚", ",")
+    return _SINGLE_QUOTES.sub(r'"\2"', text).replace("‚", ",")
+
+
 def raise_letter(character: str, language: str) -> str:
     """Writes a character as a capital: in Turkish the I of i has its dot, in Greek capitals have no accents."""
     if language in _DOTTED and character == "i":
@@ -229,7 +251,7 @@ class Legibility:
 def _compile_signs(readable: Iterable[str], source: str) -> "regex.Pattern[str]":
     spelled = "".join(regex.escape(one) for one in sorted(readable) if not one.isalnum() and not one.isspace())
     ignored = "".join(regex.escape(one) for one in sorted(readable) if regex.match(_IGNORED, one))
-    sign = rf"[^{spelled}\p{{L}}\p{{M}}\p{{Nd}}\p{{Co}}\p{{Cc}}\p{{Cs}}\s]|[ªºⁿⁱ]" + (
+    sign = rf"[^{spelled}‘’‚‛\p{{L}}\p{{M}}\p{{Nd}}\p{{Co}}\p{{Cc}}\p{{Cs}}\s]|[ªºⁿⁱ]" + (
         rf"|(?![{ignored}]){_IGNORED}" if ignored else rf"|{_IGNORED}"
     )
     # French has a space before these.

@@ -11,6 +11,7 @@ from app.text.masking import TextRules
 from app.text.numbers import find_number_faults
 from app.text.placeholder_finder import PlaceholderFinder
 from app.text.punctuation import find_end, plain_end, quotation_style, write_end
+from app.text.words import find_single_quote
 from app.translation.assembly import Repair, TranslatedSegment
 from app.translation.unmasking import apply_edits, include_space
 
@@ -21,6 +22,7 @@ _NO_END: Final = regex.compile(r"[\p{L}\p{M}\p{N}\p{Co}%°]\Z")
 _QUOTATION_MARK: Final = regex.compile(r"[\"“”„‟«»]")
 _BEFORE_OPENING: Final = regex.compile(r"[\s\p{Ps}\p{Pd}\p{Co}¿¡/'’]")
 _BEHIND_CLOSING: Final = regex.compile(r"[\s\p{P}\p{Co}]")
+_SINGLE_STYLES: Final = {"de": ("‚", "‘")}
 _CLOSING_MARKS: Final = {'"': '"', "“": "”", "”": "”", "„": "“”", "‟": "”", "«": "»", "»": "«"}
 
 
@@ -44,6 +46,7 @@ def postedit(
     marks = _find_quotation_edits(translated.source, translated.text, target, rules.finder)
     if all(start >= fixed for start, _ in marks):  # one half alone would not fit the other
         translated = apply_repair(translated, marks, Repair.QUOTE, fixed)
+        translated = apply_repair(translated, _find_single_edits(translated, target, rules.finder), None, fixed)
     edits = _find_end_edits(translated.source, translated.text, rules.languages, keeps_form)
     if keeps_form:
         edits = _find_capital_edits(translated.source, translated.text) | edits
@@ -51,14 +54,14 @@ def postedit(
 
 
 def apply_repair(
-    translated: TranslatedSegment, edits: dict[Range, str], repair: Repair, fixed: int = 0
+    translated: TranslatedSegment, edits: dict[Range, str], repair: Repair | None, fixed: int = 0
 ) -> TranslatedSegment:
     """Applies the edits of one kind, and lets the alignment follow.
 
     Args:
         translated: A segment with its translation.
         edits: What to write in which range of the translation.
-        repair: What they correct.
+        repair: What they correct; None for a form that is not wrong.
         fixed: How many characters of the translation were given; they do not change.
     """
     edits = {edited: text for edited, text in edits.items() if edited[0] >= fixed}
@@ -68,7 +71,7 @@ def apply_repair(
     alignment = translated.alignment
     if alignment is not None:
         alignment = replace(alignment, target_ranges=restored.map_ranges(alignment.target_ranges))
-    repairs = (*translated.repairs, repair)
+    repairs = translated.repairs if repair is None else (*translated.repairs, repair)
     return replace(translated, text=restored.text, alignment=alignment, is_restored=True, repairs=repairs)
 
 
@@ -177,6 +180,26 @@ def _find_quotation_edits(source: str, target: str, language: str, finder: Place
         else:
             start = offset - target[:offset].endswith((" ", "\u00a0", "\u202f"))
             edits[start, offset + 1] = closing
+    return edits
+
+
+def _find_single_edits(translated: TranslatedSegment, language: str, finder: PlaceholderFinder) -> dict[Range, str]:
+    """Returns the edits that write pairs of quotation marks as single ones if the source has only single ones.
+
+    The model reads double ones, see ``app.text.masking.read_plainly``.
+    """
+    single = find_single_quote(translated.source)
+    if not single or _QUOTATION_MARK.search(translated.source):
+        return {}
+    target = translated.text
+    marks = _find_quotation_marks(target, finder)
+    signs = ("'", "'") if single == "'" else _SINGLE_STYLES.get(language, ("‘", "’"))
+    edits: dict[Range, str] = {}
+    for number, offset in enumerate(marks[: len(marks) // 2 * 2]):
+        is_closing = number % 2
+        start = offset - (is_closing and target[offset - 1 : offset].isspace() and target[offset] in "»«")
+        end = offset + 1 + (not is_closing and target[offset] in "«»" and target[offset + 1 : offset + 2].isspace())
+        edits[start, end] = signs[is_closing]
     return edits
 
 

@@ -12,9 +12,9 @@ from app.engine.sequence import SearchOptions
 from app.errors import InvalidRequest
 from app.text.inline import Splitting, TextFormat, extract_flows
 from app.text.languages import is_legible
-from app.text.masking import Masked, TextRules, hide_placeholders, lower_heading, mask, mask_text, reveal_placeholders
+from app.text.masking import Masked, TextRules, hide_placeholders, mask, mask_text, read_plainly, reveal_placeholders
 from app.text.placeholder_finder import Terms
-from app.text.placeholder_patterns import TERM_CHARACTER
+from app.text.placeholder_kinds import TERM_CHARACTER
 from app.text.segmentation import Piece, shorten, split
 from app.text.tag_roles import NO_RULES, TagRules
 from app.text.words import is_in_capitals
@@ -151,7 +151,7 @@ class SegmentList:
                 pieces.append(Piece(piece.text, is_segment=False))
                 continue
             in_capitals = rules.masking and not rules.prefix and is_in_capitals(hidden_text)
-            is_read_otherwise = own or in_capitals or lower_heading(hidden_text, rules) != hidden_text
+            is_read_otherwise = own or in_capitals or read_plainly(hidden_text, rules) != hidden_text
             if piece.is_segment and is_read_otherwise and piece.text not in self._masked:
                 self._masked[piece.text] = mask(piece.text, hidden_text, own, rules)
             pieces.append(piece)

@@ -15,7 +15,7 @@ from app.engine.search.greedy import derive_seed
 from app.engine.sequence import FinishReason, Hypothesis, Listener, Priority, SearchOptions
 from app.text.inline import TextFormat
 from app.text.markup import escape
-from app.text.masking import TextRules
+from app.text.masking import Masked, TextRules
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
 from app.text.words import Legibility
 from app.translation.answer_guard import Judged, judge, may_change
@@ -187,7 +187,7 @@ class Translator:
             return [TranslatedSegment(segment, written, best.score, FinishReason.STOP, timing=best.timing)]
         ranked: dict[str, TranslatedSegment] = {}
         for hypotheses in draws:
-            candidates, faults = self._read(plan, number, hypotheses, is_shown)
+            candidates, doubtful, faults = self._read(plan, number, hypotheses, is_shown)
             for translated in candidates:
                 ranked.setdefault(translated.text, translated)
             if not ranked:
@@ -203,19 +203,23 @@ class Translator:
                     unaligned_terms=tuple(term for one in stand_ins for term in one.terms),
                     timing=best.timing,
                 )
+            for translated in doubtful:
+                ranked.setdefault(translated.text, translated)
         return list(ranked.values())
 
     def _read(
         self, plan: Plan, number: int, hypotheses: list[Hypothesis], is_shown: bool
-    ) -> tuple[list[TranslatedSegment], tuple[Repair, ...]]:
+    ) -> tuple[list[TranslatedSegment], list[TranslatedSegment], tuple[Repair, ...]]:
         """Returns the translations that hypotheses give, those in which nothing was guessed first.
 
-        What remains wrong with those that are left out is returned too, and named among the repairs of the first.
+        Behind them stand words that may be invented, which only alternatives show, and what is wrong with those that
+        are left out; it is named among the repairs of the first.
         """
         masked = plan.masked[number]
         fixed = len(self._tokenizer.decode(plan.options[number].prefix).strip())
         faithful: list[TranslatedSegment] = []
         guessed: list[TranslatedSegment] = []
+        doubtful: list[TranslatedSegment] = []
         faults: list[Repair] = []
         for hypothesis in hypotheses:
             read = plan.segments[number] if masked is None else masked.read
@@ -227,10 +231,15 @@ class Translator:
                     faults.append(Repair.STAND_IN if translated.text else Repair.LETTERS)
                     continue
                 translated, is_faithful = unmask(masked, translated, restored), restored.is_faithful
+            unmasked = translated
             translated = postedit(translated, self._rules, plan.keeps_form, fixed)
-            judged = Judged(translated) if fixed else judge(translated, self._rules, is_shown)
+            judged = Judged(translated) if fixed else judge(translated, self._rules, masked is not None, is_shown)
+            if masked is not None and not self._keeps_placeholders(masked, unmasked.text, judged.translated.text):
+                judged = Judged(unmasked)
             if judged.faults:
                 faults += judged.faults
+                if judged.faults == (Repair.WORD,):
+                    doubtful.append(judged.translated)
                 continue
             is_faithful = is_faithful and not judged.is_guessed
             (faithful if is_faithful else guessed).append(judged.translated)
@@ -239,4 +248,13 @@ class Translator:
         found = [*faithful, *guessed]
         if found and faults:
             found[0] = replace(found[0], repairs=(*faults, *found[0].repairs))
-        return found, tuple(faults)
+        return found, doubtful, tuple(faults)
+
+    def _keeps_placeholders(self, masked: Masked, before: str, after: str) -> bool:
+        """Tells whether a repair joined nothing to a placeholder and made none."""
+        if before == after:
+            return True
+        syntax = [[text[start:end] for start, end in self._rules.finder.find_syntax(text)] for text in (before, after)]
+        return syntax[0] == syntax[1] and all(
+            before.count(one.written) == after.count(one.written) for one in masked.stand_ins
+        )

@@ -16,7 +16,7 @@ import regex
 from app.bundle.tokenizers import Range
 from app.text.masking import Masked, StandIn
 from app.text.placeholder_finder import PlaceholderFinder
-from app.text.stand_ins import find_remains
+from app.text.stand_ins import find_remains, find_unit_end
 from app.text.words import raise_letter
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import Repair, TranslatedSegment
@@ -72,7 +72,7 @@ def restore(masked: Masked, text: str, aligned: SegmentAlignment | None, fixed: 
             missing.append(stand_in)
             continue
         best = _choose_best(found, stand_in, aligned)
-        edits[best] = stand_in.written
+        edits[best[0], find_unit_end(word, best[1], text, masked.get_own_text())] = stand_in.written
         for other in found:
             if other != best and other[0] >= fixed:
                 edits[include_space(text, other)] = ""

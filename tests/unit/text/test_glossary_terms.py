@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bundle.store import Bundle
+from app.text.asides import find_asides
 from app.text.masking import TextRules, hide_placeholders, mask
 from app.text.placeholder_finder import Terms
+from app.text.placeholder_kinds import TERM_CHARACTER
 from app.translation.translator import TranslationOptions, Translator
 from tests.support.fakes import fake_bundle
 from tests.support.growth import assert_no_faster_than_length
@@ -137,3 +139,19 @@ def test_a_text_of_terms_alone_is_their_translation(bundle: Bundle, text: str, w
         options = TranslationOptions(terms=TERMS, beam_size=1)
         (translation,) = Translator(bundle, Hostile(seed)).translate([text], options)
         assert translation.text == wanted
+
+
+@pytest.mark.parametrize(
+    "term",
+    ["C++ (v2.0)", "#1 fan", "go to google.com", "release v2.0", "chapter (1)", "Fish & chips", "{n} files", "a → b"],
+)
+def test_a_term_that_holds_placeholders_or_signs_is_one(term: str) -> None:
+    rules = TextRules(("en", "fr"), terms=Terms({term: "Wort"}))
+    text = f"Now see {term} there."
+    assert find_asides(text, rules) == []
+    assert hide_placeholders(text, rules) == (f"Now see {TERM_CHARACTER} there.", [term])
+
+
+def test_a_term_that_cuts_a_placeholder_is_none() -> None:
+    rules = TextRules(("en", "fr"), terms=Terms({"see https": "voir", "com now": "x"}))
+    assert hide_placeholders("Now see https://a.com now", rules)[1] == ["https://a.com"]

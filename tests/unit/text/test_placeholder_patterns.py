@@ -125,3 +125,68 @@ def test_the_setting_reaches_the_answer(service: RunningService) -> None:
 @pytest.mark.parametrize("unit", ["ACME ", "[[", "rule ", "press any "])
 def test_a_long_hostile_text_takes_linear_time(unit: str) -> None:
     assert_no_faster_than_length(FINDER.find_groups, unit * (6000 // len(unit)))
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "€5.00",
+        "5,00 €",
+        "US$ 12",
+        "US$12.50",
+        "$1,250.75",
+        "£20",
+        "-5 °C",
+        "−5°C",
+        "1.5k",
+        "3x",
+        "$5m",
+        "€1.2bn",
+        "10–20 kg",
+        "5kg",
+        "500 mg",
+        "2.4 GB",
+        "120 km/h",
+        "100m",
+        "9.58s",
+        "6 ft 2 in",
+        "20 m²",
+        "2.5 m",
+        "0.5 l",
+        "3000 mAh",
+        "5 min",
+        "12/05/1990",
+        "2½",
+        "5'10\"",
+        "+33 6 12 34 56 78",
+        "DE89 3704 0044 0532 0130 00",
+        "¥300",
+        "5¢",
+        "±3 mm",
+        "1920 px",
+    ],
+)
+def test_an_amount_is_kept_with_its_unit(amount: str) -> None:
+    text = f"It is {amount} here."
+    assert [text[start:end] for start, end in BUILT_IN.find(text)] == [amount]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "In the 1990s",
+        "It is 5 in the morning",
+        "Two of 3 are 4.",
+        "Tengo 5 mesas.",
+        "5 mi casa",
+        "I am 5.",
+        "20 % of 300",
+    ],
+)
+def test_a_number_before_a_word_is_no_amount(text: str) -> None:
+    assert BUILT_IN.find(text) == []
+
+
+def test_thousands_are_no_version() -> None:
+    assert BUILT_IN.find("Son 1.204.718 personas.") == []
+    assert BUILT_IN.find("It is 1.20.718 now.") != []

@@ -32,6 +32,7 @@ def judged(
         ("one", "", Repair.LETTERS),
         ("Open it.", "Ouvre-\ufffd le.", Repair.CHARACTER),
         ("He has a cat.", "Il a 2500 chats.", Repair.NUMBER),
+        ("Ask him.", "Demande à {nom}.", Repair.STAND_IN),
         ("Call 300 now.", "Appelle donc.", Repair.NUMBER),
         ("The room has 20 chairs and 4 tables.", "La salle a des chaises.", Repair.NUMBER),
         ("No one is here.", "Il est là là là là.", Repair.REPETITION),
@@ -62,6 +63,7 @@ def test_what_cannot_be_repaired_is_not_used(source: str, text: str, fault: Repa
         ("Very, very, very good.", "Très, très, très bon.", ("en", "fr")),
         ("No, no, no, no!", "Non, non, non, non !", ("en", "fr")),
         ("a) Open it", "a) Ouvre-le", ("en", "fr")),
+        ("Use C++ (v2.0) here.", "Utilise C++ (2.0) ici.", ("en", "fr")),
         ("He is here (today).", "Il est là aujourd'hui.", ("en", "fr")),
     ],
 )
@@ -108,8 +110,10 @@ def test_brackets_are_paired(source: str, text: str, wanted: str) -> None:
     [
         ("Son 1.204.718 personas.", "It's 1.204.718 people.", ("es", "en"), "It's 1,204,718 people."),
         ("3,75 % mehr", "3,75% more", ("de", "en"), "3.75% more"),
+        ("It fell by -2.5 %.", "Es fiel um 2.5.5 %.", ("en", "de"), "Es fiel um -2,5 %."),
         ("3,75 % mehr", "3.75 more", ("de", "en"), "3.75% more"),
-        ("It is 1,000 m.", "Es ist 1,000 m.", ("en", "de"), "Es ist 1.000 m."),
+        ("It has 1,000 rooms.", "Es hat 1,000 Räume.", ("en", "de"), "Es hat 1.000 Räume."),
+        ("1,204,718 people", "1 204,718 personnes", ("en", "fr"), "1\u202f204\u202f718 personnes"),
         ("It is -5 degrees.", "Il fait 5 degrés.", ("en", "fr"), "Il fait -5 degrés."),
         ("It is -5 degrees.", "Il fait moins 5 degrés.", ("en", "fr"), "Il fait moins 5 degrés."),
         ("50% of it", "50 de celui-ci", ("en", "fr"), "50\u00a0% de celui-ci"),
@@ -122,9 +126,12 @@ def test_forms_signs_and_units_of_numbers(source: str, text: str, languages: tup
     assert (found.translated.text, found.faults) == (wanted, ())
 
 
-@given(st.text('()[]{}ab 12.,"', max_size=20), st.text('()[]{}cd 12.,"', max_size=20))
-def test_a_repaired_translation_needs_no_more_repairs(source: str, text: str) -> None:
-    found = judged(source, text)
+_PARTS = st.lists(st.sampled_from(["(", ")", "[", "]", '"', "chat", "12", "300", ".", ", ", " "]), max_size=20)
+
+
+@given(_PARTS, _PARTS)
+def test_a_repaired_translation_needs_no_more_repairs(source: list[str], text: list[str]) -> None:
+    found = judged("".join(source), "".join(text))
     again = judge(found.translated, TextRules(("en", "fr"))).translated
     assert again.text == found.translated.text
 
@@ -149,3 +156,19 @@ def test_work_grows_with_the_length_and_no_faster(unit: str) -> None:
 
     BUILT_IN.find(unit)
     assert_no_faster_than_length(work, unit * 1500)
+
+
+@pytest.mark.parametrize(
+    ("source", "scores", "faults"),
+    [
+        ("turnip", (-2.0, -1.0), (Repair.WORD,)),
+        ("Smear campaign!", (-2.0, -1.0), (Repair.WORD,)),
+        ("turnip", (-1.0, -1.0), ()),
+        ("I eat turnips", (-2.0, -2.0), ()),
+        ("turnip 5", (-2.0, -2.0), ()),
+    ],
+)
+def test_an_improbable_word_is_not_used(source: str, scores: tuple[float, ...], faults: tuple[Repair, ...]) -> None:
+    written = "Cuite 5" if "5" in source else "Cuite"
+    segment = TranslatedSegment(source, written, -1.0, FinishReason.STOP, token_scores=scores)
+    assert judge(segment, TextRules(("en", "fr"))).faults == faults

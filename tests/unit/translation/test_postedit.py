@@ -182,3 +182,19 @@ def test_quotation_marks_that_were_given_are_not_touched() -> None:
 def test_quotation_marks_leave_the_words(source: str, text: str, language: str) -> None:
     found = postedit(reading(source, text), TextRules(("en", language))).text
     assert [one for one in found if one == "a"] == [one for one in text if one == "a"]
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "text", "wanted"),
+    [
+        ("fr", "He said 'stop'.", 'Il a dit "stop".', "Il a dit 'stop'."),
+        ("fr", "He said ‘stop’.", "Il a dit « stop ».", "Il a dit ‘stop’."),
+        ("de", "He said ‘stop’.", "Er sagte „Das“.", "Er sagte ‚Das‘."),
+        ("es", "He said ‘stop’.", "Dijo «Alto».", "Dijo ‘Alto’."),
+        ("es", "It's the boys' house.", "Es la «casa».", "Es la «casa»."),
+        ("fr", "He said \"I say 'stop'\".", "Il a dit « je dis ».", "Il a dit « je dis »."),
+    ],
+)
+def test_single_quotation_marks_stay_single(language: str, source: str, text: str, wanted: str) -> None:
+    found = postedit(reading(source, text), TextRules(("en", language)))
+    assert (found.text, found.repairs) == (wanted, ())

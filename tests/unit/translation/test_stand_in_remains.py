@@ -21,6 +21,11 @@ from tests.unit.translation.test_unmasking import masked_of, restored
         ("{a}'s door and {b}'s car", "Toms Tür, Johanns Wagen von John", "{a}s Tür, Johanns Wagen von {b}"),
         ("Ask {name}", "Tom Toms fragen", "{name} fragen"),
         ("Ask {name} and Thomas", "Thomas und Tom fragen", "Thomas und {name} fragen"),
+        # Units that a model writes behind a number that has none.
+        ("It costs €5.00.", "Cuesta 37 años.", "Cuesta €5.00."),
+        ("It has {count}.", "Ça a 37 ans.", "Ça a {count}."),
+        ("He is {count} years old.", "Il a 37 ans.", "Il a {count} ans."),
+        ("Come at {count}.", "Viens à 37 heures.", "Viens à {count} heures."),
         # Numbers of the source stay.
         ("Two {start} to {end}", "2 37 à 250", "2 {start} à {end}"),
         ("From {start} to {end} in 2500 days", "37 à 15 en 2500 jours", "{start} à {end} en 2500 jours"),

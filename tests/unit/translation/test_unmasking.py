@@ -231,7 +231,8 @@ def test_a_text_without_any_goes_the_way_it_always_went(copier: Translator) -> N
     with_masks, without = copier.prepare(texts), copier.prepare(texts, TranslationOptions(placeholders=False))
     assert with_masks == without
     assert with_masks.masked == (None, None, None)
-    assert with_masks.options == (replace(copier._planner.choose_search(TranslationOptions()), spares=True),) * 3
+    plain = replace(copier._planner.choose_search(TranslationOptions()), spares=True)
+    assert with_masks.options == (plain, plain, replace(plain, align=copier._planner.has_attention))
 
 
 def test_the_same_words_around_other_placeholders_are_other_segments(copier: Translator) -> None:
