@@ -6,14 +6,14 @@ rules.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
 import regex
 
-from app.text.markup import Kind, Token, tokenize_markup, unescape
+from app.text.markup import Kind, Span, Token, tokenize_markup, unescape
 from app.text.placeholder_finder import PlaceholderFinder
 from app.text.tag_roles import TagRole, TagRules, select_tags
 
@@ -245,3 +245,25 @@ def _find_outline(document: str, tokens: Sequence[Token], partners: Mapping[int,
             levels[-1].names.add(token.name)
     (inline if levels[0].has_words else outline).update(levels[0].names)
     return outline - inline
+
+
+def cut_at_syntax(items: Sequence[Item], syntax: Sequence[Span]) -> Iterator[Item]:
+    """Cuts the texts among the items of a document where there is message syntax, which becomes a boundary."""
+    number = 0
+    for item in items:
+        if item.role is not Role.TEXT:
+            yield item
+            continue
+        start = item.start
+        while number < len(syntax) and syntax[number][1] <= start:
+            number += 1
+        ahead = number
+        while ahead < len(syntax) and syntax[ahead][0] < item.end:
+            first, last = max(start, syntax[ahead][0]), min(item.end, syntax[ahead][1])
+            if start < first:
+                yield Item(Role.TEXT, start, first)
+            yield Item(Role.BOUNDARY, first, last)
+            start = last
+            ahead += 1
+        if start < item.end:
+            yield Item(Role.TEXT, start, item.end)

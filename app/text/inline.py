@@ -14,10 +14,11 @@ from typing import Final, Literal
 import regex
 
 from app.text.asides import Aside, AsideKind, find_asides
-from app.text.elements import Item, Role, assign_roles
+from app.text.elements import Item, Role, assign_roles, cut_at_syntax
 from app.text.markup import Span, find_message_syntax, unescape, unescape_offsets
 from app.text.masking import TextRules
 from app.text.placeholder_kinds import FIRST_ELEMENT_CODE, MAX_ELEMENTS
+from app.text.segmentation import find_soft_breaks
 from app.text.tag_roles import TagRules
 
 TextFormat = Literal["text", "html", "xml"]
@@ -109,8 +110,15 @@ def extract_flows(
     Yields:
         The texts in order; what they leave out of the document stays as it is.
     """
+    soft_breaks: list[Span] = []
     if text_format == "text":
-        if splitting in (None, "lines") and not find_message_syntax(document) and not find_asides(document, rules):
+        soft_breaks = find_soft_breaks(document) if splitting is None else []
+        if (
+            splitting in (None, "lines")
+            and not soft_breaks
+            and not find_message_syntax(document)
+            and not find_asides(document, rules)
+        ):
             yield Flow(document, range(len(document)), range(1, len(document) + 1))
             return
         items = [Item(Role.TEXT, 0, len(document))] if document else []
@@ -120,7 +128,8 @@ def extract_flows(
         is_html = not is_xml and any(item.role is not Role.TEXT for item in items)
         splitting = splitting or ("sentences" if is_html else "lines")
     collector = _Collector(document, rules, text_format != "text", splitting or "lines")
-    for item in _cut_at_syntax(items, find_message_syntax(document)):
+    collector.soft_breaks = soft_breaks
+    for item in cut_at_syntax(items, find_message_syntax(document)):
         is_boundary = item.role is Role.BOUNDARY or (item.role is Role.WORD and not collector.can_keep())
         if is_boundary:
             collector.end_flow()
@@ -142,6 +151,7 @@ class _Collector:
         self._is_markup = is_markup
         self._splitting = splitting
         self._flows: list[Flow] = []
+        self.soft_breaks: list[Span] = []  # in the document, those that are spaces
         self._begin_flow()
 
     def _begin_flow(self) -> None:
@@ -213,12 +223,30 @@ class _Collector:
 
     def _add_spaced(self, text: str, start: int, end: int, offsets: Sequence[int]) -> None:
         """Adds a part of a text in which nothing is taken out but line breaks."""
+        if self.soft_breaks:
+            start = self._add_wrapped(text, start, end, offsets)
         for spaces in _SPACES.finditer(text, start, end) if self._splitting != "lines" else ():
             before, behind = spaces.span()
             self._add(text[start:before], offsets[start:before], offsets[start + 1 : before + 1])
             self._add_space(spaces.group(), offsets[before : behind + 1])
             start = behind
         self._add(text[start:end], offsets[start:end], offsets[start + 1 : end + 1])
+
+    def _add_wrapped(self, text: str, start: int, end: int, offsets: Sequence[int]) -> int:
+        """Adds the part of a text up to its last soft break; the offsets are those of a plain text."""
+        base = offsets[0]
+        first = bisect_left(self.soft_breaks, (base + start, 0))
+        for before, behind in self.soft_breaks[first:]:
+            before, behind = before - base, behind - base
+            if behind > end:
+                break
+            self._add(text[start:before], offsets[start:before], offsets[start + 1 : before + 1])
+            if text[before].isspace():
+                self._add_space(text[before:behind], offsets[before : behind + 1])
+            else:
+                self._add_tag(TagKind.SPACE, offsets[before] + 1, offsets[behind])
+            start = behind
+        return start
 
     def _add(self, text: str, starts: Sequence[int], ends: Sequence[int]) -> None:
         if not text:
@@ -265,25 +293,3 @@ class _Collector:
         if is_between and not closes and not _INVISIBLE.fullmatch(text, aside.start, aside.end):
             self._add(" ", [start], [end])  # two words, or addresses, with a heart between them are not one
         self._is_behind_aside = aside.kind is not AsideKind.OPEN and not joins
-
-
-def _cut_at_syntax(items: Sequence[Item], syntax: Sequence[Span]) -> Iterator[Item]:
-    """Cuts the texts among the items of a document where there is message syntax, which becomes a boundary."""
-    number = 0
-    for item in items:
-        if item.role is not Role.TEXT:
-            yield item
-            continue
-        start = item.start
-        while number < len(syntax) and syntax[number][1] <= start:
-            number += 1
-        ahead = number
-        while ahead < len(syntax) and syntax[ahead][0] < item.end:
-            first, last = max(start, syntax[ahead][0]), min(item.end, syntax[ahead][1])
-            if start < first:
-                yield Item(Role.TEXT, start, first)
-            yield Item(Role.BOUNDARY, first, last)
-            start = last
-            ahead += 1
-        if start < item.end:
-            yield Item(Role.TEXT, start, item.end)
