@@ -234,6 +234,7 @@ def mask(source: str, hidden: str, placeholders: Sequence[str], rules: TextRules
         rules: Give the terms with their translations, the language and the prefix.
     """
     in_capitals = not rules.prefix and is_in_capitals(hidden)
+    as_written = hidden
     hidden = double_quotes(lower_capitals(hidden, rules.source)) if in_capitals else read_plainly(hidden, rules)
     if not placeholders:
         return Masked(source, hidden, (), rules, in_capitals)
@@ -245,7 +246,7 @@ def mask(source: str, hidden: str, placeholders: Sequence[str], rules: TextRules
     for cluster in CLUSTER.finditer(hidden):
         between, word = hidden[done : cluster.start()], next(words)
         offset += len(between)
-        own = [next(left) if is_hidden(one) else one for one in cluster.group()]
+        own = [next(left) if is_hidden(one) else one for one in as_written[slice(*cluster.span())]]
         translated = [rules.translate_term(one) for one in own]
         written = "".join(one if other is None else other for one, other in zip(own, translated, strict=True))
         terms = tuple(one for one, other in zip(own, translated, strict=True) if other not in (None, one))

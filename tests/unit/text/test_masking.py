@@ -19,6 +19,7 @@ from app.text.masking import (
 from app.text.placeholder_finder import BUILT_IN
 from app.text.segmentation import split
 from app.text.stand_ins import choose_stand_ins
+from app.text.words import double_quotes
 from tests.support.growth import assert_no_faster_than_length
 from tests.support.placeholder_texts import PLACEHOLDERS, TEXTS
 
@@ -120,7 +121,7 @@ def test_nothing_is_lost_and_no_cut_divides_a_placeholder(text: str, language: s
     assert "".join(piece.text for piece, _, _ in found) == text
     assert [placeholder for _, own, _ in found for placeholder in own] == kept
     for piece, own, part in found:
-        words = choose_stand_ins(part, language)
+        words = choose_stand_ins(double_quotes(part), language)
         assert len(set(words)) == len(words) <= len(own)
         masked = mask(piece.text, part, own, rules)
         assert masked.read == mask_text(part, rules)
@@ -152,3 +153,10 @@ def test_work_grows_with_the_length_and_no_faster(unit: str, end: str) -> None:
         BUILT_IN.count(text)
 
     assert_no_faster_than_length(find, (unit * 20 + end) * (6000 // (20 * len(unit))))
+
+
+def test_what_joins_two_placeholders_comes_back_as_it_is_written() -> None:
+    text = "See 42‚%s here."
+    hidden, kept = hide_placeholders(text, RULES)
+    (stand_in,) = mask(text, hidden, kept, RULES).stand_ins
+    assert stand_in.placeholder == stand_in.written == "42‚%s"
