@@ -22,7 +22,9 @@ _KEPT: Final = select_tags(TagRole.KEPT)
 _INVISIBLE: Final = select_tags(TagRole.INVISIBLE)
 _APART: Final = select_tags(TagRole.APART)
 # Empty elements that stand for white space in the formats of XML that people send: TEI, ODF, OOXML, DITA, IDML, TMX.
-_WHITE_SPACE: Final = frozenset("br lb cr nl newline linebreak line-break pb hr s sp space tab nbsp".split())
+_WHITE_SPACE: Final = frozenset(
+    ("br", "lb", "cr", "nl", "newline", "linebreak", "line-break", "pb", "hr", "s", "sp", "space", "tab", "nbsp")
+)
 _MAX_TOKENS_OF_NAME: Final = 12
 _INDEX: Final = frozenset(("sup", "sub", "a"))
 _NUMBER_OF_INDEX: Final = regex.compile(r"\s?[(\[]?[\d,;–+*†‡§-]{1,8}[)\]]?\s?")

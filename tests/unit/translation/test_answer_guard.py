@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.api.responses import translation_headers
 from app.engine.sequence import FinishReason
 from app.text.masking import TextRules
 from app.text.placeholder_finder import BUILT_IN
 from app.translation.alignment import SegmentAlignment
 from app.translation.answer_guard import Judged, judge
-from app.translation.assembly import Repair, TranslatedSegment
+from app.translation.assembly import Repair, TranslatedSegment, Translation
 from app.translation.postedit import postedit
 from tests.support.growth import assert_no_faster_than_length
 from tests.unit.translation.test_unmasking import by_words
@@ -172,3 +173,13 @@ def test_an_improbable_word_is_not_used(source: str, scores: tuple[float, ...], 
     written = "Cuite 5" if "5" in source else "Cuite"
     segment = TranslatedSegment(source, written, -1.0, FinishReason.STOP, token_scores=scores)
     assert judge(segment, TextRules(("en", "fr"))).faults == faults
+
+
+def test_repairs_are_counted_in_a_header() -> None:
+    segments = (
+        TranslatedSegment("a", "b", -1.0, FinishReason.STOP, repairs=(Repair.QUOTE, Repair.NUMBER)),
+        TranslatedSegment("c", "d", -1.0, FinishReason.STOP, repairs=(Repair.QUOTE,)),
+    )
+    headers = translation_headers([Translation("b d", (), segments), Translation("e", (), ())], ())
+    assert headers == {"X-Repaired": "number=1, quote=2"}
+    assert translation_headers([Translation("e", (), ())], ()) == {}
