@@ -71,7 +71,7 @@ def apply_repair(
     alignment = translated.alignment
     if alignment is not None:
         alignment = replace(alignment, target_ranges=restored.map_ranges(alignment.target_ranges))
-    repairs = translated.repairs if repair is None else (*translated.repairs, repair)
+    repairs = translated.repairs if repair is None or repair in translated.repairs else (*translated.repairs, repair)
     return replace(translated, text=restored.text, alignment=alignment, is_restored=True, repairs=repairs)
 
 

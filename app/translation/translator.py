@@ -247,8 +247,8 @@ class Translator:
                 break
         found = [*faithful, *guessed]
         if found and faults:
-            found[0] = replace(found[0], repairs=(*faults, *found[0].repairs))
-        return found, doubtful, tuple(faults)
+            found[0] = replace(found[0], repairs=tuple(dict.fromkeys((*faults, *found[0].repairs))))
+        return found, doubtful, tuple(dict.fromkeys(faults))
 
     def _keeps_placeholders(self, masked: Masked, before: str, after: str) -> bool:
         """Tells whether a repair joined nothing to a placeholder and made none."""
