@@ -26,7 +26,8 @@ _NAMED_HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Key, "
     f"{REQUEST_ID_HEADER}, {TIMEOUT_HEADER}, traceparent",
-    "Access-Control-Expose-Headers": f"Retry-After, Server-Timing, X-Finish-Reason, {REQUEST_ID_HEADER}, X-Trace-ID",
+    "Access-Control-Expose-Headers": "Retry-After, Server-Timing, X-Finish-Reason, X-Formality, X-Glossary-Unplaced, "
+    f"X-Repaired, {REQUEST_ID_HEADER}, X-Trace-ID",
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
