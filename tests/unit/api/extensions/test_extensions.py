@@ -29,10 +29,10 @@ def client(service: RunningService) -> httpx.Client:
 
 
 def test_immersive_translate(client: httpx.Client) -> None:
-    body = {"source_lang": "en", "target_lang": "FR", "text_list": ["Good <b>day</b>!", "", "Two."]}
+    body = {"source_lang": "en", "target_lang": "FR", "text_list": ["Good <b0>day</b0>!", "", "Two."]}
     assert client.post("/imme?token=any", json=body).json() == {
         "translations": [
-            {"detected_source_lang": "en", "text": "GOOD <b>DAY</b>!"},
+            {"detected_source_lang": "en", "text": "GOOD <b0>DAY</b0>!"},
             {"detected_source_lang": "en", "text": ""},
             {"detected_source_lang": "en", "text": "TWO."},
         ]
