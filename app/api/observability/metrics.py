@@ -19,6 +19,7 @@ from app.api.responses import speaks_deepl
 from app.engine.metrics import SECONDS, Histogram
 from app.serving.container import Serving
 from app.serving.registry import ServedBundle
+from app.translation.assembly import Repair
 
 router = APIRouter(tags=["operation"])
 
@@ -92,8 +93,8 @@ class ServiceCollector(Collector):
             characters.add_metric(pair, count)
         yield characters
         repairs = _counter("repairs", "Segments repaired in answers, by what was wrong with them.", ("kind",))
-        for kind, count in self._serving.repairs.copy().items():
-            repairs.add_metric((kind,), count)
+        for kind in Repair:
+            repairs.add_metric((kind,), self._serving.repairs[kind])
         yield repairs
 
     def _of_bundles(self, bundles: dict[str, ServedBundle]) -> Iterator[Metric]:
