@@ -44,7 +44,7 @@ class System:
     training: dict[str, object] = dataclasses.field(default_factory=dict)
     states: tuple[str, ...] = ("state_h1", "state_c1", "state_h2", "state_c2")
     moves_with_source: tuple[str, ...] = ()
-    memories: tuple[str, ...] = ("memory",)
+    memories: tuple[str, ...] = ("memory", "memory_keys")
     encoder_node: str | None = "LSTM"
     corpus: str = "characters"
 
@@ -82,11 +82,11 @@ SYSTEMS = {
         memories=(),
     ),
     "bidirectional": System({"attention": "none", "layers_above": 0}, states=ONE, memories=()),
-    "attention-dot": System({"attention": "dot", "layers_above": 0}, states=ONE),
-    "attention-bahdanau": System({"attention": "bahdanau"}, memories=("memory", "memory_keys")),
+    "attention-dot": System({"attention": "dot", "layers_above": 0}, states=ONE, memories=("memory",)),
+    "attention-bahdanau": System({"attention": "bahdanau"}),
     "attention-luong": System({"input_feeding": True, "layers_above": 0, "dropout": 0.2}, states=(*ONE, "state_feed")),
     "residual-attention": System({"residual": True, "encoder_layers": 2}),
-    "attention-heads": System({"attention_heads": 4}),
+    "attention-heads": System({"attention_heads": 4}, memories=("memory",)),
     "self-attention": System(
         {"encoder": "self-attention", "bidirectional": False, "encoder_units": 32, "encoder_layers": 2},
         encoder_node=None,
