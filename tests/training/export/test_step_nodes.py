@@ -28,7 +28,7 @@ def graph_of(
         nodes,
         "step",
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", width]) for name, width in WIDTHS.items()],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", "columns"]) for name in outputs],
         constants,
     )
     model: onnx.ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
