@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from app.errors import ConfigurationError, UnusableFile
 from app.files.batches import PassageTranslator
-from app.files.document import Document, Passage
+from app.files.document import Document, Passage, begin_of
 from app.files.formats.registry import SUFFIXES, read_document
 from app.server.environment import load_settings
 from app.server.logs import configure_logging
@@ -25,7 +25,6 @@ from app.text.detection import LanguageDetector
 
 _PLAIN: Final = ".txt"
 _BINARY: Final = (".docx", ".odt", ".pptx", ".epub")
-_DETECTED_CHARACTERS: Final = 5000
 _REFRESH_SECONDS: Final = 0.2
 
 
@@ -138,15 +137,8 @@ def _translate(document: Document, options: TranslateOptions, settings: Settings
 
 
 def _detect(registry: Registry, document: Document, target: str) -> str:
-    words, length = [], 0
-    for passage in document.passages:
-        words.append(passage.words)
-        length += len(passage.words)
-        if length >= _DETECTED_CHARACTERS:
-            break
-    sample = "\n".join(words)[:_DETECTED_CHARACTERS]
     detector = LanguageDetector(registry.snapshot.languages)
-    (found,) = asyncio.run(detect_languages(registry, detector, [sample], target))
+    (found,) = asyncio.run(detect_languages(registry, detector, [begin_of(document.passages)], target))
     return found.language
 
 

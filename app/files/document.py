@@ -11,6 +11,7 @@ import regex
 from app.text.segmentation import needs_translation
 
 _TAG: Final = regex.compile(r"<[^<>]*>")
+_BEGIN_CHARACTERS: Final = 5000
 PassageFormat = Literal["text", "html"]
 
 
@@ -79,3 +80,15 @@ class PageParser(HTMLParser):
             return super().parse_marked_section(i, report)
         except AssertionError:
             return self.parse_bogus_comment(i)
+
+
+def begin_of(passages: Iterable[Passage]) -> str:
+    """Return the beginning of a file in words, long enough to detect its language."""
+    words: list[str] = []
+    length = 0
+    for passage in passages:
+        words.append(passage.words)
+        length += len(words[-1])
+        if length >= _BEGIN_CHARACTERS:
+            break
+    return "\n".join(words)[:_BEGIN_CHARACTERS]

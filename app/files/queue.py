@@ -12,7 +12,7 @@ from typing import Final, ParamSpec, TypeVar
 from app.access.admission import CharacterQuota
 from app.errors import DeadlineExceeded, EngineOverloaded, UnsupportedLanguage
 from app.files.batches import PassageTranslator
-from app.files.document import Passage
+from app.files.document import Passage, begin_of
 from app.files.readers import FileReaders
 from app.serving.container import detect_languages
 from app.serving.in_flight import InFlight
@@ -22,7 +22,6 @@ from app.text.detection import LanguageDetector
 from app.text.placeholder_finder import Terms
 
 _CONCURRENT_FILES: Final = 2
-_DETECTED_CHARACTERS: Final = 5000
 _RETRY_SECONDS: Final = 5.0
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
@@ -149,7 +148,7 @@ class FileQueue:
         """Translate the passages; text that is already in the target language is returned unchanged."""
         source = job.source
         if source is None and passages:
-            detections = await detect_languages(self._registry, self._detector, [_sample(passages)], job.target)
+            detections = await detect_languages(self._registry, self._detector, [begin_of(passages)], job.target)
             source = detections[0].language
         if source == job.target and job.refuses_target:
             raise UnsupportedLanguage("Source and target language are equal.")
@@ -168,15 +167,3 @@ class FileQueue:
     ) -> _Result:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
-
-
-def _sample(passages: Sequence[Passage]) -> str:
-    """Return the beginning of a file, long enough to detect its language."""
-    words: list[str] = []
-    length = 0
-    for passage in passages:
-        words.append(passage.words)
-        length += len(words[-1])
-        if length >= _DETECTED_CHARACTERS:
-            break
-    return "\n".join(words)[:_DETECTED_CHARACTERS]

@@ -11,16 +11,13 @@ from urllib.parse import unquote, urlparse
 
 import httpx
 import zstandard
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from training.convert.catalogue import RemoteFile
 from training.convert.marian_file import MAX_MODEL_BYTES
+from training.data.download import ATTEMPTS, request_from, transfer_bar
 from training.errors import DownloadError
 
-ATTEMPTS: Final = 3
-TIMEOUT_SECONDS: Final = 30.0
 MAX_CATALOGUE_BYTES: Final = 64 * 1024**2
-USER_AGENT: Final = "passerelle-training/0.1"
 _CHUNK_BYTES: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -100,11 +97,8 @@ def _append(file: RemoteFile, part: Path, limit: int) -> None:
     if have > limit:
         part.unlink()
         have = 0
-    progress = Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    )
     chunks = _chunks(file.url, have)
-    with closing(chunks), progress, part.open("ab") as stream:
+    with closing(chunks), transfer_bar() as progress, part.open("ab") as stream:
         task = progress.add_task(file.name, total=file.bytes, completed=have)
         for chunk in chunks:
             if not chunk:  # the server sends the whole file again
@@ -128,14 +122,9 @@ def _chunks(address: str, start: int) -> Generator[bytes, None, None]:
         return
     if parts.scheme not in ("http", "https"):
         raise DownloadError(f"{address}: http, https or file is expected")
-    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    with httpx.stream("GET", address, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=True) as response:
-        if response.status_code == 416 and start:
+    with request_from(address, start) as response:
+        if response is None:
             return  # there is no more
-        if response.status_code not in (200, 206):
-            raise DownloadError(f"{address}: the server answered {response.status_code}")
         if response.status_code == 200 and start:
             yield b""
         yield from (chunk for chunk in response.iter_raw() if chunk)

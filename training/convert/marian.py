@@ -1,7 +1,6 @@
 """Converts the files of a Marian student into a bundle."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,7 +21,7 @@ from app.bundle.manifest import (
     TokenizerEntry,
     check_file_name,
 )
-from app.bundle.signature import GraphSignature, Signature, StateSpec, TensorSpec
+from app.bundle.signature import Signature, StateSpec
 from app.bundle.store import load_bundle, save_bundle
 from app.bundle.tokenizers import SentencePieceTokenizer
 from app.errors import BundleError
@@ -35,6 +34,7 @@ from training.convert.parity import StudentParity, check_rows_alone, check_stude
 from training.convert.student import LARGEST, Student
 from training.convert.student_reader import read_student
 from training.errors import ConversionError
+from training.export.onnx_edit import describe_signature
 
 TOKENIZER_FILE: Final = "tokenizer.model"
 SOURCE_TOKENIZER_FILE: Final = "source_tokenizer.model"
@@ -148,24 +148,6 @@ def convert(
         return save_bundle(folder, manifest, contents, verify), parity[0]
     except (BundleError, OSError) as error:
         raise ConversionError(f"{folder}: cannot be written: {error}") from error
-
-
-def describe_signature(graph: onnx.ModelProto) -> GraphSignature:
-    """Returns the inputs and outputs of a graph as the manifest states them."""
-
-    def specs(values: Sequence[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:
-        return tuple(
-            TensorSpec.model_validate(
-                {
-                    "name": value.name,
-                    "dtype": str(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)),
-                    "axes": tuple(axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim),
-                }
-            )
-            for value in values
-        )
-
-    return GraphSignature(inputs=specs(graph.graph.input), outputs=specs(graph.graph.output))
 
 
 def _check_destination(folder: Path, replace: bool) -> None:

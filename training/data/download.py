@@ -1,6 +1,8 @@
 """Download of corpus files by URL, with a progress bar, resumption and a checksum."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -53,25 +55,43 @@ def fetch(url: str, folder: Path, sha256: str | None) -> Path:
 
 def _transfer(url: str, part: Path) -> None:
     have = part.stat().st_size if part.exists() else 0
-    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    with httpx.stream("GET", url, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=True) as response:
-        if response.status_code == 416 and have:
+    with request_from(url, have) as response:
+        if response is None:
             return  # the file is complete
-        if response.status_code not in (200, 206):
-            raise DownloadError(f"{url}: the server answered {response.status_code}")
         if response.status_code == 200:
             have = 0  # the server does not support ranges and sends the whole file
         total = have + int(response.headers.get("Content-Length", 0)) or None
-        with part.open("ab" if have else "wb") as stream, _progress() as progress:
+        with part.open("ab" if have else "wb") as stream, transfer_bar() as progress:
             task = progress.add_task(part.stem, total=total, completed=have)
             for chunk in response.iter_raw():
                 stream.write(chunk)
                 progress.advance(task, len(chunk))
 
 
-def _progress() -> Progress:
+@contextmanager
+def request_from(url: str, start: int) -> Iterator[httpx.Response | None]:
+    """Requests the content of a URL from an offset on.
+
+    Yields:
+        The answer, of status 206, or of 200 if the server sends the whole content; None if nothing follows ``start``.
+
+    Raises:
+        DownloadError: The server refuses.
+    """
+    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    with httpx.stream("GET", url, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=True) as response:
+        if response.status_code == 416 and start:
+            yield None
+            return
+        if response.status_code not in (200, 206):
+            raise DownloadError(f"{url}: the server answered {response.status_code}")
+        yield response
+
+
+def transfer_bar() -> Progress:
+    """Returns a progress bar that counts bytes."""
     return Progress(
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
     )

@@ -21,7 +21,7 @@ from app.bundle.manifest import (
     TokenizerEntry,
     TrainingData,
 )
-from app.bundle.signature import SOURCE_MASK, GraphSignature, Signature, StateSpec, TensorSpec
+from app.bundle.signature import SOURCE_MASK, Signature, StateSpec
 from app.bundle.store import Bundle, Verify, load_bundle, save_bundle
 from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Tokenizer
 from app.engine.sessions import OnnxGraphs
@@ -30,6 +30,7 @@ from training.config import RunConfig
 from training.data.dataset import TokenPairs, length_ratio
 from training.data.prepare import TOKENIZER_FILES, load_run_tokenizer, read_dev, source_tags
 from training.export.graphs import OPSET, convert_decoder_step, convert_encoder
+from training.export.onnx_edit import describe_signature
 from training.export.parity import Pair, Parity, check_parity, check_rows_alone, pad_sentences, spread_pairs
 from training.export.quantize import Array, quantize_products, quantize_weights_only
 from training.export.row_encoder import can_take_rows, quantize_for_rows
@@ -136,8 +137,8 @@ def build_manifest(
             unk_id=UNK_ID,
         ),
         signature=Signature(
-            encoder=_signature(graphs[0]),
-            decoder_step=_signature(graphs[1]),
+            encoder=describe_signature(graphs[0]),
+            decoder_step=describe_signature(graphs[1]),
             states=tuple(StateSpec(name=state.name, moves=state.moves) for state in model.states),
         ),
         limits=Limits(
@@ -186,22 +187,6 @@ def _commit() -> str | None:
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return result.stdout.strip() or None
-
-
-def _signature(graph: onnx.ModelProto) -> GraphSignature:
-    def specs(values: Sequence[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:
-        return tuple(
-            TensorSpec.model_validate(
-                {
-                    "name": value.name,
-                    "dtype": str(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)),
-                    "axes": tuple(axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim),
-                }
-            )
-            for value in values
-        )
-
-    return GraphSignature(inputs=specs(graph.graph.input), outputs=specs(graph.graph.output))
 
 
 def _save(folder: Path, manifest: Manifest, graphs: Graphs, tokenizer: Tokenizer, verify: Verify) -> None:

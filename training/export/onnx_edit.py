@@ -1,7 +1,7 @@
-"""Edits of ONNX graphs that conversion and quantisation share: constants, dead nodes, order, biases of products."""
+"""Parts of ONNX graphs that conversion and quantisation share: constants, dead nodes, order, biases, signatures."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from app.bundle.signature import GraphSignature, TensorSpec
 from training.errors import ParityError
 
 MICROSOFT_DOMAIN: Final = "com.microsoft"
@@ -98,3 +99,21 @@ def absorb_biases(model: onnx.ModelProto, operator: str) -> None:
             product.input.extend(["", added[0]])
             summed[0].output[0] = node.output[0]
             graph.node.remove(node)
+
+
+def describe_signature(graph: onnx.ModelProto) -> GraphSignature:
+    """Returns the inputs and outputs of a graph as the manifest states them."""
+
+    def specs(values: Sequence[onnx.ValueInfoProto]) -> tuple[TensorSpec, ...]:
+        return tuple(
+            TensorSpec.model_validate(
+                {
+                    "name": value.name,
+                    "dtype": str(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)),
+                    "axes": tuple(axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim),
+                }
+            )
+            for value in values
+        )
+
+    return GraphSignature(inputs=specs(graph.graph.input), outputs=specs(graph.graph.output))

@@ -24,7 +24,6 @@ from app.translation.translator import TranslationOptions
 
 _AUTO: Final = ("", "auto", "auto-detect", "autodetect", "detect")
 _RETRY_SECONDS: Final = 0.1
-# Codes that clients write, and under which a bundle may have the same language.
 
 
 @dataclass(frozen=True, slots=True)
