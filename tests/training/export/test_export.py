@@ -119,8 +119,7 @@ def test_int8_is_much_smaller_and_computes_in_int8(trained_run: TrainedRun, expo
     assert len(products) == 3  # two cells and the readout
     # Beyond 64 a CPU without VNNI could saturate and so give another result than one with it.
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in step.initializer}
-    weights = [constants[node.input[1]] for node in products if node.input[1] in constants]
-    assert len(weights) >= 5
+    weights = [constants[node.input[1]] for node in products]
     assert max(int(np.abs(weight.astype(np.int32)).max()) for weight in weights) == 64
 
 
