@@ -33,6 +33,7 @@ _SCHEMA: Final = (
         PRIMARY KEY (dictionary_id, place)
     ) STRICT, WITHOUT ROWID""",
 )
+_DELETE_DICTIONARY: Final = "DELETE FROM dictionary WHERE glossary_id = ? AND source = ? AND target = ?"
 # From the version in which a glossary was one dictionary.
 _MIGRATION: Final = (
     "INSERT INTO glossary SELECT id, name, created FROM old_glossary ORDER BY rowid",
@@ -121,7 +122,8 @@ class GlossaryStore:
             database.execute("INSERT INTO glossary VALUES (?, ?, ?)", (glossary_id, name, created.isoformat()))
             for dictionary in dictionaries:
                 self._merge(database, glossary_id, dictionary)
-            (info,) = _load_infos(database, "WHERE glossary.id = ?", glossary_id)
+            info = _load_info(database, glossary_id)
+        assert info is not None
         return info
 
     def list_all(self) -> list[GlossaryInfo]:
@@ -133,7 +135,10 @@ class GlossaryStore:
 
     def find(self, glossary_id: str) -> GlossaryInfo | None:
         """Return the glossary with this id, or None."""
-        return self._change(glossary_id, lambda database: None)
+        if not self._path.exists():
+            return None
+        with self._transaction() as database:
+            return _load_info(database, glossary_id)
 
     def load_entries(self, glossary_id: str, source: str, target: str) -> tuple[Entry, ...]:
         """Return the entries of a dictionary in their order; none if there is no such dictionary."""
@@ -174,7 +179,7 @@ class GlossaryStore:
         """Put a dictionary in the place of the one for its languages; return as ``update`` does, and raise as it."""
 
         def work(database: sqlite3.Connection) -> None:
-            _delete_dictionary(database, glossary_id, dictionary.source, dictionary.target)
+            database.execute(_DELETE_DICTIONARY, (glossary_id, dictionary.source, dictionary.target))
             self._merge(database, glossary_id, dictionary)
 
         return self._change(glossary_id, work)
@@ -197,11 +202,11 @@ class GlossaryStore:
         if not self._path.exists():
             return None
         with self._transaction() as database:
-            if not _load_infos(database, "WHERE glossary.id = ?", glossary_id):
+            database.execute("BEGIN IMMEDIATE")  # so that no other process deletes it between check and change
+            if database.execute("SELECT 1 FROM glossary WHERE id = ?", (glossary_id,)).fetchone() is None:
                 return None
             work(database)
-            (info,) = _load_infos(database, "WHERE glossary.id = ?", glossary_id)
-            return info
+            return _load_info(database, glossary_id)
 
     def _merge(self, database: sqlite3.Connection, glossary_id: str, dictionary: Dictionary) -> None:
         pair = (glossary_id, dictionary.source, dictionary.target)
@@ -239,13 +244,6 @@ class GlossaryStore:
             raise StorageError(f"The glossaries cannot be written or read now: {reason}") from error
 
 
-_DELETE_DICTIONARY: Final = "DELETE FROM dictionary WHERE glossary_id = ? AND source = ? AND target = ?"
-
-
-def _delete_dictionary(database: sqlite3.Connection, glossary_id: str, source: str, target: str) -> None:
-    database.execute(_DELETE_DICTIONARY, (glossary_id, source, target))
-
-
 def _create_tables(database: sqlite3.Connection) -> None:
     """Create the tables of a new file, or bring those of an earlier version up to date."""
 
@@ -266,6 +264,10 @@ def _create_tables(database: sqlite3.Connection) -> None:
         for statement in (*_SCHEMA, *(_MIGRATION if "glossary" in tables else ())):
             database.execute(statement)
         database.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _load_info(database: sqlite3.Connection, glossary_id: str) -> GlossaryInfo | None:
+    return next(iter(_load_infos(database, "WHERE glossary.id = ?", glossary_id)), None)
 
 
 def _load_infos(database: sqlite3.Connection, where: str, *values: str) -> list[GlossaryInfo]:
