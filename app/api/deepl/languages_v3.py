@@ -95,23 +95,11 @@ async def languages(request: Request) -> Response:
     sources, targets = set(registry.snapshot.sources), {target for _, target in registry.snapshot.pairs}
     found: list[LanguageV3] = []
     for code in registry.snapshot.languages:
-        names = {code: language_name(code)}
-        if code in targets:
-            names |= {one.lower(): name for one, name in regional_names(code).items()}
-        for lang, name in names.items():
-            is_source, is_target = lang in sources, code in targets and (lang != code or not regional_names(code))
-            features: dict[str, Any] = {
-                feature: {} for feature, sides in _RESOURCES[resource].items() if _has(feature, sides, lang, sources)
-            }
-            found.append(
-                LanguageV3(
-                    lang=_tag(lang),
-                    name=name,
-                    usable_as_source=is_source,
-                    usable_as_target=is_target,
-                    features=features,
-                )
-            )
+        regions = regional_names(code) if code in targets else {}
+        is_target = code in targets and not regions  # else its regions are the targets
+        found.append(_describe(code, language_name(code), resource, (code in sources, is_target)))
+        for region, name in regions.items():
+            found.append(_describe(region.lower(), name, resource, (region.lower() in sources, True)))
     return JsonResponse(found)
 
 
@@ -142,10 +130,17 @@ async def resources(request: Request) -> Response:
     )
 
 
-def _has(feature: str, sides: tuple[str, ...], lang: str, sources: set[str]) -> bool:
-    if feature == "formality":
-        return has_formality(lang)
-    return "target" in sides or lang in sources
+def _describe(lang: str, name: str, resource: str, usable: tuple[bool, bool]) -> LanguageV3:
+    """Describe a language; ``usable`` says whether as a source, and whether as a target."""
+    is_source, is_target = usable
+    features: dict[str, Any] = {
+        feature: {}
+        for feature, sides in _RESOURCES[resource].items()
+        if (has_formality(lang) if feature == "formality" else "target" in sides or is_source)
+    }
+    return LanguageV3(
+        lang=_tag(lang), name=name, usable_as_source=is_source, usable_as_target=is_target, features=features
+    )
 
 
 def _tag(code: str) -> str:
