@@ -121,17 +121,20 @@ async def languages(request: Request) -> Response:
     call = await ApiCall.open(request)
     wanted = GoogleLanguagesFields.read(call.fields).target
     codes = call.serving.registry.snapshot.languages
-    listed = [{"language": code} | ({"name": _name(code, wanted)} if wanted else {}) for code in codes]
+    if not wanted:
+        return JsonResponse({"data": {"languages": [{"language": code} for code in codes]}})
+    names = _names_in(wanted)
+    listed = [{"language": code, "name": names.get(code.replace("-", "_"), language_name(code))} for code in codes]
     return JsonResponse({"data": {"languages": listed}})
 
 
-def _name(code: str, language: str) -> str:
-    """Return the name of a language in another one; in English where CLDR does not know that one."""
+def _names_in(language: str) -> Mapping[str, str]:
+    """Return the names of languages in one of them; none where CLDR does not know that one."""
     try:
         names: Mapping[str, str] = Locale.parse(language, sep="-").languages
     except (UnknownLocaleError, ValueError):
-        names = {}
-    return names.get(code.replace("-", "_"), language_name(code))
+        return {}
+    return names
 
 
 @router.post(
