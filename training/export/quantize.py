@@ -12,6 +12,7 @@ a constant that is fixed at export: activations are measured on real sentences, 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def quantize_products(model: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     weights = {tensor.name: tensor for tensor in large_weights(quantized)}
     products = [node for node in graph.node if node.op_type == "MatMul" and node.input[1] in weights]
     ranges = _activation_ranges(model, sorted({node.input[0] for node in products}), feeds)
-    table = _EmbeddingTable(quantized, weights, {node.input[0] for node in products})
+    table = _EmbeddingTable(quantized, weights, Counter(node.input[0] for node in products))
     done: dict[str, tuple[str, str]] = {}
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
@@ -92,7 +93,9 @@ class _EmbeddingTable:
     step. A row that goes elsewhere is stored in int8 with a scale. The output layer has the table in int8, transposed.
     """
 
-    def __init__(self, model: onnx.ModelProto, weights: Mapping[str, onnx.TensorProto], activations: set[str]) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, weights: Mapping[str, onnx.TensorProto], activations: Counter[str]
+    ) -> None:
         self._model = model
         gathers = [node for node in model.graph.node if node.op_type == "Gather" and node.input[0] in weights]
         self._table = numpy_helper.to_array(weights[gathers[0].input[0]]) if gathers else None
@@ -102,9 +105,11 @@ class _EmbeddingTable:
         self._joins = {
             node.output[0]: node
             for node in model.graph.node
-            if node.op_type == "Concat" and node.output[0] in activations and set(node.input) & self._gathers.keys()
+            if node.op_type == "Concat"
+            and 0 < read[node.output[0]] == activations[node.output[0]]
+            and set(node.input) & self._gathers.keys()
         }
-        self._direct = {name for node in self._joins.values() for name in node.input} | activations
+        self._direct = {name for node in self._joins.values() for name in node.input} | activations.keys()
 
     def gather(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
         """Returns the nodes that replace a ``Gather`` of the float32 table; none if a product gathers it itself."""
@@ -129,27 +134,20 @@ class _EmbeddingTable:
         join = self._joins.get(name)
         if join is None:
             return None
-        nodes, parts, rest = list[onnx.NodeProto](), list[str](), list[str]()
-
-        def quantize_rest() -> None:
-            if rest:
-                part = f"{output}_{len(parts)}"
-                given = rest[0]
-                if len(rest) > 1:
-                    given = f"{part}_joined"
-                    nodes.append(helper.make_node("Concat", list(rest), [given], axis=1))
-                nodes.append(helper.make_node("QuantizeLinear", [given, scale_name, "activation_zero_point"], [part]))
-                parts.append(part)
-                rest.clear()
-
-        for part in join.input:
-            if part in self._gathers:
-                quantize_rest()
-                parts.append(f"{output}_{len(parts)}")
-                nodes.append(self._gather_quantized(self._gathers[part], parts[-1], scale))
-            else:
-                rest.append(part)
-        quantize_rest()
+        nodes, parts = list[onnx.NodeProto](), list[str]()
+        for is_embedding, group in groupby(join.input, self._gathers.__contains__):
+            names = list(group)
+            if is_embedding:
+                for name in names:
+                    parts.append(f"{output}_{len(parts)}")
+                    nodes.append(self._gather_quantized(self._gathers[name], parts[-1], scale))
+                continue
+            parts.append(f"{output}_{len(parts)}")
+            given = names[0]
+            if len(names) > 1:
+                given = f"{parts[-1]}_joined"
+                nodes.append(helper.make_node("Concat", names, [given], axis=1))
+            nodes.append(helper.make_node("QuantizeLinear", [given, scale_name, "activation_zero_point"], [parts[-1]]))
         return [*nodes, helper.make_node("Concat", parts, [output], axis=1)]
 
     def as_output_weight(self, weight: Array) -> tuple[str, str] | None:

@@ -23,7 +23,6 @@ _FUSED_GATES = ("input", "forget", "output", "candidate")
 class _Graph:
     """A graph with its nodes by what they make and read."""
 
-    model: onnx.ModelProto
     makers: dict[str, onnx.NodeProto]
     readers: dict[str, list[onnx.NodeProto]]
     constants: dict[str, NDArray[np.generic]]
@@ -36,7 +35,7 @@ class _Graph:
             for name in node.input:
                 readers.setdefault(name, []).append(node)
         constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-        return cls(model, makers, readers, constants)
+        return cls(makers, readers, constants)
 
 
 @dataclass(frozen=True)
