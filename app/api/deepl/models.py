@@ -181,8 +181,8 @@ class TranslateFields(FieldsModel):
     context: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(None, description="Accepted without effect.")
     glossary_id: _String = Field(
         "",
-        description="A glossary of these two languages; `source_lang` must be given. Terms of which it is not "
-        "known where they belong are named in the header `X-Glossary-Unplaced`.",
+        description="A glossary of these two languages; `source_lang` must be given. The header "
+        "`X-Glossary-Unplaced` names the terms whose offset in the translation was guessed.",
     )
     glossary_ids: Annotated[tuple[str, ...], PlainValidator(_read_ids, json_schema_input_type=list[str])] = Field(
         (), description="Several glossaries; of a term that stands in several, the first counts."

@@ -180,9 +180,8 @@ class TranslateFields(FieldsModel):
     )
     alternatives_at: Annotated[int | None, WholeNumber(0)] = Field(
         None,
-        description="A character of the translation: what else could stand there? The answer has `choices`. "
-        "The token with this character is replaced, so best is the first of a word; the offset behind a sentence "
-        "asks what could come instead of its end. For a single text.",
+        description="An offset in the translation, in characters. The answer has `choices`: other words for the "
+        "token at this offset, best the first of a word, or a continuation where a sentence ends. For a single text.",
     )
     choices: Annotated[int | None, WholeNumber()] = Field(
         None,
@@ -193,7 +192,7 @@ class TranslateFields(FieldsModel):
         Priority, PlainValidator(_read_priority, json_schema_input_type=Literal["interactive", "bulk"])
     ] = Field(
         Priority.INTERACTIVE,
-        description="`bulk` goes behind what is `interactive`, but never stands still: documents, corpora.",
+        description="`bulk`, for documents and corpora, is decoded after `interactive` requests, but never starves.",
     )
     stream: Annotated[bool, PlainValidator(_read_stream, json_schema_input_type=bool)] = Field(
         False, description="Answer with server-sent events; so does `Accept: text/event-stream`."
@@ -203,8 +202,8 @@ class TranslateFields(FieldsModel):
     ] = Field(
         None,
         description="Terms and the translation that each must have, as it is written here. Whole words are "
-        "found; a term in small letters also with a capital, or in capitals. Terms of which it is not known where "
-        "they belong are named in the header `X-Glossary-Unplaced`.",
+        "found; a term in small letters also with a capital, or in capitals. The header `X-Glossary-Unplaced` names "
+        "the terms whose offset in the translation was guessed.",
         examples=[{"cottage cheese": "faisselle"}],
     )
     api_key: ApiKey = Field(None, description=_API_KEY)
@@ -230,7 +229,7 @@ class CompleteFields(FieldsModel):
         Priority, PlainValidator(_read_priority, json_schema_input_type=Literal["interactive", "bulk"])
     ] = Field(
         Priority.INTERACTIVE,
-        description="`bulk` goes behind what is `interactive`, but never stands still: documents, corpora.",
+        description="`bulk`, for documents and corpora, is decoded after `interactive` requests, but never starves.",
     )
     api_key: ApiKey = Field(None, description=_API_KEY)
 
