@@ -12,6 +12,7 @@ from typing import Final
 
 import regex
 
+from app.text.number_words import NUMBER_WORDS, is_spelled
 from app.text.placeholder_finder import PlaceholderFinder
 
 _NUMBER: Final = regex.compile(
@@ -37,41 +38,6 @@ _SCALE: Final = regex.compile(
     r"|\d\s?(?:k|m|bn|mn|tn)\b|hundert|tausend|\b(?:percent|feet|foot|inch(?:es)?|miles?|pounds?|degrees|°F)\b",
     regex.IGNORECASE,
 )
-_SPELLED: Final[dict[str, tuple[str, ...]]] = {
-    "en": (
-        "zero no", "one once single first a an", "two twice second both pair half", "three third",
-        "four fourth quarter", "five fifth",
-        "six sixth", "seven seventh", "eight eighth", "nine ninth", "ten tenth", "eleven eleventh",
-        "twelve twelfth noon midnight", "thirteen thirteenth", "fourteen fourteenth", "fifteen fifteenth",
-        "sixteen sixteenth", "seventeen", "eighteen", "nineteen", "twenty twentieth twenties", "thirty thirties",
-        "forty forties", "fifty fifties", "sixty sixties", "seventy seventies", "eighty eighties", "ninety nineties",
-    ),
-    "fr": (
-        "zéro aucun", "un une premier première", "deux deuxième second seconde moitié demi demie",
-        "trois troisième tiers",
-        "quatre quatrième quart", "cinq cinquième",
-        "six sixième", "sept septième", "huit huitième", "neuf neuvième",
-        "dix dixième dizaine", "onze onzième", "douze douzième midi minuit", "treize", "quatorze", "quinze quinzaine",
-        "seize", "dix-sept", "dix-huit", "dix-neuf", "vingt vingtaine vingtième", "trente trentaine",
-        "quarante quarantaine", "cinquante cinquantaine", "soixante soixantaine", "soixante-dix", "quatre-vingt",
-        "quatre-vingt-dix",
-    ),
-    "de": (
-        "null kein keine keinen", "ein eine einen einem einer eines eins erste ersten erster erstes einmal",
-        "zwei zweite zweiten zweimal beide beiden halb paar", "drei dritte dritten dreimal drittel",
-        "vier vierte vierten viertel", "fünf fünfte fünften", "sechs sechste sechsten", "sieben siebte siebten",
-        "acht achte achten", "neun neunte neunten", "zehn zehnte zehnten", "elf elfte elften",
-        "zwölf zwölfte zwölften mittag mitternacht", "dreizehn", "vierzehn", "fünfzehn", "sechzehn", "siebzehn",
-        "achtzehn", "neunzehn", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig",
-    ),
-    "es": (
-        "cero ningún ninguno ninguna", "un una uno primer primera primero", "dos segundo segunda ambos media medio par",
-        "tres tercero tercera tercer tercio", "cuatro cuarto cuarta", "cinco quinto quinta", "seis sexto sexta",
-        "siete séptimo", "ocho octavo", "nueve noveno", "diez décimo", "once", "doce docena mediodía medianoche",
-        "trece", "catorce", "quince quincena", "dieciséis", "diecisiete", "dieciocho", "diecinueve", "veinte veintena",
-        "treinta", "cuarenta", "cincuenta", "sesenta", "setenta", "ochenta", "noventa",
-    ),
-}  # fmt: skip
 _SEPARATORS: Final = {  # of thousands and decimals
     "en": (",", "."), "fr": ("\u202f", ","), "de": (".", ","), "es": (".", ","), "it": (".", ","), "pt": (".", ","),
     "nl": (".", ","),
@@ -176,7 +142,7 @@ def _is_written_otherwise(number: _Number, text: str, other: str, languages: tup
     """Tells whether a number of a text may stand in words, or in Roman numerals, in a translation of it."""
     if _ROMAN.search(other) and (_ORDINAL_BEHIND.match(text, number.end) or number.value.isdigit()):
         return len(number.value) < 3
-    if any(language not in _SPELLED for language in languages):
+    if any(language not in NUMBER_WORDS for language in languages):
         return len(number.value) < 3
     return is_spelled(number.value, other, languages[1])
 
@@ -198,8 +164,11 @@ def _find_form_edits(
         written = other.written
         is_number = _GROUPED.match(one.written) or "," in one.written or _UNIT_BEHIND.match(source, one.end)
         is_mixed = len(set(regex.findall(r"\D", written))) > len(set(regex.findall(r"\D", one.written)))
-        if (written == one.written or is_mixed) and not one.written.isdigit() and is_number:
+        has_other_decimals = _join_digits(written) != _join_digits(one.written)  # "2.00" of "2.0"
+        if (written == one.written or is_mixed or has_other_decimals) and not one.written.isdigit() and is_number:
             written = _localize(one.written, *languages)
+        elif has_other_decimals:
+            written = one.written
         written = _sign(one, other, source, target) + written
         start, end = other.start, other.end
         if source[one.end : one.end + 2].lstrip()[:1] == "%":
@@ -223,12 +192,17 @@ def _find_numbers(text: str, finder: PlaceholderFinder, source: str | None = Non
     ]
 
 
+def _join_digits(written: str) -> str:
+    """Returns the digits of a number, without zeros in front: "05" and "5" are two ways to write a day."""
+    return "".join(filter(str.isdigit, written)).lstrip("0")
+
+
 def _read_value(written: str) -> str:
     """Returns the same text for all ways to write a number."""
     if _GROUPED.fullmatch(written):
-        return "".join(filter(str.isdigit, written)).lstrip("0") or "0"
+        return _join_digits(written) or "0"
     whole, separator, decimals = written.rpartition("." if written.rfind(".") > written.rfind(",") else ",")
-    digits = "".join(filter(str.isdigit, whole or decimals)).lstrip("0") or "0"
+    digits = _join_digits(whole or decimals) or "0"
     return digits + ("." + decimals.rstrip("0") if separator and decimals.rstrip("0") else "")
 
 
@@ -260,26 +234,9 @@ def _is_explained(missing: _Number, new: _Number, source: str, target: str, lang
         hours = {int(missing.value), int(new.value)}
         if max(hours) - min(hours) == 12 or 12 in hours:
             return True
-    if any(language not in _SPELLED for language in languages):
+    if any(language not in NUMBER_WORDS for language in languages):
         return len(missing.value) < 3
     return is_spelled(new.value, source, languages[0]) or is_spelled(missing.value, target, languages[1])
-
-
-def is_spelled(value: str, text: str, language: str) -> bool:
-    """Tells whether a word of the text is the number, or a part of it."""
-    numerals = _SPELLED.get(language)
-    if numerals is None or not value.isdigit() or len(value) > 2:
-        return False
-    words = set(regex.findall(r"\p{L}+", text.lower()))
-    number = int(value)
-    tens = number if number < 20 else 18 + number // 10
-    parts = {tens, number % 10} if number >= 20 else {tens}
-    if language == "fr" and number > 69:
-        parts |= {18 + number // 10 - 1, number % 20, 8, 20, 4}
-    found = {word for part in parts if part < len(numerals) for word in numerals[part].replace("-", " ").split()}
-    # German and Spanish write compounds as one word: "einundzwanzig", "veintiuno".
-    is_compound = language in ("de", "es") and number > 20
-    return bool(words & found) or (is_compound and any(one in word for word in words for one in found if len(one) > 2))
 
 
 def _localize(written: str, source: str, target: str) -> str:

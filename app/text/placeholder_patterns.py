@@ -26,6 +26,7 @@ _SCHEME: Final = (
     r"|data|isbn|arxiv|pkg):(?=[^\s:]))"
 )
 _IN_BRACES: Final = r"[^{}\p{Cc}\p{Co}]"
+_VERSION_WORD: Final = "versions?|versión|releases?|updates?|build|ver\\.|v\\."
 _TIME: Final = r"(?:\d{1,3}:\d{2}:\d{2}(?:[.,:;]\d{1,9})?|\d{1,2}:\d{2}[.,]\d{2,3})(?!\d)"
 _TO: Final = r"\s?(?:-{1,2}>|→|[-–—])\s?"
 _NUMBER: Final = r"(?:\d{1,3}(?:[ \u00a0\u202f]\d{3}){1,4}(?:[.,]\d{1,4})?(?!\d)|\d[\d.,\u00a0\u202f]{0,20}(?<=\d))"
@@ -252,7 +253,15 @@ KINDS: Final = (
         _W,
         r"(?<!\w)(?=\w{0,20}[₀-₉])(?:[A-Z][a-z]?\d{0,3}[₀-₉⁺⁻⁰¹²³⁴-⁹]{0,4}){1,12}(?!\w)",
     ),
-    Kind("range", _AT_WORD, _W, r"(?<![\w.,–—-])\d{1,6}(?:[.,]\d{1,4})?[–—]\d{1,6}(?:[.,]\d{1,4})?(?![\w–—-])"),
+    Kind(
+        "range or score",
+        _AT_WORD,
+        _W,
+        r"(?<![\w.,:/–—-])\d{1,6}(?:[.,]\d{1,4})?[–—-]\d{1,6}(?:[.,]\d{1,4})?(?![\w:/–—-]|[.,]\d)",
+    ),
+    # All but what may be a time of day: two digits behind the colon, and both in the range of a clock.
+    Kind("ratio", _AT_WORD, _W, r"(?<![\w.,:/-])(?!(?:[01]?\d|2[0-4]):[0-5]\d(?!\d))\d{1,5}:\d{1,5}(?![\w:/-]|[.,]\d)"),
+    Kind("number of a version", _AT_WORD, _W, rf"(?<=\b(?i:{_VERSION_WORD})\s{{1,2}})\d{{1,5}}\.\d{{1,5}}(?!\w|\.\d)"),
     Kind("bang parameter", _AT_SIGN, _W, r"(?<=\s)!\p{Ll}[\w-]{1,60}(?!\w)"),
     Kind("private use", _AT_SIGN, _S, r"\p{Co}"),  # so that a text's own does not count as one of ours
 )

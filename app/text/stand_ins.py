@@ -6,7 +6,7 @@ from typing import Final
 
 import regex
 
-from app.text.numbers import is_spelled
+from app.text.number_words import is_spelled
 from app.text.placeholder_kinds import COUNT_CHARACTER, NAME_CHARACTER, TERM_CHARACTER
 
 # The words that come back most often, measured on both bundles of models/ over sentences in which they replaced any

@@ -39,6 +39,22 @@ def test_the_built_in_ones_are_found_as_before(placeholder: str) -> None:
     assert FINDER.count(text) == BUILT_IN.count(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Version 2.0 is out.", ["2.0"]),
+        ("It needs version 3.12 now.", ["3.12"]),
+        ("It starts at 5:30.", []),
+        ("From 10:15 on, or 23:59.", []),
+        ("It weighs 2.5 all in all.", []),
+        ("Call 555-0199-2.", []),
+        ("The score was 4:3.", ["4:3"]),
+    ],
+)
+def test_numbers_that_are_kept_whole(text: str, kept: list[str]) -> None:
+    assert hide_placeholders(text, TextRules(("en", "fr")))[1] == kept
+
+
 def test_ones_own_come_first() -> None:
     assert PlaceholderFinder([r"\{[a-z]{1,9}\} days"]).count("In {n} days") == Counter(["{n} days"])
 

@@ -34,6 +34,8 @@ def numbered(source: str, text: str, languages: tuple[str, str] = ("en", "fr")) 
         ("Some 20,000 jobs.", "Quelque 200 emplois.", "Quelque 20\u202f000 emplois."),
         ("From 12 to 48 points", "De 13 à 47 points", "De 12 à 48 points"),
         ("Ask {0} for 300.", "Demande 400 à {0}.", "Demande 300 à {0}."),
+        ("It is 2.0 now.", "C'est 2.00 maintenant.", "C'est 2.0 maintenant."),
+        ("It takes 7 of them.", "Il en faut 7.0.", "Il en faut 7."),
     ],
 )
 def test_a_number_that_was_changed_is_restored(source: str, text: str, wanted: str) -> None:
@@ -55,6 +57,7 @@ def test_a_number_that_was_changed_is_restored(source: str, text: str, wanted: s
         ("2 trillion yen.", "2 000 milliards de yens."),
         ("12 thousand.", "12 000."),
         ("A dozen of 3.", "12 de trois."),
+        ("On 05 May.", "Le 5 mai."),
         ("From 12 to 48 points", "De 47 points"),
         ("From 12 to 48, 50 points", "48 de 13 et 51"),
         ("No number at all", "Pas de 2"),
