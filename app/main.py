@@ -26,6 +26,7 @@ from app.api.libretranslate import files, languages, spec, translate
 from app.api.limits import BodyBudget, BodyLimit
 from app.api.middleware import Edge
 from app.api.observability import metrics
+from app.api.observability.merging import WorkerMetrics
 from app.api.observability.metrics import Traffic, prometheus_registry
 from app.api.observability.spans import Spans
 from app.api.own import complete, health, page
@@ -33,11 +34,13 @@ from app.api.responses import JsonResponse
 from app.api.waiting import StopSignal
 from app.files.documents import Files
 from app.server.environment import load_settings
+from app.server.peers import Peers, Worker
 from app.serving.container import Serving
 from app.serving.in_flight import InFlight
 from app.serving.registry import OpenGraphs, open_onnx_graphs
 from app.serving.reload import watch_hangups
 from app.settings import Settings
+from app.text.detection import LanguageDetector
 
 if TYPE_CHECKING:  # only newer releases of FastAPI have it; older ones ignore the argument
     from fastapi.telemetry import TelemetryConfig
@@ -100,12 +103,18 @@ class _Process:
     settings: Settings
     open_graphs: OpenGraphs
     spans: Spans
+    worker: Worker | None = None
+    detector: LanguageDetector | None = None
     traffic: Traffic = field(default_factory=Traffic)
     in_flight: InFlight = field(default_factory=InFlight)
 
 
 def create_app(
-    settings: Settings | None = None, open_graphs: OpenGraphs = open_onnx_graphs, spans: Spans | None = None
+    settings: Settings | None = None,
+    open_graphs: OpenGraphs = open_onnx_graphs,
+    spans: Spans | None = None,
+    worker: Worker | None = None,
+    detector: LanguageDetector | None = None,
 ) -> FastAPI:
     """Build the service as an ASGI application.
 
@@ -113,12 +122,14 @@ def create_app(
         settings: Read from the environment if left out.
         open_graphs: Opens the graphs of a bundle; tests pass models of their own.
         spans: Replaces the spans that the environment requests.
+        worker: What this process is among several that serve one port; None if it serves alone.
+        detector: Detects languages; workers share one whose models are in memory already.
 
     Raises:
         ConfigurationError: The environment holds a setting that cannot be used.
     """
     chosen = settings if settings is not None else load_settings()
-    process = _Process(chosen, open_graphs, spans if spans is not None else Spans())
+    process = _Process(chosen, open_graphs, spans if spans is not None else Spans(), worker, detector)
     app = FastAPI(
         title="Passerelle",
         summary="Self-hosted translation",
@@ -182,13 +193,20 @@ def _lifespan(process: _Process) -> Callable[[FastAPI], AbstractAsyncContextMana
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with watch_hangups() as reload_requests:
-            serving = await Serving.load(process.settings, process.open_graphs, process.in_flight)
+            worker, peers = process.worker, Peers(process.worker)
+            counts = None if worker is None else worker.counts
+            serving = await Serving.load(
+                process.settings, process.open_graphs, process.in_flight, counts, process.detector
+            )
             process.spans.start(_version())
             parts = Files.build(serving)
-            app.state.service = Service(serving, parts, prometheus_registry(process.traffic, serving))
+            numbers = prometheus_registry(process.traffic, serving, worker is not None and worker.is_successor)
+            service = app.state.service = Service(serving, parts, WorkerMetrics(numbers, peers), peers)
             await parts.start()
             await serving.start()  # the server accepts connections only after this
+            await peers.start(health.answers_to_peers(service, lambda: app.state.is_leaving))
             tasks = [
+                asyncio.create_task(service.metrics.store()),
                 asyncio.create_task(serving.probe()),
                 asyncio.create_task(serving.reloader.reload_on(reload_requests)),
                 asyncio.create_task(parts.expire()),
@@ -200,6 +218,7 @@ def _lifespan(process: _Process) -> Callable[[FastAPI], AbstractAsyncContextMana
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await peers.close()
                 await parts.close()
                 await serving.close()
                 await run_sync(process.spans.stop)

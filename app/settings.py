@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "PASSERELLE_"
 DEFAULT_PORT: Final = 8000
+MAX_WORKERS: Final = 256
 MAX_BUNDLE_FILE_BYTES: Final = 512 * 1024 * 1024
 
 
@@ -47,6 +48,14 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _workers(value: object) -> object:
+    if _lower(value) == "auto":
+        return "auto"
+    if not str(value).isdecimal() or not 1 <= int(str(value)) <= MAX_WORKERS:
+        raise ValueError(f"Input should be 'auto' or a whole number from 1 to {MAX_WORKERS}")
+    return int(str(value))
+
+
 class Settings(BaseSettings):
     """How one process of the service runs. Frozen; a value out of bounds is refused at start."""
 
@@ -63,6 +72,12 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on; the image sets `0.0.0.0`.")
     port: Annotated[int, BeforeValidator(_port)] = Field(
         default=DEFAULT_PORT, ge=0, le=65535, description="Port to listen on; 0 takes any free one."
+    )
+    workers: Annotated[int | Literal["auto"], BeforeValidator(_workers)] = Field(
+        default=1,
+        description="Processes that serve the port together; `auto`: one for each CPU of the container or machine, as "
+        "far as its memory holds them.",
+        json_schema_extra={"unit": "processes", "allowed": f"1 to {MAX_WORKERS}, `auto`"},
     )
     root_path: Annotated[str, BeforeValidator(_root_path)] = Field(
         default="", description="Path under which a reverse proxy publishes the service, such as `/translate-api`."
@@ -101,8 +116,8 @@ class Settings(BaseSettings):
     )
     rate_storage: str = Field(
         default="memory",
-        description="Where requests are counted: `memory`, by each process for itself, or a Redis or Valkey server "
-        "that replicas share: `redis://HOST:PORT`, `rediss://`, `unix://`.",
+        description="Where requests are counted: `memory`, by the workers of a service together, or a Redis or Valkey "
+        "server that replicas share: `redis://HOST:PORT`, `rediss://`, `unix://`.",
     )
     admin_key_hash: str = Field(
         default="",
@@ -170,11 +185,7 @@ class Settings(BaseSettings):
     max_alternatives: int = _count(3, "translations", 0, 31, "Alternatives of one request.")
     max_beam_size: int = _count(8, "hypotheses", 1, 32, "Largest beam of one request.")
     max_file_bytes: int = _count(
-        10 * 1024 * 1024,
-        "bytes",
-        1024,
-        1024**3,
-        "Largest file that is translated; a larger one is refused while it is read (413).",
+        10 * 1024 * 1024, "bytes", 1024, 1024**3, "Largest file; a larger one is refused while it is read (413)."
     )
     max_unpacked_bytes: int = _count(
         50 * 1024 * 1024,
@@ -184,11 +195,7 @@ class Settings(BaseSettings):
         "What a file that is a zip file (docx, odt, pptx, epub) may unpack to, in all.",
     )
     max_files: int = _count(
-        8,
-        "files",
-        1,
-        10_000,
-        "Files that are translated or wait for it, two of them at a time; one more is refused (429).",
+        8, "files", 1, 10_000, "Files that a worker translates, two at a time, or that wait; one more is refused (429)."
     )
     file_processes: bool = Field(
         default=True, description="Read and write files in processes of their own, which a bad file cannot take along."
@@ -251,11 +258,7 @@ class Settings(BaseSettings):
         "more is refused (429), so that other callers find room in the queue. 0 sets no limit.",
     )
     max_connections: int = _count(
-        16_384,
-        "connections",
-        1,
-        1_000_000,
-        "At the same time, at most half of the files that the process may open; more are refused (503).",
+        16_384, "connections", 1, 1_000_000, "At once, at most half of the files that a process may open; else 503."
     )
     client_timeout_seconds: float = _seconds(
         20.0,
@@ -268,7 +271,7 @@ class Settings(BaseSettings):
     )
     file_timeout_seconds: float = _seconds(600.0, 86_400, "Longest translation of a file.")
     file_keep_seconds: float = _seconds(
-        900.0, 86_400, "A translated file that was not fetched is deleted after this time."
+        900.0, 86_400, "A translated file is deleted if it is not fetched in this time."
     )
     warm_up_timeout_seconds: float = _seconds(60.0, 3600, "Longest warm-up of one bundle.")
     probe_seconds: float = _seconds(5.0, 3600, "Time between two warm-up attempts of a bundle that does not work.")
@@ -281,10 +284,7 @@ class Settings(BaseSettings):
         may_be_zero=True,
     )
     shutdown_seconds: float = _seconds(
-        8.0,
-        3600,
-        "Time to finish running requests when the service is stopped; then they are refused (503).",
-        may_be_zero=True,
+        8.0, 3600, "Time for requests that run when the service stops; then they are refused (503).", may_be_zero=True
     )
 
     @model_validator(mode="after")

@@ -3,12 +3,13 @@
 import hmac
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Final
 
 from app.access.keys import KeyRing, digest_of, parse_admin_digest
 from app.access.rate import RateLimiter
 from app.errors import EngineOverloaded, KeyMissing, KeyUnknown, QuotaExceeded
+from app.server.shared_memory import SharedCounts, SharedNumbers
 from app.settings import Settings
 
 _ADMIN_ATTEMPTS_PER_MINUTE: Final = 60
@@ -19,18 +20,30 @@ _MOST_OF_REQUEST: Final = 32
 
 
 class CharacterQuota:
-    """Counts translated characters in memory since the process started. Only the event loop's thread uses it.
+    """Counts translated characters in memory since the service started. Only the event loop's thread uses it.
 
     Attributes:
         limit: The characters that may be translated; 0 is no limit.
-        name: The name of the quota in messages.
-        count: The characters counted so far.
+        name: The name of the quota in messages, and in the memory that workers share.
     """
 
-    def __init__(self, limit: int, name: str = "deepl_character_limit") -> None:
+    def __init__(self, limit: int, name: str = "deepl_character_limit", shared: SharedNumbers | None = None) -> None:
+        """Set up a quota.
+
+        Args:
+            limit: The characters that may be translated; 0 is no limit.
+            name: The name of the quota.
+            shared: Holds the count of all workers; None in a single process.
+        """
         self.limit = limit
         self.name = name
-        self.count = 0
+        self._shared = shared
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """The characters counted so far, by all workers."""
+        return self._count if self._shared is None else int(self._shared.get(self.name) or 0)
 
     @contextmanager
     def reserve(self, characters: int) -> Iterator[None]:
@@ -43,19 +56,27 @@ class CharacterQuota:
             QuotaExceeded: Fewer characters than these are left; none of them is counted.
         """
         # The characters are taken before the work starts, so that concurrent requests do not share what is left.
-        if self.limit and self.count + characters > self.limit:
-            raise QuotaExceeded(
-                self.name,
-                self.limit,
-                self.count + characters,
-                f"{self.count} characters are counted, and {characters} more exceed {self.name} ({self.limit})",
-            )
-        self.count += characters
+        self._take(characters, self.limit)
         try:
             yield
         except BaseException:
-            self.count -= characters
+            self._take(-characters, 0)
             raise
+
+    def _take(self, characters: int, limit: int) -> None:
+        with nullcontext() if self._shared is None else self._shared.locked():
+            count = self.count
+            if limit and count + characters > limit:
+                raise QuotaExceeded(
+                    self.name,
+                    limit,
+                    count + characters,
+                    f"{count} characters are counted, and {characters} more exceed {self.name} ({limit})",
+                )
+            if self._shared is None:
+                self._count = count + characters
+            else:
+                self._shared.set(self.name, count + characters)
 
 
 class CallerLoad:
@@ -110,18 +131,20 @@ class Admission:
         load: What each caller has in progress.
     """
 
-    def __init__(self, keys: KeyRing, settings: Settings) -> None:
+    def __init__(self, keys: KeyRing, settings: Settings, counts: SharedCounts | None = None) -> None:
         """Set up admission with the first keys.
 
         Args:
             keys: The keys of callers.
             settings: The limits, and the hash of the admin key.
+            counts: The memory in which workers count together; None in a single process.
 
         Raises:
             ConfigurationError: The storage of rates, or the admin key, cannot be used.
         """
         self._settings = settings
-        self._rate = RateLimiter(settings.rate_storage)
+        self._rate = RateLimiter(settings.rate_storage, numbers=None if counts is None else counts.rates)
+        self._shared_quotas = None if counts is None else counts.quotas
         self._admin = parse_admin_digest(settings.admin_key_hash)
         self._no_quota = CharacterQuota(0)
         self.load = CallerLoad(settings.max_caller_sentences)
@@ -130,7 +153,8 @@ class Admission:
 
     def use(self, keys: KeyRing) -> None:
         """Replace the keys. The count of a quota is kept as long as there is a key with its name."""
-        quotas = {key.name: CharacterQuota(key.characters, f"characters of {key.name}") for key in keys.keys}
+        shared = self._shared_quotas
+        quotas = {key.name: CharacterQuota(key.characters, f"characters of {key.name}", shared) for key in keys.keys}
         for name in quotas.keys() & self._quotas.keys():
             quotas[name] = self._quotas[name]
             quotas[name].limit = next(key.characters for key in keys.keys if key.name == name)

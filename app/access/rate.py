@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from throttled.asyncio import BaseStore, MemoryStore, RateLimiterType, RedisStore, Throttled, per_min
+from throttled.asyncio.store.memory import MemoryStoreBackend
 from throttled.exceptions import StoreUnavailableError
 
 from app.errors import ConfigurationError, RateExceeded
+from app.server.shared_memory import SharedNumbers
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -35,21 +38,26 @@ class RateLimiter:
     of the more common package ``limits`` is unbounded, it visits all callers for each request, and it fails for hours
     after a clock was set back.)
 
-    The numbers are stored in this process, or in a Redis or Valkey server, where replicas share them. While that server
-    does not answer, each replica counts its own requests. Only the event loop's thread uses a limiter.
+    The numbers are stored in memory, which the workers of one service share, or in a Redis or Valkey server, where
+    replicas share them. While that server does not answer, each replica counts its own requests. Only the event loop's
+    thread uses a limiter.
     """
 
-    def __init__(self, storage: str = IN_MEMORY, max_callers: int = MAX_CALLERS) -> None:
+    def __init__(
+        self, storage: str = IN_MEMORY, max_callers: int = MAX_CALLERS, numbers: SharedNumbers | None = None
+    ) -> None:
         """Set up the store.
 
         Args:
             storage: ``memory``, or the address of a server: ``redis://HOST:PORT``.
-            max_callers: The number of callers that the memory holds.
+            max_callers: The number of callers that the memory of a single process holds.
+            numbers: The memory that workers share; None in a single process.
 
         Raises:
             ConfigurationError: The storage has another form, or the client for a server is not installed.
         """
-        self._own = _Counts(MemoryStore(options={"MAX_SIZE": max_callers}))
+        own = MemoryStore(options={"MAX_SIZE": max_callers}) if numbers is None else _SharedStore(numbers)
+        self._own = _Counts(own)
         self._shared: _Counts | None = None
         self._server: _Server | None = None
         self._away_until: float | None = None
@@ -119,6 +127,52 @@ class _Counts:
             self._limits[per_minute] = limit
         result = await limit.limit(caller)
         return result.state.retry_after if result.limited else 0.0
+
+
+class _SharedBackend(MemoryStoreBackend):
+    """Keeps the numbers of callers where other processes read them. A number is the monotonic time from which on the
+    caller has its whole rate again; one in the past does the same as none, so nothing expires.
+    """
+
+    def __init__(self, numbers: SharedNumbers) -> None:
+        super().__init__()
+        self._numbers = numbers
+        self.lock = _SharedLock(numbers)
+
+    def get(self, key: str) -> float | None:
+        return self._numbers.get(key)
+
+    def set(self, key: str, value: Any, timeout: int) -> None:
+        self._numbers.set(key, float(value))
+
+
+class _SharedLock:
+    """The lock of shared numbers as a lock of the event loop, which throttled expects."""
+
+    def __init__(self, numbers: SharedNumbers) -> None:
+        self._numbers = numbers
+        self._held = ExitStack()
+
+    async def acquire(self) -> bool:
+        self._held.enter_context(self._numbers.locked())
+        return True
+
+    def release(self) -> None:
+        self._held.close()
+
+    async def __aenter__(self) -> None:
+        await self.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.release()  # nothing was awaited since, so no other task can have entered
+
+
+class _SharedStore(MemoryStore):
+    """A store of numbers that the workers of a service share."""
+
+    def __init__(self, numbers: SharedNumbers) -> None:
+        super().__init__()
+        self._backend = _SharedBackend(numbers)
 
 
 class _Server(RedisStore):

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from fastapi import Request
-from prometheus_client import CollectorRegistry
 
 from app.access.admission import CharacterQuota
 from app.api.errors import BodyTooSlow
 from app.api.fields import Fields, read_fields
+from app.api.observability.merging import WorkerMetrics
 from app.api.upload import Upload, read_upload
 from app.api.waiting import finish_job, unless_the_client_leaves, wait_for
 from app.engine.sequence import FinishReason
 from app.errors import EngineStopped, InvalidRequest, KeyMissing
 from app.files.documents import Files
+from app.server.peers import Peers
 from app.serving.container import Serving
 from app.serving.jobs import (
     SHORT_CHARACTERS,
@@ -53,7 +54,8 @@ class Service:
 
     serving: Serving
     files: Files
-    prometheus: CollectorRegistry
+    metrics: WorkerMetrics
+    peers: Peers
 
 
 def service_of(request: Request) -> Service:

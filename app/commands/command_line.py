@@ -69,12 +69,16 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="Port to listen on (default: PASSERELLE_PORT, else 8000).")
     ] = None,
     models: ModelsOption = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(metavar="N|auto", help="Processes that serve the port (default: PASSERELLE_WORKERS, else 1)."),
+    ] = None,
 ) -> int:
     """Run the service. Every other setting is an environment variable: see `passerelle settings`."""
     from app.commands.serve import serve_until_stopped
     from app.server.environment import load_settings
 
-    return serve_until_stopped(load_settings(host=host, port=port, models_dir=models))
+    return serve_until_stopped(load_settings(host=host, port=port, models_dir=models, workers=workers))
 
 
 @command_line.command()

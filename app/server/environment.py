@@ -70,6 +70,8 @@ def settings_table() -> str:
 
 
 def _allowed(field: FieldInfo) -> str:
+    if isinstance(field.json_schema_extra, dict) and "allowed" in field.json_schema_extra:
+        return str(field.json_schema_extra["allowed"])
     if field.annotation is bool:
         return "`true`, `false`"
     choices = getattr(field.annotation, "__args__", ())

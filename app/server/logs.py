@@ -15,10 +15,14 @@ LogFormat = Literal["text", "json"]
 
 
 class TextFormatter(logging.Formatter):
-    """Formats a record as time, level, logger and message, followed by the id of the request."""
+    """Formats a record as time, level, logger and message, followed by the id of the request.
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    Args:
+        worker: The number of the worker, which stands before the logger; 0 if one process serves alone.
+    """
+
+    def __init__(self, worker: int = 0) -> None:
+        super().__init__(f"%(asctime)s %(levelname)s {f'worker {worker} ' if worker else ''}%(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Format the first line of a record."""
@@ -31,8 +35,16 @@ class JsonFormatter(logging.Formatter):
     """Formats a record as one JSON object on one line.
 
     The object holds ``time`` (UTC), ``level``, ``logger`` and ``message``; within a request ``request_id`` and
-    ``trace_id``; ``exception`` with its traceback; and the fields of the record. Line breaks are escaped.
+    ``trace_id``; ``worker`` with its number, where there are several; ``exception`` with its traceback; and the fields
+    of the record. Line breaks are escaped.
+
+    Args:
+        worker: The number of the worker; 0 if one process serves alone.
     """
+
+    def __init__(self, worker: int = 0) -> None:
+        super().__init__()
+        self._worker = worker
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record."""
@@ -43,6 +55,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if self._worker:
+            entry["worker"] = self._worker
         for name, variable in (("request_id", REQUEST_ID), ("trace_id", TRACE_ID)):
             if value := variable.get():
                 entry[name] = value
@@ -52,13 +66,14 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=True, default=str)
 
 
-def configure_logging(level: str, log_format: LogFormat) -> None:
+def configure_logging(level: str, log_format: LogFormat, worker: int = 0) -> None:
     """Configure the root logger, so that messages of libraries have the same format.
 
     Args:
         level: The lowest level that is logged.
         log_format: ``text`` or ``json``.
+        worker: The number of the worker that this process is, which takes the place of its supervisor's format.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler])
+    handler.setFormatter(JsonFormatter(worker) if log_format == "json" else TextFormatter(worker))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=bool(worker))

@@ -35,6 +35,40 @@ def usable_cpus(cgroup_root: Path = CGROUP_ROOT) -> int:
     return max(1, min(allowed, math.floor(quota)) if quota is not None else allowed)
 
 
+def usable_memory_mib(cgroup_root: Path = CGROUP_ROOT, meminfo: Path = Path("/proc/meminfo")) -> float | None:
+    """Return the memory that this process may still take, in MiB; None if the system does not say.
+
+    Args:
+        cgroup_root: Where control groups are mounted.
+        meminfo: The file in which Linux reports the memory of the machine.
+    """
+    found = []
+    for line in _read(meminfo).splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemAvailable" and value.split():
+            found.append(int(value.split()[0]) / 1024)
+    # Version 2, then version 1, which writes a number beyond any machine's memory for no limit.
+    for path in (cgroup_root / "memory.max", cgroup_root / "memory" / "memory.limit_in_bytes"):
+        limit = _read(path).strip()
+        if limit.isdecimal():
+            found.append(int(limit) / 1024**2)
+    return min(found, default=None)
+
+
+def fitting_workers(cpus: int, memory_mib: float | None, base_mib: float, worker_mib: float) -> int:
+    """Return how many workers one machine has room for: one for each CPU, unless its memory holds fewer.
+
+    Args:
+        cpus: The CPUs of the service.
+        memory_mib: The memory of the service; None if it is unknown.
+        base_mib: What the service takes whatever the number of workers.
+        worker_mib: What each worker takes.
+    """
+    if memory_mib is None:
+        return max(1, cpus)
+    return max(1, min(cpus, math.floor((memory_mib - base_mib) / worker_mib)))
+
+
 def allowed_open_files() -> int:
     """Raise the limit of open files and sockets to the system's, and return it. A shell often sets only 1,024."""
     if sys.platform == "win32":

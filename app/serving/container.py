@@ -11,6 +11,7 @@ from anyio.to_thread import run_sync
 
 from app.access.admission import Admission, CharacterQuota
 from app.errors import ConfigurationError, UnsupportedLanguage
+from app.server.shared_memory import SharedCounts
 from app.serving.glossary_store import GlossaryStore
 from app.serving.in_flight import InFlight
 from app.serving.registry import OpenGraphs, Registry
@@ -51,25 +52,35 @@ class Serving:
     repairs: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    async def load(cls, settings: Settings, open_graphs: OpenGraphs, in_flight: InFlight) -> "Serving":
+    async def load(
+        cls,
+        settings: Settings,
+        open_graphs: OpenGraphs,
+        in_flight: InFlight,
+        counts: SharedCounts | None = None,
+        detector: LanguageDetector | None = None,
+    ) -> "Serving":
         """Load keys and bundles. No engine runs before ``start``.
 
         Args:
             settings: The settings of the process.
             open_graphs: Opens the graphs of a bundle.
             in_flight: Counts the requests; a replaced engine stops after those that may hold it.
+            counts: Where workers count requests and characters together; None in a single process.
+            detector: Detects languages, if its models are in memory already.
 
         Raises:
             ConfigurationError: A setting cannot be honoured on this machine.
         """
         try:
-            admission = Admission(read_keys(settings), settings)
+            admission = Admission(read_keys(settings), settings, counts)
             registry = await run_sync(Registry.load, settings, open_graphs)
         except ConfigurationError as error:
             _LOG.error("cannot start: %s", error)
             raise
         # Targets are included: a text may be in the target language, and /detect knows each language served.
-        detector = LanguageDetector(registry.snapshot.languages)
+        detector = LanguageDetector(()) if detector is None else detector
+        detector.add(registry.snapshot.languages)
         if len(registry.snapshot.sources) > 1:  # otherwise only /detect needs the model of the detector
             await run_sync(detector.load)
         return cls(
@@ -77,7 +88,9 @@ class Serving:
             registry=registry,
             detector=detector,
             admission=admission,
-            deepl_quota=CharacterQuota(settings.deepl_character_limit),
+            deepl_quota=CharacterQuota(
+                settings.deepl_character_limit, shared=None if counts is None else counts.quotas
+            ),
             glossaries=GlossaryStore(
                 settings.data_dir / "glossaries.sqlite3", settings.max_glossaries, settings.max_glossary_entries
             ),

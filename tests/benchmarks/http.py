@@ -83,9 +83,16 @@ class Server:
     port: int
 
     def cpu_seconds(self) -> float:
-        """User and system time so far, of all its threads."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """User and system time so far, of all its threads, and of its workers."""
+        ticks = 0
+        for process_id in (str(self.process.pid), *self._children()):
+            fields = Path(f"/proc/{process_id}/stat").read_text().rsplit(") ", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def _children(self) -> list[str]:
+        process_id = self.process.pid
+        return Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
 
     def resident_mebibytes(self) -> float:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])

@@ -1,10 +1,12 @@
 """What a second replica brings: requests per second and lines per second with one and with two, in one run.
 
     python -m tests.benchmarks.replicas [--requests 1000] [--clients 16] [--lines 2000] [--ray] [--models models]
+    python -m tests.benchmarks.replicas --workers [--requests 3000] [--clients 32] [--rounds 5]
 
 Replicas are processes of ``python -m app`` of one thread each; every client belongs to one of them in turn, in a closed
 loop, greedy, each request with another short sentence. Lines are what ``python -m app.bulk`` writes with one and two
 engines, and in two processes of one engine with half of the file each, counted from when each has written something.
+``--workers`` compares one service with one worker and one with two, each with its own number of threads, in turns.
 ``--ray`` adds Ray Serve with one and two replicas, Ray Data with one and two engines. Processor time for each request,
 line and chunk is what the page in README calculates from. All of it runs on this machine, the clients too: two replicas
 can only be twice as fast where there are CPUs for both and for the clients.
@@ -14,6 +16,7 @@ import argparse
 import asyncio
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +34,7 @@ from tests.benchmarks.http import ROOT, Client, Load, Server, free_port, sentenc
 _GREEDY: dict[str, object] = {"beam_size": 1}
 _CHUNK_LINES = 64
 _LARGE_CHUNK_LINES = 4096
+_SETTLE_SECONDS = 10.0
 _SHARE_IN_USE = 0.7  # of the cores; the rest is for peaks
 
 
@@ -75,6 +79,35 @@ def replicas(models: Path, requests: int, clients: int) -> float:
         print(f"{count} replica(s): {rates[-1]:,.0f} requests/s, {each:.2f} ms of processor time each", flush=True)
     print(f"two replicas: {rates[1] / rates[0]:.2f} times one", flush=True)
     return costs[0]
+
+
+def workers(models: Path, requests: int, clients: int, rounds: int) -> None:
+    """Compare one worker with two in turns; print medians, and what they let expect of more cores."""
+    counts = (1, 2)
+    with ExitStack() as stack:
+        servers = {count: stack.enter_context(service(models, {"PASSERELLE_WORKERS": str(count)})) for count in counts}
+        time.sleep(_SETTLE_SECONDS)  # until the second worker has started as well
+        rates: dict[int, list[float]] = {count: [] for count in counts}
+        costs: dict[int, list[float]] = {count: [] for count in counts}
+        for _ in range(rounds):
+            for count, server in servers.items():
+                before = server.cpu_seconds()
+                rates[count].append(requests_per_second([server.port], requests, clients))
+                each = 1000 * (server.cpu_seconds() - before) / (requests + max(50, requests // 10))
+                costs[count].append(each)
+                print(f"{count} worker(s): {rates[count][-1]:,.0f} requests/s, {each:.2f} ms", flush=True)
+    rate = {count: statistics.median(rates[count]) for count in counts}
+    cost = {count: statistics.median(costs[count]) for count in counts}
+    for count in counts:
+        print(
+            f"{count} worker(s), {clients} clients, median of {rounds}: {rate[count]:,.0f} requests/s, "
+            f"{cost[count]:.2f} ms of processor time each, {rate[count] * cost[count] / 1000:.2f} cores busy with them"
+        )
+    print(f"two workers: {rate[2] / rate[1]:.2f} times one")
+    for cores in (8, 16, 64):
+        print(
+            f"calculated for {cores} cores, clients elsewhere: {_SHARE_IN_USE * cores * 1000 / cost[2]:,.0f} requests/s"
+        )
 
 
 @dataclass
@@ -219,8 +252,13 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--lines", type=int, default=2000)
     parser.add_argument("--ray", action="store_true")
+    parser.add_argument("--workers", action="store_true")
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     print(f"{usable_cpus()} CPUs, load {os.getloadavg()[0]:.1f} before it began", flush=True)
+    if options.workers:
+        workers(options.models, options.requests, options.clients, options.rounds)
+        return
     plain = replicas(options.models, options.requests, options.clients)
     line = bulk(options.models, options.lines, [], "bulk")
     if options.ray:

@@ -15,6 +15,7 @@ from app.api.observability.spans import Spans
 from app.bundle.store import Bundle
 from app.commands.serve import connection_maker
 from app.main import create_app, leave, stop
+from app.server.peers import Worker
 from app.server.resources import ThreadShare
 from app.server.shutdown import LeavingServer
 from app.serving.registry import OpenedGraphs
@@ -60,12 +61,12 @@ def fake_models(folder: Path, *pairs: tuple[str, str]) -> Path:
 
 @contextmanager
 def running_service(
-    settings: Settings, graphs: FakeGraphs | None = None, spans: Spans | None = None
+    settings: Settings, graphs: FakeGraphs | None = None, spans: Spans | None = None, worker: Worker | None = None
 ) -> Iterator[RunningService]:
     """Run the service in a thread until the block ends. ``settings.port`` is not used: any free port is taken."""
     chosen = graphs or FakeGraphs()
     config = uvicorn.Config(
-        create_app(settings, chosen, spans),
+        create_app(settings, chosen, spans, worker),
         http=connection_maker(settings),
         loop="asyncio",
         ws="none",

@@ -61,12 +61,17 @@ class ServiceCollector(Collector):
     No label holds an address, a key or a text, and callers cannot make new values of a label.
     """
 
-    def __init__(self, traffic: Traffic, serving: Serving) -> None:
+    def __init__(self, traffic: Traffic, serving: Serving, is_successor: bool) -> None:
         self._traffic = traffic
         self._serving = serving
         self._registry = serving.registry
+        self._is_successor = is_successor
 
     def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(_PREFIX + "workers", "Processes that serve.", value=1)
+        restarts = _counter("worker_restarts", "Processes that took the place of one that had died.", ())
+        restarts.add_metric((), float(self._is_successor))
+        yield restarts
         yield from self._of_http()
         # Several pairs of languages may share a bundle, and with it an engine.
         bundles = {entry.bundle.folder.name: entry for entry in self._registry.served.values()}
@@ -224,10 +229,16 @@ def _dialect(scope: Scope) -> str:
     return "deepl" if speaks_deepl(scope) else _OTHER
 
 
-def prometheus_registry(traffic: Traffic, serving: Serving) -> CollectorRegistry:
-    """Make a registry with the numbers of one application and of the process; applications share none."""
+def prometheus_registry(traffic: Traffic, serving: Serving, is_successor: bool = False) -> CollectorRegistry:
+    """Make a registry with the numbers of one application and of the process; applications share none.
+
+    Args:
+        traffic: The requests.
+        serving: The bundles.
+        is_successor: Whether the process took the place of a worker that had died.
+    """
     registry = CollectorRegistry()
-    registry.register(ServiceCollector(traffic, serving))
+    registry.register(ServiceCollector(traffic, serving, is_successor))
     ProcessCollector(registry=registry)
     return registry
 
@@ -248,5 +259,5 @@ async def metrics(request: Request) -> Response:
     if serving.settings.metrics == "key":
         await serving.admission.check(key_of(request, {}), address_of(request))
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    body = await run_sync(encode, service.prometheus)
+    body = await run_sync(encode, await service.metrics.collect())
     return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})

@@ -169,6 +169,17 @@ def test_every_setting_that_is_used_exists_and_is_accepted() -> None:
     Settings.model_validate({name.removeprefix("PASSERELLE_").lower(): value for name, value in plain.items()})
 
 
+def test_compose_uses_the_whole_machine_and_a_replica_one_part_of_it() -> None:
+    alone, replica = (
+        yaml.safe_load((ROOT / name).read_text())["services"]["passerelle"]
+        for name in ("docker-compose.yml", "app/deploy/scale.yml")
+    )
+    assert alone["environment"]["PASSERELLE_WORKERS"] == "auto"
+    assert "PASSERELLE_WORKERS" not in replica["environment"], "there are as many replicas as are wanted"
+    seconds = float(alone["stop_grace_period"].removesuffix("s"))
+    assert seconds > Settings.model_fields["shutdown_seconds"].default + 10, "a worker that hangs is killed first"
+
+
 def test_the_autoscaler_s_metric_is_one_of_the_service() -> None:
     (pods,) = [metric for metric in one("HorizontalPodAutoscaler")["spec"]["metrics"] if metric["type"] == "Pods"]
     (rule,) = read(KUBERNETES / "prometheus-adapter.yml")[0]["rules"]["custom"]
