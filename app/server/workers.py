@@ -242,7 +242,8 @@ class Supervisor:
         _LOG.error("worker %d (process %d) %s; another starts in %g s", slot.number, process_id, how, delay)
 
     def _plan_restart(self, slot: Slot) -> float:
-        delay = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2 ** min(10, max(0, slot.deaths - 1)))
+        doublings = min(10, max(0, slot.deaths - 1))
+        delay = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * float(1 << doublings))
         slot.due = time.monotonic() + delay
         return delay
 
