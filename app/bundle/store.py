@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ from app.bundle.manifest import (
     check_file_name,
     parse_manifest,
 )
+from app.bundle.phrases import NO_PHRASES, PHRASES_FILE, Phrases, read_phrases
 from app.bundle.safety import check_file, locate_file
 from app.bundle.tokenizers import Tokenizer, load_tokenizer_of, tag_sources
 from app.errors import BundleFileError, BundleFormatError
@@ -50,12 +51,14 @@ class Bundle:
     Attributes:
         version: the sha256 of its ``manifest.json``, which holds those of all other files: bundles of one version are
             equal to the last byte.
+        all_phrases: its tables of words and short phrases, by source and target language.
     """
 
     folder: Path
     manifest: Manifest
     tokenizer: Tokenizer
     version: str
+    all_phrases: Mapping[tuple[str, str], Phrases] = field(default_factory=dict)
 
     def between(self, source: str | None = None, target: str | None = None) -> "Bundle":
         """The same bundle for one of its pairs of languages, whose tag its tokenizer writes.
@@ -75,7 +78,12 @@ class Bundle:
         source, target = source or manifest.source, target or manifest.target
         others = tuple(code for code in manifest.sources if code != source)
         manifest = manifest.model_copy(update={"source": source, "other_sources": others, "target": target})
-        return Bundle(self.folder, manifest, tag_sources(self.tokenizer, manifest), self.version)
+        return Bundle(self.folder, manifest, tag_sources(self.tokenizer, manifest), self.version, self.all_phrases)
+
+    @property
+    def phrases(self) -> Phrases:
+        """The table from its source to its target, which may be empty."""
+        return self.all_phrases.get((self.manifest.source, self.manifest.target), NO_PHRASES)
 
     @property
     def encoder_path(self) -> Path:
@@ -129,7 +137,8 @@ def load_bundle(folder: Path, max_file_bytes: int = MAX_BUNDLE_FILE_BYTES) -> Bu
         if entry.bytes > max_file_bytes:
             raise BundleFileError(f"{folder / name}: has {entry.bytes} bytes, the limit is {max_file_bytes}")
         check_file(locate_file(folder, name), entry)
-    return Bundle(folder, manifest, load_tokenizer_of(folder, manifest), version)
+    phrases = read_phrases(folder / PHRASES_FILE) if PHRASES_FILE in manifest.files else {}
+    return Bundle(folder, manifest, load_tokenizer_of(folder, manifest), version, phrases)
 
 
 def check_unchanged(bundle: Bundle) -> None:

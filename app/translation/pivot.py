@@ -11,6 +11,7 @@ from typing import Final
 
 import regex
 
+from app.bundle.phrases import PhraseChain
 from app.bundle.store import Bundle
 from app.bundle.tokenizers import PairedTokenizer, Tokenizer
 from app.engine.sequence import FinishReason, Hypothesis, SearchOptions, Timing, normalise_score
@@ -19,7 +20,7 @@ from app.text.segmentation import Piece, shorten
 from app.text.stand_ins import is_stand_in
 from app.translation.alignment import SegmentAlignment, strip_ranges
 from app.translation.pending import Detokenizer
-from app.translation.postedit import postedit
+from app.translation.postedit import postedit, replace_by_phrase
 
 _WORD: Final = regex.compile(r"[\p{L}\p{N}]+")
 
@@ -44,7 +45,8 @@ def join_bundles(first: Bundle, second: Bundle) -> Bundle:
         }
     )
     tokenizer = PairedTokenizer(first.tokenizer, second.tokenizer)
-    return Bundle(first.folder, manifest, tokenizer, f"{first.version}+{second.version}")
+    phrases = {(opening.source, closing.target): PhraseChain(first.phrases, second.phrases)}
+    return Bundle(first.folder, manifest, tokenizer, f"{first.version}+{second.version}", phrases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class PivotText:
         self._first, self._second = first, second
         self._detokenizer = Detokenizer(first.tokenizer)
         self._rules = TextRules((first.manifest.source, first.manifest.target))
+        self._phrases = first.phrases
         self._has_attention = bool(first.manifest.signature.memory_names)
         self._max_source_tokens = second.manifest.limits.max_source_tokens
         self._joint = tuple(second.tokenizer.encode(" "))
@@ -125,7 +128,10 @@ class PivotText:
         """
         source = self._first.tokenizer.decode_source(source_ids)
         hypothesis = max(hypotheses, key=lambda one: self._count_stand_ins(source, one))  # the first of equal ones
-        translated = postedit(self._detokenizer.detokenize(source, hypothesis), self._rules)
+        written = self._detokenizer.detokenize(source, hypothesis)
+        if (phrase := self._phrases.find(source)) is not None:
+            written = replace_by_phrase(written, phrase, self._rules.languages)
+        translated = postedit(written, self._rules)
         text, tokenizer = translated.text, self._second.tokenizer
         pieces = shorten(Piece(text, is_segment=True), self._fits) if text else []
         parts = [piece.text.strip() for piece in pieces if any(map(str.isalnum, piece.text))]

@@ -12,6 +12,7 @@ from app.text.numbers import find_number_faults
 from app.text.placeholder_finder import PlaceholderFinder
 from app.text.punctuation import find_end, plain_end, quotation_style, write_end
 from app.text.words import find_single_quote
+from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import Repair, TranslatedSegment
 from app.translation.unmasking import apply_edits, include_space
 
@@ -73,6 +74,32 @@ def apply_repair(
         alignment = replace(alignment, target_ranges=restored.map_ranges(alignment.target_ranges))
     repairs = translated.repairs if repair is None or repair in translated.repairs else (*translated.repairs, repair)
     return replace(translated, text=restored.text, alignment=alignment, is_restored=True, repairs=repairs)
+
+
+def replace_by_phrase(translated: TranslatedSegment, phrase: str, languages: tuple[str, str]) -> TranslatedSegment:
+    """Writes the translation of a phrase table in place of what the model wrote, and the punctuation of the source.
+
+    Args:
+        translated: What the model wrote.
+        phrase: The translation of the whole segment, without punctuation at its ends.
+        languages: Codes of source and target.
+    """
+    if translated.source.rstrip().endswith((":", "：")):
+        phrase += " :" if languages[-1] == "fr" else ":"
+    alignment = None
+    if translated.alignment is not None:
+        alignment = SegmentAlignment(((0, len(translated.source)),), ((0, len(phrase)),), (0,))
+    replaced = replace(
+        translated,
+        text=phrase,
+        finish_reason=FinishReason.STOP,
+        is_restored=True,
+        token_ids=(),
+        tokens=(),
+        token_scores=(),
+        alignment=alignment,
+    )
+    return apply_repair(replaced, _find_end_edits(translated.source, phrase, languages, is_strict=True), None)
 
 
 def _find_capital_edits(source: str, target: str) -> dict[Range, str]:

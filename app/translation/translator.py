@@ -19,9 +19,15 @@ from app.text.masking import Masked, TextRules
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
 from app.text.words import Legibility
 from app.translation.answer_guard import Judged, judge, may_change
-from app.translation.assembly import Repair, TranslatedSegment, Translation, WholeParts, assemble
+from app.translation.assembly import (
+    Repair,
+    TranslatedSegment,
+    Translation,
+    WholeParts,
+    assemble,
+)
 from app.translation.pending import Detokenizer, Pending, block_until_done
-from app.translation.postedit import postedit
+from app.translation.postedit import postedit, replace_by_phrase
 from app.translation.preparation import Plan, Planner, TranslationOptions
 from app.translation.unmasking import restore, unmask
 
@@ -58,6 +64,7 @@ class Translator:
         legibility = Legibility(bundle.tokenizer, *languages)
         self._rules = TextRules(languages, finder.with_words(legibility.words), legibility=legibility)
         self._planner = Planner(bundle, self._rules)
+        self._phrases = bundle.phrases
         self._tokenizer = bundle.tokenizer
         self._detokenizer = Detokenizer(bundle.tokenizer)
 
@@ -129,7 +136,8 @@ class Translator:
                 outcome = pending.get_outcome(part.segment)
                 segment = plan.segments[part.segment]
                 is_masked = plan.masked[part.segment] is not None
-                if outcome is None and (is_masked or part.needs_whole(segment) or may_change(segment)):
+                is_late = is_masked or part.needs_whole(segment) or may_change(segment)
+                if outcome is None and (is_late or self._phrases.find(segment) is not None):
                     return whole.text
                 if outcome is None:
                     words = self._decode_words(settled.get(part.segment, ()))
@@ -186,6 +194,9 @@ class Translator:
             best = draws[0][0]
             return [TranslatedSegment(segment, written, best.score, FinishReason.STOP, timing=best.timing)]
         ranked: dict[str, TranslatedSegment] = {}
+        phrase = self._find_phrase(plan, number, draws[0][0])
+        if phrase is not None:
+            ranked[phrase.text] = phrase
         for hypotheses in draws:
             candidates, doubtful, faults = self._read(plan, number, hypotheses, is_shown)
             for translated in candidates:
@@ -206,6 +217,16 @@ class Translator:
             for translated in doubtful:
                 ranked.setdefault(translated.text, translated)
         return list(ranked.values())
+
+    def _find_phrase(self, plan: Plan, number: int, best: Hypothesis) -> TranslatedSegment | None:
+        """Returns the translation that the phrase table has for a segment without tags, placeholders or a prefix."""
+        segment, masked = plan.segments[number], plan.masked[number]
+        if plan.options[number].prefix or number in plan.tagged or (masked is not None and masked.stand_ins):
+            return None
+        phrase = self._phrases.find(segment)
+        if phrase is None:
+            return None
+        return replace_by_phrase(self._detokenizer.detokenize(segment, best), phrase, self._rules.languages)
 
     def _read(
         self, plan: Plan, number: int, hypotheses: list[Hypothesis], is_shown: bool

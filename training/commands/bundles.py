@@ -1,4 +1,4 @@
-"""Commands for finished bundles: ``finetune``, ``distil``, ``tune`` and ``quality``."""
+"""Commands for finished bundles: ``finetune``, ``distil``, ``tune``, ``phrases`` and ``quality``."""
 
 import argparse
 from pathlib import Path
@@ -11,6 +11,7 @@ def add_commands(commands: Commands) -> None:
     _add_finetune(commands.add_parser("finetune", help="adapt a bundle to your own text"))
     _add_distil(commands.add_parser("distil", help="translate a corpus, for a student to learn from"))
     _add_tune(commands.add_parser("tune", help="compare length and coverage penalties of a bundle on dev"))
+    _add_phrases(commands.add_parser("phrases", help="add a table of words and short phrases to bundles"))
     _add_quality(
         commands.add_parser("quality", help="score bundles on the dev sets of their languages and count errors")
     )
@@ -130,6 +131,23 @@ def _tune(options: argparse.Namespace) -> None:
     print("length penalty", *options.coverage_penalty, sep="\t")
     for length in options.length_penalty:
         print(length, *(f"{scores[length, coverage]:.2f}" for coverage in options.coverage_penalty), sep="\t")
+
+
+def _add_phrases(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, help="names the corpus: training/configs/phrases.toml")
+    parser.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE", help="models/en-fr")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the corpus")
+    parser.set_defaults(command=_phrases)
+
+
+def _phrases(options: argparse.Namespace) -> None:
+    from training.config import load_config
+    from training.phrases.build import add_phrases
+
+    config = load_config(options.config)
+    for bundle in options.bundles:
+        for (source, target), count in add_phrases(config, options.data, bundle).items():
+            print(f"{bundle}: {count:,} phrases from {source} to {target}")
 
 
 def _add_quality(quality: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from app.bundle.phrases import read_phrases, write_phrases
 from app.bundle.store import Bundle
 from app.engine.factory import run_engine
 from app.engine.loop import Engine, EngineLimits
@@ -213,6 +214,18 @@ def test_round_trips_through_a_pivot_lose_no_placeholder_and_no_tag(
             (second,) = back.translate([first.text])
             for text in (first.text, second.text):
                 assert not BUILT_IN.count(document) - BUILT_IN.count(text), text
+
+
+def test_phrases_go_through_both_tables(tmp_path: Path) -> None:
+    first, second = fake_bundle(tmp_path, "fr", "en"), fake_bundle(tmp_path, "en", "de")
+    path = tmp_path / "phrases"
+    path.write_bytes(write_phrases({("fr", "en"): [("maison", "house")], ("en", "de"): [("house", "Haus")]}))
+    tables = read_phrases(path)
+    first, second = (replace(bundle, all_phrases=tables) for bundle in (first, second))
+    assert join_bundles(first, second).phrases.find("Maison !") == "Haus"
+    source_ids = first.tokenizer.encode_source("maison")
+    written = Hypothesis((), -1.0, (), FinishReason.STOP)
+    assert PivotText(first, second).read(source_ids, [written]).text == "house"
 
 
 def test_joined_bundles_have_the_limits_of_both(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Phrase tables: words and short phrases with their translations, counted in the training text."""
