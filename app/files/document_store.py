@@ -137,15 +137,18 @@ class DocumentStore:
         _, name, status, error, characters, result_key, seconds_remaining = found
         return DocumentRecord(document_id, name, cast(Status, status), error, characters, result_key, seconds_remaining)
 
-    def send_heartbeat(self, document_id: str, is_started: bool, seconds_remaining: float | None) -> None:
+    def send_heartbeat(self, document_id: str, is_started: bool, seconds_remaining: float | None) -> bool:
         """Record that this process runs and still owns the document.
 
         Args:
             document_id: The document.
             is_started: Whether it is being translated; otherwise it waits for its turn.
             seconds_remaining: An estimate, if there is one.
+
+        Returns:
+            False if it has ended, was deleted, or belongs to another process.
         """
-        self._update(
+        return self._update(
             document_id,
             "seen = ?, status = ?, seconds_remaining = ?",
             (self._clock(), "translating" if is_started else "queued", seconds_remaining),

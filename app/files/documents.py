@@ -61,7 +61,7 @@ class Documents:
         self._quotas = quotas
         self._is_shared = is_shared
         self._jobs: dict[str, FileJob] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def submit(self, job: FileJob) -> tuple[str, str]:
         """Store a document and start its translation.
@@ -94,6 +94,21 @@ class Documents:
         await run_sync(self._store.delete, record.document_id)
         return content
 
+    async def cancel(self, record: DocumentRecord) -> None:
+        """Delete a document and its translation, and stop the translation.
+
+        Where another process translates it, that process stops with its next heartbeat.
+        """
+        await run_sync(self._store.delete, record.document_id)
+        self._stop(record.document_id)
+        if record.result_key is not None:
+            await run_sync(self._results.take, record.result_key, record.name)
+
+    def _stop(self, document_id: str) -> None:
+        task = self._tasks.get(document_id)
+        if task is not None:
+            task.cancel()
+
     async def delete_expired(self) -> None:
         """Delete the records of documents that ended long ago."""
         await run_sync(self._store.delete_expired)
@@ -104,7 +119,9 @@ class Documents:
             try:
                 for document_id, job in list(self._jobs.items()):
                     is_started = job.started_at is not None
-                    await run_sync(self._store.send_heartbeat, document_id, is_started, job.seconds_remaining)
+                    seconds = job.seconds_remaining
+                    if not await run_sync(self._store.send_heartbeat, document_id, is_started, seconds):
+                        self._stop(document_id)  # it was deleted, or belongs to another process now
                 while self._is_shared and await self._take_over():
                     pass
             except Exception:  # such as a disk that is full for a moment
@@ -113,9 +130,10 @@ class Documents:
 
     async def close(self) -> None:
         """Cancel the translations and release their documents to other processes."""
-        for task in self._tasks:
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _take_over(self) -> bool:
         """Take over one document; return whether there was one and a slot for it."""
@@ -136,8 +154,8 @@ class Documents:
         job.refuses_target = True  # as DeepL does
         self._jobs[document_id] = job
         task = asyncio.create_task(self._translate(document_id, job, slot))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[document_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(document_id, None))
 
     async def _translate(self, document_id: str, job: FileJob, slot: ExitStack) -> None:
         with slot:

@@ -113,6 +113,12 @@ _STATUS_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     404: _UNKNOWN,
     **COMMON_RESPONSES,
 }
+_CANCEL_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    204: {"description": "It is deleted."},
+    400: _MALFORMED,
+    404: _UNKNOWN,
+    **COMMON_RESPONSES,
+}
 _RESULT_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The document.", "content": {"application/octet-stream": {"schema": BINARY_SCHEMA}}},
     400: _MALFORMED,
@@ -183,6 +189,20 @@ async def result(request: Request) -> Response:
     if content is None:
         raise DeepLRefusal(_NOT_FOUND, status=404)
     return file_response(content, record.name)
+
+
+@router.delete(
+    "/v2/document/{document_id}",
+    summary="Cancel the translation of a document and delete it",
+    openapi_extra={"parameters": _STATUS_PARAMETERS, "requestBody": _STATUS_BODY},
+    responses=_CANCEL_RESPONSES,
+    status_code=204,
+    response_model=None,
+)
+async def cancel(request: Request) -> Response:
+    call = await ApiCall.open(request, needs_key=True)
+    await call.files.documents.cancel(await _find_record(call))
+    return Response(status_code=204)
 
 
 for _path, _endpoint in (("", status), ("/result", result)):

@@ -5,7 +5,7 @@ import { label } from "./page_language.js";
 
 const CONFIRMED_MILLISECONDS = 1600;
 
-/** Copy a text for the button that asked for it. `said` is the label of what is told then. */
+/** `said`: the label of what is told then. */
 export async function copyFrom(button, text, said) {
 	if (await copied(text)) {
 		announce(label(said));

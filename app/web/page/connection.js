@@ -1,4 +1,4 @@
-// Whether the service answers. While it does not, a line says so, and it is asked again until it does.
+// Asks again and again whether the service answers, while it does not.
 
 import { label } from "./page_language.js";
 import { isAlive } from "./service.js";

@@ -3,7 +3,7 @@
 import { byId, make, makeButton } from "./elements.js";
 import { announce } from "./notice.js";
 import { label, languageName, numeral } from "./page_language.js";
-import { Problem, documentResult, documentStatus, keyOfProblem, uploadDocument } from "./service.js";
+import { Problem, cancelDocument, documentResult, documentStatus, keyOfProblem, uploadDocument } from "./service.js";
 
 const POLL_MILLISECONDS = 500;
 const LONGEST_POLL_MILLISECONDS = 3000;
@@ -58,6 +58,7 @@ export class FileList {
 		row.show("file_upload", { runs: true });
 		const key = this.hooks.key();
 		const document = await patient(() => uploadDocument(row.file, row.languages, key, signal), row, signal);
+		signal.onabort = () => cancelDocument(document, key).catch(() => {}); // at times it has ended
 		let pause = POLL_MILLISECONDS;
 		for (;;) {
 			const state = await patient(() => documentStatus(document, key, signal), row, signal);

@@ -1,4 +1,4 @@
-// A file that is dropped or chosen: read into the box, or translated as a file where the service does that.
+// A file that is dropped or chosen: read into the box, or translated as a file.
 
 import { byId } from "./elements.js";
 import { characterCount } from "./reading.js";

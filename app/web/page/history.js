@@ -78,7 +78,7 @@ export class History {
 	}
 }
 
-/** Whether one text may be the other, written on: half of the shorter one stands at an end of both. */
+/** Whether half of the shorter text stands at an end of both. */
 function areAlike(one, other) {
 	const half = Math.ceil(Math.min(one.length, other.length) / 2);
 	return one.slice(0, half) === other.slice(0, half) || one.slice(-half) === other.slice(-half);

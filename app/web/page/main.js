@@ -73,7 +73,7 @@ async function start() {
 	openAddress();
 }
 
-/** Take languages and text from the address, and what it does not say from the last visit and the service. */
+/** What the address does not say is taken from the last visit and the service. */
 function openAddress() {
 	const wanted = readAddress();
 	const first = wanted.source || remembered("source") || settings.language?.source.code || AUTO;

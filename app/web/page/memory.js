@@ -1,4 +1,4 @@
-// What the browser remembers. It may refuse to (private windows), and then nothing is remembered.
+// What the browser remembers; private windows may refuse to.
 
 export function remembered(name, storage = "localStorage") {
 	try {

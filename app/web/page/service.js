@@ -84,10 +84,14 @@ export async function documentResult(found, key, signal) {
 	return (await askDocument(found, "/result", key, signal)).blob();
 }
 
-function askDocument({ document_id, document_key }, path, key, signal) {
+export function cancelDocument(found, key) {
+	return askDocument(found, "", key, null, "DELETE");
+}
+
+function askDocument({ document_id, document_key }, path, key, signal, method = "POST") {
 	const headers = { ...withKey(key), "Content-Type": "application/json" };
 	const body = JSON.stringify({ document_key });
-	return ask(`v2/document/${document_id}${path}`, { method: "POST", headers, body, signal });
+	return ask(`v2/document/${document_id}${path}`, { method, headers, body, signal });
 }
 
 /** Documents want some key even where the service has none. */

@@ -187,6 +187,34 @@ def test_while_it_is_translated(models: Path) -> None:
         assert [ended(service, handle)["status"] for handle in handles] == ["done"] * 3
 
 
+def test_a_cancelled_document_ends_and_frees_its_slot(models: Path) -> None:
+    def cancel(service: RunningService, handle: dict[str, str], key: str | None = None) -> int:
+        body = {"document_key": key or handle["document_key"]}
+        return service.client.request(
+            "DELETE", f"/v2/document/{handle['document_id']}", json=body, headers=KEY
+        ).status_code
+
+    graphs = FakeGraphs()
+    with running_service(Settings(models_dir=models, max_files=3), graphs) as service:
+        graphs.opened["en-fr"].hooks.gate = threading.Event()
+        running, other, queued = [upload(service, b"Hello") for _ in range(3)]
+        until(lambda: status_of(service, other)["status"] == "translating")
+        assert cancel(service, running, "0" * 64) == 404
+        assert [cancel(service, running), cancel(service, queued)] == [204, 204]
+        assert cancel(service, running) == 404
+        graphs.opened["en-fr"].hooks.gate.set()
+        assert ended(service, other)["status"] == "done"
+        handles = [upload(service, b"Hello") for _ in range(2)]
+        assert [ended(service, handle)["status"] for handle in handles] == ["done"] * 2
+        assert cancel(service, handles[0]) == 204, "with its translation"
+        answer = service.client.post(
+            f"/v2/document/{handles[0]['document_id']}/result",
+            json={"document_key": handles[0]["document_key"]},
+            headers=KEY,
+        )
+        assert answer.status_code == 404
+
+
 def test_a_deadline(models: Path) -> None:
     graphs = FakeGraphs()
     with running_service(Settings(models_dir=models, file_timeout_seconds=0.3), graphs) as service:
