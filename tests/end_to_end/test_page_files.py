@@ -1,5 +1,6 @@
 """Files on the page: read into the box, or translated with progress, one after the other."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,6 +143,26 @@ def test_cancelling(real_service: RealService, visit: Visit) -> None:
     expect(rows(page)).to_have_count(1)
     expect(page.get_by_role("link", name="Download: last_fr.srt")).to_be_visible()
     assert asked.count("") == 2, "what was cancelled while it waited was never sent"
+
+
+def test_cancelling_what_is_translated(real_service: RealService, visit: Visit) -> None:
+    page = visit.open("about:blank")
+    deleted: list[str] = []
+
+    def answers(path: str, route: Route) -> dict[str, Any]:
+        if route.request.method == "DELETE":
+            deleted.append(route.request.post_data or "")
+            return {"status": 204}
+        return {"json": ID if path == "" else {**ID, "status": "translating"}}
+
+    with_documents(page, answers)
+    ready(page, real_service.address())
+    page.locator("#file").set_input_files([text_file("long.srt")])
+    expect(rows(page)).to_contain_text("Translating…")
+    with page.expect_request(lambda request: request.method == "DELETE"):
+        page.get_by_role("button", name="Cancel: long.srt").click()
+    expect(rows(page)).to_have_count(0)
+    assert [json.loads(body) for body in deleted] == [{"document_key": ID["document_key"]}]
 
 
 def test_a_file_that_fails(real_service: RealService, visit: Visit) -> None:

@@ -58,11 +58,12 @@ export class FileList {
 		row.show("file_upload", { runs: true });
 		const key = this.hooks.key();
 		const document = await patient(() => uploadDocument(row.file, row.languages, key, signal), row, signal);
-		signal.onabort = () => cancelDocument(document, key).catch(() => {}); // at times it has ended
+		signal.onabort = () => cancelDocument(document, key).catch(() => {});
 		let pause = POLL_MILLISECONDS;
 		for (;;) {
 			const state = await patient(() => documentStatus(document, key, signal), row, signal);
 			if (state.status === "done") {
+				signal.onabort = null;
 				return patient(() => documentResult(document, key, signal), row, signal);
 			}
 			if (state.status === "error") {
