@@ -18,6 +18,7 @@ from app.errors import BundleFormatError
 PHRASES_FILE: Final = "phrases.tsv.gz"
 MAX_PHRASE_CHARACTERS: Final = 60
 MAX_TABLE_BYTES: Final = 64 * 1024 * 1024  # unpacked
+_MAX_ACRONYM: Final = 3  # letters of a word in capitals that may be another word: "IT", "US"
 _MAX_CELL_BYTES: Final = 4 * MAX_PHRASE_CHARACTERS
 _CELL: Final = rb"[^\t\n\r]{1,%d}" % _MAX_CELL_BYTES
 _LINES: Final = re.compile(rb"(?:(?:" + _CELL + rb"\t){3}" + _CELL + rb"\n)*+")
@@ -53,7 +54,8 @@ class PhraseTable:
     def find(self, source: str) -> str | None:
         """Returns the translation of a text that is a phrase of the table, without the punctuation at its ends.
 
-        It is in capitals, or begins with one, as the source does.
+        It is in capitals, or begins with one, as the source does. A short word in capitals may be an acronym, which is
+        none of the table's words.
         """
         if len(source) > 2 * MAX_PHRASE_CHARACTERS:
             return None
@@ -65,7 +67,7 @@ class PhraseTable:
         if translation is None:
             return None
         if len(phrase) > 1 and phrase.isupper():
-            return translation.upper()
+            return None if len(phrase) <= _MAX_ACRONYM else translation.upper()
         first = _LETTER.search(phrase)
         if first is not None and first.group().isupper():
             return translation[:1].upper() + translation[1:]

@@ -13,6 +13,9 @@ from training.phrases.extract import PhraseCounts
 _WHOLE_WEIGHT: Final = 3
 _ENOUGH_WHOLE: Final = 5  # pairs that count as much as all sentences together
 _LEXICON_WEIGHT: Final = 5
+# The commonest words are left to the model unless they were found whole: within sentences, "no" is no "Nein".
+_COMMONEST: Final = 50
+_USABLE: Final = regex.compile(r".*\p{L}.*\p{L}.*(?<!['’])")
 _COPY_WEIGHT: Final = 0.2  # of a translation that is the source, as interfaces that are translated in part have them
 # What must speak for a translation, and its least share of all that speaks for any: of a word, of a phrase that was
 # found whole, and of a phrase that was found within sentences only.
@@ -69,10 +72,13 @@ def choose_phrases(counts: PhraseCounts, source: str, target: str, max_phrases: 
         target: That of the translations.
         max_phrases: How many are returned at most.
     """
+    totals = {phrase: found.total() for phrase, found in counts.aligned.items() if " " not in phrase}
+    usual = set(sorted(totals, key=lambda word: (-totals[word], word))[:_COMMONEST]) - counts.whole.keys()
     infinitives = {_INFINITIVE + word for word in counts.aligned if " " not in word} if source == "en" else set()
     found: list[tuple[bool, float, str, str]] = []
     for phrase in counts.aligned.keys() | counts.whole.keys() | counts.lexicon.keys() | infinitives:
-        candidates = _weigh(counts, phrase, source, target)
+        is_left_out = phrase in usual or _USABLE.fullmatch(phrase) is None
+        candidates = {} if is_left_out else _weigh(counts, phrase, source, target)
         if not candidates:
             continue
         best = max(candidates.values(), key=lambda one: (one.weight, max(one.forms)))

@@ -52,6 +52,22 @@ def test_what_stands_whole_counts_more_than_what_stands_in_sentences() -> None:
     assert dict(choose_phrases(counts, "en", "fr", 10)) == {"home": "Accueil"}
 
 
+def test_the_commonest_words_are_left_to_the_model_unless_found_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("training.phrases.choose._COMMONEST", 2)
+    counts = PhraseCounts()
+    for word, count in [("no", 90), ("yes", 80), ("house", 70)]:
+        counts.aligned[word]["mot"] = count
+    add_whole(counts.whole, "Yes", "Oui")
+    assert dict(choose_phrases(counts, "en", "fr", 10)).keys() == {"yes", "house"}
+
+
+@pytest.fixture(autouse=True)
+def _few_common_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.phrases.choose._COMMONEST", 0)
+
+
 @pytest.mark.parametrize(
     ("aligned", "phrase", "languages", "wanted"),
     [
@@ -69,6 +85,8 @@ def test_what_stands_whole_counts_more_than_what_stands_in_sentences() -> None:
         ({"salut toi": 2}, "hello you", ("en", "fr"), None),
         ({"salut toi": 3}, "hello you", ("en", "fr"), "salut toi"),
         ({"Hello": 9, "bonjour": 3}, "hello", ("en", "fr"), "bonjour"),
+        ({"peux": 9}, "can'", ("en", "fr"), None),
+        ({"1": 9}, "1", ("en", "fr"), None),
     ],
 )
 def test_the_form_of_a_dictionary_is_chosen(

@@ -12,7 +12,7 @@ from app.bundle.store import load_bundle, save_bundle
 from app.errors import BundleFormatError
 from tests.support.fakes import fake_contents, fake_manifest
 
-PHRASES = {"house": "maison", "save": "enregistrer", "é": "e", "delete account": "supprimer le compte"}
+PHRASES = {"house": "maison", "save": "enregistrer", "é": "e", "us": "nous", "delete account": "supprimer le compte"}
 
 
 def table_of(phrases: dict[str, str], folder: Path) -> PhraseTable:
@@ -32,6 +32,9 @@ def table_of(phrases: dict[str, str], folder: Path) -> PhraseTable:
         ("delete  account…", "supprimer le compte"),
         ("Delete Account:", "Supprimer le compte"),
         ("houses", None),
+        ("US", None),
+        ("us", "nous"),
+        ("Us", "Nous"),
         ("ho", None),
         ("", None),
         (" ! ", None),
