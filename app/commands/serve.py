@@ -1,9 +1,9 @@
 """``passerelle serve``: the service as one process or several, from its settings to the end of its servers."""
 
 import logging
-import os
 import signal
 import socket
+import sys
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -78,10 +78,10 @@ def serve_together(settings: Settings, count: int) -> int:
     """Runs the service in processes that share its port; returns as ``serve_until_stopped``.
 
     Raises:
-        ConfigurationError: The system cannot fork processes, or the address is in use.
+        ConfigurationError: The system is not Linux, or the address is in use.
     """
-    if not hasattr(os, "fork"):
-        raise ConfigurationError(f"workers is {count}, but this system cannot fork processes: set PASSERELLE_WORKERS=1")
+    if sys.platform != "linux":
+        raise ConfigurationError(f"workers is {count}, but workers need Linux: set PASSERELLE_WORKERS=1")
     listeners = listen(settings)
     folder, board, counts = ScratchFolder(), WorkerBoard(count), SharedCounts.make()
     own = settings_of_worker(settings, count, folder.path)
@@ -114,7 +114,7 @@ def count_workers(settings: Settings) -> int:
     """Returns the number of processes that serve: that of the settings, or what this machine has room for."""
     if settings.workers != "auto":
         return settings.workers
-    if not hasattr(os, "fork") or _may_use_gpu(settings):
+    if sys.platform != "linux" or _may_use_gpu(settings):
         return 1  # each process would load its models into the memory of the GPU
     cpus = min(usable_cpus(), settings.threads or MAX_WORKERS, MAX_WORKERS)
     bundles = read_installed(settings)

@@ -23,8 +23,8 @@ _FAILURE_SECONDS: Final = 0.1
 class Acceptor:
     """Accepts connections one at a time; a worker that has more to do than another one leaves them to that one.
 
-    A server of asyncio accepts all connections that wait, in the process that wakes first: measured with 32 clients
-    that connect at once and two workers, one worker had up to 27 of them and the other one idled.
+    A server of asyncio or uvloop accepts all connections that wait, in the process that wakes first: in eight trials
+    one of two workers took at least 31 of 32 connections that came at once. Here each took 16.
     """
 
     def __init__(

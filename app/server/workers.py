@@ -142,8 +142,10 @@ class Supervisor:
             if slot.process_id == 0:
                 self._become_worker(slot)
         except OSError as error:  # too many processes, or no memory
-            _LOG.error("worker %d cannot be started: %s", slot.number, error)
-            self._plan_restart(slot)
+            slot.deaths += 1
+            _LOG.error(
+                "worker %d cannot be started: %s; tried again in %g s", slot.number, error, self._plan_restart(slot)
+            )
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_HANDLED, signal.SIGUSR1})
 

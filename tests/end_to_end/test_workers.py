@@ -64,6 +64,7 @@ def test_one_is_killed_and_another_comes(folder: Path) -> None:
         counted = service.metrics()["passerelle_requests_total"]
         for round_number in (1, 2):
             first = service.workers[0]
+            began = time.monotonic()
             os.kill(first, signal.SIGKILL)
             answers = [service.post("/translate", json=HELLO).status_code for _ in range(10)]
             assert set(answers) == {200}, "the other one answers"
@@ -71,6 +72,7 @@ def test_one_is_killed_and_another_comes(folder: Path) -> None:
             service.until(lambda: len(service.workers) == WORKERS)
             service.until_all_serve()
             assert first not in service.workers
+            print(f"{time.monotonic() - began:.1f} s from the kill to a worker in its place that serves")
             found = service.metrics()
             assert found["passerelle_worker_restarts_total"] == round_number
             # Nothing that was seen before is lost with the process that had counted it.
