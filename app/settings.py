@@ -13,6 +13,7 @@ PREFIX: Final = "PASSERELLE_"
 DEFAULT_PORT: Final = 8000
 MAX_WORKERS: Final = 256
 MAX_BUNDLE_FILE_BYTES: Final = 512 * 1024 * 1024
+ShortlistMode = Literal["auto", "on", "off"]
 
 
 def _count(default: int, unit: str, least: int, most: int, description: str) -> Any:
@@ -160,6 +161,10 @@ class Settings(BaseSettings):
     provider_fallback: bool = Field(
         default=False, description="With `cuda`: go on with the CPU, loudly, when CUDA cannot be used."
     )
+    shortlist: Annotated[ShortlistMode, BeforeValidator(_lower)] = Field(
+        default="auto",
+        description="Search only a bundle's lexical shortlist: faster, may miss words; `auto`: as the bundle says.",
+    )
     threads: int = _count(
         0,
         "threads",
@@ -188,11 +193,7 @@ class Settings(BaseSettings):
         10 * 1024 * 1024, "bytes", 1024, 1024**3, "Largest file; a larger one is refused while it is read (413)."
     )
     max_unpacked_bytes: int = _count(
-        50 * 1024 * 1024,
-        "bytes",
-        1024,
-        16 * 1024**3,
-        "What a file that is a zip file (docx, odt, pptx, epub) may unpack to, in all.",
+        50 * 1024 * 1024, "bytes", 1024, 16 * 1024**3, "What a zip file (docx, odt, pptx, epub) may unpack to, in all."
     )
     max_files: int = _count(
         8, "files", 1, 10_000, "Files that a worker translates, two at a time, or that wait; one more is refused (429)."

@@ -82,6 +82,23 @@ class SearchDefaults(BaseModel):
     length_penalty: float = Field(ge=0)
 
 
+class ShortlistEntry(BaseModel):
+    """The lexical shortlist, see ``app.bundle.shortlist``.
+
+    Attributes:
+        first: this many first tokens of the vocabulary are candidates of every sentence.
+        adds_source_ids: whether the tokens of a sentence are candidates of its translation.
+        is_default: whether it is used where the setting leaves that to the bundle.
+    """
+
+    model_config = STRICT
+
+    file: FileName
+    first: int = Field(ge=0)
+    adds_source_ids: bool
+    is_default: bool
+
+
 class Manifest(BaseModel):
     """A bundle's manifest.
 
@@ -99,6 +116,7 @@ class Manifest(BaseModel):
             must get one row a call, without padding; ``any`` where no row depends on the others.
         lone_row: ``alone`` where a single row gets the same bits as one of several, because its products are sums of
             integers; ``paired`` where a single row must be computed together with a copy of itself.
+        shortlist: None where every step searches the whole vocabulary.
         files: empty until ``save_bundle`` fills it in.
     """
 
@@ -124,6 +142,7 @@ class Manifest(BaseModel):
     training_data: tuple[TrainingData, ...]
     origin: Origin | None = None
     quality: tuple[Quality, ...] = ()
+    shortlist: ShortlistEntry | None = None
     files: dict[FileName, FileEntry] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -133,9 +152,19 @@ class Manifest(BaseModel):
         missing = self.required_files - self.files.keys()
         if self.files and missing:
             raise ValueError(f"files does not list {sorted(missing)}")
-        names = [entry.file for entry in self._tokenizers]
+        names = [entry.file for entry in (*self._tokenizers, self.shortlist) if entry is not None]
         if len(self.required_files) != 2 + len(names) or MANIFEST_FILE in names:
-            raise ValueError(f"the tokenizer's file cannot be {' or '.join(names)}")
+            raise ValueError(f"the file of a tokenizer or shortlist cannot be {' or '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _shortlist_fits(self) -> "Manifest":
+        if (self.shortlist is not None) != self.signature.has_candidates:
+            raise ValueError("shortlist and the decoder step's inputs candidate_* go together")
+        if self.shortlist is not None and self.shortlist.adds_source_ids:
+            sizes = (self.source_vocabulary_size, self.tokenizer.vocabulary_size)
+            if sizes[0] != sizes[1]:
+                raise ValueError(f"shortlist.adds_source_ids needs vocabularies of one size, they have {sizes} tokens")
         return self
 
     @model_validator(mode="after")
@@ -181,7 +210,8 @@ class Manifest(BaseModel):
     @property
     def required_files(self) -> frozenset[str]:
         """The files that every bundle has, by name."""
-        return frozenset((ENCODER_FILE, DECODER_STEP_FILE, *(entry.file for entry in self._tokenizers)))
+        others = [entry.file for entry in (*self._tokenizers, self.shortlist) if entry is not None]
+        return frozenset((ENCODER_FILE, DECODER_STEP_FILE, *others))
 
     @property
     def _tokenizers(self) -> tuple[TokenizerEntry, ...]:

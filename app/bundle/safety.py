@@ -8,14 +8,17 @@ they do; this one cannot. protobuf bounds the depth of nested messages.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 from sentencepiece import sentencepiece_model_pb2
 
 from app.bundle.character_rules import check_character_rules
@@ -33,6 +36,8 @@ _MICROSOFT: Final = frozenset(
 _OPERATORS: Final = {"com.microsoft": _MICROSOFT}
 _STANDARD: Final = ("", "ai.onnx")
 _EXTERNAL: Final = 1
+# The types of constants that are read, by their numbers in onnx.proto.
+_READABLE: Final = {1: "<f4", 2: "u1", 3: "i1"}
 # The fields that are read of each message: number, whether it is repeated, and type. protobuf skips the others. The
 # ``onnx`` package, which has the whole schema, is no dependency of serving. The numbers are those of onnx.proto. Names
 # are bytes, so that one that is no UTF-8 is an unknown operator and not an error of this reader alone.
@@ -61,7 +66,10 @@ _ONNX_FIELDS: Final[Mapping[str, Mapping[str, tuple[int, bool, str]]]] = {
         "sparse_tensors": (23, True, "SparseTensor"),
     },
     "Tensor": {
+        "dims": (1, True, "int64"),
+        "data_type": (2, False, "int32"),
         "name": (8, False, "bytes"),
+        "raw_data": (9, False, "bytes"),
         "external_data": (13, True, "bytes"),
         "data_location": (14, False, "int32"),
     },
@@ -137,6 +145,32 @@ def check_graph_file(content: bytes, name: str) -> None:
                 raise BundleGraphError(f"{name}: the tensor {_shown(tensor.name)} lies outside the file")
         for node in graph.node:
             _check_operator(node, name)
+
+
+def read_constants(content: bytes, names: Collection[str], file: str) -> dict[str, NDArray[np.generic]]:
+    """Some constants of a graph.
+
+    Args:
+        content: of the file, which ``check_graph_file`` accepts.
+        names: of the constants.
+        file: its name, for the message.
+
+    Raises:
+        BundleGraphError: one is missing, or is no array of float32, uint8 or int8 of its size.
+    """
+    found: dict[str, NDArray[np.generic]] = {}
+    for tensor in _onnx_model_class().FromString(content).graph.initializer:
+        name = _shown(tensor.name)
+        if name not in names:
+            continue
+        kind = np.dtype(_READABLE.get(tensor.data_type, "V0"))
+        size = kind.itemsize * math.prod(tensor.dims)
+        if not kind.itemsize or min(tensor.dims, default=1) < 0 or len(tensor.raw_data) != size:
+            raise BundleGraphError(f"{file}: the constant {name} is no array of float32, uint8 or int8 of its size")
+        found[name] = np.frombuffer(tensor.raw_data, kind).reshape(tuple(tensor.dims))
+    if missing := set(names) - found.keys():
+        raise BundleGraphError(f"{file}: has no constant {', '.join(sorted(missing))}")
+    return found
 
 
 def check_sentencepiece_file(content: bytes, any_rules: bool = False) -> None:
@@ -216,7 +250,7 @@ def _known_tables() -> frozenset[str]:
 def _onnx_model_class() -> Any:
     """The class of ``Model``, in a descriptor pool of its own: the ``onnx`` package may be loaded too."""
     field_types = descriptor_pb2.FieldDescriptorProto
-    scalars = {"bytes": field_types.TYPE_BYTES, "int32": field_types.TYPE_INT32}
+    scalars = {"bytes": field_types.TYPE_BYTES, "int32": field_types.TYPE_INT32, "int64": field_types.TYPE_INT64}
     package = "graph_file"
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto2")
     for message, fields_of_message in _ONNX_FIELDS.items():

@@ -7,6 +7,13 @@
                        of attention: 0 for a token, ``MASKED_SCORE`` for padding
                        -> scores float32 [rows, best_k], score_ids int64 [rows, best_k], next_state_* for every state
                        that changes, attention float32 [rows, source] (only with a memory)
+
+A decoder step may have optional inputs, with which it searches only candidates instead of the whole vocabulary:
+
+candidate_weights  uint8 [candidates, width]   rows of the constant ``OUTPUT_TABLE``, int8 [vocabulary, width], plus 128
+candidate_slots    int32 [rows, choices]       which candidates a row may write
+candidate_bias     float32 [rows, choices]     of ``OUTPUT_BIAS``, float32 [vocabulary]; -inf behind a row's last choice
+candidate_ids      int32 [rows, choices]       their tokens
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -18,17 +25,17 @@ from app.errors import BundleSignatureError
 # Every part of the manifest is read strictly: an unknown key, a number written as text or a NaN is an error.
 STRICT: Final = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-_DTYPES: Final = {
-    "tensor(float)": "float32",
-    "tensor(float16)": "float16",
-    "tensor(int32)": "int32",
-    "tensor(int64)": "int64",
-    "tensor(int8)": "int8",
-    "tensor(uint8)": "uint8",
-    "tensor(bool)": "bool",
+_DTYPES: Final = {f"tensor({name})": name for name in ("float16", "int32", "int64", "int8", "uint8", "bool")} | {
+    "tensor(float)": "float32"
 }
 
 VOCABULARY_METADATA_KEY: Final = "vocabulary_size"
+OUTPUT_TABLE: Final = "embedding"
+OUTPUT_BIAS: Final = "output_bias"
+CANDIDATE_WEIGHTS: Final = "candidate_weights"
+CANDIDATE_SLOTS: Final = "candidate_slots"
+CANDIDATE_BIAS: Final = "candidate_bias"
+CANDIDATE_IDS: Final = "candidate_ids"
 MEMORY_PREFIX: Final = "memory"
 STATE_PREFIX: Final = "state_"
 NEXT_PREFIX: Final = "next_"
@@ -113,6 +120,11 @@ class Signature(BaseModel):
         return any(spec.name == SOURCE_MASK for spec in self.decoder_step.inputs)
 
     @property
+    def has_candidates(self) -> bool:
+        """Whether the decoder step can be limited to candidates."""
+        return any(spec.name == CANDIDATE_WEIGHTS for spec in self.decoder_step.inputs)
+
+    @property
     def source_axes(self) -> dict[str, int]:
         """By memory, which of its axes is ``source``."""
         return {spec.name: spec.axes.index("source") for spec in self.encoder.outputs if spec.name in self.memory_names}
@@ -179,8 +191,23 @@ def _check_decoder_step(signature: Signature) -> None:
         else:
             inputs["source_lengths"] = TensorSpec(name="source_lengths", dtype="int32", axes=("rows",))
         outputs["attention"] = TensorSpec(name="attention", dtype="float32", axes=("rows", "source"))
+    inputs |= {spec.name: spec for spec in _candidate_tensors(signature)}
     _expect_tensors("decoder_step inputs", signature.decoder_step.inputs, inputs)
     _expect_tensors("decoder_step outputs", signature.decoder_step.outputs, outputs)
+
+
+def _candidate_tensors(signature: Signature) -> tuple[TensorSpec, ...]:
+    """The tensors of candidates, as wide as the graph says; none if it has none."""
+    axes = [axis for spec in signature.decoder_step.inputs if spec.name == CANDIDATE_WEIGHTS for axis in spec.axes]
+    if not axes:
+        return ()
+    fixed = [axis for axis in axes if isinstance(axis, int)][-1:]
+    return (
+        TensorSpec(name=CANDIDATE_WEIGHTS, dtype="uint8", axes=("candidates", *(fixed or [1]))),
+        TensorSpec(name=CANDIDATE_SLOTS, dtype="int32", axes=("rows", "choices")),
+        TensorSpec(name=CANDIDATE_IDS, dtype="int32", axes=("rows", "choices")),
+        TensorSpec(name=CANDIDATE_BIAS, dtype="float32", axes=("rows", "choices")),
+    )
 
 
 def _expect_tensors(where: str, given: tuple[TensorSpec, ...], expected: dict[str, TensorSpec]) -> None:
@@ -194,13 +221,18 @@ def _expect_tensors(where: str, given: tuple[TensorSpec, ...], expected: dict[st
 
 
 class FoundTensor(BaseModel):
-    """A tensor as a graph file declares it: an axis is a number, or None where the file leaves its size open."""
+    """A tensor as a graph file declares it: an axis is a number, or None where the file leaves its size open.
+
+    Attributes:
+        is_optional: of an input for which the file has a value of its own.
+    """
 
     model_config = STRICT
 
     name: str
     dtype: str
     axes: tuple[int | None, ...]
+    is_optional: bool = False
 
     def __str__(self) -> str:
         return f"{self.name} {self.dtype} [{', '.join('open' if axis is None else str(axis) for axis in self.axes)}]"
@@ -220,15 +252,18 @@ def describe_graph(session: Any) -> FoundGraph:
     """What the graph of an onnxruntime session declares."""
     size = session.get_modelmeta().custom_metadata_map.get(VOCABULARY_METADATA_KEY, "")
     return FoundGraph(
-        inputs=tuple(_tensor(node) for node in session.get_inputs()),
+        inputs=(
+            *(_tensor(node) for node in session.get_inputs()),
+            *(_tensor(node, is_optional=True) for node in session.get_overridable_initializers()),
+        ),
         outputs=tuple(_tensor(node) for node in session.get_outputs()),
         vocabulary_size=int(size) if size.isdecimal() else None,
     )
 
 
-def _tensor(node: Any) -> FoundTensor:
+def _tensor(node: Any, is_optional: bool = False) -> FoundTensor:
     axes = tuple(axis if isinstance(axis, int) else None for axis in node.shape)
-    return FoundTensor(name=node.name, dtype=_DTYPES.get(node.type, node.type), axes=axes)
+    return FoundTensor(name=node.name, dtype=_DTYPES.get(node.type, node.type), axes=axes, is_optional=is_optional)
 
 
 def check_signature(expected: GraphSignature, found: FoundGraph, vocabulary_size: int, file: str) -> None:
@@ -260,3 +295,5 @@ def _compare(file: str, side: str, expected: tuple[TensorSpec, ...], found: tupl
         sizes = tuple(None if isinstance(axis, str) else axis for axis in spec.axes)
         if (spec.dtype, sizes) != (tensor.dtype, tensor.axes):
             raise BundleSignatureError(f"{file}: {side} is {tensor}, the manifest says {spec}")
+        if tensor.is_optional != name.startswith("candidate_"):
+            raise BundleSignatureError(f"{file}: {side} {name} must {'not ' * tensor.is_optional}be optional")

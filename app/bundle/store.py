@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -29,9 +29,10 @@ from app.bundle.manifest import (
 )
 from app.bundle.phrases import NO_PHRASES, PHRASES_FILE, Phrases, read_phrases
 from app.bundle.safety import check_file, locate_file
+from app.bundle.shortlist import Shortlist, load_shortlist
 from app.bundle.tokenizers import Tokenizer, load_tokenizer_of, tag_sources
 from app.errors import BundleFileError, BundleFormatError
-from app.settings import MAX_BUNDLE_FILE_BYTES
+from app.settings import MAX_BUNDLE_FILE_BYTES, ShortlistMode
 
 _LOG: Final = logging.getLogger(__name__)
 _AT_FDCWD: Final = -100
@@ -52,6 +53,7 @@ class Bundle:
         version: the sha256 of its ``manifest.json``, which holds those of all other files: bundles of one version are
             equal to the last byte.
         all_phrases: its tables of words and short phrases, by source and target language.
+        shortlist: None if it has none, or if it is not in use.
     """
 
     folder: Path
@@ -59,6 +61,7 @@ class Bundle:
     tokenizer: Tokenizer
     version: str
     all_phrases: Mapping[tuple[str, str], Phrases] = field(default_factory=dict)
+    shortlist: Shortlist | None = None
 
     def between(self, source: str | None = None, target: str | None = None) -> "Bundle":
         """The same bundle for one of its pairs of languages, whose tag its tokenizer writes.
@@ -78,7 +81,7 @@ class Bundle:
         source, target = source or manifest.source, target or manifest.target
         others = tuple(code for code in manifest.sources if code != source)
         manifest = manifest.model_copy(update={"source": source, "other_sources": others, "target": target})
-        return Bundle(self.folder, manifest, tag_sources(self.tokenizer, manifest), self.version, self.all_phrases)
+        return replace(self, manifest=manifest, tokenizer=tag_sources(self.tokenizer, manifest))
 
     @property
     def phrases(self) -> Phrases:
@@ -118,27 +121,28 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     return manifest, hashlib.sha256(content).hexdigest()
 
 
-def load_bundle(folder: Path, max_file_bytes: int = MAX_BUNDLE_FILE_BYTES) -> Bundle:
+def load_bundle(folder: Path, max_file_bytes: int = MAX_BUNDLE_FILE_BYTES, shortlist: ShortlistMode = "auto") -> Bundle:
     """Read and check a bundle.
 
     Args:
         folder: of the bundle.
         max_file_bytes: of each file but the manifest, which has a limit of its own.
+        shortlist: whether to use the shortlist, if there is one; ``auto``: as the bundle says. It is always checked.
 
     Raises:
-        BundleError: the manifest or tokenizer cannot be used, or a file is missing, unexpected, changed or too large.
+        BundleError: a file cannot be used, or is missing, unexpected, changed or too large.
     """
     manifest, version = read_manifest(folder)
     present = {entry.name for entry in islice(folder.iterdir(), MAX_FILES + 2)} - {MANIFEST_FILE}
-    unexpected = sorted(present - manifest.files.keys())
-    if unexpected:
+    if unexpected := sorted(present - manifest.files.keys()):
         raise BundleFileError(f"{folder}: not in the manifest: {', '.join(unexpected)}")
     for name, entry in manifest.files.items():
         if entry.bytes > max_file_bytes:
             raise BundleFileError(f"{folder / name}: has {entry.bytes} bytes, the limit is {max_file_bytes}")
         check_file(locate_file(folder, name), entry)
     phrases = read_phrases(folder / PHRASES_FILE) if PHRASES_FILE in manifest.files else {}
-    return Bundle(folder, manifest, load_tokenizer_of(folder, manifest), version, phrases)
+    found = load_shortlist(folder, manifest, shortlist)
+    return Bundle(folder, manifest, load_tokenizer_of(folder, manifest), version, phrases, found)
 
 
 def check_unchanged(bundle: Bundle) -> None:

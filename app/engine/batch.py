@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.engine.model import DecodingModel, Encoded, Graphs, Stepped
+from app.engine.candidates import CandidateRows
+from app.engine.model import Arrays, DecodingModel, Encoded, Graphs, Stepped
 from app.engine.search import Search, start_search
 from app.engine.sequence import FinishReason, Hypothesis, Outcome, Sequence
 from app.engine.states import Arena, Step
@@ -25,6 +26,8 @@ class Batch:
         self._graphs = graphs
         self._model = model
         self._arena = Arena(model.states, model.source_axes, model.has_source_mask)
+        self._candidates = CandidateRows(model.output) if model.output is not None else None
+        self._memory: Arrays | None = None
         self._searches: dict[Sequence, Search] = {}
         self._reporting: dict[Sequence, Search] = {}  # those with a listener
 
@@ -42,7 +45,10 @@ class Batch:
         """
         lengths = np.array([sequence.source_tokens for sequence in newcomers], np.int32)
         copies = [sequence.rows for sequence in newcomers]
+        self._memory = None
         each = self._arena.admit(encoded, lengths, copies, self._model.bos_id)
+        if self._candidates is not None:
+            self._candidates.admit([self._candidates.choose(sequence) for sequence in newcomers], copies)
         for sequence, rows in zip(newcomers, each, strict=True):
             search = start_search(sequence, rows, self._model, bool(encoded.memory))
             self._searches[sequence] = search
@@ -56,8 +62,12 @@ class Batch:
             count = search.candidates()
             if count > best_k:
                 best_k = count
-        arena = self._arena
-        return self._graphs.decode_step(arena.token_ids, arena.states, arena.memory, arena.source_lengths, best_k)
+        arena, candidates = self._arena, self._candidates
+        if self._memory is None:  # the same mapping until a row joins or leaves
+            self._memory = arena.memory if candidates is None else {**arena.memory, **candidates.inputs}
+        if candidates is not None:
+            best_k = min(best_k, candidates.width)
+        return self._graphs.decode_step(arena.token_ids, arena.states, self._memory, arena.source_lengths, best_k)
 
     def advance(self, stepped: Stepped) -> list[Ended]:
         """Advance every search by one token. The sequences that ended still hold their rows."""
@@ -88,13 +98,19 @@ class Batch:
         for sequence in sequences:
             self._reporting.pop(sequence, None)
             rows += self._searches.pop(sequence).rows
+        self._memory = None
         moved = self._arena.release(rows)
+        if self._candidates is not None:
+            self._candidates.release(rows, moved)
         if moved:
             for search in self._searches.values():
                 search.rows = [moved.get(row, row) for row in search.rows]
 
     def clear(self) -> None:
         """Drop everything at once, whatever state a failed step left."""
+        self._memory = None
         self._arena.clear()
+        if self._candidates is not None:
+            self._candidates.clear()
         self._searches.clear()
         self._reporting.clear()

@@ -3,8 +3,10 @@ guards."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from app.bundle.store import Bundle
+from app.engine.candidates import OutputLayer
 from app.engine.loop import Engine, EngineLimits
 from app.engine.model import DecodingModel, Graphs
 from app.engine.sessions import OnnxGraphs
@@ -19,7 +21,7 @@ def open_engine(
     """An engine for a bundle, not started yet.
 
     Args:
-        bundle: its manifest and its tokenizer, whose words the phrase guard compares.
+        bundle: its manifest, its tokenizer, whose words the phrase guard compares, and its shortlist.
         graphs: of the bundle; None opens them in onnxruntime on the CPU, with one thread.
         limits: of its queue and batch; None for the defaults.
         name: for the log and for errors; None for the bundle's own.
@@ -28,7 +30,7 @@ def open_engine(
         BundleError: the graphs cannot be used.
     """
     opened = graphs if graphs is not None else OnnxGraphs(bundle, provider="cpu", threads=1)
-    model = DecodingModel.of(bundle.manifest, bundle.tokenizer)
+    model = replace(DecodingModel.of(bundle.manifest, bundle.tokenizer), output=OutputLayer.of(bundle))
     return Engine(opened, model, limits, bundle.manifest.name if name is None else name)
 
 

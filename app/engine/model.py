@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from app.bundle.manifest import EncoderRows, Manifest
 from app.bundle.signature import StateSpec
 from app.bundle.tokenizers import PairedTokenizer, Tokenizer
+from app.engine.candidates import OutputLayer
 from app.engine.repetition import TokenWords
 from app.errors import InvalidRequest, LimitExceeded
 
@@ -82,7 +83,7 @@ class Graphs(Protocol):
         Args:
             token_ids: ``[rows]``, the tokens written last; bos at first.
             states: by name, ``[rows, ...]``.
-            memory: by name, ``[rows, source, ...]``; ``source_mask`` may be among them.
+            memory: by name, ``[rows, source, ...]``; ``source_mask`` and the candidates may be among them.
             source_lengths: ``[rows]``.
             best_k: how many candidates to return for each row.
         """
@@ -101,6 +102,7 @@ class DecodingModel:
         source_axes: by memory, which of its axes is ``source``; 1 where there is no entry.
         words: the words of the vocabulary, for the phrase guard; None where tokens are characters, or without a guard.
         source_words: those of the sources' vocabulary, where it is another.
+        output: with a shortlist, whose candidates alone are searched; None to search the whole vocabulary.
     """
 
     states: tuple[StateSpec, ...]
@@ -119,6 +121,7 @@ class DecodingModel:
     source_axes: Mapping[str, int] = field(default_factory=dict)
     words: TokenWords | None = None
     source_words: TokenWords | None = None
+    output: OutputLayer | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, tokenizer: Tokenizer | None = None) -> "DecodingModel":

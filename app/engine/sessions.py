@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.bundle.safety import check_graph_file
 from app.bundle.signature import (
+    CANDIDATE_WEIGHTS,
     NEXT_PREFIX,
     SOURCE_MASK,
     GraphSignature,
@@ -205,7 +206,7 @@ class _DeviceStep:
         """
         if memory is not self._memory:  # the arena makes a new mapping when a row joins or leaves
             self._memory = memory
-            self._memory_values = {name: _upload(array, rows) for name, array in memory.items()}
+            self._memory_values = {name: _upload(name, array, rows) for name, array in memory.items()}
         binding = self._session.io_binding()
         for name, array in small.items():
             binding.bind_cpu_input(name, np.ascontiguousarray(array))
@@ -225,13 +226,13 @@ class _DeviceStep:
             return state.value
         sent, value = self._states.get(name, (None, None))
         if sent is not state:  # one that no step changes is the same array until a row joins or leaves
-            value = _upload(state, rows)
+            value = _upload(name, state, rows)
             self._states[name] = state, value
         return value
 
 
-def _upload(array: NDArray[np.generic], rows: int) -> Any:
-    whole = _paired({"array": array}, rows)["array"]
+def _upload(name: str, array: NDArray[np.generic], rows: int) -> Any:
+    whole = _paired({name: array}, rows)[name]
     return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(whole), _DEVICE, 0)
 
 
@@ -283,6 +284,10 @@ def _paired(feed: Arrays, rows: int) -> Arrays:
 
     onnxruntime computes a matrix product of one row with another kernel (matrix times vector), which sums in another
     order than the product of several rows: the same sentence would get other last bits alone than in a batch. From two
-    rows on, the bits of a row are the same in any batch.
+    rows on, the bits of a row are the same in any batch. The weights of candidates belong to no row.
     """
-    return feed if rows > 1 else {name: np.concatenate((array, array)) for name, array in feed.items()}
+    if rows > 1:
+        return feed
+    return {
+        name: array if name == CANDIDATE_WEIGHTS else np.concatenate((array, array)) for name, array in feed.items()
+    }

@@ -223,7 +223,7 @@ class Opener:
             ConfigurationError: a setting cannot be honoured on this machine.
             OSError: a file cannot be read.
         """
-        bundle = load_bundle(installed.folder, self._settings.max_bundle_file_bytes)
+        bundle = load_bundle(installed.folder, self._settings.max_bundle_file_bytes, self._settings.shortlist)
         if pairs_of(bundle.manifest).keys() != installed.pairs.keys():
             raise BundleFileError(f"{bundle.folder}: was replaced by a bundle of other languages: reload")
         loaded = Loaded(installed, serve(bundle, self._settings, self._open_graphs, share, self._cache, self._finder))

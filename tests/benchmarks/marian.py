@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.marian [--shape tiny|base-memory|base] [--tokens 32000] [--sentences 32] [--rounds 4]
 
-The student has random weights in the published shape, and both search the whole vocabulary. ``fxtranslate`` translates
-one sentence a call; the engine gets 1, 8 and 32 at once. Both use one thread, take turns in one process, and processor
-time is counted, so the ratios say something even where the machine is busy. They write almost the same tokens; where
-the student does not end by itself, the engine's limit is 6 tokens further away.
+The student has random weights in the published shape; both search the whole vocabulary, and then only a lexical
+shortlist. ``fxtranslate`` translates one sentence a call; the engine gets 1, 8 and 32 at once. Both use one thread,
+take turns in one process, and processor time is counted, so the ratios say something even on a busy machine. The
+student never ends a sentence, so both write as many tokens as ``fxtranslate`` allows: twice as many as the source has,
+and 4.
 """
 
 import argparse
@@ -22,7 +23,8 @@ from app.bundle.store import Bundle, load_bundle
 from app.engine.factory import run_engine
 from app.engine.loop import Engine
 from app.engine.sequence import SearchOptions
-from tests.support.marian_models import Shape, sentences, student_model, vocabulary
+from app.settings import ShortlistMode
+from tests.support.marian_models import Shape, pieces, random_lists, shortlist_file, student_model, vocabulary
 from training.convert.marian import MarianFiles, Published, convert
 
 SHAPES = {
@@ -31,40 +33,47 @@ SHAPES = {
     "base": Shape(512, 2048, 6, 2, 8, 1.0),
 }
 CONCURRENT = (1, 8, 32)
-OPTIONS = SearchOptions(loop_guard=False)
+NEVER_ENDS = -50.0  # the bias of eos
 
 
-def large_vocabulary(tokens: int) -> bytes:
-    """The vocabulary of the tests with random pieces behind, which no sentence uses."""
+def large_vocabulary(tokens: int) -> tuple[bytes, list[str]]:
+    """The vocabulary of the tests with random pieces behind, and those of them that are words."""
     model = sentencepiece_model_pb2.ModelProto.FromString(vocabulary(1))  # type: ignore[attr-defined]
-    random, seen = Random(1), {piece.piece for piece in model.pieces}
+    random, seen, words = Random(1), {piece.piece for piece in model.pieces}, []
     while len(model.pieces) < tokens:
-        piece = "▁" * random.randrange(2) + "".join(
-            random.choices("abcdefghijklmnopqrstuvwxyz", k=random.randint(3, 8))
-        )
+        piece = "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=random.randint(3, 8)))
+        if random.random() < 0.5:
+            words.append(piece)
+            piece = f"▁{piece}"
         if piece not in seen:
             seen.add(piece)
-            model.pieces.add(piece=piece, score=-30.0)
+            model.pieces.add(piece=piece, score=-10.0)
     content: bytes = model.SerializeToString()
-    return content
+    return content, words
 
 
-def make(shape: Shape, tokens: int, folder: Path) -> tuple[Bundle, fxtranslate.Translator]:
-    """The same student in both engines."""
-    vocab = large_vocabulary(tokens)
-    content, _ = student_model(shape, (vocab,), 3, 3.4)
-    model, path = folder / "model.enfr.intgemm.alphas.bin", folder / "vocab.enfr.spm"
+def make(shape: Shape, vocab: bytes, folder: Path) -> tuple[dict[str, Bundle], dict[str, fxtranslate.Translator]]:
+    """The same student in both engines, by whether a shortlist is used."""
+    content, _ = student_model(shape, (vocab,), 3, NEVER_ENDS)
+    lexicon = shortlist_file(random_lists((pieces(vocab), pieces(vocab)), 3))
+    model, path, lex = (folder / name for name in ("model.enfr.intgemm.alphas.bin", "vocab.enfr.spm", "lex.s2t.bin"))
     model.write_bytes(content)
     path.write_bytes(vocab)
-    convert(MarianFiles(model, path, path), Published("en", "fr", "en-fr"), folder / "en-fr")
-    return load_bundle(folder / "en-fr"), fxtranslate.Translator(content, vocab, vocab)
+    lex.write_bytes(lexicon)
+    convert(MarianFiles(model, path, path, shortlist=lex), Published("en", "fr", "en-fr"), folder / "en-fr")
+    modes: dict[str, ShortlistMode] = {"whole vocabulary": "off", "shortlist": "on"}
+    bundles = {name: load_bundle(folder / "en-fr", shortlist=mode) for name, mode in modes.items()}
+    others = (fxtranslate.Translator(content, vocab, vocab), fxtranslate.Translator(content, vocab, vocab, lexicon))
+    return bundles, dict(zip(modes, others, strict=True))
 
 
 def decode(engine: Engine, sources: list[list[int]], concurrent: int) -> int:
     """The number of tokens written, ``concurrent`` sources at a time."""
     written = 0
+    options = [SearchOptions(loop_guard=False, max_target_tokens=min(2 * len(one) + 4, 256)) for one in sources]
     for start in range(0, len(sources), concurrent):
-        futures = engine.submit_many(sources[start : start + concurrent], OPTIONS)
+        end = start + concurrent
+        futures = engine.submit_many(sources[start:end], options[start:end])
         written += sum(len(future.result()[0].token_ids) for future in futures)
     return written
 
@@ -82,23 +91,37 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=4)
     options = parser.parse_args()
+    vocab, words = large_vocabulary(options.tokens)
+    random = Random(9)
+    texts = [" ".join(random.choices(words, k=random.randint(3, 17))) for _ in range(options.sentences)]
     with tempfile.TemporaryDirectory() as folder:
-        bundle, other = make(SHAPES[options.shape], options.tokens, Path(folder))
-        texts = sentences(options.sentences, 9)
-        sources = [bundle.tokenizer.encode_source(text) for text in texts]
-        seconds: dict[str, list[float]] = {}
-        with run_engine(bundle) as engine:
-            tokens = decode(engine, sources, 8)
-            for _ in range(options.rounds):
-                for count in CONCURRENT:
-                    used = spent(lambda count=count: decode(engine, sources, count))  # type: ignore[misc]
-                    seconds.setdefault(f"engine, {count} at once", []).append(used)
-                seconds.setdefault("fxtranslate", []).append(spent(lambda: [other.translate(text) for text in texts]))
+        bundles, others = make(SHAPES[options.shape], vocab, Path(folder))
+        for mode, bundle in bundles.items():
+            compare(mode, bundle, others[mode], texts, options.rounds)
+
+
+def compare(mode: str, bundle: Bundle, other: fxtranslate.Translator, texts: list[str], rounds: int) -> None:
+    """Measure both engines in turns, and print milliseconds a sentence."""
+    sources = [bundle.tokenizer.encode_source(text) for text in texts]
+    seconds: dict[str, list[float]] = {}
+    with run_engine(bundle) as engine:
+        tokens = decode(engine, sources, 8)
+        for _ in range(rounds):
+            for count in CONCURRENT:
+                used = spent(lambda count=count: decode(engine, sources, count))  # type: ignore[misc]
+                seconds.setdefault(f"engine, {count} at once", []).append(used)
+            seconds.setdefault("fxtranslate", []).append(spent(lambda: [other.translate(text) for text in texts]))
     base = min(seconds["fxtranslate"])
-    print(f"{options.shape}, {options.tokens:,} tokens; {sum(map(len, sources)) / len(sources):.0f} source tokens and")
-    print(f"{tokens / len(sources):.0f} target tokens a sentence; milliseconds of processor time a sentence")
+    per_source, per_target = sum(map(len, sources)) / len(sources), tokens / len(sources)
+    print(f"{mode}: {bundle.manifest.tokenizer.vocabulary_size - 1:,} tokens", end="; ")
+    if bundle.shortlist is not None:
+        chosen = [set(bundle.shortlist.candidates(source).tolist()) for source in sources]
+        counts = [round(sum(map(len, chosen)) / len(chosen)), len(set().union(*chosen[:8])), len(set().union(*chosen))]
+        print(f"{counts[0]} candidates a sentence, {counts[1]} of 8, {counts[2]} of all", end="; ")
+    print(f"{per_source:.0f} source and {per_target:.0f} target tokens a sentence")
+    print("milliseconds of processor time a sentence")
     for name, found in seconds.items():
-        print(f"{name:<20} {1000 * min(found) / len(sources):8.1f}   {base / min(found):5.2f} times fxtranslate")
+        print(f"{name:<20} {1000 * min(found) / len(sources):8.2f}   {base / min(found):5.2f} times fxtranslate")
 
 
 if __name__ == "__main__":

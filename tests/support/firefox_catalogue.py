@@ -13,7 +13,7 @@ from typing import Any
 
 import zstandard
 
-from tests.support.marian_models import Shape, write_files
+from tests.support.marian_models import LEXICON, Shape, write_files
 
 SHAPE = Shape(32, 64, 1, 1, 4)
 
@@ -53,6 +53,7 @@ def build(folder: Path, base: str) -> Miniature:
     for seed, (source, target, split) in enumerate((("en", "fr", False), ("en", "zh_hant", True)), start=3):
         model, vocabs = write_files(folder / target, SHAPE, split=split, seed=seed)
         kinds = ("model", "srcVocab", "trgVocab") if split else ("model", "vocab")
+        kinds, paths = (*kinds, "lexicalShortlist"), (model, *vocabs, model.parent / LEXICON)
         entry: dict[str, Any] = {
             "architecture": "tiny",
             "releaseStatus": "Release",
@@ -62,7 +63,7 @@ def build(folder: Path, base: str) -> Miniature:
             "modelStatistics": {"decoder_bytes": 1},
             "metrics": {"flores200-plus": {"bleu": 49.1, "chrf": 70.2, "comet22": 0.87}},
         }
-        for kind, path in zip(kinds, (model, *vocabs), strict=True):
+        for kind, path in zip(kinds, paths, strict=True):
             content = path.read_bytes()
             place = f"models/{source}-{target}/run_1/exported/{path.name}.gz"
             found.files[place] = gzip.compress(content, 1)
@@ -75,7 +76,7 @@ def build(folder: Path, base: str) -> Miniature:
             found.records.append(
                 {
                     "name": path.name,
-                    "fileType": kind.lower(),
+                    "fileType": "lex" if kind == "lexicalShortlist" else kind.lower(),
                     "sourceLanguage": source,
                     "targetLanguage": target,
                     "version": "3.0",

@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from training.convert.student_reader import read_student
 
 SYMBOLS = ["__source__", "__target__", "__done__", "__start__", "__end__"]
 EOS, UNK = 0, 1
+LEXICON = "lex.50.50.enfr.s2t.bin"
 _TEXT = (
     "the a house tree river water morning evening child mother father garden window street train station ticket bread "
     "cheese apple green red blue old young small large quickly slowly never always where when because often walk run "
@@ -245,15 +246,36 @@ def write_npz(model: MarianModel) -> bytes:
     return stream.getvalue()
 
 
-def write_files(folder: Path, shape: Shape, split: bool = False, seed: int = 0) -> tuple[Path, list[Path]]:
-    """The files of one model: its ``.bin``, and the paths of one or two vocabularies."""
+def shortlist_file(lists: Sequence[Sequence[int]], first: int = 50, best: int = 50) -> bytes:
+    """A ``lex.s2t.bin``: for each source token the ids of target tokens, ascending."""
+    starts = np.cumsum([0, *map(len, lists)], dtype="<u8")
+    ids = np.array([one for of_token in lists for one in of_token], "<u4")
+    body = struct.pack("<QQQQ", first, best, len(starts), len(ids)) + starts.tobytes() + ids.tobytes()
+    checksum = 0
+    for (word,) in struct.iter_unpack("<Q", body[: len(body) // 8 * 8]):
+        checksum ^= (word + 0x9E3779B9 + (checksum << 6) + (checksum >> 2)) % 2**64
+    return struct.pack("<QQ", 0xF11A48D5013417F5, checksum) + body
+
+
+def random_lists(sizes: tuple[int, int], seed: int = 0, best: int = 50, power: int = 5) -> list[list[int]]:
+    """For each source token up to ``best`` target tokens; the larger the power, the more often those in front."""
+    drawn = (np.random.default_rng(seed).random((sizes[0], best)) ** power * sizes[1]).astype(np.int64)
+    return [np.unique(one).tolist() for one in drawn]
+
+
+def write_files(
+    folder: Path, shape: Shape, split: bool = False, seed: int = 0, eos_bias: float = 1.6
+) -> tuple[Path, list[Path]]:
+    """The files of one model: its ``.bin``, and the paths of one or two vocabularies. A shortlist lies beside them."""
     folder.mkdir(parents=True, exist_ok=True)
     vocabs = (vocabulary(1), vocabulary(2, 450)) if split else (vocabulary(1),)
     names = ("srcvocab.enfr.spm", "trgvocab.enfr.spm") if split else ("vocab.enfr.spm",)
     model = folder / "model.enfr.intgemm.alphas.bin"
-    model.write_bytes(student_model(shape, vocabs, seed)[0])
+    model.write_bytes(student_model(shape, vocabs, seed, eos_bias)[0])
     for name, vocab in zip(names, vocabs, strict=True):
         (folder / name).write_bytes(vocab)
+    lists = random_lists((pieces(vocabs[0]), pieces(vocabs[-1])), seed, best=12)
+    (folder / LEXICON).write_bytes(shortlist_file(lists, first=10, best=12))
     return model, [folder / name for name in names]
 
 

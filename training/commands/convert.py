@@ -22,6 +22,10 @@ def _add_marian(marian: argparse.ArgumentParser) -> None:
     marian.add_argument("--vocab", type=Path, help="SentencePiece model of both languages")
     marian.add_argument("--source-vocab", type=Path, help="of the source language alone")
     marian.add_argument("--target-vocab", type=Path, help="of the target language alone")
+    marian.add_argument("--shortlist", type=Path, metavar="LEX", help="lexical shortlist, lex.*.s2t.bin or lex.s2t.gz")
+    marian.add_argument(
+        "--use-shortlist", action="store_true", help="use it by default (default: only with PASSERELLE_SHORTLIST=on)"
+    )
     marian.add_argument("--calibrate", type=Path, metavar="FILE", help="source sentences, for a model without alphas")
     marian.add_argument("--source", required=True, help="code of the source language, e.g. en")
     marian.add_argument("--target", required=True, help="code of the target language, e.g. fr")
@@ -35,10 +39,14 @@ def _add_marian(marian: argparse.ArgumentParser) -> None:
 
 
 def _marian(options: argparse.Namespace) -> None:
+    from dataclasses import replace
+
     from training.convert.folder import find_files
     from training.convert.marian import MarianFiles, Published, convert
 
     given = (options.vocab, options.source_vocab, options.target_vocab)
+    if options.use_shortlist and options.shortlist is None and not options.model.is_dir():
+        raise ConversionError("--use-shortlist needs --shortlist")
     if options.model.is_dir():
         if any(given):
             raise ConversionError(f"{options.model} is a folder: its vocabularies are found there; give the model file")
@@ -49,6 +57,9 @@ def _marian(options: argparse.Namespace) -> None:
         files = MarianFiles(options.model, options.source_vocab, options.target_vocab, options.calibrate)
     else:
         raise ConversionError("give --vocab, or --source-vocab and --target-vocab")
+    if options.shortlist is not None:
+        files = replace(files, shortlist=options.shortlist)
+    files = replace(files, uses_shortlist=options.use_shortlist or files.uses_shortlist)
     name = options.name or f"{options.source}-{options.target}"
     published = Published(options.source, options.target, name, options.licence, options.attribution, options.url)
     manifest, parity = convert(files, published, options.install / name, options.replace)

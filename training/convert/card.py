@@ -5,6 +5,11 @@ from typing import Final
 from app.bundle.manifest import Manifest
 
 CARD_FILE: Final = "MODEL_CARD.md"
+_SHORTLIST: Final = {
+    None: "The whole vocabulary is searched, without a lexical shortlist.",
+    False: "The whole vocabulary is searched; with `PASSERELLE_SHORTLIST=on` only the lexical shortlist.",
+    True: "Only the lexical shortlist is searched; with `PASSERELLE_SHORTLIST=off` the whole vocabulary.",
+}
 
 
 def render_card(manifest: Manifest) -> str:
@@ -38,7 +43,7 @@ Its weights are unchanged: they are the same int8 numbers in another file format
 
 Products are computed in integers with constant scales, as Marian's `int8shiftAlphaAll` does, so a sentence has the
 same translation alone and in a batch. At the conversion, the graphs were compared with the model's equations. `<unk>`
-is never written. The whole vocabulary is searched, without a lexical shortlist.
+is never written. {_SHORTLIST[None if manifest.shortlist is None else manifest.shortlist.is_default]}
 
 ## Limits
 

@@ -30,7 +30,8 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}([_-][A-Za-z0-9]{2,8})*")
 _PATH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,500}")
 _SCORES: Final = ("bleu", "chrf", "comet", "comet22")
-_BUCKET_KINDS: Final = {"model": "model", "vocab": "vocab", "srcVocab": "srcvocab", "trgVocab": "trgvocab"}
+_PLAIN_KINDS: Final = ("model", "vocab", "srcVocab", "trgVocab")
+_BUCKET_KINDS: Final = {one: one.lower() for one in _PLAIN_KINDS} | {"lexicalShortlist": "lex"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class CatalogueModel:
         architecture: ``tiny``, ``base-memory`` or ``base``; another name, or empty if it is not stated.
         status: ``Release``, or another word of the publisher; ``Filtered`` for other channels of Firefox.
         version: The publisher's; None if it is not stated.
-        files: By kind: ``model``, and ``vocab`` or ``srcvocab`` and ``trgvocab``.
+        files: By kind: ``model``, ``vocab`` or ``srcvocab`` and ``trgvocab``, and ``lex``, the shortlist, if there is.
         scores: Published ones, by metric.
     """
 

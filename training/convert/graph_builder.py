@@ -1,6 +1,6 @@
 """Collects the nodes and constants of an ONNX graph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -50,13 +50,28 @@ class GraphBuilder:
         self._nodes.append(helper.make_node(kind, list(inputs), names, domain=domain, **attributes))
         return names
 
+    def branch(self, outputs: Sequence[str], make: Callable[[], object]) -> onnx.GraphProto:
+        """Returns a branch of ``If``: the nodes that ``make`` adds. Their constants stay with the whole graph.
+
+        Args:
+            outputs: Names of the branch's results, outputs of its nodes.
+            make: Adds the nodes.
+        """
+        outside, self._nodes = self._nodes, []
+        try:
+            make()
+            found = [onnx.ValueInfoProto(name=name) for name in outputs]
+            return helper.make_graph(self._nodes, "branch", [], found)
+        finally:
+            self._nodes = outside
+
     def finish(
         self, inputs: Mapping[str, tuple[int, Axes]], outputs: Mapping[str, tuple[int, Axes]], vocabulary_size: int
     ) -> onnx.ModelProto:
         """Returns the graph.
 
         Args:
-            inputs: Element type and axes, by name.
+            inputs: Element type and axes, by name. One with a constant of its name is optional.
             outputs: As inputs.
             vocabulary_size: For the metadata.
         """

@@ -15,13 +15,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from app.bundle.signature import NEXT_PREFIX
+from app.bundle.signature import NEXT_PREFIX, OUTPUT_TABLE
 from training.convert.graph_builder import Axes, GraphBuilder
+from training.convert.output_layer import candidate_axes, choose
 from training.convert.reference import EPSILON, MASKED, MAX_POSITIONS
 from training.convert.student import LARGEST, Attention, FeedForward, Matrix, Norm, Student, Table, positions
 
 _ZERO_POINT: Final = 128
-_FORBIDDEN: Final = float("-inf")
 
 
 @dataclass(frozen=True)
@@ -164,16 +164,21 @@ def build_encoder(student: Student) -> onnx.ModelProto:
     return build.finish(inputs, {**outputs, **state_axes(student)}, student.source_size + 1)
 
 
-def build_decoder_step(student: Student, unk_id: int) -> onnx.ModelProto:
+def build_decoder_step(student: Student, unk_id: int, has_candidates: bool = False) -> onnx.ModelProto:
     """Returns the graph ``token_ids, state_*, memory_*, source_lengths, best_k -> scores, score_ids, ...``.
 
     The vocabulary has one id more than the student: the start token, whose embedding is zero. Neither it nor ``<unk>``
     is ever chosen.
+
+    Args:
+        student: The weights.
+        unk_id: Of the target vocabulary.
+        has_candidates: Whether the engine can limit the output layer to candidates, by optional inputs.
     """
     build = GraphBuilder()
     layers = _Layers(build, student)
     heads, size, last = student.heads, student.dim // student.heads, len(student.decoder) - 1
-    table = build.constant("embedding", _with_start(student.target))
+    table = build.constant(OUTPUT_TABLE, _with_start(student.target))
     place = build.node(
         "Gather", build.constant("positions", positions(MAX_POSITIONS, student.dim)), "state_position", axis=0
     )
@@ -203,10 +208,12 @@ def build_decoder_step(student: Student, unk_id: int) -> onnx.ModelProto:
         projected = layers.products(joined, layer.attention.out)
         hidden = layers.norm(layer.attention.norm, f"{layer.attention.out.name}_ln", hidden, *projected)
         hidden = layers.feed_forward(layer.ffn, hidden)
-    _choose(layers, hidden, unk_id)
+    assert student.output.alpha is not None
+    choose(build, student.output, layers.quantise(hidden, student.output.alpha), unk_id, has_candidates)
     inputs: dict[str, tuple[int, Axes]] = {"token_ids": (TensorProto.INT32, ("rows",)), **state_axes(student)}
     inputs |= {name: (TensorProto.FLOAT, axes) for name, axes in memory_axes(student).items()}
     inputs |= {"source_lengths": (TensorProto.INT32, ("rows",)), "best_k": (TensorProto.INT64, (1,))}
+    inputs |= candidate_axes(student.dim) if has_candidates else {}
     outputs: dict[str, tuple[int, Axes]] = {
         "scores": (TensorProto.FLOAT, ("rows", "best_k")),
         "score_ids": (TensorProto.INT64, ("rows", "best_k")),
@@ -214,29 +221,6 @@ def build_decoder_step(student: Student, unk_id: int) -> onnx.ModelProto:
     }
     outputs |= {NEXT_PREFIX + name: found for name, found in state_axes(student).items()}
     return build.finish(inputs, outputs, student.target_size + 1)
-
-
-def _choose(layers: _Layers, hidden: str, unk_id: int) -> None:
-    """Computes the scores, with the embedding transposed, and chooses the best k by their logits."""
-    build, output = layers.build, layers.student.output
-    assert output.alpha is not None
-    assert output.bias is not None
-    bias: NDArray[np.float32] = np.append(output.bias, np.float32(_FORBIDDEN)).astype(np.float32)
-    bias[unk_id] = _FORBIDDEN
-    scale = build.constant("embedding_scale", np.array(1.0 / output.multiplier, np.float32))
-    logits = build.node(
-        "MatMulIntegerToFloat",
-        layers.quantise(hidden, output.alpha),
-        build.node("Transpose", "embedding", perm=[1, 0]),
-        build.number(1.0 / output.alpha),
-        scale,
-        "zero_point",
-        "",
-        build.constant("output_bias", bias),
-    )
-    _, ids = build.nodes("TopK", [logits, "best_k"], [None, "score_ids"], axis=-1, largest=1, sorted=1)
-    scores = build.node("LogSoftmax", logits, axis=-1)
-    build.node("GatherElements", scores, ids, output="scores", axis=-1)
 
 
 def _with_start(table: Table) -> NDArray[np.int8]:

@@ -75,7 +75,16 @@ def install_model(store: Store, model: CatalogueModel) -> Path:
     assert target is not None
     published = Published(model.source, model.target, model.pair, LICENCE, ATTRIBUTION, store.catalogue, model.version)
     folder = store.models / model.pair
-    convert(MarianFiles(paths["model"], source, target), published, folder, store.replace)
+    # Firefox does not use the shortlists that it publishes.
+    files = MarianFiles(paths["model"], source, target, shortlist=paths.get("lex"), uses_shortlist=False)
+    try:
+        convert(files, published, folder, store.replace)
+    except ConversionError:
+        # A file without a checksum may be the damaged one: the next attempt downloads it again.
+        for kind, file in model.files.items():
+            if file.sha256 is None and file.unpacked_sha256 is None:
+                paths[kind].unlink(missing_ok=True)
+        raise
     shutil.rmtree(downloads, ignore_errors=True)
     if not any((store.models / DOWNLOADS).iterdir()):
         (store.models / DOWNLOADS).rmdir()

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import onnx
 
 from app.bundle.manifest import (
@@ -18,9 +19,11 @@ from app.bundle.manifest import (
     Origin,
     Producer,
     SearchDefaults,
+    ShortlistEntry,
     TokenizerEntry,
     check_file_name,
 )
+from app.bundle.shortlist import write_shortlist
 from app.bundle.signature import Signature, StateSpec
 from app.bundle.store import load_bundle, save_bundle
 from app.bundle.tokenizers import SentencePieceTokenizer
@@ -29,8 +32,9 @@ from training.convert.calibrate import calibrate
 from training.convert.card import CARD_FILE, render_card
 from training.convert.graph_builder import OPSET
 from training.convert.graphs import build_decoder_step, build_encoder, state_axes
+from training.convert.lexicon import Lexicon, Pieces, read_lexicon
 from training.convert.marian_file import read_model
-from training.convert.parity import StudentParity, check_rows_alone, check_student, random_sources
+from training.convert.parity import StudentParity, check_bundle
 from training.convert.student import LARGEST, Student
 from training.convert.student_reader import read_student
 from training.errors import ConversionError
@@ -38,6 +42,7 @@ from training.export.onnx_edit import describe_signature
 
 TOKENIZER_FILE: Final = "tokenizer.model"
 SOURCE_TOKENIZER_FILE: Final = "source_tokenizer.model"
+SHORTLIST_FILE: Final = "shortlist.bin"
 MAX_VOCABULARY_BYTES: Final = 64 * 1024**2
 MAX_CALIBRATION_LINES: Final = 2000
 # What Firefox and Bergamot set: 128 source pieces with eos, and twice as many target tokens as source tokens.
@@ -55,17 +60,22 @@ class MarianFiles:
         source_vocabulary: SentencePiece model of the sources.
         target_vocabulary: That of the targets; the same path for a shared one.
         calibration: Sentences in the source language, one a line, for a model without constant scales.
+        shortlist: ``lex.*.bin``, or the text lexicon ``lex.*.gz``.
+        uses_shortlist: Whether the bundle uses it where a setting does not say.
     """
 
     model: Path
     source_vocabulary: Path
     target_vocabulary: Path
     calibration: Path | None = None
+    shortlist: Path | None = None
+    uses_shortlist: bool = False
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """The converted files, each once."""
-        return tuple(dict.fromkeys((self.model, self.source_vocabulary, self.target_vocabulary)))
+        found = (self.model, self.source_vocabulary, self.target_vocabulary, self.shortlist)
+        return tuple(dict.fromkeys(path for path in found if path is not None))
 
 
 @dataclass(frozen=True)
@@ -126,8 +136,9 @@ def convert(
     if files.calibration is not None:
         sources = _calibration_sources(files.calibration, source)
         student = calibrate(student, sources, target.eos_id, target.unk_id)
-    graphs = (build_encoder(student), build_decoder_step(student, target.unk_id))
-    manifest = _manifest(student, files, published, graphs, (source, target))
+    lexicon = None if files.shortlist is None else _lexicon(files.shortlist, student, (source, target))
+    graphs = (build_encoder(student), build_decoder_step(student, target.unk_id, lexicon is not None))
+    manifest = _manifest(student, files, published, graphs, (source, target), lexicon)
     contents: dict[str, bytes | Path] = {
         ENCODER_FILE: graphs[0].SerializeToString(),
         DECODER_STEP_FILE: graphs[1].SerializeToString(),
@@ -136,18 +147,23 @@ def convert(
     }
     if not is_shared:
         contents[SOURCE_TOKENIZER_FILE] = source.to_bytes()
+    if lexicon is not None:
+        # The start token, which no source contains, has an empty list.
+        contents[SHORTLIST_FILE] = write_shortlist([*lexicon.lists, np.empty(0, np.uint32)], student.target_size)
     parity: list[StudentParity] = []
-
-    def verify(written: Path) -> None:
-        bundle = load_bundle(written)
-        sources = random_sources(bundle)
-        parity.append(check_student(student, bundle, sources))
-        check_rows_alone(bundle, sources[:: max(1, len(sources) // 8)])
-
     try:
-        return save_bundle(folder, manifest, contents, verify), parity[0]
+        written = save_bundle(folder, manifest, contents, lambda fresh: parity.append(check_bundle(student, fresh)))
     except (BundleError, OSError) as error:
         raise ConversionError(f"{folder}: cannot be written: {error}") from error
+    return written, parity[0]
+
+
+def _lexicon(
+    path: Path, student: Student, tokenizers: tuple[SentencePieceTokenizer, SentencePieceTokenizer]
+) -> Lexicon:
+    source, target = tokenizers
+    pieces = Pieces(source.id_of, target.id_of, source.unk_id, target.unk_id)
+    return read_lexicon(path, student.source_size, student.target_size, pieces)
 
 
 def _check_destination(folder: Path, replace: bool) -> None:
@@ -189,8 +205,17 @@ def _manifest(
     published: Published,
     graphs: tuple[onnx.ModelProto, onnx.ModelProto],
     tokenizers: tuple[SentencePieceTokenizer, SentencePieceTokenizer],
+    lexicon: Lexicon | None,
 ) -> Manifest:
     source, target = tokenizers
+    shortlist = None
+    if lexicon is not None:
+        shortlist = ShortlistEntry(
+            file=SHORTLIST_FILE,
+            first=lexicon.first,
+            adds_source_ids=source.to_bytes() == target.to_bytes(),
+            is_default=files.uses_shortlist,
+        )
     return Manifest(
         name=published.name,
         source=published.source,
@@ -232,6 +257,7 @@ def _manifest(
             version=published.version,
             files={_plain(path.name): _file_entry(path) for path in files.paths},
         ),
+        shortlist=shortlist,
     )
 
 

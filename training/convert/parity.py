@@ -8,11 +8,12 @@ trained one's.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from app.bundle.store import Bundle
+from app.bundle.store import Bundle, load_bundle
 from app.engine.factory import run_engine
 from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions
@@ -60,12 +61,35 @@ def random_sources(bundle: Bundle, count: int = SENTENCES, seed: int = 0) -> lis
     return [[*random.choice(usable, length).tolist(), entry.eos_id] for length in lengths]
 
 
+def check_bundle(student: Student, folder: Path) -> StudentParity:
+    """Compares a bundle with the student that it was converted from: searching the whole vocabulary, and its shortlist.
+
+    Args:
+        student: The weights.
+        folder: The bundle.
+
+    Returns:
+        The comparison on the whole vocabulary.
+
+    Raises:
+        ParityError: They differ, or a sentence has another answer alone than together with others.
+    """
+    whole = load_bundle(folder, shortlist="off")
+    limited = load_bundle(folder, shortlist="on")
+    sources = random_sources(whole)
+    found = []
+    for bundle in (whole,) if limited.shortlist is None else (whole, limited):
+        found.append(check_student(student, bundle, sources))
+        check_rows_alone(bundle, sources[:: max(1, len(sources) // 8)])
+    return found[0]
+
+
 def check_student(student: Student, bundle: Bundle, sources: Sequence[Sequence[int]]) -> StudentParity:
     """Compares a bundle with the student that it was converted from.
 
     Args:
         student: The weights.
-        bundle: The converted bundle.
+        bundle: The converted bundle, with its shortlist or without.
         sources: Token ids of some sentences, eos included.
 
     Raises:
@@ -74,7 +98,8 @@ def check_student(student: Student, bundle: Bundle, sources: Sequence[Sequence[i
     entry, reference = bundle.manifest.tokenizer, Reference(student)
     model = DecodingModel.of(bundle.manifest)
     caps = [min(MAX_STEPS, model.target_cap(len(source))) for source in sources]
-    expected = greedy(reference, sources, entry.eos_id, entry.unk_id, caps)
+    candidates = None if bundle.shortlist is None else [bundle.shortlist.candidates(source) for source in sources]
+    expected = greedy(reference, sources, entry.eos_id, entry.unk_id, caps, candidates)
     graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
     forced, differences = _force(reference, graphs, bundle, sources, expected)
     options = [SearchOptions(max_target_tokens=cap, loop_guard=False) for cap in caps]

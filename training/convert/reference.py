@@ -178,9 +178,22 @@ class Reference:
 
 
 def greedy(
-    reference: Reference, sources: Sequence[Sequence[int]], eos_id: int, unk_id: int, caps: Sequence[int]
+    reference: Reference,
+    sources: Sequence[Sequence[int]],
+    eos_id: int,
+    unk_id: int,
+    caps: Sequence[int],
+    candidates: Sequence[Ids] | None = None,
 ) -> list[list[int]]:
     """Takes the best token of each step, never ``<unk>``, until eos or until there are ``caps`` tokens.
+
+    Args:
+        reference: The student.
+        sources: Token ids, eos included.
+        eos_id: Of the vocabularies.
+        unk_id: Of the target vocabulary; -1 allows it.
+        caps: For each source.
+        candidates: For each source the tokens that may be taken; None allows all.
 
     Returns:
         For each source the tokens without eos.
@@ -192,7 +205,10 @@ def greedy(
     tokens = np.zeros(len(sources), np.int32)
     for position in range(max(caps) + 1):
         stepped = reference.step(tokens, position, states, memory)
-        stepped.logits[:, unk_id] = -np.inf
+        if unk_id >= 0:
+            stepped.logits[:, unk_id] = -np.inf
+        for row, allowed in enumerate(candidates or ()):
+            stepped.logits[row, np.setdiff1d(np.arange(stepped.logits.shape[1]), allowed)] = -np.inf
         tokens, states = stepped.logits.argmax(1).astype(np.int32), stepped.states
         for row in np.flatnonzero(alive).tolist():
             if tokens[row] == eos_id or len(written[row]) == caps[row]:

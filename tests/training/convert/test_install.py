@@ -15,6 +15,7 @@ import pytest
 
 from app.bundle.store import load_bundle
 from tests.support.firefox_catalogue import Miniature, Server, build, running_server
+from tests.support.marian_models import LEXICON
 from training.__main__ import main
 from training.convert import download
 from training.convert.catalogue import CatalogueModel, parse_catalogue
@@ -59,6 +60,10 @@ def test_pairs_are_installed_from_the_bucket(server: Server, target: Path, capsy
     assert bundle.manifest.source_tokenizer is not None
     assert bundle.manifest.origin is not None
     assert bundle.manifest.origin.url == f"{server.address}/db/models.json"
+    assert bundle.manifest.shortlist is not None
+    assert not bundle.manifest.shortlist.is_default
+    assert bundle.shortlist is None
+    assert load_bundle(target / "en-zh-Hant", shortlist="on").shortlist is not None
     assert "installed as" in capsys.readouterr().out
     assert install(server, target, "en-fr") == 0  # again replaces it
 
@@ -70,6 +75,7 @@ def test_all_pairs_are_installed_from_remote_settings(server: Server, target: Pa
     origin = load_bundle(target / "en-fr").manifest.origin
     assert origin is not None
     assert origin.version == "3.0"
+    assert LEXICON in origin.files
 
 
 def test_files_of_a_folder_need_no_server(models: Miniature, tmp_path: Path, target: Path) -> None:
@@ -154,6 +160,27 @@ def test_wrong_content_is_refused(server: Server, target: Path, capsys: pytest.C
     assert "the server answered 404" in capsys.readouterr().out
     server.contents[model] = whole
     assert install(server, target, "en-fr") == 0
+
+
+def test_a_shortlist_may_be_missing_but_not_damaged(
+    server: Server, target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (lexicon,) = [path for path in server.contents if path.startswith("models/en-fr") and LEXICON in path]
+    whole = gzip.decompress(server.contents[lexicon])
+    for content, reason in (
+        (whole[:-4], "its header says"),
+        (whole[:-1] + bytes([whole[-1] ^ 1]), "checksum"),
+        (b"<html>sign in</html>" * 9, "is no shortlist of Marian"),
+    ):
+        server.contents[lexicon] = gzip.compress(content)
+        assert install(server, target, "en-fr") == 1
+        assert reason in capsys.readouterr().out
+        assert not (target / "en-fr").exists()
+    document = json.loads(server.contents["db/models.json"])
+    del document["models"]["en-fr"][0]["files"]["lexicalShortlist"]
+    server.contents["db/models.json"] = json.dumps(document).encode()
+    assert install(server, target, "en-fr") == 0
+    assert load_bundle(target / "en-fr").manifest.shortlist is None
 
 
 def test_one_failure_does_not_stop_the_others(server: Server, target: Path, capsys: pytest.CaptureFixture[str]) -> None:

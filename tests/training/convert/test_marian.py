@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.bundle.manifest import ShortlistEntry
 from app.bundle.store import Bundle, load_bundle
-from tests.support.marian_models import float_model, pieces, sentences, vocabulary, write_npz
+from tests.support.marian_models import LEXICON, float_model, pieces, sentences, vocabulary, write_npz
 from tests.training.convert.conftest import SHAPE, texts_of
 from training.__main__ import main
-from training.convert import marian
+from training.convert import parity
 from training.convert.marian import MarianFiles, Published, convert
 from training.convert.parity import LEAST_AGREEMENT, check_student
 from training.convert.student import Student
 from training.errors import ConversionError, ParityError
 
 EN_FR = Published("en", "fr", "en-fr")
+ENTRY = ShortlistEntry(file="shortlist.bin", first=10, adds_source_ids=True, is_default=False)
 
 
 def test_the_manifest_names_origin_and_limits(converted: Bundle) -> None:
@@ -24,17 +26,17 @@ def test_the_manifest_names_origin_and_limits(converted: Bundle) -> None:
     assert manifest.origin is not None
     assert manifest.origin.licence == "MPL-2.0"
     assert "model.enfr.intgemm.alphas.bin" in manifest.origin.files
-    assert len(manifest.origin.files) == (3 if manifest.source_tokenizer else 2)
+    assert len(manifest.origin.files) == 2 + bool(manifest.source_tokenizer) + bool(manifest.shortlist)
     assert (manifest.limits.max_source_tokens, manifest.limits.max_target_ratio) == (128, 2.0)
     assert manifest.tokenizer.bos_id == manifest.tokenizer.vocabulary_size - 1
     assert "MPL-2.0" in (converted.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_the_graphs_equal_the_equations(model_files: MarianFiles, tmp_path: Path) -> None:
-    _, parity = convert(model_files, EN_FR, tmp_path / "en-fr")
-    assert parity.sentences >= 40
-    assert min(parity.forced, parity.free) >= 0.98
-    assert parity.median_difference <= 1e-5
+    _, found = convert(model_files, EN_FR, tmp_path / "en-fr")
+    assert found.sentences >= 40
+    assert min(found.forced, found.free) >= 0.98
+    assert found.median_difference <= 1e-5
     assert LEAST_AGREEMENT <= 0.98
 
 
@@ -49,7 +51,7 @@ def test_graphs_of_other_weights_are_refused(
         changed = (replace(first, recurrence=unit), *student.decoder[1:])
         return usual(replace(student, decoder=changed), *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(marian, "check_student", other)
+    monkeypatch.setattr(parity, "check_student", other)
     with pytest.raises(ParityError, match="the graphs agree with the equations on"):
         convert(model_files, EN_FR, tmp_path / "en-fr")
     assert list(tmp_path.iterdir()) == []
@@ -61,8 +63,8 @@ def test_a_checkpoint_is_calibrated(tmp_path: Path) -> None:
     (tmp_path / "model.npz").write_bytes(write_npz(float_model(SHAPE, (pieces(vocabulary(1)),), 3)))
     (tmp_path / "en.txt").write_text("\n".join(sentences(24, 3)), encoding="utf-8")
     files = MarianFiles(tmp_path / "model.npz", vocab, vocab, tmp_path / "en.txt")
-    _, parity = convert(files, EN_FR, tmp_path / "models" / "en-fr")
-    assert parity.forced >= 0.95
+    _, found = convert(files, EN_FR, tmp_path / "models" / "en-fr")
+    assert found.forced >= 0.95
     with pytest.raises(ConversionError, match="--calibrate"):
         convert(replace(files, calibration=None), EN_FR, tmp_path / "models" / "other")
     (tmp_path / "en.txt").write_text("\n\n", encoding="utf-8")
@@ -108,7 +110,15 @@ def test_the_command_converts_files_and_folders(
     assert main(["convert", "marian", str(model_files.model.parent), *common, "--name", "again"]) == 0
     first, second = (load_bundle(tmp_path / name) for name in ("en-fr", "again"))
     assert first.encoder_path.read_bytes() == second.encoder_path.read_bytes()
-    assert first.decoder_step_path.read_bytes() == second.decoder_step_path.read_bytes()
+    assert (first.manifest.shortlist, second.manifest.shortlist) == (None, ENTRY)  # the folder has one
+    lexicon = str(model_files.model.parent / LEXICON)
+    arguments = ["convert", "marian", str(model_files.model), "--vocab", vocab, "--shortlist", lexicon, *common]
+    assert main([*arguments, "--use-shortlist"]) == 0
+    third = load_bundle(tmp_path / "en-fr")
+    assert third.manifest.shortlist == ENTRY.model_copy(update={"is_default": True})
+    assert third.decoder_step_path.read_bytes() == second.decoder_step_path.read_bytes()
+    assert main(["convert", "marian", str(model_files.model), "--vocab", vocab, "--use-shortlist", *common]) == 1
+    assert "--use-shortlist needs --shortlist" in capsys.readouterr().err
     assert main(["convert", "marian", str(model_files.model), "--source-vocab", vocab, *common]) == 1
     assert "--source-vocab and --target-vocab" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()

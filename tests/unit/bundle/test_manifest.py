@@ -54,6 +54,33 @@ def test_a_bundle_that_says_nothing_of_encoder_rows_takes_any() -> None:
     assert "encoder_rows: Input should be 'any' or 'one' (found 'two')" in refused(older | {"encoder_rows": "two"})
 
 
+def test_a_shortlist_goes_with_the_inputs_for_it() -> None:
+    entry = {"file": "shortlist.bin", "first": 50, "adds_source_ids": True, "is_default": False}
+    assert "go together" in refused(document() | {"shortlist": entry})
+    limited = document() | {"shortlist": entry}
+    limited["signature"]["decoder_step"]["inputs"] += [
+        {"name": "candidate_weights", "dtype": "uint8", "axes": ["candidates", 4]},
+        {"name": "candidate_slots", "dtype": "int32", "axes": ["rows", "choices"]},
+        {"name": "candidate_bias", "dtype": "float32", "axes": ["rows", "choices"]},
+        {"name": "candidate_ids", "dtype": "int32", "axes": ["rows", "choices"]},
+    ]
+    parsed = parse_manifest(json.dumps(limited).encode(), PATH)
+    assert "shortlist.bin" in parsed.required_files
+    assert parse_manifest(parsed.to_bytes(), PATH) == parsed
+    assert "go together" in refused(limited | {"shortlist": None})
+    assert "cannot be tokenizer.json or tokenizer.json" in refused(
+        limited | {"shortlist": entry | {"file": "tokenizer.json"}}
+    )
+    assert "plain file name" in refused(limited | {"shortlist": entry | {"file": "../lex.bin"}})
+    source = limited["tokenizer"] | {
+        "file": "source.json",
+        "vocabulary_size": limited["tokenizer"]["vocabulary_size"] + 1,
+    }
+    assert "vocabularies of one size" in refused(limited | {"source_tokenizer": source})
+    listed = {name: {"sha256": "0" * 64, "bytes": 1} for name in document()["files"] or ("encoder.onnx",)}
+    assert "does not list" in refused(limited | {"files": listed})
+
+
 def test_comes_back_as_written() -> None:
     manifest = fake_manifest().model_copy(
         update={
@@ -218,7 +245,7 @@ def test_two_tokenizers_have_a_file_each() -> None:
     changed = document()
     changed["files"] = {}
     changed["source_tokenizer"] = {**changed["tokenizer"]}
-    assert "the tokenizer's file cannot be" in refused(changed)
+    assert "the file of a tokenizer or shortlist cannot be" in refused(changed)
     changed["source_tokenizer"] |= {"file": "source.json", "vocabulary_size": 77}
     found = parse_manifest(json.dumps(changed).encode(), PATH)
     assert found.source_vocabulary_size == 77

@@ -171,3 +171,48 @@ def test_a_tensor_of_another_form_is_shown_beside_the_promise(changed: FoundTens
 def test_the_vocabulary_must_be_the_tokenizers(size: int | None) -> None:
     with pytest.raises(BundleSignatureError, match=f"vocabulary_size = {size}, the tokenizer has 100"):
         check_signature(STEP, found(STEP, size), 100, "decoder_step.onnx")
+
+
+CHOICES = ("rows", "choices")
+CANDIDATES = (
+    tensor("candidate_weights", "uint8", "candidates", 4),
+    tensor("candidate_slots", "int32", *CHOICES),
+    tensor("candidate_bias", "float32", *CHOICES),
+    tensor("candidate_ids", "int32", *CHOICES),
+)
+
+
+def with_candidates(*inputs: dict[str, Any]) -> dict[str, Any]:
+    changed = document()
+    changed["decoder_step"]["inputs"] += inputs
+    return changed
+
+
+def test_a_step_has_all_inputs_of_candidates_or_none() -> None:
+    assert Signature.model_validate(with_candidates(*CANDIDATES)).has_candidates
+    assert not SIGNATURE_OF_TEXT_MACHINE.has_candidates
+    for missing in CANDIDATES:
+        assert "candidate_" in refused(with_candidates(*(one for one in CANDIDATES if one is not missing)))
+    for other in (
+        tensor("candidate_weights", "int8", "candidates", 4),
+        tensor("candidate_weights", "uint8", "rows", 4),
+        tensor("candidate_weights", "uint8", "candidates", "width"),
+        tensor("candidate_weights", "uint8"),
+    ):
+        assert "candidate_weights" in refused(with_candidates(other, *CANDIDATES[1:]))
+
+
+def test_candidates_are_optional_and_nothing_else_is() -> None:
+    step = Signature.model_validate(with_candidates(*CANDIDATES)).decoder_step
+    graph = found(step)
+
+    def optional(*names: str) -> FoundGraph:
+        inputs = tuple(one.model_copy(update={"is_optional": one.name in names}) for one in graph.inputs)
+        return graph.model_copy(update={"inputs": inputs})
+
+    names = [one["name"] for one in CANDIDATES]
+    check_signature(step, optional(*names), 100, "step.onnx")
+    with pytest.raises(BundleSignatureError, match="input candidate_ids must be optional"):
+        check_signature(step, optional(*names[:-1]), 100, "step.onnx")
+    with pytest.raises(BundleSignatureError, match="input token_ids must not be optional"):
+        check_signature(step, optional(*names, "token_ids"), 100, "step.onnx")
