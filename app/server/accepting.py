@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from uvicorn.config import Config
 
 from app.server.peers import Worker
 from app.server.shutdown import LeavingServer
+from app.server.workers import FURTHER_SIGNALS
 
 _LOG: Final = logging.getLogger(__name__)
 # A worker with more to do leaves a new connection to the others for this long, then accepts it after all.
@@ -102,8 +104,8 @@ class WorkerServer(LeavingServer):
     """The server of one worker.
 
     SIGTERM and SIGINT begin the end once, however often they come: a terminal and systemd send them to every process of
-    the service, and the supervisor passes on its own. Only the supervisor's SIGUSR1 goes on to the next stage, as a
-    second signal does where one process serves alone.
+    the service, and the supervisor passes on its own. Only what the supervisor sends for a further signal (SIGUSR1 for
+    SIGTERM, SIGUSR2 for SIGINT) does what a second signal does where one process serves alone.
     """
 
     def __init__(
@@ -132,7 +134,8 @@ class WorkerServer(LeavingServer):
         """Handle signals from now on."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.handle_exit)
-        signal.signal(signal.SIGUSR1, self.go_on)
+        for number, further in FURTHER_SIGNALS.items():
+            signal.signal(further, partial(self._go_on, number))
         signal.signal(signal.SIGHUP, lambda *_: None)  # what a reload would read is read now
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -141,10 +144,9 @@ class WorkerServer(LeavingServer):
             self._is_told = True
             super().handle_exit(sig, frame)
 
-    def go_on(self, sig: int, frame: FrameType | None) -> None:
-        """Handle a further signal of the supervisor."""
+    def _go_on(self, meant: int, _: int, frame: FrameType | None) -> None:
         self._is_told = True
-        super().handle_exit(signal.SIGINT, frame)
+        super().handle_exit(meant, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the service, then accept connections on the shared sockets."""

@@ -34,6 +34,9 @@ _POLL_SECONDS: Final = 0.05
 # What workers may take to end beyond the time that their requests have.
 _ENDING_SECONDS: Final = 10.0
 _HANDLED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+# What workers get for a further signal to end: see ``WorkerServer``.
+FURTHER_SIGNALS: Final = {signal.SIGTERM: signal.SIGUSR1, signal.SIGINT: signal.SIGUSR2}
+_BLOCKED: Final = {*_HANDLED, *FURTHER_SIGNALS.values()}
 
 
 @dataclass(slots=True)
@@ -133,7 +136,7 @@ class Supervisor:
         slot.starts += 1
         slot.began = time.monotonic()
         # A signal that comes before the new process has its own handlers waits for them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {*_HANDLED, signal.SIGUSR1})
+        signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
         try:
             with warnings.catch_warnings():
                 # Threads of libraries do not survive a fork; those of numpy's OpenBLAS start again when it needs them.
@@ -147,7 +150,7 @@ class Supervisor:
                 "worker %d cannot be started: %s; tried again in %g s", slot.number, error, self._plan_restart(slot)
             )
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_HANDLED, signal.SIGUSR1})
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _BLOCKED)
 
     def _become_worker(self, slot: Slot) -> None:
         """Run a worker in this process, which was just forked, and end it."""
@@ -182,7 +185,7 @@ class Supervisor:
                     if self._kill_at is None:
                         self._end()
                     else:
-                        self._send(signal.SIGUSR1)
+                        self._send(FURTHER_SIGNALS[signal.Signals(number)])
         if self._kill_at is not None and time.monotonic() >= self._kill_at and self._running:
             for slot in self._running:
                 _LOG.error("worker %d did not end within %g seconds and is killed", slot.number, self._ending_seconds)
@@ -268,7 +271,7 @@ class Supervisor:
 
 def accept_signals() -> None:
     """Let the signals through that came since the worker was forked."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_HANDLED, signal.SIGUSR1})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _BLOCKED)
 
 
 def _end_with(pipe: int) -> None:

@@ -100,7 +100,9 @@ def test_sigterm_under_load_answers_what_was_accepted(folder: Path) -> None:
         with ThreadPoolExecutor(20) as pool:
             asked = [pool.submit(ask, number) for number in range(20)]
             service.until(lambda: accepted() >= before + 60)
-            service.end()
+            service.process.send_signal(signal.SIGTERM)
+            service.until(lambda: service.messages("Shutting down"))
+            service.end()  # asked again, it still finishes what runs
             answers = [one.result(PATIENCE) for one in asked]
         assert [answer.status_code for answer in answers] == [200] * 20
         assert all(len(answer.json()["translatedText"]) == 3 for answer in answers)
@@ -158,12 +160,16 @@ def test_rates_and_quotas_are_counted_together(folder: Path) -> None:
             fields = [{**HELLO, "api_key": "one"}] * 24
             found = list(pool.map(lambda one: service.post("/translate", json=one).status_code, fields))
             assert found.count(200) == 10
-            usage = {service.get("/v2/usage", headers={"Authorization": "DeepL-Auth-Key one"}).text for _ in range(8)}
-        assert [json.loads(text)["character_count"] for text in usage] == [10 * len(HELLO["q"])]
+            found_usage = {
+                service.get("/v2/usage", headers={"Authorization": "DeepL-Auth-Key one"}).text for _ in range(8)
+            }
+        assert [json.loads(text)["character_count"] for text in found_usage] == [10 * len(HELLO["q"])]
         # What was translated stays counted when the process that counted it is gone.
         for process in service.workers:
             os.kill(process, signal.SIGKILL)
         service.until_all_serve()
+        usage = service.get("/v2/usage", headers={"Authorization": "DeepL-Auth-Key one"}).json()
+        assert usage["character_count"] == 10 * len(HELLO["q"])
         assert service.post("/translate", json={**HELLO, "api_key": "one"}).status_code != 200
 
 

@@ -49,6 +49,7 @@ class Behaviour:
         """Serve for ever."""
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.signal(signal.SIGUSR1, lambda *_: self.note(f"{number} hurries"))
+        signal.signal(signal.SIGUSR2, lambda *_: self.note(f"{number} is forced"))
         accept_signals()
         self.board.publish(number)
         self.note(f"{number} serves")
@@ -83,7 +84,7 @@ class Behaviour:
         return self.obedient(number, is_successor)
 
 
-ENDING_SECONDS: Final = 2.0
+ENDING_SECONDS: Final = 5.0
 
 
 def main(folder: str, count: str, name: str) -> int:

@@ -117,6 +117,8 @@ def test_a_worker_that_does_not_end_is_killed(tmp_path: Path) -> None:
         trial.until_lines("closed")
         trial.process.send_signal(signal.SIGTERM)
         trial.until_lines("1 hurries", "2 hurries")
+        trial.process.send_signal(signal.SIGINT)
+        trial.until_lines("1 is forced", "2 is forced")
         assert trial.process.wait(PATIENCE) == 1
     assert f"worker 1 did not end within {ENDING_SECONDS:g} seconds and is killed" in trial.errors
 
