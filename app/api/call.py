@@ -39,6 +39,8 @@ HELD: Final = "passerelle.held"
 TIMEOUT_HEADER: Final = "X-Request-Timeout-Seconds"
 EVENT_STREAM: Final = "text/event-stream"
 _KEY_SCHEMES: Final = re.compile(r"(?:DeepL-Auth-Key|Bearer)\s+(\S.*)", re.IGNORECASE)
+# Clients of MTranServer send the key alone. The name of a scheme without anything behind it is no key.
+_BARE_KEY: Final = re.compile(r"(?!(?:DeepL-Auth-Key|Bearer|Basic|Digest|Negotiate)$)\S+", re.IGNORECASE)
 _KEY_FIELDS: Final = ("api_key", "auth_key")
 # Browser extensions and Google's clients send these.
 _KEY_PARAMETERS: Final = (*_KEY_FIELDS, "token", "key")
@@ -215,7 +217,8 @@ class ApiCall:
 
 def key_of(request: Request, fields: Fields) -> str:
     """Return the key of a request, in any of the ways that clients send one; it is empty if there is none."""
-    header = _KEY_SCHEMES.match(request.headers.get("authorization", "").strip())
+    authorization = request.headers.get("authorization", "").strip()
+    header = _KEY_SCHEMES.match(authorization)
     if header is not None:
         return header.group(1).strip()
     # Beside a body in JSON the query string holds no fields, but it may hold the key.
@@ -228,7 +231,7 @@ def key_of(request: Request, fields: Fields) -> str:
             given = source.get(name)
             if isinstance(given, str) and given.strip():
                 return given.strip()
-    return ""
+    return authorization if _BARE_KEY.fullmatch(authorization) else ""
 
 
 def address_of(request: Request) -> str:

@@ -180,7 +180,9 @@ async def read_fields(request: Request) -> Fields:
     query = _pairs_to_fields(_read_pairs(request.scope["query_string"].decode("latin-1"), "query string"))
     if not body:
         return query
-    if kind == "application/json" or kind.endswith("+json") or (not kind and body.lstrip()[:1] in (b"{", b"[")):
+    # Some clients send JSON without a type, or as plain text, because their HTTP library calls every string so.
+    is_untyped = kind in ("", "text/plain")
+    if kind == "application/json" or kind.endswith("+json") or (is_untyped and body.lstrip()[:1] in (b"{", b"[")):
         return _read_json(body)
     if kind == "application/x-www-form-urlencoded":
         return query | _pairs_to_fields(_read_pairs(_text(body), "form"))

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from app.api.call import ApiCall
-from app.api.extensions.texts import Answered, Wanted, find_languages, read_text_list, translate_texts
+from app.api.extensions.texts import Answered, Wanted, find_languages, read_flag, read_text_list, translate_texts
 from app.api.fields import FieldsModel, shorten
 from app.api.libretranslate.answers import TIMEOUT_PARAMETER
 from app.api.libretranslate.models import String
@@ -55,6 +55,7 @@ class GoogleWebFields(FieldsModel):
     sl: String = Field("auto", description="The language of the text; `auto`: detected.")
     tl: String = Field(description="The language wanted.")
     q: String = Field(description="The text.")
+    dj: String = Field("", description="`1`: the answer is an object with named members.")
 
 
 class GoogleText(TypedDict):
@@ -172,14 +173,20 @@ async def detect(request: Request) -> Response:
     summary="Google's web page: translate a text",
     openapi_extra={
         "parameters": [
-            {"name": name, "in": "query", "required": name != "sl", "schema": {"type": "string"}, "example": example}
-            for name, example in (("sl", "auto"), ("tl", "fr"), ("q", "Good morning!"))
+            {"name": name, "in": "query", "required": is_required, "schema": {"type": "string"}, "example": example}
+            for name, is_required, example in (
+                ("sl", False, "auto"),
+                ("tl", True, "fr"),
+                ("q", True, "Good morning!"),
+                ("dj", False, "0"),
+            )
         ]
     },
     responses={
         200: json_answer(
-            "A list of sentences, each with its translation and itself, and the language of the text.",
-            {"type": "array", "items": {}},
+            "A list of sentences, each with its translation and itself, and the language of the text; with `dj=1` "
+            '`{"sentences": [{"trans": "...", "orig": "..."}], "src": "en"}`.',
+            {"type": ["array", "object"], "items": {}},
             [[["Bonjour !", "Good morning!", None, None, 1]], None, "en"],
         ),
         **_ERRORS,
@@ -191,8 +198,11 @@ async def translate_single(request: Request) -> Response:
     fields = GoogleWebFields.read(call.fields)
     source, target = find_languages(call, fields.sl, fields.tl)
     (found,) = await translate_texts(call, Wanted((fields.q,), source, target))
-    sentences = [[text, original, None, None, 1] for text, original in _sentences(fields.q, found)]
-    return JsonResponse([sentences, None, found.source or "und"])
+    sentences, language = _sentences(fields.q, found), found.source or "und"
+    if read_flag(fields.dj):
+        named = [{"trans": text, "orig": original} for text, original in sentences]
+        return JsonResponse({"sentences": named, "src": language})
+    return JsonResponse([[[text, original, None, None, 1] for text, original in sentences], None, language])
 
 
 def _sentences(text: str, found: Answered) -> Iterable[tuple[str, str]]:

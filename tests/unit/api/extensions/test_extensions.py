@@ -88,6 +88,16 @@ def test_deeplx(client: httpx.Client, path: str) -> None:
     assert client.post(path, json=html).json()["data"] == "<b>ONE</b> DAY."
 
 
+@pytest.mark.parametrize("content_type", ["text/plain; charset=utf-8", "text/plain;charset=UTF-8", ""])
+def test_json_without_its_content_type(client: httpx.Client, content_type: str) -> None:
+    """As clients send it whose HTTP library calls every string plain text; DeepLX reads it."""
+    body = '{ "source_lang": "en", "target_lang": "fr", "text": "One day." }'
+    found = client.post("/translate", content=body, headers={"Content-Type": content_type})
+    assert (found.status_code, found.json()["data"]) == (200, "ONE DAY.")
+    refused = client.post("/translate", content="One day.", headers={"Content-Type": content_type})
+    assert refused.status_code == 415
+
+
 def test_mtran_server(client: httpx.Client) -> None:
     batch = {"from": "en", "to": "fr", "texts": ["One & day.", "Two <b>days</b>."], "html": False}
     assert client.post("/translate/batch", json=batch).json() == {"results": ["ONE & DAY.", "TWO <b>DAYS</b>."]}
@@ -129,6 +139,11 @@ def test_googles_page(client: httpx.Client) -> None:
     assert "".join(one[0] for one in sentences) == text.upper()
     assert "".join(one[1] for one in sentences) == text
     assert len(sentences) == 3
+    named = client.get("/translate_a/single", params={"client": "gtx", "tl": "fr", "dt": "t", "dj": "1", "q": text})
+    assert named.json() == {
+        "sentences": [{"trans": one[0], "orig": one[1]} for one in sentences],
+        "src": "en",
+    }
 
 
 def test_spec_names_the_dialect_and_its_paths(client: httpx.Client) -> None:
@@ -176,6 +191,9 @@ def test_keys_as_extensions_send_them(tmp_path_factory: pytest.TempPathFactory) 
             ({"key": "secret"}, {}),
             ({}, {"KEY": "secret"}),
             ({}, {"Authorization": "Bearer secret"}),
+            ({}, {"Authorization": "secret"}),
+            ({"key": "secret"}, {"Authorization": "Bearer"}),
+            ({"key": "secret"}, {"Authorization": "Basic bmFtZTp3b3Jk"}),
         ):
             assert client.post("/kiss", json=body, params=parameters, headers=headers).status_code == 200
         preflight = client.options("/kiss", headers={"Origin": "https://a.example"})
