@@ -4,6 +4,7 @@ import gzip
 import struct
 import tracemalloc
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -19,6 +20,11 @@ from app.engine.model import DecodingModel
 from app.engine.sequence import SearchOptions, Sequence
 from app.engine.sessions import OnnxGraphs
 from app.errors import BundleError
+from app.server.resources import ThreadShare
+from app.serving.served_bundle import Opener, open_onnx_graphs
+from app.serving.snapshot import Installed
+from app.settings import Settings
+from app.text.placeholder_finder import BUILT_IN
 from app.translation.completion import Completer
 from app.translation.translator import Translator
 from tests.support.marian_models import LEXICON, random_lists, sentences, shortlist_file
@@ -179,6 +185,23 @@ def test_the_bundle_uses_its_shortlist_as_the_setting_says(limited: Path) -> Non
     layer = OutputLayer.of(bundle)
     assert layer is not None
     assert layer.weights.shape == (bundle.manifest.tokenizer.vocabulary_size, 32)
+
+
+@pytest.mark.parametrize(("value", "is_used"), [(None, False), ("off", False), ("On", True)])
+def test_the_service_obeys_the_setting(
+    limited: Path, value: str | None, is_used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PASSERELLE_SHORTLIST", raising=False)
+    if value is not None:
+        monkeypatch.setenv("PASSERELLE_SHORTLIST", value)
+    opener = Opener(Settings(), open_onnx_graphs, None, BUILT_IN)
+    loaded = opener.open_warm(Installed.read(limited), ThreadShare(1, nullcontext()))
+    try:
+        assert (loaded.engine.model.output is not None) == is_used
+        (served,) = loaded.entries.values()
+        assert served.failure is None
+    finally:
+        loaded.engine.stop(drain=False)
 
 
 def test_a_shortlist_of_other_vocabularies_is_not_converted(model_files: MarianFiles, tmp_path: Path) -> None:
