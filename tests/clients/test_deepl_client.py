@@ -22,6 +22,7 @@ def client(service: RunningService) -> Iterator[deepl.DeepLClient]:
         yield found
 
 
+@pytest.mark.program("deepl (PyPI)", "package")
 def test_one_text(client: deepl.DeepLClient) -> None:
     found: Any = client.translate_text("Where is the station, please?", target_lang="FR")
     assert found.text == "WHERE IS THE STATION, PLEASE?"
@@ -232,21 +233,30 @@ def test_refusals(client: deepl.DeepLClient) -> None:
         client.get_glossary("17d1a1f5-3f2f-4e36-8b2b-6f3c9f3b1d5e")
 
 
-def test_weblate(service: RunningService) -> None:
+@pytest.mark.program("Weblate", "replay")
+@pytest.mark.parametrize("is_json", [True, False])
+def test_weblate(service: RunningService, is_json: bool) -> None:
+    """Newer versions send JSON, older ones a form."""
     headers = {"Authorization": "DeepL-Auth-Key any"}
-    known = service.client.get("/v2/languages", params={"type": "source"}, headers=headers).json()
-    assert {language["language"] for language in known} == {"EN", "FR"}
-    form = {
-        "text": 'Hello <x id="7"></x>, you',
+    for kind, codes in (("source", {"EN", "FR"}), ("target", {"EN-GB", "EN-US", "FR"})):
+        known = service.client.get("/v2/languages", params={"type": kind}, headers=headers).json()
+        assert {language["language"] for language in known} == codes
+    pairs = service.client.get("/v2/glossary-language-pairs", headers=headers).json()["supported_languages"]
+    assert {(one["source_lang"], one["target_lang"]) for one in pairs} == {("en", "fr"), ("fr", "en")}
+    fields = {
+        "text": ['Hello <x id="7"></x>, you', "Bye"],
         "source_lang": "EN",
         "target_lang": "FR",
         "formality": "default",
         "tag_handling": "xml",
         "ignore_tags": ["x"],
+        "context": "A greeting.",
+        "model_type": "prefer_quality_optimized",
     }
-    answer = service.client.post("/v2/translate", data=form, headers=headers)
+    json, form = (fields, None) if is_json else (None, fields)
+    answer = service.client.post("/v2/translate", headers=headers, json=json, data=form)
     assert answer.status_code == 200
-    assert answer.json()["translations"][0]["text"] == 'HELLO <x id="7"></x>, YOU'
+    assert [one["text"] for one in answer.json()["translations"]] == ['HELLO <x id="7"></x>, YOU', "BYE"]
 
 
 def test_mastodon(service: RunningService) -> None:

@@ -11,6 +11,7 @@ from tests.support.file_samples import SAMPLES, translated
 from tests.support.service import RunningService
 
 
+@pytest.mark.program("libretranslatepy (PyPI)", "package")
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_libretranslatepy(service: RunningService, slash: str) -> None:
     client = LibreTranslateAPI(service.url + slash)
@@ -21,6 +22,7 @@ def test_libretranslatepy(service: RunningService, slash: str) -> None:
     assert [language["code"] for language in client.languages()] == ["en", "fr"]
 
 
+@pytest.mark.program("deep-translator (PyPI)", "package")
 def test_deep_translator(service: RunningService) -> None:
     # A query string, no body and no content type.
     client = LibreTranslator(source="en", target="fr", custom_url=f"{service.url}/", api_key="unused")
@@ -28,6 +30,7 @@ def test_deep_translator(service: RunningService) -> None:
     assert client.translate_batch(["one", "two"]) == ["ONE", "TWO"]
 
 
+@pytest.mark.program("Weblate", "replay")
 def test_weblate(service: RunningService) -> None:
     languages = service.client.get("/languages", headers={"Accept": "application/json"})
     assert {language["code"]: language["targets"] for language in languages.json()}["en"] == ["en", "fr"]
@@ -39,6 +42,7 @@ def test_weblate(service: RunningService) -> None:
     assert all(text.endswith("\n") for text in translated)
 
 
+@pytest.mark.program("Mastodon", "replay")
 def test_mastodon(service: RunningService) -> None:
     body: dict[str, Any] = {
         "q": ['<p>Hello <a href="https://example.com">@you</a>!</p>', "A warning", ""],
@@ -56,6 +60,7 @@ def test_mastodon(service: RunningService) -> None:
     assert all(set(language) >= {"code", "targets"} for language in known)
 
 
+@pytest.mark.program("Discourse, translator plugin", "replay")
 def test_discourse(service: RunningService) -> None:
     detected = service.client.post("/detect", data={"q": "Hello, how are you today?"})
     assert detected.status_code == 200
