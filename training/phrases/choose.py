@@ -1,5 +1,6 @@
 """Chooses the one translation of each phrase that a table holds."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -74,11 +75,15 @@ def choose_phrases(counts: PhraseCounts, source: str, target: str, max_phrases: 
     """
     totals = {phrase: found.total() for phrase, found in counts.aligned.items() if " " not in phrase}
     usual = set(sorted(totals, key=lambda word: (-totals[word], word))[:_COMMONEST]) - counts.whole.keys()
+    known = Counter[str]()
+    for found in counts.aligned.values():
+        for translation, count in found.items():
+            known[translation.casefold()] += count
     infinitives = {_INFINITIVE + word for word in counts.aligned if " " not in word} if source == "en" else set()
-    found: list[tuple[bool, float, str, str]] = []
+    chosen: list[tuple[bool, float, str, str]] = []
     for phrase in counts.aligned.keys() | counts.whole.keys() | counts.lexicon.keys() | infinitives:
         is_left_out = phrase in usual or _USABLE.fullmatch(phrase) is None
-        candidates = {} if is_left_out else _weigh(counts, phrase, source, target)
+        candidates = {} if is_left_out else _weigh(counts, known, phrase, (source, target))
         if not candidates:
             continue
         best = max(candidates.values(), key=lambda one: (one.weight, max(one.forms)))
@@ -87,11 +92,21 @@ def choose_phrases(counts: PhraseCounts, source: str, target: str, max_phrases: 
         limits = _PHRASE_LIMITS if phrase in counts.whole or phrase in counts.lexicon else _ALIGNED_LIMITS
         min_weight, min_share = _WORD_LIMITS if is_word else limits
         if best.weight >= min_weight and best.weight >= min_share * total:
-            found.append((not is_word, -best.weight, phrase, _choose_form(best.forms, target)))
-    return ((phrase, translation) for _, _, phrase, translation in sorted(found)[:max_phrases])
+            chosen.append((not is_word, -best.weight, phrase, _choose_form(best.forms, target)))
+    return ((phrase, translation) for _, _, phrase, translation in sorted(chosen)[:max_phrases])
 
 
-def _weigh(counts: PhraseCounts, phrase: str, source: str, target: str) -> dict[str, _Candidate]:
+def _weigh(counts: PhraseCounts, known: Counter[str], phrase: str, languages: tuple[str, str]) -> dict[str, _Candidate]:
+    """Returns the translations of a phrase by their spelling without case.
+
+    Args:
+        counts: What was found.
+        known: How often each translation was found within sentences, of any phrase; of several in a lexicon, the
+            commonest word is the likeliest.
+        phrase: In small letters.
+        languages: Codes of source and target.
+    """
+    source, target = languages
     candidates: dict[str, _Candidate] = defaultdict(lambda: _Candidate(0.0, Counter()))
     verb = _VERB.get(target) if source == "en" and phrase.startswith(_INFINITIVE) and phrase.count(" ") == 1 else None
 
@@ -113,7 +128,7 @@ def _weigh(counts: PhraseCounts, phrase: str, source: str, target: str) -> dict[
     for translation, count in whole.items():
         add(translation, each * count)
     for translation in counts.lexicon.get(phrase, {}):
-        add(translation, _LEXICON_WEIGHT)
+        add(translation, _LEXICON_WEIGHT + min(1.0, math.log1p(known[translation.casefold()]) / 10))
     if _count_words(phrase, source) == 1 and not phrase.endswith("s"):
         _join_forms(candidates, target)
     if verb is not None:  # other forms of the word may be translated by the verb too

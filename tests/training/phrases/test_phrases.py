@@ -97,6 +97,13 @@ def test_the_form_of_a_dictionary_is_chosen(
     assert dict(choose_phrases(counts, *languages, 100)).get(phrase) == wanted
 
 
+def test_of_two_entries_of_a_lexicon_the_commoner_word_is_chosen() -> None:
+    counts = PhraseCounts()
+    counts.lexicon["mot de passe"].update({"countersign": 1, "password": 1, "watchword": 1})
+    counts.aligned["code"].update({"password": 3, "code": 9})
+    assert dict(choose_phrases(counts, "fr", "en", 10))["mot de passe"] == "password"
+
+
 def test_whole_pairs_are_short_and_nothing_but_words() -> None:
     counts = PhraseCounts()
     for source, target in [

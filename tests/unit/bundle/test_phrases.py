@@ -78,24 +78,30 @@ def test_of_several_languages(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    ("lines", "problem"),
     [
-        (b"en\tfr\thouse\tmaison\n", "cannot be unpacked"),
-        (gzip.compress(b"en\tfr\thouse\tmaison\n")[:-9], "ends early"),
-        (gzip.compress(b"en\tfr\thouse\n"), "four cells"),
-        (gzip.compress(b"en\tfr\thouse\tmaison"), "four cells"),
-        (gzip.compress(b"en\tfr\t\tmaison\n"), "four cells"),
-        (gzip.compress(b"en\tfr\thouse\tmaison\tfoyer\n"), "four cells"),
-        (gzip.compress(b"en\tfr\t" + b"a" * 241 + b"\tb\n"), "1 to 240 bytes"),
-        (gzip.compress("en\tfr\té\te\n".encode("latin-1")), "cannot be unpacked"),
-        (gzip.compress(b"en\tfr\tb\tb\nen\tfr\ta\ta\n"), "not sorted"),
-        (gzip.compress(b"en\tfr\ta\tb\nen\tfr\ta\tc\n"), "not sorted"),
+        (b"en\tfr\thouse\n", "four cells"),
+        (b"en\tfr\thouse\tmaison", "four cells"),
+        (b"en\tfr\t\tmaison\n", "four cells"),
+        (b"en\tfr\thouse\tmaison\tfoyer\n", "four cells"),
+        (b"en\tfr\t" + b"a" * 241 + b"\tb\n", "1 to 240 bytes"),
+        ("en\tfr\té\te\n".encode("latin-1"), "cannot be unpacked"),
+        (b"en\tfr\tb\tb\nen\tfr\ta\ta\n", "not sorted"),
+        (b"en\tfr\ta\tb\nen\tfr\ta\tc\n", "not sorted"),
     ],
 )
-def test_a_damaged_table_is_refused(content: bytes, problem: str, tmp_path: Path) -> None:
-    (tmp_path / PHRASES_FILE).write_bytes(content)
+def test_damaged_lines_are_refused(lines: bytes, problem: str, tmp_path: Path) -> None:
+    (tmp_path / PHRASES_FILE).write_bytes(gzip.compress(lines))
     with pytest.raises(BundleFormatError, match=problem):
         read_phrases(tmp_path / PHRASES_FILE)
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    lines = b"en\tfr\thouse\tmaison\n"
+    for content, problem in ((lines, "cannot be unpacked"), (gzip.compress(lines)[:-9], "ends early")):
+        (tmp_path / PHRASES_FILE).write_bytes(content)
+        with pytest.raises(BundleFormatError, match=problem):
+            read_phrases(tmp_path / PHRASES_FILE)
 
 
 def test_a_table_that_unpacks_to_more_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
