@@ -18,6 +18,7 @@ from app.errors import BundleFormatError
 PHRASES_FILE: Final = "phrases.tsv.gz"
 MAX_PHRASE_CHARACTERS: Final = 60
 MAX_TABLE_BYTES: Final = 64 * 1024 * 1024  # unpacked
+_FULL_STOPS: Final = (".", "。")
 _MAX_ACRONYM: Final = 3  # letters of a word in capitals that may be another word: "IT", "US"
 _MAX_CELL_BYTES: Final = 4 * MAX_PHRASE_CHARACTERS
 _CELL: Final = rb"[^\t\n\r]{1,%d}" % _MAX_CELL_BYTES
@@ -55,12 +56,12 @@ class PhraseTable:
         """Returns the translation of a text that is a phrase of the table, without the punctuation at its ends.
 
         It is in capitals, or begins with one, as the source does. A short word in capitals may be an acronym, which is
-        none of the table's words.
+        none of the table's words. A text with a full stop is a sentence, which the model knows better.
         """
         if len(source) > 2 * MAX_PHRASE_CHARACTERS:
             return None
         found = _PHRASE.fullmatch(source)
-        if found is None:
+        if found is None or found["end"].strip() in _FULL_STOPS:
             return None
         phrase = _SPACES.sub(" ", found["phrase"])
         translation = self._look_up(phrase.lower())

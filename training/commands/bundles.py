@@ -1,6 +1,7 @@
 """Commands for finished bundles: ``finetune``, ``distil``, ``tune``, ``phrases`` and ``quality``."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from training.commands import Commands
@@ -32,7 +33,10 @@ def _add_finetune(finetune: argparse.ArgumentParser) -> None:
         default=0.5,
         help="share of the bundle's own training text in an epoch (default: 0.5)",
     )
-    finetune.add_argument("--install", type=Path, metavar="MODELS", help="also put the bundle into this models folder")
+    finetune.add_argument(
+        "--install", type=Path, metavar="MODELS", help="also put the bundle into this models folder, after a question"
+    )
+    finetune.add_argument("--yes", action="store_true", help="install without a question, whatever the scores are")
     finetune.set_defaults(command=_finetune)
 
 
@@ -57,10 +61,29 @@ def _finetune(options: argparse.Namespace) -> None:
             f"chrF {chrf.score:.1f} -> {new_chrf.score:.1f}"
         )
     print(f"{found.minutes:.1f} minutes of training; the new bundle is {found.folder}")
-    if options.install is not None:
-        destination = options.install / options.bundle.name
+    if found.gain <= 0:
+        print(
+            f"WARNING: nothing was gained; the new bundle has {found.gain:+.1f} BLEU on your held-out text. "
+            "More pairs, fewer --epochs or a smaller --learning-rate may help.",
+            file=sys.stderr,
+        )
+    if options.install is None:
+        return
+    destination = options.install / options.bundle.name
+    if options.yes or _may_install(destination, found.gain):
         install(found.folder, destination)
         print(f"installed as {destination}")
+    else:
+        print(f"not installed; --yes with the same command installs it as {destination}")
+
+
+def _may_install(destination: Path, gain: float) -> bool:
+    """Asks whether to install a bundle; without a terminal only one that is better is installed."""
+    if not sys.stdin.isatty():
+        return gain > 0
+    replaced = f" in place of the bundle in {destination}" if destination.exists() else f" as {destination}"
+    answer = input(f"{gain:+.1f} BLEU on your held-out text. Install the new bundle{replaced}? [y/N] ")
+    return answer.strip().lower() in ("y", "yes")
 
 
 def _add_distil(parser: argparse.ArgumentParser) -> None:

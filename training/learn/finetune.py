@@ -72,6 +72,12 @@ class Finetuned:
     general: tuple[ScoredSet, ScoredSet]
     minutes: float
 
+    @property
+    def gain(self) -> float:
+        """BLEU gained on the user's held-out pairs; negative if the new bundle is worse."""
+        before, after = (scored.quality[0].score for scored in self.own)
+        return after - before
+
 
 @dataclass(frozen=True)
 class _Own:
@@ -183,22 +189,16 @@ class _Preparation:
         return train, dev
 
     def _save_pairs(self, train: list[Pair], dev: list[Pair], target: str | None) -> None:
-        """Writes ``train.npz``, ``dev.npz`` and ``dev.tsv``.
-
-        Dev holds as many general pairs as own ones, so that both weigh the same when the best weights are chosen.
-        """
+        """Writes ``train.npz``, ``dev.npz`` and ``dev.tsv``. The best weights are those that are best on own pairs."""
         start, base, run = self.start, self.start.config, self.run
         tokenizer = load_run_tokenizer(base, run)
-        tags = source_tags(base, tokenizer)
-        tag, main_tag = tags.get(target or base.target), tags.get(base.target)
+        tag = source_tags(base, tokenizer).get(target or base.target)
         own = TokenPairs.encode(train, tokenizer, [tag] * len(train))
         share = self.settings.general_share
         wanted = round(len(own) * share / (1 - share))
         chosen = np.random.default_rng(base.seed).permutation(len(start.sample))[:wanted]
         (own + start.sample.some(chosen)).save(run / "train.npz")
-        general = start.dev[: len(dev)]
-        measured = TokenPairs.encode([*dev, *general], tokenizer, [tag] * len(dev) + [main_tag] * len(general))
-        measured.save(run / "dev.npz")
+        TokenPairs.encode(dev, tokenizer, [tag] * len(dev)).save(run / "dev.npz")
         write_atomically(run / "dev.tsv", "".join(f"{source}\t{target}\n" for source, target in dev).encode())
         self.say(f"{len(own):,} own pairs and {min(wanted, len(start.sample)):,} general ones; {len(dev)} held out")
 

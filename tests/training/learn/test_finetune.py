@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.bundle.provenance import Quality
 from app.bundle.store import load_bundle
 from tests.support.reversal import words
 from tests.training.conftest import TrainedRun
 from training.__main__ import main
 from training.errors import CheckpointError
+from training.evaluate.score import ScoredSet
 from training.learn.checkpoint import read_weights
-from training.learn.finetune import OWN, FinetuneSettings, finetune
+from training.learn.finetune import OWN, Finetuned, FinetuneSettings, finetune
 from training.learn.starting_point import load_starting_point, starting_point_of
 from training.learn.train import BEST_WEIGHTS_FILE, CHECKPOINT_FILE
 
@@ -59,6 +61,48 @@ def test_it_learns_own_text_and_keeps_general_quality(models: Path, tmp_path: Pa
     kept = {line.split("\t")[0] for line in (tmp_path / "mine" / "dev.tsv").read_text().splitlines()}
     assert kept == set(after.sources)
     assert kept <= {line.split("\t")[0] for line in own}
+
+
+@pytest.mark.parametrize(
+    ("gain", "is_terminal", "answer", "yes", "is_installed"),
+    [
+        (2.0, False, "", False, True),
+        (-2.0, False, "", False, False),
+        (-2.0, False, "", True, True),
+        (0.0, True, "n", False, False),
+        (2.0, True, "", False, False),
+        (2.0, True, "y", False, True),
+        (-2.0, True, "yes", False, True),
+    ],
+)
+def test_what_is_not_better_is_installed_only_on_demand(
+    gain: float,
+    is_terminal: bool,
+    answer: str,
+    yes: bool,
+    is_installed: bool,
+    models: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def result(*_: object) -> Finetuned:
+        def scored(bleu: float) -> ScoredSet:
+            quality = Quality(set=OWN, metric="BLEU", score=bleu, signature="s", beam_size=1, segments=1, by_length=())
+            return ScoredSet(OWN, (), (), (), 0, (quality, quality))
+
+        before, after = scored(30.0), scored(30.0 + gain)
+        return Finetuned(models / "en-fr", (before, after), (before, before), 1.0)
+
+    monkeypatch.setattr("training.learn.finetune.finetune", result)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: is_terminal, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+    arguments = ["finetune", "--from", str(models / "en-fr"), "--data", "x.tsv", "--install", str(tmp_path)]
+    assert main([*arguments, *["--yes"] * yes]) == 0
+    said = capsys.readouterr()
+    assert (tmp_path / "en-fr" / "manifest.json").exists() == is_installed
+    assert ("nothing was gained" in said.err) == (gain <= 0)
+    assert ("not installed" in said.out) == (not is_installed)
 
 
 def test_too_little_own_text_is_a_clear_error(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,6 +33,8 @@ def table_of(phrases: dict[str, str], folder: Path) -> PhraseTable:
         ("Delete Account:", "Supprimer le compte"),
         ("houses", None),
         ("US", None),
+        ("House.", None),
+        ("House...", "Maison"),
         ("us", "nous"),
         ("Us", "Nous"),
         ("ho", None),
@@ -62,7 +64,7 @@ def test_each_phrase_is_found(tmp_path_factory: pytest.TempPathFactory, phrases:
 def test_a_chain_looks_up_twice(tmp_path: Path) -> None:
     other = table_of({"maison": "casa"}, tmp_path)
     chain = PhraseChain(table_of(PHRASES, tmp_path), other)
-    assert chain.find("House.") == "Casa"
+    assert chain.find("House!") == "Casa"
     assert chain.find("Save") is None
     assert PhraseChain(NO_PHRASES, other).find("maison") is None
 

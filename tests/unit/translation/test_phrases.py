@@ -32,7 +32,7 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Translator]
     [
         ("house", "maison"),
         ("House", "Maison"),
-        ("Hello! A house is here. House.", "Bonjour ! A HOUSE IS HERE. Maison."),
+        ("Hello! A house is here. House?", "Bonjour ! A HOUSE IS HERE. Maison ?"),
         ("Good morning to you:", "Bien le bonjour :"),
         ("- hello\n- the house", "- bonjour\n- THE HOUSE"),
         ("{hello}", "{hello}"),
