@@ -20,6 +20,7 @@ from app.server.resources import ThreadShare
 from app.server.shutdown import LeavingServer
 from app.serving.registry import OpenedGraphs
 from app.settings import Settings
+from tests.support.engines import PATIENCE
 from tests.support.fakes import Machine, TextMachine, fake_bundle, text_machine
 
 
@@ -90,7 +91,7 @@ def running_service(
             assert time.monotonic() < end, "the service did not start in 20 seconds"
             time.sleep(0.01)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client:
             yield RunningService(url, client, chosen, server)
     finally:
         server.should_exit = True
