@@ -271,7 +271,7 @@ def check_hardened(container: str) -> None:
     assert host["ReadonlyRootfs"] is True
     assert host["CapDrop"] == ["ALL"]
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
-    assert host["PidsLimit"] == 512
+    assert host["PidsLimit"] == 4096
     assert docker("exec", container, "id", "-u") == "10001"
     script = (
         "import os\n"
