@@ -4,6 +4,7 @@ A model that learned sentences makes a sentence of a lone word, or a word that d
 training text is right far more often. Each line is ``source language TAB target language TAB phrase TAB translation``.
 """
 
+import operator
 import re
 import zlib
 from collections.abc import Iterable, Mapping
@@ -21,7 +22,7 @@ MAX_TABLE_BYTES: Final = 64 * 1024 * 1024  # unpacked
 _FULL_STOPS: Final = (".", "。")
 _MAX_ACRONYM: Final = 3  # letters of a word in capitals that may be another word: "IT", "US"
 _MAX_CELL_BYTES: Final = 4 * MAX_PHRASE_CHARACTERS
-_CELL: Final = rb"[^\t\n\r]{1,%d}" % _MAX_CELL_BYTES
+_CELL: Final = rb"[^\x00-\x1f]{1,%d}" % _MAX_CELL_BYTES
 _LINES: Final = re.compile(rb"(?:(?:" + _CELL + rb"\t){3}" + _CELL + rb"\n)*+")
 _PHRASE: Final = regex.compile(r"(?<start>[\s¿¡]*+)(?<phrase>[^\s¿¡].*?)(?<end>[\s.!?…:。！？：]*+)", regex.DOTALL)
 _LETTER: Final = regex.compile(r"\p{L}")
@@ -121,15 +122,22 @@ def read_phrases(path: Path) -> Mapping[Pair, PhraseTable]:
             f"{path}: expected lines of four cells of 1 to {_MAX_CELL_BYTES} bytes with tabs between them, found "
             f"{content[end : end + 80]!r} at byte {end}"
         )
-    tables: dict[Pair, bytearray] = {}
-    last: tuple[bytes, ...] = ()
-    for line in content.splitlines(keepends=True):
-        source, target, phrase, translation = line.split(b"\t")
-        if (source, target, phrase) <= last:
-            raise BundleFormatError(f"{path}: is not sorted by languages and phrase at {line[:80]!r}")
-        last = source, target, phrase
-        tables.setdefault((source.decode(), target.decode()), bytearray()).extend(phrase + b"\t" + translation)
-    return {pair: PhraseTable(bytes(lines)) for pair, lines in tables.items()}
+    # A tab sorts before all that a cell may hold, so whole keys sort as their cells do.
+    keys = [line.rpartition(b"\t")[0] for line in content.splitlines()]
+    if not all(map(operator.lt, keys, keys[1:])):
+        number = next(number for number in range(1, len(keys)) if keys[number] <= keys[number - 1])
+        raise BundleFormatError(f"{path}: is not sorted by languages and phrase at {keys[number][:80]!r}")
+    tables: dict[Pair, PhraseTable] = {}
+    start = 0
+    while start < len(content):
+        source, target, _ = content[start : content.index(b"\n", start)].split(b"\t", 2)
+        prefix = source + b"\t" + target + b"\t"
+        last = content.rfind(b"\n" + prefix, start) + 1 or start
+        end = content.index(b"\n", last) + 1
+        lines = content[start:end].replace(b"\n" + prefix, b"\n")[len(prefix) :]
+        tables[source.decode(), target.decode()] = PhraseTable(lines)
+        start = end
+    return tables
 
 
 def write_phrases(tables: Mapping[Pair, Iterable[tuple[str, str]]]) -> bytes:

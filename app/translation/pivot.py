@@ -20,7 +20,7 @@ from app.text.segmentation import Piece, shorten
 from app.text.stand_ins import is_stand_in
 from app.translation.alignment import SegmentAlignment, strip_ranges
 from app.translation.pending import Detokenizer
-from app.translation.postedit import postedit, replace_by_phrase
+from app.translation.postedit import postedit, write_phrase
 
 _WORD: Final = regex.compile(r"[\p{L}\p{N}]+")
 
@@ -128,10 +128,10 @@ class PivotText:
         """
         source = self._first.tokenizer.decode_source(source_ids)
         hypothesis = max(hypotheses, key=lambda one: self._count_stand_ins(source, one))  # the first of equal ones
-        written = self._detokenizer.detokenize(source, hypothesis)
         if (phrase := self._phrases.find(source)) is not None:
-            written = replace_by_phrase(written, phrase, self._rules.languages)
-        translated = postedit(written, self._rules)
+            translated = write_phrase(source, phrase, hypothesis, self._rules.languages)
+        else:
+            translated = postedit(self._detokenizer.detokenize(source, hypothesis), self._rules)
         text, tokenizer = translated.text, self._second.tokenizer
         pieces = shorten(Piece(text, is_segment=True), self._fits) if text else []
         parts = [piece.text.strip() for piece in pieces if any(map(str.isalnum, piece.text))]

@@ -6,7 +6,7 @@ from typing import Final
 import regex
 
 from app.bundle.tokenizers import Range
-from app.engine.sequence import FinishReason
+from app.engine.sequence import FinishReason, Hypothesis
 from app.text.masking import TextRules
 from app.text.numbers import find_number_faults
 from app.text.placeholder_finder import PlaceholderFinder
@@ -76,30 +76,30 @@ def apply_repair(
     return replace(translated, text=restored.text, alignment=alignment, is_restored=True, repairs=repairs)
 
 
-def replace_by_phrase(translated: TranslatedSegment, phrase: str, languages: tuple[str, str]) -> TranslatedSegment:
-    """Writes the translation of a phrase table in place of what the model wrote, and the punctuation of the source.
+def write_phrase(source: str, phrase: str, hypothesis: Hypothesis, languages: tuple[str, str]) -> TranslatedSegment:
+    """Returns the translation of a phrase table in place of what the model wrote, with the punctuation of the source.
 
     Args:
-        translated: What the model wrote.
+        source: The segment.
         phrase: The translation of the whole segment, without punctuation at its ends.
+        hypothesis: What the model wrote.
         languages: Codes of source and target.
     """
-    if translated.source.rstrip().endswith((":", "：")):
-        phrase += " :" if languages[-1] == "fr" else ":"
+    if source.rstrip().endswith((":", "：")):
+        phrase += _space_before(":", languages[-1]) + ":"
     alignment = None
-    if translated.alignment is not None:
-        alignment = SegmentAlignment(((0, len(translated.source)),), ((0, len(phrase)),), (0,))
-    replaced = replace(
-        translated,
-        text=phrase,
-        finish_reason=FinishReason.STOP,
+    if hypothesis.alignment is not None:
+        alignment = SegmentAlignment(((0, len(source)),), ((0, len(phrase)),), (0,))
+    written = TranslatedSegment(
+        source,
+        phrase,
+        hypothesis.score,
+        FinishReason.STOP,
         is_restored=True,
-        token_ids=(),
-        tokens=(),
-        token_scores=(),
         alignment=alignment,
+        timing=hypothesis.timing,
     )
-    return apply_repair(replaced, _find_end_edits(translated.source, phrase, languages, is_strict=True), None)
+    return apply_repair(written, _find_end_edits(source, phrase, languages, is_strict=True), None)
 
 
 def _find_capital_edits(source: str, target: str) -> dict[Range, str]:
@@ -152,8 +152,8 @@ def _find_end_edits(source: str, target: str, languages: tuple[str, str], is_str
 
 
 def _space_before(end: str, language: str) -> str:
-    """The space that French puts before a question or exclamation mark."""
-    return " " if language == "fr" and end[0] in "?!" else ""
+    """The space that French puts before a question or exclamation mark, and before a colon."""
+    return " " if language == "fr" and end[0] in "?!:" else ""
 
 
 def _find_opening_edits(target: str, old: str, new: str, language: str) -> dict[Range, str]:

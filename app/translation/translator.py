@@ -19,15 +19,9 @@ from app.text.masking import Masked, TextRules
 from app.text.placeholder_finder import BUILT_IN, PlaceholderFinder
 from app.text.words import Legibility
 from app.translation.answer_guard import Judged, judge, may_change
-from app.translation.assembly import (
-    Repair,
-    TranslatedSegment,
-    Translation,
-    WholeParts,
-    assemble,
-)
+from app.translation.assembly import Repair, TranslatedSegment, Translation, WholeParts, assemble
 from app.translation.pending import Detokenizer, Pending, block_until_done
-from app.translation.postedit import postedit, replace_by_phrase
+from app.translation.postedit import postedit, write_phrase
 from app.translation.preparation import Plan, Planner, TranslationOptions
 from app.translation.unmasking import restore, unmask
 
@@ -136,8 +130,8 @@ class Translator:
                 outcome = pending.get_outcome(part.segment)
                 segment = plan.segments[part.segment]
                 is_masked = plan.masked[part.segment] is not None
-                is_late = is_masked or part.needs_whole(segment) or may_change(segment)
-                if outcome is None and (is_late or self._phrases.find(segment) is not None):
+                may_differ = may_change(segment) or self._phrases.find(segment) is not None
+                if outcome is None and (is_masked or part.needs_whole(segment) or may_differ):
                     return whole.text
                 if outcome is None:
                     words = self._decode_words(settled.get(part.segment, ()))
@@ -224,9 +218,7 @@ class Translator:
         if plan.options[number].prefix or number in plan.tagged or (masked is not None and masked.stand_ins):
             return None
         phrase = self._phrases.find(segment)
-        if phrase is None:
-            return None
-        return replace_by_phrase(self._detokenizer.detokenize(segment, best), phrase, self._rules.languages)
+        return None if phrase is None else write_phrase(segment, phrase, best, self._rules.languages)
 
     def _read(
         self, plan: Plan, number: int, hypotheses: list[Hypothesis], is_shown: bool

@@ -5,7 +5,6 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
-from app.engine.metrics import EngineStatus
 from app.server.peers import Answers
 from app.serving.registry import Registry, ServedBundle
 from app.serving.reload import ReloadReport
@@ -125,21 +124,7 @@ def _bundle_report(pair: Pair, installed: Installed, entry: ServedBundle | None,
         ready=problem is None,
         problem=problem,
         quality=[QualityReport(set=found.set, metric=found.metric, score=found.score) for found in manifest.quality],
-        engine=None if entry is None else _engine_report(entry.engine.status()),
-    )
-
-
-def _engine_report(status: EngineStatus) -> EngineReport:
-    return EngineReport(
-        started=status.started,
-        healthy=status.healthy,
-        rows_running=status.rows_running,
-        sequences_running=status.sequences_running,
-        sequences_waiting=status.sequences_waiting,
-        steps_done=status.steps_done,
-        sequences_done=status.sequences_done,
-        last_step_seconds=status.last_step_seconds,
-        step_age_seconds=status.step_age_seconds,
+        engine=None if entry is None else EngineReport.model_validate(entry.engine.status(), from_attributes=True),
     )
 
 
