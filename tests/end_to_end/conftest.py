@@ -1,6 +1,8 @@
 """The service with its real models, and browsers for those tests that use its page."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -26,6 +28,16 @@ def real_service() -> Iterator["RealService"]:
         url = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
             yield RealService(url, client)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With a copy of a real bundle, and a folder for temporary files."""
+    if not (ROOT / "models" / "en-fr").is_dir():
+        pytest.skip("the bundle en-fr is not there")
+    shutil.copytree(ROOT / "models" / "en-fr", tmp_path / "models" / "en-fr")
+    (tmp_path / "tmp").mkdir()
+    return tmp_path
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Processes that are stopped, killed, doubled, or lose their files: nothing that was acknowledged is lost."""
 
-import shutil
 import signal
 import threading
 import time
@@ -13,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.end_to_end.test_program import ROOT, free_port, program, wait_for_health
+from tests.end_to_end.test_program import free_port, program, wait_for_health
 from tests.support.deepl_requests import KEY, checked
 
 pytestmark = pytest.mark.slow
@@ -27,16 +26,6 @@ GLOSSARY: dict[str, Any] = {
     "entries_format": "tsv",
 }
 PATIENCE = 60.0
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """With a copy of a real bundle, and a folder for temporary files."""
-    if not (ROOT / "models" / "en-fr").is_dir():
-        pytest.skip("the bundle en-fr is not there")
-    shutil.copytree(ROOT / "models" / "en-fr", tmp_path / "models" / "en-fr")
-    (tmp_path / "tmp").mkdir()
-    return tmp_path
 
 
 @contextmanager

@@ -21,16 +21,6 @@ from tests.support.together import WORKERS, together
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="processes cannot be forked")]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """With a copy of a real bundle, and a folder for temporary files."""
-    if not (ROOT / "models" / "en-fr").is_dir():
-        pytest.skip("the bundle en-fr is not there")
-    shutil.copytree(ROOT / "models" / "en-fr", tmp_path / "models" / "en-fr")
-    (tmp_path / "tmp").mkdir()
-    return tmp_path
-
-
 def test_both_answer_and_metrics_are_those_of_both(folder: Path) -> None:
     with together(folder, "serve", "--workers", str(WORKERS), ACCESS_LOG="true", WORKERS="1") as service:
         service.until_all_serve()

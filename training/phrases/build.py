@@ -92,7 +92,9 @@ def _describe(sizes: dict[Pair, int], used: dict[str, CorpusFile]) -> str:
         "## Phrase table",
         "",
         f"`{PHRASES_FILE}` holds words and short phrases with one translation each ({counts}). A segment that is",
-        "nothing but such a phrase gets this translation in place of the model's. They were counted in:",
+        "nothing but such a phrase gets this translation in place of the model's. The scores above are the model's "
+        "own,",
+        "measured without the table. Its phrases were counted in:",
         "",
         "| name | licence | attribution |",
         "|---|---|---|",
