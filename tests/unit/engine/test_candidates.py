@@ -3,8 +3,11 @@
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
+
+pytest.importorskip("onnx")
+
+import onnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
