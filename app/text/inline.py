@@ -29,8 +29,7 @@ _SPACES: Final = regex.compile(r"[ \t\r\n\f]++")
 _INVISIBLE: Final = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 _BLANK_LINE: Final = regex.compile(r"\n\s*\n|\r\s*\r")
 _CLOSES: Final = frozenset(".,;:!?…)]»")
-# Between letters or digits these belong to one word or number.
-_JOINS: Final = frozenset(".,:")
+_JOINT: Final = regex.compile(r"[.,:][^\W_]")  # it belongs to the word or number behind it
 _ELEMENT_CHARACTER: Final = regex.compile(f"[{chr(FIRST_ELEMENT_CODE)}-{chr(FIRST_ELEMENT_CODE + MAX_ELEMENTS)}]")
 
 
@@ -199,6 +198,8 @@ class _Collector:
             return
         kind = TagKind.LEAD if item.leads else TagKind[item.role.name]
         self._add_tag(kind, item.start, item.end, item.partner)
+        if kind is TagKind.POINT:
+            self._is_behind_aside = _JOINT.match(self._document, item.end) is None
 
     def _add_tag(self, kind: TagKind, start: int, end: int, partner: int | None = None) -> None:
         document = self._document
@@ -265,7 +266,7 @@ class _Collector:
         self._ends.extend(ends)
 
     def _drop_space(self) -> None:
-        """Removes the space before an emoji that a full stop follows, so that the full stop is behind the word."""
+        """Removes the space before a point that a full stop follows, so that the full stop is behind the word."""
         for column in (self._text, self._starts, self._ends):
             column.pop()
         last = len(self._text)
@@ -292,7 +293,7 @@ class _Collector:
         partner = None if aside.partner is None else offsets[aside.partner]
         self._add_tag(TagKind[aside.kind.name], start, end, partner)
         is_between = self._text and not self._text[-1].isspace() and behind and not behind.isspace()
-        joins = behind in _JOINS and text[aside.end + 1 : aside.end + 2].isalnum()
+        joins = _JOINT.match(text, aside.end) is not None
         closes = behind in _CLOSES and not joins
         if is_between and not closes and not _INVISIBLE.fullmatch(text, aside.start, aside.end):
             self._add(" ", [start], [end])  # two words, or addresses, with a heart between them are not one

@@ -7,10 +7,16 @@ characters. ``WordAlignment`` sums the attention of a segment's tokens up to wor
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from app.bundle.tokenizers import Range
 from app.text.placeholder_finder import PlaceholderFinder
 from app.text.words import Unit, split_units
+
+# What belongs to the words before it. Signs of one group stand for each other in translations.
+_PUNCTUATION_GROUPS: Final = (".!?…。！？؟।", ",、，،;；؛:：–—", ")]}）］」』", '"”»“›’')
+PUNCTUATION: Final = frozenset(".,;:!?…)]»”。！？؟।、，،；؛：）］」』")
+_NEAR: Final = 3  # words
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,7 @@ class WordAlignment:
     """
 
     def __init__(self, source: str, target: str, alignment: SegmentAlignment | None, finder: PlaceholderFinder) -> None:
+        self._source, self._target = source, target
         self.sources = split_units(source, finder)
         self.targets = split_units(target, finder)
         self._source_starts = [unit.start for unit in self.sources]
@@ -164,15 +171,52 @@ class WordAlignment:
             self._before.append(firsts.get(number, self._before[-1]))
         self._before.reverse()
 
-    def find_gap(self, offset: int, leads: bool) -> int:
+    def find_gap(self, offset: int, leads: bool, is_free: bool = True) -> int:
         """Returns the number of the target unit before which something goes that stands at an offset of the source.
 
         Args:
             offset: In the source.
             leads: Whether it belongs to what follows it rather than to what precedes it.
+            is_free: Whether white space follows it. Otherwise punctuation that follows it stays behind it.
         """
+        touched = None if leads or is_free else self._find_punctuation(offset)
+        if touched is not None:
+            return touched
         number = bisect_left(self._source_starts, offset)
         return self._before[number] if leads else self._behind[number]
+
+    def _find_punctuation(self, offset: int) -> int | None:
+        """Returns the number of the target unit for the punctuation at an offset of the source.
+
+        It is the same sign, or one of its group, of the same number among its like; else the nearest to the words
+        before it.
+
+        Returns:
+            None if there is no punctuation at the offset, or none for it in the target.
+        """
+        number = bisect_left(self._source_starts, offset)
+        if (
+            number == len(self.sources)
+            or self.sources[number].start != offset
+            or self._source[offset] not in PUNCTUATION
+        ):
+            return None
+        gap = self._behind[number]
+        sign = self._source[offset]
+        for like in (sign, next(group for group in _PUNCTUATION_GROUPS if sign in group)):
+            own = [other for other, unit in enumerate(self.sources) if self._source[unit.start] in like]
+            found = [other for other, unit in enumerate(self.targets) if self._target[unit.start] in like]
+            if len(own) == len(found):
+                return found[own.index(number)]
+            linked = [other for other in found if self.links[other] == number]
+            near = linked or [other for other in found if self._count_words(gap, other) <= _NEAR]
+            if near:
+                return min(near, key=lambda other: abs(other - gap))
+        return None
+
+    def _count_words(self, first: int, last: int) -> int:
+        units = self.targets[min(first, last) : max(first, last)]
+        return sum(unit.is_word for unit in units)
 
     def find_units(self, start: int, end: int) -> range:
         """Returns the source units that lie by half at least between two offsets, else those that overlap them."""

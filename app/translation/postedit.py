@@ -19,7 +19,8 @@ from app.translation.unmasking import apply_edits, include_space
 _WORD: Final = regex.compile(r"\p{L}+")
 _LETTER: Final = regex.compile(r"\p{L}")
 _OPENING: Final = {"?": "¿", "!": "¡"}
-_NO_END: Final = regex.compile(r"[\p{L}\p{M}\p{N}\p{Co}%°]\Z")
+# The last character, in quotation marks and brackets, is no punctuation; those that stand within words count as none.
+_NO_END: Final = regex.compile(r"(?:[^\s\p{Po}\p{Pd}]|[%‰&@#§*/\\])[\p{Pe}\p{Pf}\p{Pi}\"']*\Z")
 _QUOTATION_MARK: Final = regex.compile(r"[\"“”„‟«»]")
 _BEFORE_OPENING: Final = regex.compile(r"[\s\p{Ps}\p{Pd}\p{Co}¿¡/'’]")
 _BEHIND_CLOSING: Final = regex.compile(r"[\s\p{P}\p{Co}]")

@@ -1,8 +1,8 @@
 """Tag projection: tags, emoji and line breaks that were taken out of a segment -> their offsets in its translation.
 
 Each element covers the words that come from its words, as the attention says, within the element around it and beside
-its neighbours; a tag of no width stands behind the word that it stood behind. Whatever the attention says, every tag
-comes back once, and elements that were nested stay nested.
+its neighbours; a tag of no width stands before the punctuation that it touched, else behind the word that it stood
+behind. Whatever the attention says, every tag comes back once, and elements that were nested stay nested.
 """
 
 from bisect import bisect_left
@@ -14,11 +14,10 @@ from typing import Final
 from app.text.inline import InlineTag, TagKind
 from app.text.masking import TextRules
 from app.text.words import Unit
-from app.translation.alignment import SegmentAlignment, WordAlignment
+from app.translation.alignment import PUNCTUATION, SegmentAlignment, WordAlignment
 
 # A segment with more tags than these is no sentence: all its tags go to its end, which takes no time.
 _MAX_TAGS: Final = 500
-_PUNCTUATION: Final = frozenset(".,;:!?…)]»”")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +143,9 @@ class _Projection:
         wide = sorted((node for node in elements if node.is_wide), key=lambda node: node.first)
         for node in parent.children:
             if not node.is_wide:
-                leads = node.tag is not None and node.tag.kind is TagKind.LEAD
-                gap = node.first if node.tag is None else self._words.find_gap(node.start, leads)
+                tag, gap = node.tag, node.first
+                if tag is not None:
+                    gap = self._words.find_gap(node.start, tag.kind is TagKind.LEAD, is_free=tag.spaces[1])
                 node.first = node.last = self._move_out(gap, node, wide)
         # A node of no width stands before an element that begins at the same unit.
         order_of = {id(node): order for order, node in enumerate(parent.children)}
@@ -274,7 +274,7 @@ class _Writer:
         written = tag.written
         if start == end:
             written = " " * (before and start > 0) + written + " " * (behind and is_at_word)
-        elif before and (behind or (is_at_word and self._source[node.start : node.start + 1] in _PUNCTUATION)):
+        elif before and (behind or self._source[node.start : node.start + 1] in PUNCTUATION):
             written = written + " " if self._is_behind_space else self._target[start] + written
         elif before:
             self._is_behind_space = True

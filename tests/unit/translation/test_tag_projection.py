@@ -95,7 +95,7 @@ def test_what_has_no_width_stays_behind_its_word_with_its_spaces() -> None:
 def test_a_point_before_punctuation_is_no_part_of_the_next_word() -> None:
     pairs = ((0, 0), (1, 2), (2, 3))
     assert project("and <img>, the river", "et la rivière", (0, 0), (1, 2), (2, 3)) == "et <img> la rivière"
-    assert project("and <img>, the river", "et, la rivière", *pairs) == "et, <img> la rivière"
+    assert project("and <img>, the river", "et, la rivière", *pairs) == "et <img>, la rivière"
     assert project("and <img>. The river", "et la rivière", *pairs) == "et <img> la rivière"
     assert project("and <img>the river", "et la rivière", *pairs) == "et <img>la rivière"
 
