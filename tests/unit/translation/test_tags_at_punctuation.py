@@ -41,7 +41,7 @@ def test_the_punctuation_stays_behind_the_mark(data: st.DataObject) -> None:
     clauses = st.lists(WORDS, min_size=count + 1, max_size=count + 1)
     source, target = data.draw(clauses), data.draw(clauses)
     number = data.draw(st.integers(0, count))
-    text_format = data.draw(st.sampled_from(["html", "text"]))
+    text_format: TextFormat = data.draw(st.sampled_from(("html", "text")))
     mark = data.draw(MARKS if text_format == "html" else IN_TEXT)
     space = data.draw(st.sampled_from(["", " "]))
     marked = [[*words] for words in source]
