@@ -27,12 +27,14 @@ RUN find /opt/passerelle -type d -path '*/nvidia/*/lib' > /etc/ld.so.conf.d/pass
 WORKDIR /srv/passerelle
 COPY models ./models
 COPY app ./app
+# The converter of published models, for `passerelle models install`; the service itself imports nothing of it.
+COPY training ./training
 # What callers leave here; a volume goes over it, and takes its owner.
 RUN install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/passerelle
 ENV PATH=/opt/passerelle/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    MODELS_DIR=/srv/passerelle/models \
+    MODELS_DIR=/srv/passerelle/models:/var/lib/passerelle/models \
     PASSERELLE_DATA_DIR=/var/lib/passerelle \
     PASSERELLE_HOST=0.0.0.0
 USER 10001:10001

@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 
+from app import __version__
 from app.api.call import Service
 from app.api.deepl import documents as deepl_documents
 from app.api.deepl import glossaries as deepl_glossaries
@@ -134,7 +134,7 @@ def create_app(
         title="Passerelle",
         summary="Self-hosted translation",
         description=_DESCRIPTION,
-        version=_version(),
+        version=__version__,
         lifespan=_lifespan(process),
         default_response_class=JsonResponse,
         redirect_slashes=False,  # the middleware answers such paths at once
@@ -198,7 +198,7 @@ def _lifespan(process: _Process) -> Callable[[FastAPI], AbstractAsyncContextMana
             serving = await Serving.load(
                 process.settings, process.open_graphs, process.in_flight, counts, process.detector
             )
-            process.spans.start(_version())
+            process.spans.start(__version__)
             parts = Files.build(serving)
             numbers = prometheus_registry(process.traffic, serving, worker is not None and worker.is_successor)
             service = app.state.service = Service(serving, parts, WorkerMetrics(numbers, peers), peers)
@@ -224,10 +224,3 @@ def _lifespan(process: _Process) -> Callable[[FastAPI], AbstractAsyncContextMana
                 await run_sync(process.spans.stop)
 
     return lifespan
-
-
-def _version() -> str:
-    try:
-        return version("passerelle")
-    except PackageNotFoundError:  # run from a checkout
-        return "0.1.0"

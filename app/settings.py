@@ -40,9 +40,7 @@ def _port(value: object) -> object:
 
 
 def _root_path(value: object) -> object:
-    if not isinstance(value, str) or not value.strip("/"):
-        return ""
-    return "/" + value.strip("/")
+    return "/" + value.strip("/") if isinstance(value, str) and value.strip("/") else ""
 
 
 def _lower(value: object) -> object:
@@ -67,7 +65,8 @@ class Settings(BaseSettings):
     models_dir: Path = Field(
         default=Path("models"),
         validation_alias=AliasChoices("MODELS_DIR", "PASSERELLE_MODELS_DIR"),
-        description="Folder whose sub-folders are the bundles; also `PASSERELLE_MODELS_DIR`, which it overrides.",
+        description="Folder whose sub-folders are the bundles, or several, separated as in `PATH`: new ones go into "
+        "the last. Also `PASSERELLE_MODELS_DIR`, which it overrides.",
         json_schema_extra={"unit": "path"},
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on; the image sets `0.0.0.0`.")

@@ -15,7 +15,9 @@ from stat import S_ISREG
 
 from app.bulk.files import Sink, count_texts, is_parquet, open_sink, read_texts
 from app.bulk.run import Route, find_route, show_progress, translate_lines
+from app.bundle.folders import absolute_models
 from app.errors import BulkError, PasserelleError
+from app.server.environment import load_settings
 from app.server.resources import usable_cpus
 from app.text.inline import TextFormat
 from app.text.placeholder_finder import PlaceholderFinder, split_patterns
@@ -74,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _translate(arguments: argparse.Namespace) -> None:
+    arguments.models = load_settings(models_dir=arguments.models).models_dir
     job = _Job(
         arguments,
         find_route(arguments.models, arguments.source, arguments.target),
@@ -111,7 +114,12 @@ def _translate_on_cluster(job: _Job, sink: Sink, report: Callable[[int], None]) 
 
     arguments = job.arguments
     work = ClusterWork(
-        arguments.models.absolute(), arguments.source, arguments.target, job.route.version, job.options, job.patterns
+        absolute_models(arguments.models),
+        arguments.source,
+        arguments.target,
+        job.route.version,
+        job.options,
+        job.patterns,
     )
     source = Input(arguments.input.absolute(), arguments.column, sink.lines, arguments.chunk_lines)
     with connect(arguments.ray) as cpus:
@@ -141,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output-column", default="translation", metavar="NAME", help="the translations (default: translation)"
     )
-    parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the bundles (default: models)")
+    parser.add_argument("--models", type=Path, help="folder of the bundles (default: MODELS_DIR, else models)")
     parser.add_argument("--beam-size", type=_positive, help="1 is fastest (default: the bundle's own)")
     parser.add_argument("--format", choices=formats, default="text", help="what the lines are (default: text)")
     parser.add_argument(

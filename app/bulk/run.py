@@ -12,7 +12,8 @@ from typing import Final
 from tqdm import tqdm
 
 from app.bulk.files import Sink
-from app.bundle.store import Bundle, find_bundles, load_bundle, read_manifest
+from app.bundle.folders import find_bundles
+from app.bundle.store import Bundle, load_bundle, read_manifest
 from app.engine.factory import run_engine
 from app.engine.loop import Engine, EngineLimits
 from app.engine.sequence import Priority
@@ -20,6 +21,7 @@ from app.engine.sessions import OnnxGraphs
 from app.errors import BulkError, BundleError
 from app.serving.chain import ChainLimits
 from app.serving.routes import Hop, Joining, Pair, find_pivots
+from app.text.codes import find_served
 from app.text.placeholder_finder import PlaceholderFinder
 from app.translation.pending import Pending
 from app.translation.translator import Plan, TranslationOptions, Translator
@@ -64,13 +66,13 @@ class Route:
 
 
 def find_route(models: Path, source: str, target: str) -> Route:
-    """What a folder has to translate a pair of languages.
+    """What a folder has to translate a pair of languages, whose codes may have any common spelling.
 
     Raises:
         BulkError: no bundle translates it, nor do two.
         BundleError: a bundle cannot be used.
     """
-    by_pair: dict[Pair, Path] = {}
+    found: list[tuple[Path, list[Pair]]] = []
     problems = ""
     for folder in find_bundles(models):
         try:
@@ -78,8 +80,13 @@ def find_route(models: Path, source: str, target: str) -> Route:
         except BundleError as error:  # others may do
             problems += f"; {error}"
             continue
-        for one, other in product(manifest.sources, manifest.targets):
-            by_pair.setdefault((one, other), folder)
+        found.append((folder, list(product(manifest.sources, manifest.targets))))
+    by_pair: dict[Pair, Path] = {}
+    for folder, translated in sorted(found, key=lambda bundle: len(bundle[1])):  # as ``serving_bundles`` chooses
+        for pair in translated:
+            by_pair.setdefault(pair, folder)
+    source = find_served(source, {one for one, _ in by_pair}) or source
+    target = find_served(target, {other for _, other in by_pair}) or target
     pairs = [(source, target)]
     if (source, target) not in by_pair:
         pivot = find_pivots(by_pair).get((source, target))

@@ -156,15 +156,6 @@ def check_unchanged(bundle: Bundle) -> None:
         raise BundleFileError(f"{bundle.folder}: was replaced while it was being read")
 
 
-def find_bundles(models: Path) -> list[Path]:
-    """The bundle folders in ``models``, by name. A broken bundle is listed too, so that loading it can say why."""
-    if not models.is_dir():
-        raise BundleFileError(f"{models}: no such folder")
-    for entry in models.glob(".*.old"):
-        recover(models / entry.name[1 : -len(".old")])
-    return sorted(entry for entry in models.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
 def save_bundle(folder: Path, manifest: Manifest, contents: Contents, verify: Verify) -> Manifest:
     """Write a whole bundle, or leave what was there unchanged.
 

@@ -5,12 +5,12 @@ A command imports what it needs when it runs, so that ``passerelle keys`` does n
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from app import __version__
 from app.commands.exit_codes import report_errors
 from app.commands.models import ModelsOption, models_commands
 
@@ -45,11 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        try:
-            found = version("passerelle")
-        except PackageNotFoundError:  # run from a checkout or an image, where it is not installed
-            found = "not installed"
-        print(f"passerelle {found}")
+        print(f"passerelle {__version__}")
         raise typer.Exit
 
 

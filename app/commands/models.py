@@ -80,11 +80,13 @@ def install_models(context: typer.Context, models: ModelsOption = None) -> int:
     `passerelle models install en-fr fr-en`; `--list` shows what there is, `--help` all options. It needs the extra
     `convert`: pip install '.[convert]'.
     """
+    from app.bundle.folders import model_folders
+
     if find_spec("training") is None or find_spec("onnx") is None:
         raise ConfigurationError("the converter is not installed: pip install '.[convert]' in a checkout")
     # The converter is no part of the service: it has packages of its own, so it runs in a process of its own.
     command = [sys.executable, "-m", "training", "convert", "firefox", *context.args]
-    return subprocess.run([*command, "--install", str(_folder(models))], check=False).returncode
+    return subprocess.run([*command, "--install", str(model_folders(_folder(models))[-1])], check=False).returncode
 
 
 @models_commands.command("remove")
@@ -107,21 +109,21 @@ def remove_model(
 
 
 def _folder(models: Path | None) -> Path:
-    """Returns the folder of the bundles.
+    """Returns the folder of the bundles, or several as ``MODELS_DIR`` names them.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: The first does not exist.
     """
+    from app.bundle.folders import check_models
     from app.server.environment import load_settings
 
-    folder = load_settings(models_dir=models).models_dir
-    if not folder.is_dir():
-        raise ConfigurationError(f"{folder.absolute()}: no such folder of models; set MODELS_DIR or --models")
-    return folder
+    models = load_settings(models_dir=models).models_dir
+    check_models(models)
+    return models
 
 
 def _bundles(folder: Path) -> list[Path]:
-    from app.bundle.store import find_bundles
+    from app.bundle.folders import find_bundles
 
     return find_bundles(folder)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import uvicorn
 
 from app.access.keys import KeyRing
-from app.bundle.store import find_bundles
+from app.bundle.folders import check_models, find_bundles
 from app.errors import BundleError, ConfigurationError
 from app.files.storage import ScratchFolder
 from app.main import create_app, leave, stop
@@ -172,11 +172,7 @@ def check_start(settings: Settings) -> None:
     Raises:
         ConfigurationError: The folder of models is missing, the keys cannot be read, or the address is in use.
     """
-    folder = settings.models_dir
-    if not folder.is_dir():
-        raise ConfigurationError(
-            f"{folder.absolute()}: no such folder of models; set MODELS_DIR or --models to a folder that holds bundles"
-        )
+    check_models(settings.models_dir)
     KeyRing.read(Path(settings.api_keys_file) if settings.api_keys_file else None, settings.api_keys)
     for listener in bind(settings):
         listener.close()

@@ -21,6 +21,7 @@ from app.server.logs import configure_logging
 from app.serving.container import detect_languages
 from app.serving.registry import Registry
 from app.settings import Settings
+from app.text.codes import find_served
 from app.text.detection import LanguageDetector
 
 _PLAIN: Final = ".txt"
@@ -124,14 +125,19 @@ def _translate(document: Document, options: TranslateOptions, settings: Settings
     registry = Registry.load(settings.model_copy(update={"preload": "none"}))  # only what is needed is loaded
     registry.start()
     try:
-        source = options.source or _detect(registry, document, options.target)
-        if not document.passages or source == options.target:
-            return document.write((passage.text for passage in document.passages), options.target)
-        translator = registry.find(source, options.target).translator
+        served = registry.snapshot
+        target = find_served(options.target, {target for _, target in served.pairs}) or options.target
+        if options.source is None:
+            source = _detect(registry, document, target)
+        else:
+            source = find_served(options.source, served.sources) or options.source
+        if not document.passages or source == target:
+            return document.write((passage.text for passage in document.passages), target)
+        translator = registry.find(source, target).translator
         progress = PassageTranslator(translator, math.inf, Event())
         with _progress_bar(progress, document.characters):
             translations = progress.translate(document.passages)
-        return document.write(iter(translations), options.target)
+        return document.write(iter(translations), target)
     finally:
         registry.stop()
 

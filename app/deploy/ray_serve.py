@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ray import serve
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from app.bundle.folders import absolute_models
 from app.main import create_app
 from app.server.environment import load_settings
 from app.server.logs import configure_logging
@@ -88,7 +89,7 @@ def app(scale: Scale) -> serve.Application:
     settings = load_settings()
     here = {
         # A replica may run in another folder, or on another machine.
-        "models_dir": settings.models_dir.absolute(),
+        "models_dir": absolute_models(settings.models_dir),
         "data_dir": settings.data_dir.absolute(),
         "threads": settings.threads or math.ceil(scale.replica_cpus),
     }

@@ -11,7 +11,7 @@ from typing import Final
 
 from anyio.to_thread import run_sync
 
-from app.bundle.store import find_bundles
+from app.bundle.folders import find_bundles
 from app.engine.loop import Engine
 from app.errors import BundleError, BundleFileError, BundleUnavailable, EngineStopped
 from app.server.resources import Threads, usable_cpus
@@ -91,7 +91,7 @@ class Registry:
                 failed[bundle.folder.name] = str(error)
                 del installed[bundle.folder.name]
         for name, reason in failed.items():
-            _LOG.error("bundle %s cannot be used and is left out: %s", settings.models_dir / name, reason)
+            _LOG.error("bundle %s cannot be used and is left out: %s", name, reason)
         registry._swap(registry._take_snapshot(installed, failed, problem), fresh)
         return registry
 
@@ -155,7 +155,13 @@ class Registry:
     @property
     def served(self) -> Mapping[Pair, ServedBundle]:
         """The bundles in memory, by source and target."""
-        return {pair: entry for loaded in self.residency.loaded for pair, entry in loaded.entries.items()}
+        by_pair = self._snapshot.by_pair
+        return {
+            pair: entry
+            for loaded in self.residency.loaded
+            for pair, entry in loaded.entries.items()
+            if (bundle := by_pair.get(pair)) is None or bundle.key == loaded.installed.key
+        }
 
     async def acquire(self, pairs: Sequence[Pair], deadline: float) -> list[Served]:
         """What translates pairs of languages: for each a bundle, or two if no bundle does. They are loaded if need be,
@@ -180,13 +186,13 @@ class Registry:
             except Outdated:  # a reload has just replaced one
                 continue
         hold(partial(self.residency.release, granted))
-        entries = {pair: entry for loaded in granted for pair, entry in loaded.entries.items()}
+        entries = {loaded.installed.key: loaded.entries for loaded in granted}
         found: list[Served] = []
         for pair, of_pair in zip(pairs, hops, strict=True):
             if len(of_pair) == 1:
-                found.append(entries[pair])
+                found.append(entries[of_pair[pair].key][pair])
                 continue
-            first, second = (entries[hop].hop for hop in of_pair)
+            first, second = (entries[bundle.key][hop].hop for hop, bundle in of_pair.items())
             chain = self._chains.find(pair, first, second)
             if chain is None:
                 chain = await run_sync(self._chains.make, pair, first, second)

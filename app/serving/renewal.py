@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from app.bundle.store import find_bundles, load_bundle
+from app.bundle.folders import find_bundles
+from app.bundle.store import load_bundle
 from app.errors import BundleError, ConfigurationError
 from app.server.resources import Threads
 from app.serving.residency import Residency
@@ -69,6 +70,7 @@ class Renewal:
         try:
             bundle = check_pairs(Installed.read(folder), others, self._settings.max_loaded_mib)
             if before is not None and before.version == bundle.version:
+                self.installed[folder.name] = bundle  # the same files, perhaps in another folder of ``MODELS_DIR``
                 if loaded is not None:
                     load_bundle(folder, self._settings.max_bundle_file_bytes)  # checks every file
                 return FolderReport(folder.name, "unchanged")

@@ -1,6 +1,6 @@
 """What is installed and can be translated at one moment; no graph is opened for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -65,9 +65,12 @@ def check_pairs(bundle: Installed, others: Mapping[str, Installed], max_loaded_m
     """The bundle.
 
     Raises:
-        BundleFileError: another bundle translates one of its pairs, or it never fits into the memory for bundles.
+        BundleFileError: another bundle of as many pairs translates one of its pairs, so that it is open which is meant,
+            or the bundle never fits into the memory for bundles.
     """
     for other in others.values():
+        if len(other.pairs) != len(bundle.pairs):
+            continue  # the one of fewer pairs serves it, see ``serving_bundles``
         for pair in bundle.pairs.keys() & other.pairs.keys():
             raise BundleFileError(f"{bundle.folder}: translates {pair[0]} to {pair[1]}, as {other.folder} does already")
     if bundle.loaded_mib > max_loaded_mib:
@@ -75,6 +78,16 @@ def check_pairs(bundle: Installed, others: Mapping[str, Installed], max_loaded_m
             f"{bundle.folder}: takes about {bundle.loaded_mib:.0f} MiB, max_loaded_mib is {max_loaded_mib}"
         )
     return bundle
+
+
+def serving_bundles(installed: Iterable[Installed]) -> dict[Pair, Installed]:
+    """The bundle that serves each pair: of those that translate it, the one of the fewest pairs.
+
+    A model of one pair is as a rule better at it than a model of several, and a bundle that was installed for its pair
+    was installed to be used.
+    """
+    most_first = sorted(installed, key=lambda bundle: -len(bundle.pairs))
+    return {pair: bundle for bundle in most_first for pair in bundle.pairs}
 
 
 def check_room(needed: Sequence[Installed], max_loaded_mib: int) -> None:
@@ -95,7 +108,7 @@ def choose_preloaded(installed: Sequence[Installed], setting: str, max_loaded_mi
 
     Args:
         installed: All.
-        setting: Names of folders, with commas; ``all``, ``none``, or ``auto``: all if they fit.
+        setting: Names of folders, with commas; ``all`` that serve a pair, ``none``, or ``auto``: all if they fit.
         max_loaded_mib: What they may take together.
 
     Raises:
@@ -104,7 +117,8 @@ def choose_preloaded(installed: Sequence[Installed], setting: str, max_loaded_mi
     names = frozenset(setting.replace(",", " ").split())
     if names <= {"none"}:
         return []
-    chosen = [one for one in installed if names & {"all", "auto"} or one.folder.name in names]
+    serving = {bundle.key for bundle in serving_bundles(installed).values()}
+    chosen = [one for one in installed if one.folder.name in names or (names & {"all", "auto"} and one.key in serving)]
     total = sum(one.loaded_mib for one in chosen)
     if total <= max_loaded_mib:
         return chosen
@@ -122,7 +136,7 @@ class Snapshot:
         failed: why a folder cannot be used, by its name.
         problem: why nothing is served.
         forbidden_pivots: the setting.
-        by_pair: the bundle of each pair that one bundle translates.
+        by_pair: the bundle that serves each pair that one bundle translates.
         pivots: by pair the language between two bundles that translate it together.
         pairs: all pairs that are translated.
         sources: every language that is a source.
@@ -137,7 +151,7 @@ class Snapshot:
     # Every request reads these, so they are made once.
     @cached_property
     def by_pair(self) -> Mapping[Pair, Installed]:
-        return {pair: bundle for bundle in self.installed.values() for pair in bundle.pairs}
+        return serving_bundles(self.installed.values())
 
     @cached_property
     def pivots(self) -> Mapping[Pair, str]:

@@ -15,7 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from app.bundle.store import Bundle, find_bundles, load_bundle
+from app.bundle.folders import find_bundles
+from app.bundle.store import Bundle, load_bundle
 from app.engine.states import padded_width
 from tests.benchmarks.http import ROOT, run_load, sentences, service
 

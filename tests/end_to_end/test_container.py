@@ -4,11 +4,8 @@ Needs a Docker engine (``DOCKER_HOST``, or the usual socket). Without one it is 
 ``PASSERELLE_TEST_BASE_IMAGE`` names another base image to build on.
 """
 
-import functools
 import json
 import os
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app.bundle.store import find_bundles
+from app.bundle.folders import find_bundles
 from app.errors import PasserelleError
 from tests.end_to_end.test_program import free_port
+from tests.support.docker_client import compose_command, docker, docker_program, run
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "passerelle"
@@ -29,30 +27,6 @@ DEEPL_KEY = {"Authorization": "DeepL-Auth-Key any"}
 FAST_CHECK = ["--health-interval=1s", "--health-start-period=60s"]
 
 pytestmark = [pytest.mark.container, pytest.mark.slow]
-
-
-@functools.cache
-def docker_program() -> str | None:
-    """The first Docker client on the path that reaches an engine."""
-    folders = os.environ.get("PATH", "").split(os.pathsep)
-    for folder in folders:
-        program = shutil.which("docker", path=folder)
-        if program and subprocess.run([program, "info"], capture_output=True, check=False, timeout=60).returncode == 0:
-            return program
-    return None
-
-
-def docker(*arguments: str, check: bool = True, timeout_seconds: float = 120) -> str:
-    program = docker_program()
-    assert program is not None
-    return run([program, *arguments], check=check, timeout_seconds=timeout_seconds)
-
-
-def run(command: list[str], check: bool = True, timeout_seconds: float = 120) -> str:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_seconds, check=False)
-    if check:
-        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -161,18 +135,53 @@ def test_runs_as_nobody_special_and_cannot_write(offline_container: str) -> None
 
 def test_has_no_training_stack_and_no_installer(image: str) -> None:
     script = (
-        "import importlib.util as u; print([n for n in ('tensorflow', 'keras', 'tf2onnx', 'training', 'pip', 'pytest') "
+        "import importlib.util as u; print([n for n in ('tensorflow', 'keras', 'tf2onnx', 'pip', 'pytest') "
         "if u.find_spec(n) and '/opt/passerelle' in (u.find_spec(n).origin or '')])"
     )
     assert docker("run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", script) == "[]"
     listed = docker("run", "--rm", "--network", "none", "--entrypoint", "ls", image, "/srv/passerelle")
-    assert listed.split() == ["app", "models"]
+    assert listed.split() == ["app", "models", "training"]  # of which only the converter has its packages
 
 
 def test_commands_run_in_the_image(image: str) -> None:
     assert "en-fr" in docker("run", "--rm", "--network", "none", image, "models", "list")
     said = docker("run", "--rm", "--network", "none", image, "translate", "--to", "fr", "The cat sleeps.")
     assert said == "Le chat dort."
+
+
+def test_published_models_are_installed_on_the_volume(image: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="building a published model needs the onnx package")
+    from tests.support.firefox_catalogue import build, running_server
+
+    volume = f"{NAME}-models"
+    docker("volume", "rm", volume, check=False)
+    hardened = [
+        "--rm",
+        "--read-only",
+        "--tmpfs",
+        "/tmp",
+        "--cap-drop",
+        "ALL",
+        "--volume",
+        f"{volume}:/var/lib/passerelle",
+    ]
+    try:
+        with running_server() as server:
+            published = build(tmp_path, f"{server.address}/")
+            server.contents = published.contents()
+            arguments = ["en-fr", "en-zh_hant", "--catalogue", f"{server.address}/db/models.json"]
+            said = docker("run", *hardened, "--network", "host", image, "models", "install", *arguments)
+        assert said.count("installed as /var/lib/passerelle/models/") == 2
+        offline = [*hardened, "--network", "none", image]
+        listed = docker("run", *offline, "models", "list")
+        assert "en-zh-Hant" in listed
+        assert "de-es-en" in listed  # what the image brings is still there
+        assert "origin " in docker("run", *offline, "models", "info", "en-fr")  # the installed one comes first
+        assert docker("run", *offline, "translate", "--from", "en", "--to", "zh-Hant", "The cat sleeps.")
+        docker("run", *offline, "models", "remove", "en-fr", "--yes")
+        assert docker("run", *offline, "translate", "--to", "fr", "The cat sleeps.") == "Le chat dort."
+    finally:
+        docker("volume", "rm", volume, check=False)
 
 
 def test_stops_when_asked(offline_container: str) -> None:
@@ -207,16 +216,6 @@ def test_without_a_bundle_it_runs_and_says_why_it_is_not_ready(image: str) -> No
         assert "no usable bundle in /var/lib/passerelle" in probe
     finally:
         docker("rm", "--force", NAME, check=False)
-
-
-def compose_command() -> list[str] | None:
-    program = docker_program()
-    assert program is not None
-    plugin = [program, "compose"]
-    if subprocess.run([*plugin, "version"], capture_output=True, check=False).returncode == 0:
-        return plugin
-    standalone = shutil.which("docker-compose")
-    return [standalone] if standalone else None
 
 
 def test_compose(image: str, models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

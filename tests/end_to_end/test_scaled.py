@@ -15,18 +15,9 @@ import httpx
 import pytest
 import yaml
 
-from tests.end_to_end.test_container import (
-    ROOT,
-    compose_command,
-    docker,
-    docker_program,
-    image,
-    make_glossary,
-    models,
-    run,
-    wait_for_ready,
-)
+from tests.end_to_end.test_container import ROOT, image, make_glossary, models, wait_for_ready
 from tests.end_to_end.test_program import free_port
+from tests.support.docker_client import compose_command, docker, docker_program, run
 from tests.support.replicas import (
     CALLERS,
     KEY,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from tests.end_to_end.test_container import docker, python_inside, run
+from tests.end_to_end.test_container import python_inside
+from tests.support.docker_client import docker, run
 
 NAME = "passerelle-scaled"
 KEY = "a key for a test"

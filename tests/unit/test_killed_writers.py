@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from app.bundle import store
-from app.bundle.store import find_bundles, load_bundle, save_bundle
+from app.bundle.folders import find_bundles
+from app.bundle.store import load_bundle, save_bundle
 from tests.support.engines import PATIENCE
 from tests.support.fakes import fake_contents, fake_manifest
 from training.files import write_atomically

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import onnx
 
+from app import __version__
 from app.bundle.manifest import (
     DECODER_STEP_FILE,
     ENCODER_FILE,
@@ -237,7 +238,7 @@ def _manifest(
         largest_product_weight=LARGEST,
         lone_row="alone",
         producer=Producer(
-            passerelle=version("passerelle"),
+            passerelle=__version__,
             tensorflow=None,
             keras=None,
             tf2onnx=None,

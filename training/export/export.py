@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from app import __version__
 from app.bundle.manifest import (
     DECODER_STEP_FILE,
     ENCODER_FILE,
@@ -164,7 +165,7 @@ def build_manifest(
 
 def _producer(config: RunConfig) -> Producer:
     return Producer(
-        passerelle=version("passerelle"),
+        passerelle=__version__,
         tensorflow=_tensorflow_version(),
         keras=version("keras"),
         tf2onnx=version("tf2onnx"),

@@ -96,6 +96,31 @@ def test_two_bundles_for_one_pair(models: Path) -> None:
     assert "does already" in failed["problem"]
 
 
+def test_a_bundle_of_one_pair_comes_before_one_of_several(tmp_path: Path) -> None:
+    fake_bundle(tmp_path, tags={"fr": "F", "de": "D"})
+    alone = fake_bundle(tmp_path, "en", "de")
+    with running_service(Settings(models_dir=tmp_path)) as service:
+        ready = service.client.get("/ready").json()
+        assert ready["failed"] == []
+        assert {(one["target"], one["version"]) for one in ready["bundles"] if one["target"] == "de"} == {
+            ("de", alone.version)
+        }
+        answers = [
+            service.client.post("/translate", json={**HELLO, "target": target}).json()["translatedText"]
+            for target in ("fr", "de")
+        ]
+    assert answers == ["FHELLO", "HELLO"]  # only the bundle of several targets reads a tag
+
+
+def test_a_bundle_that_serves_no_pair_is_not_loaded(tmp_path: Path) -> None:
+    fake_bundle(tmp_path, tags={"fr": "F", "de": "D"}).folder.rename(tmp_path / "en-x")
+    for target in ("fr", "de"):
+        fake_bundle(tmp_path, "en", target)
+    with running_service(Settings(models_dir=tmp_path)) as service:
+        assert service.client.get("/languages").json()[1]["targets"] == ["de", "en", "fr"]
+        assert len(service.graphs.opened) == 2
+
+
 def test_one_bundle_for_several_targets(tmp_path: Path) -> None:
     fake_bundle(tmp_path, tags={"fr": "F", "de": "D", "en": "E"})
     with running_service(Settings(models_dir=tmp_path)) as service:

@@ -66,6 +66,10 @@ def test_a_pair_without_a_bundle_goes_through_two(
     monkeypatch.chdir(tmp_path)
     assert main(["in.txt", "out.txt", "--source", "fr", "--target", "de"]) == 0
     assert (tmp_path / "out.txt").read_text() == "LE CHAT {name} DORT.\n\nOUI\n"
+    (tmp_path / "models").rename(tmp_path / "elsewhere")
+    monkeypatch.setenv("MODELS_DIR", "elsewhere")
+    assert main(["in.txt", "again.txt", "--source", "fr_CA", "--target", "DE-at"]) == 0
+    assert (tmp_path / "again.txt").read_text() == "LE CHAT {name} DORT.\n\nOUI\n"
     assert main(["in.txt", "other.txt", "--source", "de", "--target", "fr"]) == 1
     said = capsys.readouterr().err
     assert "from de to fr, nor do two" in said

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.bundle.store import check_unchanged, find_bundles, load_bundle, save_bundle
+from app.bundle.store import check_unchanged, load_bundle, save_bundle
 from app.errors import BundleFileError, BundleFormatError
 from tests.support.fakes import fake_bundle, fake_contents, fake_manifest
 
@@ -168,13 +168,3 @@ def test_the_tokenizer_of_another_kind(folder: Path) -> None:
     edit_manifest(folder, lambda document: document["tokenizer"].update(kind="sentencepiece"))
     with pytest.raises(BundleFormatError, match=r"tokenizer\.json: not a SentencePiece model"):
         load_bundle(folder)
-
-
-def test_find_bundles(tmp_path: Path) -> None:
-    fake_bundle(tmp_path, "fr", "en")
-    fake_bundle(tmp_path, "en", "fr")
-    (tmp_path / "README.md").write_text("no bundle")
-    (tmp_path / ".en-fr.new-1").mkdir()
-    assert [folder.name for folder in find_bundles(tmp_path)] == ["en-fr", "fr-en"]
-    with pytest.raises(BundleFileError, match="nowhere"):
-        find_bundles(tmp_path / "nowhere")

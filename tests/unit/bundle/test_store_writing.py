@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.bundle import store
-from app.bundle.store import find_bundles, load_bundle, recover, save_bundle, update_bundle
+from app.bundle.folders import find_bundles
+from app.bundle.store import load_bundle, recover, save_bundle, update_bundle
 from app.bundle.tokenizers import CharacterTokenizer
 from app.errors import BundleError, BundleFormatError
 from tests.support.fakes import fake_bundle, fake_contents, fake_manifest

@@ -1,9 +1,11 @@
 """The command line: what each command prints, and the status it ends with."""
 
 import io
+import os
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -65,6 +67,16 @@ def test_models_are_installed_by_the_converter(
     catalogue = ["--catalogue", (tmp_path / "models.json").as_uri()]
     assert main(["models", "install", "--models", "models", "xx-yy", *catalogue]) != 0
     assert "models.json: has no model that can be used" in capfd.readouterr().err
+    monkeypatch.setenv("MODELS_DIR", os.pathsep.join(["models", "added"]))
+    started: list[list[str]] = []
+
+    def start(command: list[str], check: bool) -> SimpleNamespace:
+        started.append(command)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr("app.commands.models.subprocess.run", start)
+    assert main(["models", "install", "xx-yy"]) == 0
+    assert started[0][-3:] == ["xx-yy", "--install", "added"]
     monkeypatch.setattr("app.commands.models.find_spec", lambda name: None)
     assert main(["models", "install", "en-fr"]) == 2
     assert "pip install '.[convert]'" in capfd.readouterr().err
@@ -151,6 +163,7 @@ def test_translate_reads_a_text_a_file_and_the_input(
 
     assert translate("The", "cat", "sleeps.") == (0, "Le chat dort.\n", "")
     assert translate("Le chat dort.", "--from", "fr") == (0, "Le chat dort.\n", "")
+    assert translate("The cat sleeps.", "--from", "en_GB", "--to", "fr-FR") == (0, "Le chat dort.\n", "")
     assert translate("<p>The cat <b>sleeps</b>.</p>", "--html") == (0, "<p>Le chat <b>dort</b>.</p>\n", "")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"The cat sleeps.\n\nThe cat sleeps.\n")))
     assert translate("-") == (0, "Le chat dort.\n\nLe chat dort.\n", "")
