@@ -17,9 +17,10 @@ from app.errors import BundleError, BundleFileError, BundleUnavailable, EngineSt
 from app.server.resources import Threads, usable_cpus
 from app.serving.cache import Cache
 from app.serving.chain import ChainLimits
+from app.serving.eviction import Granted
 from app.serving.in_flight import hold
 from app.serving.renewal import Renewal
-from app.serving.residency import Granted, Outdated, Residency
+from app.serving.residency import Outdated, Residency
 from app.serving.routes import Chains, Joining, Pair, ServedChain
 from app.serving.served_bundle import Loaded, OpenedGraphs, Opener, OpenGraphs, ServedBundle, open_onnx_graphs
 from app.serving.snapshot import FolderReport, Installed, Reloaded, Snapshot, check_pairs, choose_preloaded

@@ -1,8 +1,8 @@
 """Which bundles are in memory: each is loaded at its first request, and leaves when others need its memory.
 
-A request leases the bundles that it needs until it ends. A bundle without leases is idle; of the idle ones the least
-recently used leaves first. Requests whose bundles must be loaded wait in their order, and the bundles of one request
-are granted together, so that no two requests wait for each other.
+A request leases the bundles that it needs until it ends. A bundle without leases is idle, and may leave (``eviction``).
+Requests whose bundles must be loaded wait in their order, and the bundles of one request are granted together, so that
+no two requests wait for each other.
 """
 
 import logging
@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from threading import Lock
+from threading import Lock, Timer
 from typing import Final, NamedTuple
 
 from app.errors import BundleError, BundleUnavailable, ConfigurationError, EngineStopped
 from app.server.resources import Threads, ThreadShare
+from app.serving.eviction import PATIENCE_SECONDS, Granted, Key, Waiter, choose_draining, choose_idle
 from app.serving.served_bundle import Loaded
 from app.serving.snapshot import Installed, check_room
 
@@ -24,22 +24,9 @@ _LOADERS: Final = 2  # a chain needs two bundles
 _STOP_SECONDS: Final = 5.0
 _WORKING_SECONDS: Final = 60.0  # a bundle that was used within this time counts when threads are divided
 
-Key = tuple[str, str]
-Granted = tuple[Loaded, ...]
-
 
 class Outdated(Exception):
     """A bundle is not installed any more: look again which there are."""
-
-
-@dataclass(eq=False, slots=True)
-class _Waiter:
-    needed: Sequence[Installed]
-    future: "Future[Granted]" = field(default_factory=Future)
-
-    def refuse(self, error: Exception) -> None:
-        with suppress(InvalidStateError):  # the caller gave up
-            self.future.set_exception(error)
 
 
 class _Work(NamedTuple):
@@ -83,7 +70,8 @@ class Residency:
         self._installed: dict[Key, Installed] = {}
         self._loaded: dict[Key, Loaded] = {}
         self._loading: dict[Key, Installed] = {}
-        self._waiters: list[_Waiter] = []
+        self._waiters: list[Waiter] = []
+        self._alarm: Timer | None = None
         self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="load")
         self._is_stopped = False
         self.loads = 0
@@ -143,7 +131,7 @@ class Residency:
             EngineStopped: The service is being stopped.
         """
         check_room(needed, self._max_loaded_mib)
-        waiter = _Waiter(needed)
+        waiter = Waiter(needed)
         with self._lock:
             if self._is_stopped:
                 raise EngineStopped("the service is being stopped")
@@ -175,6 +163,8 @@ class Residency:
             left = list(self._loaded.values())
             while self._waiters:
                 self._waiters.pop().refuse(EngineStopped("the service is being stopped"))
+            if self._alarm is not None:
+                self._alarm.cancel()
         self._loaders.shutdown(wait=False, cancel_futures=True)
         return left
 
@@ -185,23 +175,29 @@ class Residency:
         """
         work: list[_Work] = []
         is_full = False
+        draining: set[Key] = set()
         reserved: set[Key] = set()  # needed by those who wait already
-        left: list[_Waiter] = []
+        left: list[Waiter] = []
         for waiter in self._waiters:
             missing = {one.key: one for one in waiter.needed if one.key not in self._loaded}
-            if not missing:
+            if not missing and not draining & waiter.keys:
                 self._grant(waiter)
                 continue
             if waiter.future.done():  # the caller gave up
                 continue
             left.append(waiter)
-            reserved.update(one.key for one in waiter.needed)
+            reserved |= waiter.keys
             absent = [one for key, one in missing.items() if key not in self._loading]
             if is_full or not absent:
                 continue
-            leaving = self._make_room(sum(one.loaded_mib for one in absent), reserved)
+            needed_mib = sum(one.loaded_mib for one in absent)
+            leaving = self._make_room(needed_mib, reserved)
             if leaving is None:
                 is_full = True
+                if waiter.has_turn:
+                    over_mib = self._count_mib() + needed_mib - self._max_loaded_mib
+                    draining = choose_draining(self._loaded.values(), over_mib, reserved)
+                self._look_again()
                 continue
             for one in absent:
                 self._loading[one.key] = one
@@ -210,7 +206,20 @@ class Residency:
         self._waiters = left
         return work
 
-    def _grant(self, waiter: _Waiter) -> None:
+    def _look_again(self) -> None:
+        """Advance soon, even if nobody comes or goes: a turn begins or ends. The caller holds the lock."""
+        if self._alarm is None:
+            self._alarm = Timer(PATIENCE_SECONDS, self._change_turn)
+            self._alarm.daemon = True
+            self._alarm.start()
+
+    def _change_turn(self) -> None:
+        with self._lock:
+            self._alarm = None
+            work = [] if self._is_stopped else self._advance()
+        self._start(work)
+
+    def _grant(self, waiter: Waiter) -> None:
         granted = tuple(self._loaded[one.key] for one in waiter.needed)
         try:
             waiter.future.set_result(granted)
@@ -222,19 +231,10 @@ class Residency:
 
     def _make_room(self, mib: float, reserved: set[Key]) -> list[Loaded] | None:
         """Take idle bundles out of the table until there is room; None if that does not do, and then none is taken."""
-        over = self._count_mib() + mib - self._max_loaded_mib
-        idle = [one for key, one in self._loaded.items() if not one.leases and key not in reserved]
-        leaving: list[Loaded] = []
-        for loaded in sorted(idle, key=lambda one: one.used_at):
-            if over <= 0:
-                break
-            leaving.append(loaded)
-            over -= loaded.installed.loaded_mib
-        if over > 0:
-            return None
-        for loaded in leaving:
+        leaving = choose_idle(self._loaded.values(), self._count_mib() + mib - self._max_loaded_mib, reserved)
+        for loaded in leaving or ():
             del self._loaded[loaded.installed.key]
-        self.evictions += len(leaving)
+        self.evictions += len(leaving or ())
         return leaving
 
     def _count_mib(self) -> float:

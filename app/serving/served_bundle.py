@@ -184,12 +184,14 @@ class Loaded:
         entries: by pair.
         leases: how many requests hold it.
         used_at: when the last of them began or ended, a ``time.monotonic`` time.
+        loaded_at: when it came into memory.
     """
 
     installed: Installed
     entries: Mapping[Pair, ServedBundle]
     leases: int = 0
     used_at: float = field(default_factory=time.monotonic)
+    loaded_at: float = field(default_factory=time.monotonic)
 
     @property
     def engine(self) -> Engine:
