@@ -20,6 +20,7 @@ PHRASES_FILE: Final = "phrases.tsv.gz"
 MAX_PHRASE_CHARACTERS: Final = 60
 MAX_TABLE_BYTES: Final = 64 * 1024 * 1024  # unpacked
 _FULL_STOPS: Final = (".", "。")
+_FULL_STOP: Final = re.compile(r"\w[.。]\Z")  # spares most sentences the search for a phrase
 _MAX_ACRONYM: Final = 3  # letters of a word in capitals that may be another word: "IT", "US"
 _MAX_CELL_BYTES: Final = 4 * MAX_PHRASE_CHARACTERS
 _CELL: Final = rb"[^\x00-\x1f]{1,%d}" % _MAX_CELL_BYTES
@@ -59,7 +60,7 @@ class PhraseTable:
         It is in capitals, or begins with one, as the source does. A short word in capitals may be an acronym, which is
         none of the table's words. A text with a full stop is a sentence, which the model knows better.
         """
-        if len(source) > 2 * MAX_PHRASE_CHARACTERS:
+        if len(source) > 2 * MAX_PHRASE_CHARACTERS or _FULL_STOP.search(source):
             return None
         found = _PHRASE.fullmatch(source)
         if found is None or found["end"].strip() in _FULL_STOPS:

@@ -205,7 +205,7 @@ def is_hidden(character: str) -> bool:
 
 def count_hidden(text: str) -> int:
     """Counts the private-use characters that stand for placeholders."""
-    return sum(map(is_hidden, text))
+    return 0 if text.isprintable() else sum(map(is_hidden, text))
 
 
 def read_plainly(hidden: str, rules: TextRules) -> str:

@@ -1,6 +1,7 @@
 """Finds what is kept from the model: the table's kinds, patterns of a setting, unreadable words, a glossary's terms."""
 
 import copy
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -27,8 +28,8 @@ _SIGN: Final = (
     r"| -\p{L}\b|\d\p{L}|\([)\d]|[§№°µ\p{Sc}\p{No}]|\d['′]|\b\w{1,4}\)|\p{L}\(|\(['\"]|\d [\d-]| !\p{Ll}|\(\("
     r"|\d[<>]|\d[ \u00a0]\p{L}{1,4}\b|\d/\d|[≤≥≠≈±×÷]"
 )
-# An ordinary sentence of A to Z, which needs no search at all.
-_PLAIN: Final = regex.compile(r"(?:[A-Z]?[a-z]{2,40}+(?:'[a-z]{1,3}+)?(?:[,;]? |[.,;!?]?\Z)|(?:[AI]|a) )*+")
+# The letters of ordinary sentences, which need no search at all.
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzàáâãäåæçèéêëìíîïñòóôõöøœùúûüÿß"
 # What touches a placeholder belongs to it ("{size}MB"), but no clitic does ("l'{thing}", "{owner}'s"); placeholders
 # with nothing between them that could be translated are one ("{first} {last}").
 _GLUED: Final = regex.compile(r"(?:[\p{Latin}\p{N}_]|[.](?=\p{Ll}|\p{N})){1,40}+")
@@ -58,6 +59,7 @@ class PlaceholderFinder:
     def _set_words(self, words: str) -> None:
         self._pattern = _compile(self._own, words)
         self._sign = None if self._own else _compile_sign(words)
+        self._plain = _compile_plain(words)
         # A text is searched before it is cut, and most often once more when its placeholders are masked.
         self._last: tuple[str, list[tuple[int, int, Treatment]]] = ("", [])
 
@@ -77,20 +79,24 @@ class PlaceholderFinder:
 
     def find_treated(self, text: str) -> list[tuple[int, int, Treatment]]:
         """Returns the same with how each placeholder is kept from the model."""
-        if self._sign is not None and (_PLAIN.fullmatch(text) or not self._sign.search(text)):
-            return []
         last, found = self._last
-        if last != text:
+        if last == text:
+            return found
+        if self._sign is not None and (self._plain.fullmatch(text) or not self._sign.search(text)):
+            found = []
+        else:
             found = [
                 (*one.span(), Treatment(one.lastgroup or Treatment.SYNTAX))
                 for one in self._pattern.finditer(text)
                 if one.end() > one.start()
             ]
-            self._last = text, found
+        self._last = text, found
         return found
 
     def find_syntax(self, text: str) -> list[tuple[int, int]]:
         """Returns the offsets of the placeholders that no translation has unless its source has them."""
+        if self._sign is not None and _PLAIN.fullmatch(text):  # words that are kept as they are do not count
+            return []
         return [(start, end) for start, end, treatment in self.find_treated(text) if treatment is Treatment.SYNTAX]
 
     def search_outside(self, pattern: "regex.Pattern[str]", text: str) -> "Iterator[regex.Match[str]]":
@@ -140,6 +146,28 @@ def _compile_sign(words: str) -> "regex.Pattern[str]":
     return regex.compile(f"{_SIGN}|{words}" if words else _SIGN)
 
 
+@lru_cache(maxsize=64)
+def _compile_plain(words: str) -> "re.Pattern[str]":
+    """Compiles a pattern of texts in which ``_SIGN`` and ``words`` find nothing: ordinary sentences in Latin letters.
+
+    The search for a sign tries each alternative at each character, which takes forty times as long.
+    """
+    found = regex.compile(words) if words else None
+
+    def select(letters: str, *texts: str) -> str:
+        """Returns the letters with which ``words`` finds nothing in the texts; "_" stands there for the letter."""
+        return "".join(one for one in letters if not (found and any(found.search(t.replace("_", one)) for t in texts)))
+
+    small = select(_LETTERS, "aa_aa", "_aa")
+    letters = small + select(_LETTERS.upper().replace("SS", "").replace("Ÿ", ""), "_aa")
+    alone = select(letters, "_ aa", "aa _ aa", "aa _, aa", "aa _! Aa", "aa _.")
+    word = rf"(?:[{letters}][{small}]++|[{letters}](?=['’])" + (rf"|[{alone}](?![{letters}]))" if alone else ")")
+    joined = rf"(?:['’][{letters}][{small}]*+|-[{letters}][{small}]++)*+"
+    behind = rf"(?: (?=[{letters}¿¡])|[ \u00a0\u202f]?[,;:!?](?: |\Z)|[.!?]{{1,3}}(?: |\Z)|\Z)"
+    return re.compile(rf"(?:[¿¡]?{word}{joined}{behind})*+")
+
+
+_PLAIN: Final = _compile_plain("")
 BUILT_IN: Final = PlaceholderFinder()
 
 

@@ -11,8 +11,8 @@ _ENDS: Final = {
     "ur": {".": "۔", "?": "؟"}, "zh": _WIDE,
 }  # fmt: skip
 _PLAIN: Final = str.maketrans("。｡．।۔？؟！", ".....??!")
-_END: Final = regex.compile(r"[\s\u00a0\u202f]*[.!?…。｡．！？؟।۔]++\Z")
-_GREEK_END: Final = regex.compile(r"[\s\u00a0\u202f]*[.!?…;\u037E]++\Z")
+_END: Final = regex.compile(r"(?r)[\s\u00a0\u202f]*[.!?…。｡．！？؟।۔]++\Z")
+_GREEK_END: Final = regex.compile(r"(?r)[\s\u00a0\u202f]*[.!?…;\u037E]++\Z")
 # The quotation marks of a language, with the spaces inside them; other languages get straight ones.
 _QUOTATION_STYLES: Final = {
     "bg": ("„", "“"), "bs": ("„", "”"), "ca": ("«", "»"), "cs": ("„", "“"), "da": ("»", "«"), "de": ("„", "“"),
@@ -35,6 +35,8 @@ def _base(language: str) -> str:
 
 def find_end(text: str, language: str) -> "regex.Match[str] | None":
     """Finds the punctuation that ends a sentence, with the space before it."""
+    if text[-1:].isalnum():
+        return None
     return (_GREEK_END if _base(language) == "el" else _END).search(text)
 
 

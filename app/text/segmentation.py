@@ -34,6 +34,7 @@ _LINE_START: Final = regex.compile(
     r"(?:(?:[-–—―•·‣◦▪■●○*+>»#~=|]{1,6}+|[,;:.!?…]{1,3}+"
     r"|\(?(?:\p{L}|\d{1,3}|[ivxIVX]{1,5})\)|[\p{L}](?=\)\s)\))\s++|[-–—―•](?=\p{Lu})){1,3}+"
 )
+_LINE_START_CHARACTERS: Final = 7  # of one that begins with a letter or digit, and the bracket behind it
 _EXOTIC: Final = regex.compile(r"[\p{C}\p{Z}\s]")
 _PRIVATE_USE: Final = regex.compile(r"\p{Co}")
 _GRAPHEME: Final = regex.compile(r"\X")
@@ -74,6 +75,8 @@ def split(text: str, language: str, is_whole: bool = False) -> list[Piece]:
     """
     if is_whole:
         return list(_trim(text))
+    if text.isprintable() and "   " not in text:  # most texts; no layout is printable but spaces
+        return list(_split_line(text, language))
     pieces: list[Piece] = []
     done = 0
     for layout in _LAYOUT.finditer(text):
@@ -111,7 +114,7 @@ def shorten(piece: Piece, fits: Fits) -> list[Piece]:
 def needs_translation(text: str) -> bool:
     """Returns False for what no language changes: numbers, punctuation, emoji, a single web or mail address."""
     is_language = any(character.isalpha() or character == TERM_CHARACTER for character in text)
-    return is_language and not _ADDRESS_ALONE.fullmatch(text)
+    return is_language and (" " in text or not _ADDRESS_ALONE.fullmatch(text))
 
 
 def _split_line(line: str, language: str) -> Iterator[Piece]:
@@ -121,6 +124,9 @@ def _split_line(line: str, language: str) -> Iterator[Piece]:
 
 def _trim(text: str) -> Iterator[Piece]:
     """Splits off the white space at both edges and what begins a line, which the model does not read."""
+    if text[:1].isalnum() and ")" not in text[:_LINE_START_CHARACTERS] and _ends_visibly(text):  # most sentences
+        yield Piece(text, is_segment=needs_translation(text))
+        return
     edges = _EDGES.match(text)
     assert edges is not None  # every text matches
     before, middle, after = edges.groups()
@@ -130,6 +136,11 @@ def _trim(text: str) -> Iterator[Piece]:
     for part, is_middle in ((before, False), (middle, True), (after, False)):
         if part:
             yield Piece(part, is_segment=is_middle and needs_translation(part))
+
+
+def _ends_visibly(text: str) -> bool:
+    """Tells whether no white space and no character without a width ends a text."""
+    return text[-1].isprintable() and text[-1] != " "
 
 
 def _find_sentences(line: str, language: str) -> Iterator[str]:
@@ -149,7 +160,8 @@ def _find_sentences(line: str, language: str) -> Iterator[str]:
 
 def _split_window(window: str, language: str) -> list[str]:
     """Splits a window with sentencex; it is one sentence where sentencex fails or loses characters."""
-    shadow = _EXOTIC.sub(" ", _PRIVATE_USE.sub("É", window))
+    # Printable characters are neither exotic nor of private use.
+    shadow = window if window.isprintable() else _EXOTIC.sub(" ", _PRIVATE_USE.sub("É", window))
     try:
         lengths = [len(sentence) for sentence in sentencex.segment(language, shadow)]
     except BaseException as error:

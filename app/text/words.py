@@ -4,6 +4,7 @@ Signs that a tokenizer spells in bytes or rewrites are taken out of a sentence a
 words in other scripts come back as they are (``app.text.placeholder_finder``).
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -114,6 +115,7 @@ def lower_capitals(text: str, language: str) -> str:
     return small[: first.start()] + text[first.start()] + small[first.end() :]
 
 
+_SINGLE_QUOTE: Final = re.compile("[‘‚‛'’]")
 _SINGLE_QUOTES: Final = regex.compile(
     r"(?<![\p{L}\p{N}\p{Co}])([‘‚‛']|(?<=\s)’)(?!(?:n|tis|twas|em|cause|til|bout|round|\d\ds?)\b)(?=[\p{L}\p{N}\p{Co}¿¡(\[])"
     r"([^‘‚‛\n]{1,400}?)(?<![\s'’])['’‘‛](?![\p{L}\p{N}])",
@@ -123,13 +125,13 @@ _SINGLE_QUOTES: Final = regex.compile(
 
 def find_single_quote(text: str) -> str:
     """Returns the first of the single quotation marks in pairs, empty if there are none."""
-    found = _SINGLE_QUOTES.search(text) if any(sign in text for sign in "‘‚‛'’") else None
+    found = _SINGLE_QUOTES.search(text) if _SINGLE_QUOTE.search(text) else None
     return "" if found is None else found[1]
 
 
 def double_quotes(text: str) -> str:
     """Writes a pair of single quotation marks as double ones, and a low one without its other half as a comma."""
-    if not any(sign in text for sign in "‘‚‛'’"):
+    if not _SINGLE_QUOTE.search(text):
         return text
     if any(sign in text for sign in '"“”„«»'):  # pairs within pairs
         return text.replace("‚", ",")

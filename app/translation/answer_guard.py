@@ -206,7 +206,7 @@ def _is_repeated(source: str, target: str) -> bool:
 def _count_repeats(text: str) -> int:
     """Counts how often the same three words stand in a text, or the same word three times in a row."""
     words = _WORD.findall(text.lower())
-    if len(words) < _MAX_REPEATED:
+    if len(words) < _MAX_REPEATED or len(words) - len(set(words)) < 2:  # no word stands there three times
         return 0
     phrases = Counter(zip(words, words[1:], words[2:], strict=False))
     is_row = any(one == other == third for one, other, third in phrases)

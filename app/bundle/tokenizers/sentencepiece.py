@@ -87,8 +87,14 @@ class SentencePieceTokenizer:
         return self.decode(token_ids)
 
     def pieces(self, token_ids: Sequence[int]) -> list[str]:
-        size = self._processor.GetPieceSize()
-        return [str(self._processor.IdToPiece(int(one))) if one < size else "<s>" for one in token_ids]
+        return list(map(self._pieces.__getitem__, token_ids))
+
+    @cached_property
+    def _pieces(self) -> list[str]:
+        """The written form of every token; Marian's bos is behind those of the model."""
+        count = int(self._processor.GetPieceSize())
+        written = [str(self._processor.IdToPiece(one)) for one in range(count)]
+        return [*written, *["<s>"] * (self.vocabulary_size - count)]
 
     def encode_ranges(self, text: str) -> list[Range]:
         found = self._processor.EncodeAsOffsetMapping(self._readable(text))["offsets"]
