@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp
 
 from app import __version__
 from app.api.call import Service
@@ -24,7 +26,7 @@ from app.api.errors import install_error_handlers
 from app.api.extensions import deeplx, google, hcfy, immersive, kiss, mtran
 from app.api.libretranslate import files, languages, spec, translate
 from app.api.limits import BodyBudget, BodyLimit
-from app.api.middleware import Edge
+from app.api.middleware import DirectCalls, Edge
 from app.api.observability import metrics
 from app.api.observability.merging import WorkerMetrics
 from app.api.observability.metrics import Traffic, prometheus_registry
@@ -96,6 +98,24 @@ Translation on your own machine. LibreTranslate's and DeepL's clients work uncha
 """
 
 
+class _Application(FastAPI):
+    """FastAPI behind the layers of this service. ``Edge`` answers unexpected errors in place of Starlette's outermost
+    layer.
+    """
+
+    process: "_Process"
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Build the layers at the first request; FastAPI calls this."""
+        process, settings = self.process, self.process.settings
+        whole = super().build_middleware_stack()
+        assert isinstance(whole, ServerErrorMiddleware)
+        routes = (route for router in _ROUTERS for route in router.routes)
+        direct = DirectCalls(whole.app, routes, self.exception_handlers)
+        limited = BodyLimit(direct, settings.max_body_bytes, settings.max_file_bytes, self.state.bodies)
+        return Edge(limited, process.traffic, process.in_flight, process.spans, settings.root_path, settings.access_log)
+
+
 @dataclass(frozen=True, slots=True)
 class _Process:
     """What exists before anything is loaded, because the middleware uses it."""
@@ -130,7 +150,7 @@ def create_app(
     """
     chosen = settings if settings is not None else load_settings()
     process = _Process(chosen, open_graphs, spans if spans is not None else Spans(), worker, detector)
-    app = FastAPI(
+    app = _Application(
         title="Passerelle",
         summary="Self-hosted translation",
         description=_DESCRIPTION,
@@ -143,6 +163,7 @@ def create_app(
         openapi_tags=_TAGS,
         telemetry=_NO_TELEMETRY,
     )
+    app.process = process
     app.state.is_leaving = False
     app.state.stop_signal = StopSignal()
     app.state.bodies = BodyBudget(chosen.max_bodies_mib)
@@ -151,21 +172,6 @@ def create_app(
         app.include_router(router)
     if chosen.admin_key_hash:
         app.include_router(health.admin_router)
-    app.add_middleware(
-        BodyLimit,
-        max_body_bytes=chosen.max_body_bytes,
-        max_file_bytes=chosen.max_file_bytes,
-        budget=app.state.bodies,
-    )
-    # The middleware that is added last is the outermost.
-    app.add_middleware(
-        Edge,
-        traffic=process.traffic,
-        in_flight=process.in_flight,
-        spans=process.spans,
-        root_path=chosen.root_path,
-        access_log=chosen.access_log,
-    )
     return app
 
 

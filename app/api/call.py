@@ -5,8 +5,8 @@ import ipaddress
 import math
 import re
 import time
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -16,6 +16,7 @@ from app.access.admission import CharacterQuota
 from app.api.errors import BodyTooSlow
 from app.api.fields import Fields, read_fields
 from app.api.observability.merging import WorkerMetrics
+from app.api.responses import header_of
 from app.api.upload import Upload, read_upload
 from app.api.waiting import finish_job, unless_the_client_leaves, wait_for
 from app.engine.sequence import FinishReason
@@ -37,6 +38,7 @@ from app.translation.pending import Pending
 # The member of a request's scope that holds, as an ``ExitStack``, what is released when the request is answered.
 HELD: Final = "passerelle.held"
 TIMEOUT_HEADER: Final = "X-Request-Timeout-Seconds"
+_TIMEOUT_HEADER: Final = TIMEOUT_HEADER.lower().encode()
 EVENT_STREAM: Final = "text/event-stream"
 _KEY_SCHEMES: Final = re.compile(r"(?:DeepL-Auth-Key|Bearer)\s+(\S.*)", re.IGNORECASE)
 # Clients of MTranServer send the key alone. The name of a scheme without anything behind it is no key.
@@ -158,11 +160,10 @@ class ApiCall:
     @property
     def accepts_events(self) -> bool:
         """Whether the client prefers server-sent events to JSON."""
-        preferred = self.request.headers.get("accept", "").partition(",")[0]
+        preferred = header_of(self.request.scope, b"accept").partition(",")[0]
         return preferred.partition(";")[0].strip().lower() == EVENT_STREAM
 
-    @contextmanager
-    def reserve(self, characters: int, texts: int = 1) -> Iterator[None]:
+    def reserve(self, characters: int, texts: int = 1) -> AbstractContextManager[None]:
         """Count the request among those of its caller until it is answered, and its characters unless the block raises.
 
         Args:
@@ -175,8 +176,7 @@ class ApiCall:
         """
         held: ExitStack = self.request.scope[HELD]
         held.enter_context(self.serving.admission.load.hold(self.caller, characters, texts))
-        with self.quota.reserve(characters):
-            yield
+        return self.quota.reserve(characters)
 
     def check_served(self) -> None:
         """Refuse the request if no bundle is served.
@@ -253,7 +253,7 @@ def address_of(request: Request) -> str:
 def _timeout_of(request: Request, limit_seconds: float, setting: str) -> RequestTimeout:
     """Start the timeout. A client may ask for less than the setting, and gets the setting where it asks for more."""
     now = time.monotonic()
-    given = request.headers.get(TIMEOUT_HEADER, "").strip()
+    given = header_of(request.scope, _TIMEOUT_HEADER).strip()
     if not given:
         return RequestTimeout(limit_seconds, setting, now)
     try:

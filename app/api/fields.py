@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.api.errors import UnsupportedBody
+from app.api.responses import header_of
 from app.errors import InvalidRequest, RequestCancelled
 
 _MAX_FIELDS: Final = 2000
@@ -169,15 +170,16 @@ async def read_fields(request: Request) -> Fields:
         RequestTooLarge: From the body limit.
         RequestCancelled: The client left while it was sending.
     """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    encoding = header_of(request.scope, b"content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise UnsupportedBody(f"Content encoding {encoding[:50]!r} is not supported; send the body as it is")
     try:
         body = await request.body()
     except ClientDisconnect:
         raise RequestCancelled("the client left before its request was whole") from None
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    query = _pairs_to_fields(_read_pairs(request.scope["query_string"].decode("latin-1"), "query string"))
+    kind = header_of(request.scope, b"content-type").split(";")[0].strip().lower()
+    encoded = request.scope["query_string"].decode("latin-1")
+    query = _pairs_to_fields(_read_pairs(encoded, "query string")) if encoded else {}
     if not body:
         return query
     # Some clients send JSON without a type, or as plain text, because their HTTP library calls every string so.

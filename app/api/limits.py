@@ -7,11 +7,10 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import RETRY_AFTER
-from app.api.responses import error_response
+from app.api.responses import error_response, header_of
 from app.api.upload import FILE_PATHS, FORM_BYTES
 from app.errors import BodiesExceeded, RequestTooLarge
 
@@ -78,7 +77,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
+        announced = header_of(scope, b"content-length")
         announced_bytes = int(announced[:20]) if announced.isdecimal() else 0
         read_bytes = taken_bytes = 0
         is_refused = False

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from fastapi import Request
@@ -15,6 +15,8 @@ from app.serving.jobs import Job, cut_reasons, measure_timing
 from app.translation.assembly import Translation
 from app.translation.pending import GRACE_SECONDS, Pending, is_settled, settle
 
+# A task that waits for the client's departure costs more than what is saved where the answer comes within this time.
+_UNWATCHED_SECONDS: Final = 0.1
 STOPPED_SENTENCE: Final = "The service is being stopped, and the time to finish this request is over"
 _Found = TypeVar("_Found")
 
@@ -36,14 +38,13 @@ class StopSignal:
         for wake_up in tuple(self._wake_ups):
             wake_up()
 
-    @contextmanager
-    def waking(self, wake_up: Callable[[], None]) -> Iterator[None]:
-        """Call a function at the signal, if it comes within the block."""
+    def wake(self, wake_up: Callable[[], None]) -> None:
+        """Call a function at the signal, if it is not forgotten before."""
         self._wake_ups.add(wake_up)
-        try:
-            yield
-        finally:
-            self._wake_ups.discard(wake_up)
+
+    def forget(self, wake_up: Callable[[], None]) -> None:
+        """Do not call a function any more."""
+        self._wake_ups.discard(wake_up)
 
     def check(self) -> None:
         """Check that there is still time.
@@ -78,24 +79,34 @@ async def wait_for(request: Request, pendings: Sequence[Pending], deadline: floa
         RequestCancelled: The client left.
     """
     wake, stop_signal = _WakeUp(), stop_signal_of(request)
+    stop_signal.wake(wake)
     for pending in pendings:
         pending.done.add_done_callback(wake.from_a_thread)
-    departure = asyncio.ensure_future(_departure(request))
-    departure.add_done_callback(wake)
+    end, watch_at = deadline + GRACE_SECONDS, time.monotonic() + _UNWATCHED_SECONDS
+    departure: asyncio.Task[None] | None = None
     try:
-        end = deadline + GRACE_SECONDS
-        with stop_signal.waking(wake):
-            while not (departure.done() or stop_signal.is_set or is_settled(pendings)) and time.monotonic() < end:
-                await wake.until(end)
-        if departure.done():
+        while not (_is_over(departure) or stop_signal.is_set or is_settled(pendings)):
+            if (now := time.monotonic()) >= end:
+                break
+            if departure is None and now >= watch_at:
+                departure = asyncio.create_task(_departure(request))
+                departure.add_done_callback(wake)
+            await wake.until(end if departure is not None else min(end, watch_at))
+        if _is_over(departure):
             raise RequestCancelled("the client left")
-        if not is_settled(pendings):
+        if stop_signal.is_set and not is_settled(pendings):
             stop_signal.check()
         settle(pendings)
     finally:
+        stop_signal.forget(wake)
         for pending in pendings:
             pending.cancel()
-        departure.cancel()
+        if departure is not None:
+            departure.cancel()
+
+
+def _is_over(task: "asyncio.Task[None] | None") -> bool:
+    return task is not None and task.done()
 
 
 class _WakeUp:
@@ -139,14 +150,15 @@ async def unless_the_client_leaves(request: Request, work: Coroutine[Any, Any, _
     for task in (working, departure):
         task.add_done_callback(wake)
     try:
-        with stop_signal.waking(wake):
-            while not (working.done() or departure.done() or stop_signal.is_set):
-                await wake.until()
+        stop_signal.wake(wake)
+        while not (working.done() or departure.done() or stop_signal.is_set):
+            await wake.until()
         if not working.done():
             stop_signal.check()
             raise RequestCancelled("the client left")
         return working.result()
     finally:
+        stop_signal.forget(wake)
         departure.cancel()
         if not working.done():
             working.cancel()

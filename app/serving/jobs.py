@@ -104,7 +104,10 @@ class Job:
             for index, translation in zip(group.indices, finished, strict=True):
                 pivot = group.served.pivot
                 translations[index] = translation if pivot is None else replace(translation, pivot=pivot)
-        self.repairs.update(repair for one in translations for segment in one.segments for repair in segment.repairs)
+        for one in translations:
+            for segment in one.segments:
+                if segment.repairs:
+                    self.repairs.update(segment.repairs)
         return translations
 
 

@@ -37,7 +37,7 @@ class Installed:
         """
         return cls(folder, *read_manifest(folder))
 
-    @property
+    @cached_property
     def key(self) -> tuple[str, str]:
         """Tells the versions of a folder apart."""
         return self.folder.name, self.version

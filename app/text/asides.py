@@ -71,8 +71,9 @@ def find_asides(text: str, rules: TextRules, is_markup: bool = False) -> list[As
     treated = _pair_tags(text, rules.finder.find_treated(text)) if rules.masking else []
     if rules.masking and rules.terms is not None:
         treated = _keep_terms(text, treated, rules.terms)
-    signs = _ONLY_EMOJIS if rules.legibility is None else rules.legibility.signs
-    if not treated and not signs.search(text):
+    legibility = rules.legibility
+    quiet, signs = (None, _ONLY_EMOJIS) if legibility is None else (legibility.quiet, legibility.signs)
+    if not treated and ((quiet is not None and quiet.fullmatch(text)) or not signs.search(text)):
         return []
     return _Search(text, rules, is_markup).run(treated, signs)
 

@@ -12,6 +12,7 @@ import regex
 from app.errors import ConfigurationError
 from app.text.placeholder_kinds import Begins, Treatment
 from app.text.placeholder_patterns import KINDS
+from app.text.punctuation import compile_plain
 
 MAX_PATTERNS: Final = 100
 MAX_PATTERN_CHARACTERS: Final = 500
@@ -28,8 +29,6 @@ _SIGN: Final = (
     r"| -\p{L}\b|\d\p{L}|\([)\d]|[§№°µ\p{Sc}\p{No}]|\d['′]|\b\w{1,4}\)|\p{L}\(|\(['\"]|\d [\d-]| !\p{Ll}|\(\("
     r"|\d[<>]|\d[ \u00a0]\p{L}{1,4}\b|\d/\d|[≤≥≠≈±×÷]"
 )
-# The letters of ordinary sentences, which need no search at all.
-_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzàáâãäåæçèéêëìíîïñòóôõöøœùúûüÿß"
 # What touches a placeholder belongs to it ("{size}MB"), but no clitic does ("l'{thing}", "{owner}'s"); placeholders
 # with nothing between them that could be translated are one ("{first} {last}").
 _GLUED: Final = regex.compile(r"(?:[\p{Latin}\p{N}_]|[.](?=\p{Ll}|\p{N})){1,40}+")
@@ -59,7 +58,7 @@ class PlaceholderFinder:
     def _set_words(self, words: str) -> None:
         self._pattern = _compile(self._own, words)
         self._sign = None if self._own else _compile_sign(words)
-        self._plain = _compile_plain(words)
+        self._plain = compile_plain(words)
         # A text is searched before it is cut, and most often once more when its placeholders are masked.
         self._last: tuple[str, list[tuple[int, int, Treatment]]] = ("", [])
 
@@ -99,7 +98,9 @@ class PlaceholderFinder:
             return []
         return [(start, end) for start, end, treatment in self.find_treated(text) if treatment is Treatment.SYNTAX]
 
-    def search_outside(self, pattern: "regex.Pattern[str]", text: str) -> "Iterator[regex.Match[str]]":
+    def search_outside(
+        self, pattern: "regex.Pattern[str] | re.Pattern[str]", text: str
+    ) -> "Iterator[regex.Match[str] | re.Match[str]]":
         """Yields the matches of a pattern in the text between placeholders.
 
         A list item's ``a)`` at the end of brackets is no placeholder.
@@ -146,28 +147,7 @@ def _compile_sign(words: str) -> "regex.Pattern[str]":
     return regex.compile(f"{_SIGN}|{words}" if words else _SIGN)
 
 
-@lru_cache(maxsize=64)
-def _compile_plain(words: str) -> "re.Pattern[str]":
-    """Compiles a pattern of texts in which ``_SIGN`` and ``words`` find nothing: ordinary sentences in Latin letters.
-
-    The search for a sign tries each alternative at each character, which takes forty times as long.
-    """
-    found = regex.compile(words) if words else None
-
-    def select(letters: str, *texts: str) -> str:
-        """Returns the letters with which ``words`` finds nothing in the texts; "_" stands there for the letter."""
-        return "".join(one for one in letters if not (found and any(found.search(t.replace("_", one)) for t in texts)))
-
-    small = select(_LETTERS, "aa_aa", "_aa")
-    letters = small + select(_LETTERS.upper().replace("SS", "").replace("Ÿ", ""), "_aa")
-    alone = select(letters, "_ aa", "aa _ aa", "aa _, aa", "aa _! Aa", "aa _.")
-    word = rf"(?:[{letters}][{small}]++|[{letters}](?=['’])" + (rf"|[{alone}](?![{letters}]))" if alone else ")")
-    joined = rf"(?:['’][{letters}][{small}]*+|-[{letters}][{small}]++)*+"
-    behind = rf"(?: (?=[{letters}¿¡])|[ \u00a0\u202f]?[,;:!?](?: |\Z)|[.!?]{{1,3}}(?: |\Z)|\Z)"
-    return re.compile(rf"(?:[¿¡]?{word}{joined}{behind})*+")
-
-
-_PLAIN: Final = _compile_plain("")
+_PLAIN: Final = compile_plain("")
 BUILT_IN: Final = PlaceholderFinder()
 
 

@@ -1,5 +1,11 @@
-"""What ends a sentence in a language, which quotation marks it has, and what stands between its sentences."""
+"""What ends a sentence in a language, which quotation marks it has, and what stands between its sentences.
 
+Most texts are ordinary sentences, which one quick expression of Python's own module recognises: they need no search for
+what only other texts have.
+"""
+
+import re
+from functools import lru_cache
 from typing import Final
 
 import regex
@@ -29,6 +35,7 @@ _PAUSE: Final = regex.compile(r"[.!?…,;:。！？][\p{Pe}\p{Pf}\"'’”]*+\Z"
 _CLOSING_TAGS: Final = regex.compile(r"(?:</[^<>]*+>)*+")
 
 
+@lru_cache(maxsize=256)
 def _base(language: str) -> str:
     return language.partition("-")[0].lower()
 
@@ -82,3 +89,46 @@ def space_sentences(kept: str, between: str, before: str, languages: tuple[str, 
     if target and between and not between.strip(_SPACES) and _PAUSE.search(before):
         return kept.removeprefix(between) if kept.startswith(between) else kept.removesuffix(between)
     return kept
+
+
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzàáâãäåæçèéêëìíîïñòóôõöøœùúûüÿß"
+
+
+@lru_cache(maxsize=64)
+def compile_plain(words: str) -> "re.Pattern[str]":
+    """Compiles a pattern of texts without placeholders: ordinary sentences in Latin letters.
+
+    A search for placeholders, or for a sign of one, takes forty times as long.
+
+    Args:
+        words: A pattern of words that count as placeholders; empty for none.
+    """
+    found = regex.compile(words) if words else None
+
+    def select(letters: str, *texts: str) -> str:
+        """Returns the letters with which ``words`` finds nothing in the texts; "_" stands there for the letter."""
+        return "".join(one for one in letters if not (found and any(found.search(t.replace("_", one)) for t in texts)))
+
+    small = select(_LETTERS, "aa_aa", "_aa")
+    letters = small + select(_LETTERS.upper().replace("SS", "").replace("Ÿ", ""), "_aa")
+    if not small:  # Latin letters are kept as they are
+        return re.compile("(?!)")
+    alone = select(letters, "_ aa", "aa _ aa", "aa _, aa", "aa _! Aa", "aa _.")
+    word = rf"(?:[{letters}][{small}]++|[{letters}](?=['’])" + (rf"|[{alone}](?![{letters}]))" if alone else ")")
+    joined = rf"(?:['’][{letters}][{small}]*+|-[{letters}][{small}]++)*+"
+    # What follows a number may be its unit.
+    number = r"[0-9]++(?:,[0-9]++)*+(?![ \u00a0\u202f](?:[0-9-]|\w{1,4}+\b))"
+    behind = rf"(?: (?=[{letters}¿¡0-9])|[ \u00a0\u202f]?[,;:!?](?: |\Z)|[.!?]{{1,3}}(?: |\Z)|\Z)"
+    return re.compile(rf"(?:[¿¡]?(?:{word}{joined}|{number}){behind})*+")
+
+
+def compile_quiet(readable: frozenset[str]) -> "re.Pattern[str]":
+    """Compiles a pattern of ordinary sentences without any sign that is taken out of a text.
+
+    Args:
+        readable: The characters that the model can read.
+    """
+    letters = "A-Za-zÀ-ÖØ-öø-ÿœŒ" + "".join(one for one in "'" if one in readable)
+    marks = "".join(re.escape(one) for one in ",.!?;:" if one in readable)
+    behind = f"[{marks}]{{0,3}}+" if marks else ""
+    return re.compile(rf"(?:[{letters}]++{behind}(?: |\Z))*+")

@@ -15,6 +15,7 @@ import regex
 from app.bundle.tokenizers import Tokenizer
 from app.text.languages import describe_letters
 from app.text.placeholder_finder import PlaceholderFinder
+from app.text.punctuation import compile_quiet
 
 _SPACELESS: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _WORD_LETTER: Final = rf"[[\p{{L}}\p{{N}}]--[{_SPACELESS}]][\p{{M}}\u200C\u200D]*+"
@@ -192,6 +193,7 @@ class Legibility:
     Attributes:
         signs: Finds in a text what may have to be taken out: ``emoji``, a ``sign`` that the model cannot read,
             and brackets and quotation marks (``pair``).
+        quiet: Matches ordinary sentences, in which ``signs`` finds nothing.
         words: A pattern of words that the model cannot read; empty if it reads all.
     """
 
@@ -200,6 +202,7 @@ class Legibility:
         self._tokenizer = tokenizer
         self._source = source.split("-")[0].lower()
         self.signs = _compile_signs(self._readable, source)
+        self.quiet = compile_quiet(self._readable)
         unreadable = (
             _describe_foreign(self._readable, source, target),
             _describe_spelled(self._readable, source),

@@ -5,6 +5,7 @@ not used: the next hypothesis of the search takes its place, and where there is 
 translation may write a number in words or in another form, so what ``app.text.numbers`` can explain is not wrong.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +23,9 @@ from app.translation.unmasking import include_space
 
 _LETTER: Final = regex.compile(r"\p{L}")
 _WORD: Final = regex.compile(r"[\p{L}\p{M}\p{N}]+")
-_BRACKET: Final = regex.compile(r"[()\[\]{}]")
+_SIMPLE_WORD: Final = re.compile(r"[^\W_]+")
+_COMBINING: Final = "\u0300"
+_BRACKET: Final = re.compile(r"[()\[\]{}]")
 _CLOSING: Final = {")": "(", "]": "[", "}": "{"}
 _OPENING: Final = {opening: closing for closing, opening in _CLOSING.items()}
 _END: Final = regex.compile(r"(?<![\s.!?…:;,])[\s.!?…:;,]*\Z")
@@ -33,7 +36,7 @@ _MIN_WORD_SCORE: Final = -1.2
 _MAX_BRACKETS: Final = 20  # that are closed
 _MAX_REPEATED: Final = 4  # times that the same three words may not stand in a translation, if not in its source
 _SHORT: Final = regex.compile(r"\W*[\p{L}\p{M}'’-]+(?:\s+[\p{L}\p{M}'’-]+)?\W*")
-_REPAIRED: Final = regex.compile(r"[\d()\[\]{}\"“”„‟«»‹›]")
+_REPAIRED: Final = re.compile(r"[\d()\[\]{}\"“”„‟«»‹›]")
 
 
 def may_change(source: str) -> bool:
@@ -205,7 +208,8 @@ def _is_repeated(source: str, target: str) -> bool:
 
 def _count_repeats(text: str) -> int:
     """Counts how often the same three words stand in a text, or the same word three times in a row."""
-    words = _WORD.findall(text.lower())
+    # Letters below the first combining character are the same for both modules, of which one is four times as fast.
+    words = (_WORD if max(text, default="") >= _COMBINING else _SIMPLE_WORD).findall(text.lower())
     if len(words) < _MAX_REPEATED or len(words) - len(set(words)) < 2:  # no word stands there three times
         return 0
     phrases = Counter(zip(words, words[1:], words[2:], strict=False))

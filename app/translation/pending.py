@@ -95,8 +95,10 @@ class Pending:
 
 def is_settled(pendings: Sequence[Pending]) -> bool:
     """Tells whether all are done, or one failed."""
-    done = [pending.done for pending in pendings if pending.done.done()]
-    return len(done) == len(pendings) or any(one.exception() is not None for one in done)
+    left = [pending for pending in pendings if not pending.done.done()]
+    if not left:
+        return True
+    return any(one.done.exception() is not None for one in pendings if one not in left and one.done.done())
 
 
 def settle(pendings: Sequence[Pending]) -> None:
@@ -109,8 +111,8 @@ def settle(pendings: Sequence[Pending]) -> None:
     if not is_settled(pendings):
         for pending in pendings:
             pending.answer_late()
-    if not is_settled(pendings):
-        raise DeadlineExceeded("the engine did not answer in time")
+        if not is_settled(pendings):
+            raise DeadlineExceeded("the engine did not answer in time")
     for pending in pendings:
         if pending.done.done():
             pending.done.result(timeout=0)

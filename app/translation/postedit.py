@@ -1,5 +1,6 @@
 """Corrects what a translation must have of its source: numbers, quotation marks, its end, its form where requested."""
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -21,7 +22,7 @@ _LETTER: Final = regex.compile(r"\p{L}")
 _OPENING: Final = {"?": "¿", "!": "¡"}
 # The last character, in quotation marks and brackets, is no punctuation; those that stand within words count as none.
 _NO_END: Final = regex.compile(r"(?:[^\s\p{Po}\p{Pd}]|[%‰&@#§*/\\])[\p{Pe}\p{Pf}\p{Pi}\"']*\Z")
-_QUOTATION_MARK: Final = regex.compile(r"[\"“”„‟«»]")
+_QUOTATION_MARK: Final = re.compile(r"[\"“”„‟«»]")
 _BEFORE_OPENING: Final = regex.compile(r"[\s\p{Ps}\p{Pd}\p{Co}¿¡/'’]")
 _BEHIND_CLOSING: Final = regex.compile(r"[\s\p{P}\p{Co}]")
 _SINGLE_STYLES: Final = {"de": ("‚", "‘")}
@@ -66,6 +67,8 @@ def apply_repair(
         repair: What they correct; None for a form that is not wrong.
         fixed: How many characters of the translation were given; they do not change.
     """
+    if not edits:
+        return translated
     edits = {edited: text for edited, text in edits.items() if edited[0] >= fixed}
     if not edits:
         return translated

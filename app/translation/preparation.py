@@ -1,10 +1,9 @@
 """Makes a request ready for the engine: its texts as parts, and each segment once, as the model reads it."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
-
-import regex
 
 from app.bundle.store import Bundle
 from app.bundle.tokenizers import Tokenizer
@@ -20,7 +19,7 @@ from app.text.tag_roles import NO_RULES, TagRules
 from app.text.words import is_in_capitals
 from app.translation.assembly import Part, build_parts
 
-_RESTORED: Final = regex.compile(r"[\d()\[\]{}]")
+_RESTORED: Final = re.compile(r"[\d()\[\]{}]")
 
 
 @dataclass(frozen=True, slots=True)

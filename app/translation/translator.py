@@ -229,7 +229,8 @@ class Translator:
         are left out; it is named among the repairs of the first.
         """
         masked = plan.masked[number]
-        fixed = len(self._tokenizer.decode(plan.options[number].prefix).strip())
+        prefix = plan.options[number].prefix
+        fixed = len(self._tokenizer.decode(prefix).strip()) if prefix else 0
         faithful: list[TranslatedSegment] = []
         guessed: list[TranslatedSegment] = []
         doubtful: list[TranslatedSegment] = []

@@ -6,6 +6,7 @@ eos behind the length, and the start is one id more than the file has.
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import Final, Literal
 
 import sentencepiece
@@ -107,6 +108,10 @@ class SentencePieceTokenizer:
     def decode_ranges(self, token_ids: Sequence[int]) -> list[Range]:
         whole, start = self.decode(token_ids), 0
         ranges: list[Range] = []
+        written = ["" if one in self._special else self._pieces[one].replace(_SPACE, " ") for one in token_ids]
+        if "".join(written) == f" {whole}" and written[0] != " ":  # no piece is a byte: each writes its characters
+            ends = [max(0, end - 1) for end in accumulate(map(len, written))]
+            return list(zip([0, *ends], ends, strict=False))
         for count, _ in enumerate(token_ids, start=1):
             # The text of the first tokens alone is a prefix of the whole, up to a character written in part.
             end = max(start, _common_length(self.decode(token_ids[:count]), whole))

@@ -21,11 +21,83 @@ from app.translation.answer_guard import _MAX_REPEATED, _WORD, _count_repeats
 MODELS = Path(__file__).parents[3] / "models"
 DIRECTIONS = (("en-fr", "en", "fr"), ("fr-en", "fr", "en"), ("de-es-en", "de", "en"), ("de-es-en", "es", "en"))
 WORDS = (
-    *("the", "The", "a", "A", "à", "y", "I", "Le", "My", "USA", "iPad", "œuvre", "ÿ", "Ÿ", "ß", "SS", "n'est", "l'École"),
-    *("aujourd’hui", "a-t-il", "e-Mail", "X-y", "well-known", "-x", "--", "-foo", "3", "2nd", "5kg", "км", "naïve", "ŵ"),
-    *("Mr", "etc", "qu'", "'tis", "d'", "ª", "fi", "µ", "日本", "{x}", "%s", "@a", "a@b", "x_y", "a)", "(b)", "[1]", "§2"),
+    *[
+        "the",
+        "The",
+        "a",
+        "A",
+        "à",
+        "y",
+        "I",
+        "Le",
+        "My",
+        "USA",
+        "iPad",
+        "œuvre",
+        "ÿ",
+        "Ÿ",
+        "ß",
+        "SS",
+        "n'est",
+        "l'École",
+        "aujourd’hui",
+        "a-t-il",
+        "e-Mail",
+        "X-y",
+        "well-known",
+    ],
+    *[
+        "-x",
+        "--",
+        "-foo",
+        "3",
+        "2nd",
+        "5kg",
+        "15",
+        "1,000",
+        "1,0,",
+        "2.5",
+        "10:30",
+        "9-",
+        "км",
+        "naïve",
+        "ŵ",
+        "Mr",
+        "etc",
+        "qu'",
+        "'tis",
+        "d'",
+        "ª",
+        "fi",
+        "µ",
+        "日本",
+        "{x}",
+        "%s",
+        "@a",
+    ],
+    *["a@b", "x_y", "a)", "(b)", "[1]", "§2"],
+    *("7 kg", "12 people", "9 -", "1\u00a0000", "4 l'eau", "5 \u00e9t\u00e9s"),
 )
-SEPARATORS = (" ", ", ", ". ", "! ", "? ", "; ", ": ", " : ", " !", " ! ", "...", ".", ",", ":", "::", "  ", "\n", "\u00a0? ")
+SEPARATORS = (
+    " ",
+    ", ",
+    ". ",
+    "! ",
+    "? ",
+    "; ",
+    ": ",
+    " : ",
+    " !",
+    " ! ",
+    "...",
+    ".",
+    ",",
+    ":",
+    "::",
+    "  ",
+    "\n",
+    "\u00a0? ",
+)
 ENDS = ("", ".", "!", "?", "…", " !", " ?", "?!", ". ", "\n", ":", " :", "\u202f?", "。", "\u200b", "\t", ")")
 
 
@@ -39,9 +111,13 @@ def texts(draw: st.DrawFn) -> str:
 
 
 @cache
+def legibility_of(bundle: str, source: str, target: str) -> Legibility:
+    return Legibility(load_bundle(MODELS / bundle).tokenizer, source, target)
+
+
+@cache
 def finder(bundle: str, source: str, target: str) -> PlaceholderFinder:
-    legibility = Legibility(load_bundle(MODELS / bundle).tokenizer, source, target)
-    return BUILT_IN.with_words(legibility.words)
+    return BUILT_IN.with_words(legibility_of(bundle, source, target).words)
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -54,6 +130,21 @@ def test_placeholders_are_those_of_the_whole_search(direction: tuple[str, str, s
     whole = [(*one.span(), one.lastgroup or Treatment.SYNTAX) for one in matches if one.end() > one.start()]
     assert own.find_treated(text) == whole
     assert own.find_syntax(text) == [(start, end) for start, end, kind in whole if kind == Treatment.SYNTAX]
+
+
+def test_latin_words_that_are_kept_have_no_short_way() -> None:
+    assert not BUILT_IN.with_words(r"\p{Latin}+")._plain.fullmatch("Tom reads.")
+    assert BUILT_IN.with_words(r"\p{Latin}+").find("Да Tom.") == [(3, 6)]
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@settings(max_examples=700, deadline=None)
+@given(text=texts())
+def test_nothing_is_taken_out_of_a_quiet_text(direction: tuple[str, str, str], text: str) -> None:
+    bundle, source, target = direction
+    legibility = legibility_of(bundle, source, target)
+    assert not (legibility.quiet.fullmatch(text) and legibility.signs.search(text))
+    assert legibility.quiet.fullmatch("Tom lit, oder nicht.")
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
