@@ -24,8 +24,12 @@ _LETTER: Final = regex.compile(r"[\p{L}\p{N}]")
 _SEPARATORS: Final = regex.compile(r"[\p{Pd}\p{Sm}\p{So}•·‣◦…|¦‖›»;:*]+")
 _JOINS: Final = frozenset("&+±×÷=<>≤≥≠≈√∑∞™®©°*^~№§%")
 _SEPARATES_UNSPACED: Final = frozenset("—―…|;‖")
+_JOINTS: Final = frozenset("‒–/")  # as in "Monday–Friday"
+_WHITE_SPACE: Final = regex.compile(r"\s")
 _QUOTES: Final = {'"': '"', "“": '"', "”": '"', "„": '"', "‟": '"', "«": "«", "»": "«", "‹": "‹", "›": "‹"}
 _CLOSING: Final = {")": "(", "]": "[", "}": "{", "〉": "〈", "》": "《", "」": "「", "』": "『", "】": "【", "⟩": "⟨"}
+_OPENED_BY: Final = {"»": "«", "›": "‹"}
+_MAX_QUOTATION: Final = 1000  # characters
 _GUILLEMETS: Final = frozenset("«‹")
 _EMPHASIS: Final = frozenset("*_~|=^$")
 _MAX_NESTED: Final = 20  # pairs that are open at once
@@ -41,6 +45,7 @@ class AsideKind(Enum):
     OPEN = auto()  # begins a range of words, as do the brackets that end it
     CLOSE = auto()
     BREAK = auto()  # ends a segment
+    SPACE = auto()  # joins two words, between which the model reads a space
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,8 @@ class _Search:
             return
         elif self._is_separator(written, start, end):
             self._found.append(Aside(AsideKind.BREAK, start, end))
+        elif written in _JOINTS and self._is_joint(start, end):
+            self._add_joint(start, end, is_read=sign.lastgroup == "free")
         elif written[0] in _EMPHASIS and len(set(written)) == 1:
             self._add_emphasis(written, start, end)
         else:
@@ -190,6 +197,24 @@ class _Search:
     def _is_free(self, start: int, end: int) -> bool:
         return self._text[start - 1 : start].isspace() and self._text[end : end + 1].isspace()
 
+    def _is_step(self, written: str, start: int, end: int) -> bool:
+        """Tells whether a sign parts the steps of a path ("Datei»Öffnen"), and begins no quotation as in German."""
+        return self._is_within_word(start, end) and self._text.find(_OPENED_BY[written], end, end + _MAX_QUOTATION) < 0
+
+    def _is_within_word(self, start: int, end: int) -> bool:
+        return self._text[max(0, start - 1) : start].isalnum() and self._text[end : end + 1].isalnum()
+
+    def _is_joint(self, start: int, end: int) -> bool:
+        """Tells whether a sign joins two words, or two elements."""
+        return self._is_within_word(start, end) or (self._is_markup and self._text[start:end] == self._text)
+
+    def _add_joint(self, start: int, end: int, is_read: bool) -> None:
+        """Adds what joins two words; between nothing but words ("Enable/Disable") it separates them."""
+        if not self._is_markup and _WHITE_SPACE.search(self._text) is None:
+            self._found.append(Aside(AsideKind.BREAK, start, end))
+        elif not is_read:
+            self._found.append(Aside(AsideKind.SPACE, start, end))
+
     def _make_point(self, start: int, end: int) -> Aside:
         is_free_before = start == 0 or self._text[start - 1].isspace()
         is_free_behind = _FREE_BEHIND.match(self._text, end) is not None
@@ -203,7 +228,7 @@ class _Search:
         quote = _QUOTES.get(written, "")
         if any(name == quote for name, _ in self._opened[-_MAX_NESTED:]):
             self._add_pair(start, end, closes=quote)
-        elif written in "»›" and self._is_free(start, end):
+        elif written in "»›" and (self._is_free(start, end) or self._is_step(written, start, end)):
             self._readable.discard(len(self._found))
             self._found.append(Aside(AsideKind.BREAK, start, end))
         elif quote:

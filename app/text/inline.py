@@ -292,9 +292,9 @@ class _Collector:
         start, end, behind = offsets[aside.start], offsets[aside.end], text[aside.end : aside.end + 1]
         partner = None if aside.partner is None else offsets[aside.partner]
         self._add_tag(TagKind[aside.kind.name], start, end, partner)
-        is_between = self._text and not self._text[-1].isspace() and behind and not behind.isspace()
+        is_alone = aside.start == 0 and not behind  # between tags
+        is_between = self._text and not self._text[-1].isspace() and (is_alone or (behind and not behind.isspace()))
         joins = _JOINT.match(text, aside.end) is not None
-        closes = behind in _CLOSES and not joins
-        if is_between and not closes and not _INVISIBLE.fullmatch(text, aside.start, aside.end):
+        if is_between and (joins or behind not in _CLOSES) and not _INVISIBLE.fullmatch(text, aside.start, aside.end):
             self._add(" ", [start], [end])  # two words, or addresses, with a heart between them are not one
         self._is_behind_aside = aside.kind is not AsideKind.OPEN and not joins

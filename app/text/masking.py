@@ -22,7 +22,7 @@ _COUNT: Final = regex.compile(
     r"%(?:\(\w+\)|\d+\$)?[-+0#\d.]*(?:hh?|ll?)?[diufFgG]"
     r"|[%$#]?\{{1,2} ?(?:n|\w*(?:count|num|number|total|size|quantity|nombre|seconds|minutes|hours|days)\w*)"
     r"(?:[:,!][^{}]*)? ?\}{1,2}"
-    r"|[-+−±]?(?:\p{Lu}{0,3}\p{Sc}\s?)?[-−]?\d[\d.,\u00a0\u202f ]*(?:[-–:][\d.,]+)?"
+    r"|[-+−±]?(?:\p{Lu}{0,3}\p{Sc}\s?)?[-−]?\d[\d.,\u00a0\u202f ]*(?:(?:[-–—:→]|->)[\d.,]+)?"
     r"(?:\s?(?:\p{L}{1,4}(?:/\p{L})?[²³]?|°\s?\p{L}?|\p{Sc}|\p{No}+))?",
     regex.IGNORECASE,
 )

@@ -9,9 +9,9 @@ from typing import Final
 from app.text.placeholder_kinds import Begins, Kind, Treatment
 
 _FILE_ENDING: Final = (
-    r"(?:bat|bmp|bz2|cfg|conf|cpp|css|csv|dll|docx?|epub|exe|gif|gz|html?|ico|ini|iso|jar|java|jpe?g|js|json|log|md|mkv"
-    r"|mp[34]|od[pst]|ogg|onnx|pdf|php|png|pot?|pptx?|py|rar|rs|rst|rtf|sh|sql|srt|svg|tar|tiff?|toml|ts|tsv|txt|wav"
-    r"|webp|xlsx?|xml|ya?ml|zip)"
+    r"(?:bak|bat|bmp|bz2|[ch]|cfg|conf|cpp|css|csv|dll|docx?|epub|exe|gif|go|gz|html?|ico|ini|iso|jar|java|jpe?g|jsx?|json"
+    r"|kt|lock|log|md|mkv|mp[34]|od[pst]|ogg|onnx|pdf|php|png|pot?|pptx?|py|rar|rb|rs|rst|rtf|sh|sql|srt|svg|swift|tar"
+    r"|tiff?|tmp|toml|tsx?|tsv|txt|wav|webp|xlsx?|xml|ya?ml|zip)"
 )
 # What an address may hold and end with: a full stop behind it is the sentence's, and so is a bracket unless one opens
 # in the address.
@@ -39,7 +39,8 @@ _HEX: Final = "[0-9A-Fa-f]"
 _CONVERSION: Final = (
     r"(?:\(\w{1,60}\)|\d{1,3}\$)?[-+0#'I ]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh?|ll?|I64|I32|[Lqjzt])?"
 )
-_OPERATOR: Final = r"(?:<(?![\p{L}/?!])|[>=≤≥≠≈≡±×÷+*^−∓]){1,2}"
+_ARROW: Final = r"(?:<?[-=~]{1,2}>{1,2}|<[-=~]{1,2}|[←-⇿⟰-⟿⤀-⥿⬀-⬑➔-➾▸▶►▹▻◂◀◄]{1,3})"
+_OPERATOR: Final = rf"(?:{_ARROW}|(?:<(?![\p{{L}}/?!])|[>=≤≥≠≈≡±×÷+*^−∓]){{1,2}})"
 _OPERAND: Final = r"[-−±√]?(?:\d[\d.,]{0,20}(?<=\d)\p{L}?|\p{L}{1,3}[²³ⁿ]|\p{L})(?![\p{L}\d])"
 _BB_NAME: Final = (
     r"(?:b|i|u|s|url|img|quote|code|color|size|list|center|left|right|spoiler|email|font|sub|sup|table|tr|td)"
@@ -116,6 +117,13 @@ KINDS: Final = (
         _W,
         r"\$[A-Za-z_]?\w{0,60}\([^()\n\p{Co}]{0,100}\)|\$[A-Za-z_]\w{0,60}(?:(?:\.|->)\w{1,60}){0,8}",
     ),
+    # Steps through menus, "File→Open"; each step is translated. Single letters and numbers are formulas.
+    Kind(
+        "arrow between words",
+        _AT_SIGN,
+        Treatment.BREAK,
+        rf"(?<![^\p{{L}}\p{{N}})\]\n])(?:{_ARROW}|>{{1,3}}|[•∙▪■◆◦‣]|·(?=\p{{Lu}}))(?![^\p{{L}}\p{{N}}(\[\n])",
+    ),
     Kind("drive path", _ANY, _S, r"(?<![\w/\\])(?:[A-Za-z]:|\\)\\[^\s\"<>|*?\p{Co}]{0,250}[\w$]"),
     Kind(
         "namespace",
@@ -142,7 +150,12 @@ KINDS: Final = (
         "list item", _ANY, Treatment.STAMP, r"(?<!\w)(?:\p{L}|\d{1,3}|[ivx]{2,4})\)(?<!\([^()\n]{0,80})|\[[ xX]\](?=\s)"
     ),
     Kind("section", _AT_SIGN, _W, r"[§№]{1,2}\s?\d[\d.]{0,20}(?<=\d)\p{L}?(?!\w)"),
-    Kind("name in signs", _AT_SIGN, _W, r"\[\[ ?[\w.:-]{1,60} ?\]\]|\(\(\w{1,60}\)\)|<<\w{1,60}>>|\|\w{1,60}\|"),
+    Kind(
+        "name in signs",
+        _AT_SIGN,
+        _W,
+        r"\[\[ ?[\w.:-]{1,60} ?\]\]|\(\(\w{1,60}\)\)|<<\w{1,60}>>|(?<!\w)\|\w{1,60}\|(?!\w)",
+    ),
     Kind(
         "time stamp",
         _ANY,
@@ -183,7 +196,12 @@ KINDS: Final = (
         _W,
         rf"(?<!\w)(?=[A-Fa-f]{{0,40}}\d)(?=\d{{0,40}}[A-Fa-f]){_HEX}{{7,128}}(?!\w)|(?<!\w)0[xX]{_HEX}{{1,64}}(?!\w)",
     ),
-    Kind("scoped name", _AT_WORD, _W, r"(?<![\w:])[A-Za-z]\w{0,60}(?:::\w{1,60}){1,8}(?:\(\))?"),
+    Kind(
+        "scoped name",
+        _AT_WORD,
+        _W,
+        r"(?<![\w:])[A-Za-z]\w{0,60}(?:(?:::\w{1,60}){1,8}(?:\(\))?|(?:->\w{1,60}){1,8}\([^()\n\p{Co}]{0,60}\))",
+    ),
     Kind("host", _AT_WORD, _S, rf"(?<![\w.@-])localhost(?::\d{{1,5}}|(?=/))(?:/(?:{_ADDRESS})?)?"),
     Kind(
         "version",
@@ -204,6 +222,7 @@ KINDS: Final = (
         r"(?<![\w.@-])(?:(?:[\p{L}\d][\w-]{0,62}\.){2,6}(?=\p{Ll})[\p{L}][\w-]{0,62}"
         rf"|[\p{{L}}\d][\w-]{{1,62}}\.\p{{Ll}}[\w-]{{1,62}})(?!\.?[\w-]|\(|\.(?=\s?\p{{Ll}}))(?:\(\))?{_PORT}",
     ),
+    Kind("joined capitals", _AT_WORD, _W, r"(?<![\w/])(?:\p{Lu}{1,6}(?:/\p{Lu}{1,6}){1,4}|[cw]/o)(?![\w/])"),
     Kind(
         "snake case",
         _AT_WORD,
@@ -257,7 +276,7 @@ KINDS: Final = (
         "range or score",
         _AT_WORD,
         _W,
-        r"(?<![\w.,:/–—-])\d{1,6}(?:[.,]\d{1,4})?[–—-]\d{1,6}(?:[.,]\d{1,4})?(?![\w:/–—-]|[.,]\d)",
+        r"(?<![\w.,:/–—-])\d{1,6}(?:[.,]\d{1,4})?(?:[–—→-]|->)\d{1,6}(?:[.,]\d{1,4})?(?![\w:/–—-]|[.,]\d)",
     ),
     # All but what may be a time of day: two digits behind the colon, and both in the range of a clock.
     Kind("ratio", _AT_WORD, _W, r"(?<![\w.,:/-])(?!(?:[01]?\d|2[0-4]):[0-5]\d(?!\d))\d{1,5}:\d{1,5}(?![\w:/-]|[.,]\d)"),

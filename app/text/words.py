@@ -259,9 +259,10 @@ def _compile_signs(readable: Iterable[str], source: str) -> "regex.Pattern[str]"
     sign = rf"[^{spelled}‘’‚‛\p{{L}}\p{{M}}\p{{Nd}}\p{{Co}}\p{{Cc}}\p{{Cs}}\s]|[ªºⁿⁱ]" + (
         rf"|(?![{ignored}]){_IGNORED}" if ignored else rf"|{_IGNORED}"
     )
-    # French has a space before these.
-    alone = r"[/\-,.]" if source.split("-")[0] == "fr" else r"[:;/\-,.!?%]"
-    free = rf"(?<!\S){alone}(?![^\s.!?…])" + ("" if alone[2] == "/" else r"|(?<!\S)[:;/](?=\w)")
+    # French has a space before the others.
+    is_french = source.split("-")[0] == "fr"
+    alone, leading = (r"[/\-,.]", "") if is_french else (r"[:;/\-,.!?%]", r"|(?<!\S)[:;/](?=\w)")
+    free = rf"(?<!\S){alone}(?![^\s.!?…]){leading}|(?<=\p{{L}})/(?=\p{{L}})"
     return regex.compile(
         rf"(?V1)(?P<emoji>{EMOJIS})|(?P<pair>[[\p{{Ps}}\p{{Pe}}\p{{Pi}}\p{{Pf}}\"]--[‘’‚‛]])"
         rf"|(?P<sign>{sign})(?P=sign)*+|(?P<free>{free})"

@@ -41,7 +41,7 @@ def test_found_whole_and_without_the_punctuation_around(placeholder: str, around
     [
         "Hello, how are you? I'm fine; it's 3.50, 1,000.50 or 12/05.",
         "100% sure, 50 % des gens. 24/7 and/or 90 years",
-        "One & two, a <- b, J.R.R. Tolkien, U.S.A., e.g. this. At 10:30: that.",
+        "One & two, J.R.R. Tolkien, U.S.A., e.g. this. At 10:30: that.",
         "C'est 12:30 ; note: ceci. It is {open, 5.5 x 3",
         "Mr.Smith... etc. and so on.Then",
     ],
