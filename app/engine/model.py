@@ -1,7 +1,8 @@
-"""A model as the engine sees it: its graphs as calls on arrays, its special ids and its length limits."""
+"""A model as the engine sees it: graphs as calls on arrays, special ids, length limits, tokens of a few bytes."""
 
+import codecs
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
@@ -17,6 +18,10 @@ from app.errors import InvalidRequest, LimitExceeded
 
 # A translation longer than the mean by this many standard deviations repeats itself; it is not just a long translation.
 _DEVIATIONS: Final = 4.0
+_MOST_PENDING: Final = 3  # bytes
+# The range of the second byte of a character in UTF-8, by its first byte where the range is another.
+_ANY_BYTES: Final = (0x80, 0xBF)
+_SECOND_BYTES: Final = {0xE0: (0xA0, 0xBF), 0xED: (0x80, 0x9F), 0xF0: (0x90, 0xBF), 0xF4: (0x80, 0x8F)}
 # Very short sources vary more than their ratio says ("OK." -> "D'accord.").
 _SPARE_TOKENS: Final = 10
 
@@ -90,6 +95,83 @@ class Graphs(Protocol):
         ...
 
 
+class WholeCharacters:
+    """Allows only tokens whose bytes make up whole characters.
+
+    A tokenizer with byte fallback has tokens for single bytes, of which a model may write any. A *part* is a token that
+    writes no whole characters by itself. What is *pending* are the first bytes of a character.
+
+    Args:
+        written: what each token writes, by its id.
+    """
+
+    def __init__(self, written: Sequence[bytes]) -> None:
+        self._written = tuple(written)
+        self._following: dict[tuple[int, ...], frozenset[int]] = {}
+        self.parts = frozenset(token_id for token_id, one in enumerate(written) if not _is_whole(one))
+        # Where nothing is pending: bytes that begin no character, or one that no tokens could complete.
+        self.strays = self.parts - self.find_following(b"")
+        self._is_stray = np.isin(np.arange(len(written)), list(self.strays))
+
+    def mark_strays(self, token_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """For each token whether it is a stray, in the same shape."""
+        strays: NDArray[np.bool_] = self._is_stray.take(token_ids)
+        return strays
+
+    def find_following(self, pending: bytes) -> frozenset[int]:
+        """The parts that may follow pending bytes; at these, every other token is forbidden."""
+        state = _describe_state(pending)
+        if state not in self._following:
+            self._following[state] = frozenset(one for one in self.parts if self._may_follow(pending, one))
+        return self._following[state]
+
+    def append(self, pending: bytes, token_id: int) -> bytes:
+        """The bytes that are pending behind one more token, which is allowed."""
+        return (_find_pending(pending + self._written[token_id]) or b"") if token_id in self.parts else b""
+
+    def is_pending(self, token_ids: Sequence[int]) -> bool:
+        """True if bytes are pending behind some tokens."""
+        return bool(token_ids) and token_ids[-1] in self.parts and bool(self.read(token_ids))
+
+    def read(self, token_ids: Sequence[int]) -> bytes:
+        """The bytes that are pending behind some tokens; they are those of the last three tokens at most."""
+        pending = b""
+        for token_id in token_ids[-_MOST_PENDING:]:
+            pending = self.append(pending, token_id)
+        return pending
+
+    def _may_follow(self, pending: bytes, token_id: int) -> bool:
+        behind = _find_pending(pending + self._written[token_id])
+        return behind is not None and (not behind or bool(self.find_following(behind)))
+
+
+def _describe_state(pending: bytes) -> tuple[int, ...]:
+    """What may follow pending bytes: how many bytes are missing, and the range of the first (Unicode, table 3-7)."""
+    if not pending:
+        return ()
+    lead = pending[0]
+    missing = 1 + (lead >= 0xE0) + (lead >= 0xF0) - (len(pending) - 1)
+    first, last = _SECOND_BYTES.get(lead, _ANY_BYTES) if len(pending) == 1 else _ANY_BYTES
+    return missing, first, last
+
+
+def _find_pending(written: bytes) -> bytes | None:
+    """The bytes at the end that begin a character; None if the others make up no characters."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        decoder.decode(written)
+    except UnicodeDecodeError:
+        return None
+    pending = decoder.getstate()[0]
+    # The decoder sees a surrogate only once it is whole.
+    first, last = _SECOND_BYTES.get(pending[0], _ANY_BYTES) if pending else _ANY_BYTES
+    return pending if len(pending) < 2 or first <= pending[1] <= last else None
+
+
+def _is_whole(written: bytes) -> bool:
+    return _find_pending(written) == b""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodingModel:
     """The properties of a model that decoding depends on.
@@ -102,6 +184,7 @@ class DecodingModel:
         source_axes: by memory, which of its axes is ``source``; 1 where there is no entry.
         words: the words of the vocabulary, for the phrase guard; None where tokens are characters, or without a guard.
         source_words: those of the sources' vocabulary, where it is another.
+        characters: which tokens make up whole characters; None where each token does.
         output: with a shortlist, whose candidates alone are searched; None to search the whole vocabulary.
     """
 
@@ -121,6 +204,7 @@ class DecodingModel:
     source_axes: Mapping[str, int] = field(default_factory=dict)
     words: TokenWords | None = None
     source_words: TokenWords | None = None
+    characters: WholeCharacters | None = None
     output: OutputLayer | None = None
 
     @classmethod
@@ -129,9 +213,12 @@ class DecodingModel:
 
         Args:
             manifest: of the bundle.
-            tokenizer: with it, no translation repeats a phrase three times in a row that its source does not.
+            tokenizer: with it, no translation repeats a phrase three times in a row that its source does not, and none
+                has a part of a character.
         """
-        words = source_words = None
+        words = source_words = characters = None
+        if tokenizer is not None and not all(map(_is_whole, tokenizer.token_bytes())):
+            characters = WholeCharacters(tokenizer.token_bytes())
         if tokenizer is not None and tokenizer.kind != "characters":
             words = TokenWords(tokenizer.token_bytes())
             if isinstance(tokenizer, PairedTokenizer):
@@ -154,6 +241,7 @@ class DecodingModel:
             source_axes=manifest.signature.source_axes,
             words=words,
             source_words=source_words,
+            characters=characters,
         )
 
     def check_ids(self, source_ids: tuple[int, ...], prefix: tuple[int, ...]) -> None:

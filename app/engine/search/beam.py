@@ -69,6 +69,7 @@ class BeamSearch:
         source_ids = sequence.source_ids[:-1]
         self._guard = LoopGuard(source_ids, model.words, model.source_words) if sequence.options.loop_guard else None
         self.beam = Beam(live=(LiveHypothesis((), (), 0.0, () if self._is_aligned else None),))
+        self._has_part = bool(self._options.prefix)  # whether a live hypothesis may end with a part of a character
 
     def candidates(self) -> int:
         """Twice the beam: at most ``beam_size`` are eos, so enough others remain. Where tokens may be blocked, one more
@@ -77,6 +78,8 @@ class BeamSearch:
         return self._extra_candidates(2 * self._options.beam_size)
 
     def _extra_candidates(self, count: int) -> int:
+        if self._is_within_character():
+            return self._model.vocabulary_size
         if self._options.beam_size == 1 and self._options.loop_guard:
             count += _MOST_CLOSING
         if self._options.no_repeat_ngram:
@@ -143,12 +146,18 @@ class BeamSearch:
         if at_cap:
             self._cut_at_cap(draft, [one for parent, one in enumerate(beam.live) if parent not in ended])
             return []
-        forbids = self._options.no_repeat_ngram or self._guard is not None
+        forbids = self._options.no_repeat_ngram or self._guard is not None or self._model.characters is not None
         if forbids and not (draft.live or draft.finished) and math.isfinite(scores[0, 0]):
             # Every token is forbidden.
             draft.looped += self._finish_all(beam.live, FinishReason.REPETITION)
-        self.beam = self._merge(draft)
+        self._set_beam(draft)
         return draft.parents
+
+    def _set_beam(self, draft: Draft) -> None:
+        self.beam = self._merge(draft)
+        if self._model.characters is not None:
+            parts = self._model.characters.parts
+            self._has_part = any(one.token_ids[-1] in parts for one in draft.live)
 
     def _grow(self, draft: Draft, candidate: Candidate, offsets: SequenceOf[int] | None) -> None:
         """Add a live hypothesis with one more token to the draft; if that closes a loop, add it as looped."""
@@ -184,7 +193,7 @@ class BeamSearch:
     def _block(self, scores: NDArray[np.float32], score_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """The scores ``[live, candidates]``, no more candidates than this search needs, -inf where one is blocked."""
         live, count = self.beam.live, min(scores.shape[1], self.candidates())
-        allowed = scores[: len(live), :count].astype(np.float64)
+        allowed = self._mask_parts(scores[: len(live), :count], score_ids[: len(live), :count]).astype(np.float64)
         for row, hypothesis in enumerate(live):
             blocked: set[int] | frozenset[int] = frozenset()
             if self._guard is not None:
@@ -195,6 +204,25 @@ class BeamSearch:
             if blocked:
                 allowed[row, np.isin(score_ids[row, :count], list(blocked))] = -np.inf
         return allowed
+
+    def _is_within_character(self) -> bool:
+        """True if a live hypothesis ends with bytes that make up no character yet."""
+        characters = self._model.characters
+        if characters is None or not self._has_part:
+            return False
+        return any(characters.is_pending(one.token_ids) for one in self.beam.live)
+
+    def _mask_parts(self, scores: NDArray[np.float32], score_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The scores ``[live, candidates]``, -inf for what would not make up whole characters."""
+        characters = self._model.characters
+        if characters is None:
+            return scores
+        forbidden = characters.mark_strays(score_ids)
+        for row, hypothesis in enumerate(self.beam.live if self._has_part else ()):
+            if characters.is_pending(hypothesis.token_ids):
+                following = characters.find_following(characters.read(hypothesis.token_ids))
+                forbidden[row] = ~np.isin(score_ids[row], list(following))
+        return np.where(forbidden, np.float32(-np.inf), scores) if np.count_nonzero(forbidden) else scores
 
     def is_settled(self) -> bool:
         """True if no live hypothesis can beat the worst one kept.

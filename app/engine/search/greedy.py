@@ -26,6 +26,8 @@ from app.engine.states import Step
 
 _LOWEST: Final = float("-inf")
 _NO_TOKENS: Final[frozenset[int]] = frozenset()
+# A row shows this many candidates more where tokens may be bytes that begin no character: one of them begins one.
+_SPARE: Final = 3
 
 
 class GreedySearch:
@@ -35,8 +37,8 @@ class GreedySearch:
     """
 
     __slots__ = (
-        *("_alignment", "_cap", "_closing", "_eos_id", "_guard", "_length_penalty", "_source_tokens"),
-        *("_text", "_token_ids", "_token_scores", "_vocabulary_size", "rows"),
+        *("_alignment", "_cap", "_characters", "_closing", "_eos_id", "_guard", "_length_penalty", "_pending"),
+        *("_source_tokens", "_strays", "_text", "_token_ids", "_token_scores", "_vocabulary_size", "rows"),
     )
 
     def __init__(self, sequence: Sequence, rows: list[int], model: DecodingModel, has_attention: bool) -> None:
@@ -53,16 +55,22 @@ class GreedySearch:
         self._token_scores: list[float] = []
         self._text = " "  # the words of the tokens so far
         self._closing = _NO_TOKENS  # the tokens that must not come next
+        self._characters = model.characters
+        self._strays = _NO_TOKENS if model.characters is None else model.characters.strays
+        self._pending = b""  # bytes of a character that is not whole yet
 
     def candidates(self) -> int:
         """A second candidate is needed only where the best token may be one that must not come."""
-        return min(1 + len(self._closing), self._vocabulary_size) if self._closing else 1
+        if self._pending:
+            return self._vocabulary_size
+        count = 1 + len(self._closing) + (_SPARE if self._strays else 0)
+        return count if count < self._vocabulary_size else self._vocabulary_size
 
     def advance(self, step: Step) -> Outcome | None:
         """Append the best token."""
         row = self.rows[0]
         token_id, score = step.best_ids[row], step.best_scores[row]
-        if token_id in self._closing:
+        if token_id in self._closing or token_id in self._strays or self._pending:
             token_id, score = self._choose_other(row, step)
         if not score > _LOWEST:  # also catches NaN
             return fail_without_numbers(score)
@@ -73,17 +81,23 @@ class GreedySearch:
             return [self._whole().finish(FinishReason.LENGTH, self._length_penalty)]
         self._token_scores.append(score)
         self._token_ids.append(token_id)
+        if self._characters is not None and (self._pending or token_id in self._characters.parts):
+            self._pending = self._characters.append(self._pending, token_id)
         if self._alignment is not None:
             self._alignment.append(step.attended_offset(row, self._source_tokens))
         return None if self._guard is None else self._check_repetition(self._guard)
 
     def _choose_other(self, row: int, step: Step) -> tuple[int, float]:
-        """The best token that may come, and its score."""
-        for token_id, score in zip(step.score_ids[row].tolist(), step.scores[row].tolist(), strict=True):
-            if token_id not in self._closing:
+        """The best token that may come, and its score. The character that is pending is completed in any case."""
+        allowed = self._characters.find_following(self._pending) if self._characters and self._pending else None
+        count = self.candidates()
+        shown = zip(step.score_ids[row, :count].tolist(), step.scores[row, :count].tolist(), strict=True)
+        for token_id, score in shown:
+            is_allowed = token_id not in self._closing and token_id not in self._strays
+            if is_allowed if allowed is None else token_id in allowed:
                 step.choose(row, token_id)
                 return token_id, score
-        return self._eos_id, float(step.scores[row, -1])  # the whole vocabulary is forbidden
+        return self._eos_id, float(step.scores[row, :count][-1])  # all of them are forbidden
 
     def _check_repetition(self, guard: LoopGuard) -> Outcome | None:
         """Update the tokens that must not come next; the outcome if the last token closed a loop."""
@@ -167,11 +181,13 @@ class BranchingSearch(BeamSearch):
 
     def candidates(self) -> int:
         """One where no hypothesis may branch. Where only some tokens are allowed: the whole vocabulary."""
-        live, options = self.beam.live, self._options
+        live, options, size = self.beam.live, self._options, self._model.vocabulary_size
+        spare = 0 if self._model.characters is None else _SPARE
+        if self._is_within_character():
+            return size
         if len(live[0].token_ids) < len(options.prefix) or not any(map(self._is_open, live)):
-            return 1
-        size = self._model.vocabulary_size
-        return size if options.allowed is not None else min(options.beam_size, size)
+            return min(1 + spare, size)
+        return size if options.allowed is not None else min(options.beam_size + spare, size)
 
     def _is_open(self, hypothesis: LiveHypothesis) -> bool:
         """Whether it may branch: at the end of the prefix, and behind it until the allowed tokens are written."""
@@ -185,13 +201,15 @@ class BranchingSearch(BeamSearch):
         sums, take the rows that are left. An eos ends a hypothesis, and takes a row too.
         """
         beam, options, draft = self.beam, self._options, Draft()
+        scores = self._mask_parts(scores[:, : self.candidates()], score_ids[:, : self.candidates()])
         chosen: list[Candidate] = []
         branching: list[Candidate] = []
         for parent, hypothesis in enumerate(beam.live):
             if self._is_open(hypothesis):
                 branching += self._branches(parent, scores[parent], score_ids[parent])
             else:
-                chosen.append((parent, int(score_ids[parent, 0]), float(scores[parent, 0])))
+                best = int(np.argmax(scores[parent]))
+                chosen.append((parent, int(score_ids[parent, best]), float(scores[parent, best])))
         rows_left = options.beam_size - len(chosen) - len(beam.kept) - len(beam.looped)
         branching.sort(key=lambda candidate: -(beam.live[candidate[0]].total + candidate[2]))
         for parent, token_id, score in [*chosen, *branching[:rows_left]]:
@@ -204,7 +222,7 @@ class BranchingSearch(BeamSearch):
                 draft.finished.append(origin.finish(FinishReason.LENGTH, options.length_penalty))
             else:
                 self._grow(draft, (parent, token_id, score), offsets)
-        self.beam = self._merge(draft)
+        self._set_beam(draft)
         return draft.parents
 
     def _branches(self, parent: int, scores: NDArray[np.float32], score_ids: NDArray[np.int64]) -> list[Candidate]:
@@ -212,9 +230,11 @@ class BranchingSearch(BeamSearch):
         options = self._options
         free = self.beam.live[parent].token_ids[len(options.prefix) :]
         allowed = options.allowed(free) if options.allowed is not None else None
+        score_ids = score_ids[: len(scores)]
+        is_allowed = scores > _LOWEST
         if allowed is not None:
-            is_allowed = np.isin(score_ids, list(allowed))
-            scores, score_ids = scores[is_allowed], score_ids[is_allowed]
+            is_allowed &= np.isin(score_ids, list(allowed))
+        scores, score_ids = scores[is_allowed], score_ids[is_allowed]
         count = options.beam_size
         return [
             (parent, token_id, score)
