@@ -260,8 +260,7 @@ def _compile_signs(readable: Iterable[str], source: str) -> "regex.Pattern[str]"
         rf"|(?![{ignored}]){_IGNORED}" if ignored else rf"|{_IGNORED}"
     )
     # French has a space before the others.
-    is_french = source.split("-")[0] == "fr"
-    alone, leading = (r"[/\-,.]", "") if is_french else (r"[:;/\-,.!?%]", r"|(?<!\S)[:;/](?=\w)")
+    alone, leading = (r"[/\-,.]", "") if source[:2] == "fr" else (r"[:;/\-,.!?%]", r"|(?<!\S)[:;/](?=\w)")
     free = rf"(?<!\S){alone}(?![^\s.!?…]){leading}|(?<=\p{{L}})/(?=\p{{L}})"
     return regex.compile(
         rf"(?V1)(?P<emoji>{EMOJIS})|(?P<pair>[[\p{{Ps}}\p{{Pe}}\p{{Pi}}\p{{Pf}}\"]--[‘’‚‛]])"
