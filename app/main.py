@@ -212,6 +212,7 @@ def _lifespan(process: _Process) -> Callable[[FastAPI], AbstractAsyncContextMana
             await serving.start()  # the server accepts connections only after this
             await peers.start(health.answers_to_peers(service, lambda: app.state.is_leaving))
             tasks = [
+                asyncio.create_task(serving.finish_loading()),
                 asyncio.create_task(service.metrics.store()),
                 asyncio.create_task(serving.probe()),
                 asyncio.create_task(serving.reloader.reload_on(reload_requests)),

@@ -3,6 +3,7 @@
 A command imports what it needs when it runs, so that ``passerelle keys`` does not load onnxruntime.
 """
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ command_line: Final = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+# Between two searches for cycles; Python's own number, 700, is reached several times in one request.
+_NEW_OBJECTS: Final = 10_000
 keys_commands: Final = typer.Typer(no_args_is_help=True, help="Keys that callers of the service may have.")
 command_line.add_typer(models_commands, name="models")
 command_line.add_typer(keys_commands, name="keys")
@@ -71,6 +74,7 @@ def serve(
     ] = None,
 ) -> int:
     """Run the service. Every other setting is an environment variable: see `passerelle settings`."""
+    gc.set_threshold(_NEW_OBJECTS)
     from app.commands.serve import serve_until_stopped
     from app.server.environment import load_settings
 

@@ -21,6 +21,7 @@ from app.text.detection import SURE_CONFIDENCE, Detection, LanguageDetector
 from app.text.languages import language_name
 
 _LOG: Final = logging.getLogger(__name__)
+_WITH_PLACEHOLDER: Final = "Hello {name}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,6 @@ class Serving:
         # Targets are included: a text may be in the target language, and /detect knows each language served.
         detector = LanguageDetector(()) if detector is None else detector
         detector.add(registry.snapshot.languages)
-        if len(registry.snapshot.sources) > 1:  # otherwise only /detect needs the model of the detector
-            await run_sync(detector.load)
         return cls(
             settings=settings,
             registry=registry,
@@ -102,6 +101,19 @@ class Serving:
         """Start the engines and run each graph once, so that the first request does not pay for its first run."""
         self.registry.start()
         await run_sync(self.registry.warm_up)
+
+    async def finish_loading(self) -> None:
+        """Load, while the service answers, what most requests do not need; one that needs it waits for it.
+
+        That is the models of the detector, if there are several languages to detect, and the search for placeholders.
+        """
+        try:
+            if len(self.registry.snapshot.sources) > 1:  # otherwise only /detect needs them
+                await run_sync(self.detector.load)
+            for entry in self.registry.served.values():
+                await run_sync(entry.translator.prepare, [_WITH_PLACEHOLDER])
+        except Exception:
+            _LOG.exception("the service answers, but a part of it cannot be loaded")
 
     async def probe(self) -> None:
         """Warm up each bundle that does not work, again and again, so that readiness returns by itself."""

@@ -31,6 +31,7 @@ __all__ = ["OpenGraphs", "OpenedGraphs", "Registry", "ServedBundle", "open_onnx_
 
 _LOG: Final = logging.getLogger(__name__)
 _STOP_SECONDS: Final = 1.0
+_LOADERS: Final = 2
 
 Served = ServedBundle | ServedChain
 
@@ -85,9 +86,11 @@ class Registry:
         preloaded = choose_preloaded(list(installed.values()), settings.preload, settings.max_loaded_mib)
         share = registry._threads.share(len(preloaded))
         fresh: list[Loaded] = []
-        for bundle in preloaded:
+        with ThreadPoolExecutor(_LOADERS) as loaders:  # much of it, unpacking and checksums, needs no lock of Python
+            opening = [loaders.submit(registry._opener.open, bundle, share) for bundle in preloaded]
+        for bundle, opened in zip(preloaded, opening, strict=True):
             try:
-                fresh.append(registry._opener.open(bundle, share))
+                fresh.append(opened.result())
             except (BundleError, OSError) as error:
                 failed[bundle.folder.name] = str(error)
                 del installed[bundle.folder.name]

@@ -160,7 +160,7 @@ def serve(
             Completer(for_pair, submitter, translator),
             Chooser(for_pair, submitter),
             opened.provider,
-            Translator(for_pair, engine),
+            translator.through(engine),
             cached,
         )
         _LOG.info(

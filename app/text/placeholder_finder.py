@@ -56,11 +56,18 @@ class PlaceholderFinder:
         self._set_words(words)
 
     def _set_words(self, words: str) -> None:
-        self._pattern = _compile(self._own, words)
+        self._words = words
+        if self._own:  # a pattern that cannot be used is refused at once
+            _compile(self._own, words)
         self._sign = None if self._own else _compile_sign(words)
         self._plain = compile_plain(words)
         # A text is searched before it is cut, and most often once more when its placeholders are masked.
         self._last: tuple[str, list[tuple[int, int, Treatment]]] = ("", [])
+
+    @property
+    def _pattern(self) -> "regex.Pattern[str]":
+        """All patterns, compiled for the first text that may have a placeholder: that takes 40 milliseconds."""
+        return _compile(self._own, self._words)
 
     def with_words(self, words: str) -> "PlaceholderFinder":
         """Returns a finder that also finds the words of a pattern, with the treatment ``WORD``."""

@@ -4,6 +4,7 @@
 ``submit`` returns at once. ``translate`` is all three, for callers without an event loop.
 """
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -61,6 +62,12 @@ class Translator:
         self._phrases = bundle.phrases
         self._tokenizer = bundle.tokenizer
         self._detokenizer = Detokenizer(bundle.tokenizer)
+
+    def through(self, engine: Submitter) -> "Translator":
+        """Returns the same translator with another way to the model."""
+        translator = copy.copy(self)
+        translator._engine = engine
+        return translator
 
     def prepare(
         self,

@@ -7,6 +7,7 @@ a text, a key, an address, a query string or a path with values of the caller.
 import logging
 import os
 import re
+import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -52,7 +53,7 @@ def names_of(scope: Scope, span_trace_id: str = "") -> RequestNames:
             request_id = value.decode()
         elif name == b"traceparent":
             trace_id = _trace_id(value)
-    trace_id = span_trace_id or trace_id or os.urandom(16).hex()
+    trace_id = span_trace_id or trace_id or uuid.uuid4().hex
     return RequestNames(request_id or trace_id, trace_id)
 
 
