@@ -3,10 +3,11 @@
     python -m tests.benchmarks.marian [--shape tiny|base-memory|base] [--tokens 32000] [--sentences 32] [--rounds 4]
 
 The student has random weights in the published shape; both search the whole vocabulary, and then only a lexical
-shortlist. ``fxtranslate`` translates one sentence a call; the engine gets 1, 8 and 32 at once. Both use one thread,
-take turns in one process, and processor time is counted, so the ratios say something even on a busy machine. The
-student never ends a sentence, so both write as many tokens as ``fxtranslate`` allows: twice as many as the source has,
-and 4.
+shortlist. ``fxtranslate`` translates one sentence a call; the engine gets 1, 8 and 32 at once, and so does ``slimt``
+where it is installed, which always uses the shortlist. All use one thread, take turns in one process, and processor
+time is counted, so the ratios say something even on a busy machine. The student never ends a sentence, so the engine
+writes as many tokens as ``fxtranslate`` allows: twice as many as the source has, and 4. ``slimt`` stops at as many as
+the longest source of its call has, so what it needs for a sentence is multiplied by the tokens that it did not write.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from app.engine.factory import run_engine
 from app.engine.loop import Engine
 from app.engine.sequence import SearchOptions
 from app.settings import ShortlistMode
+from tests.benchmarks.slimt_engine import Slimt, is_installed
 from tests.support.marian_models import Shape, pieces, random_lists, shortlist_file, student_model, vocabulary
 from training.convert.marian import MarianFiles, Published, convert
 
@@ -32,6 +34,7 @@ SHAPES = {
     "base-memory": Shape(384, 1536, 6, 4, 8, 1.0),
     "base": Shape(512, 2048, 6, 2, 8, 1.0),
 }
+FILES = ("model.enfr.intgemm.alphas.bin", "vocab.enfr.spm", "lex.s2t.bin")
 CONCURRENT = (1, 8, 32)
 NEVER_ENDS = -50.0  # the bias of eos
 
@@ -56,7 +59,7 @@ def make(shape: Shape, vocab: bytes, folder: Path) -> tuple[dict[str, Bundle], d
     """The same student in both engines, by whether a shortlist is used."""
     content, _ = student_model(shape, (vocab,), 3, NEVER_ENDS)
     lexicon = shortlist_file(random_lists((pieces(vocab), pieces(vocab)), 3))
-    model, path, lex = (folder / name for name in ("model.enfr.intgemm.alphas.bin", "vocab.enfr.spm", "lex.s2t.bin"))
+    model, path, lex = (folder / name for name in FILES)
     model.write_bytes(content)
     path.write_bytes(vocab)
     lex.write_bytes(lexicon)
@@ -97,11 +100,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bundles, others = make(SHAPES[options.shape], vocab, Path(folder))
         for mode, bundle in bundles.items():
-            compare(mode, bundle, others[mode], texts, options.rounds)
+            slimt = None
+            if mode == "shortlist" and is_installed():
+                files = [Path(folder) / name for name in FILES]
+                slimt = Slimt((files[0], files[1], files[2]), SHAPES[options.shape])
+            compare(mode, bundle, (others[mode], slimt), texts, options.rounds)
 
 
-def compare(mode: str, bundle: Bundle, other: fxtranslate.Translator, texts: list[str], rounds: int) -> None:
-    """Measure both engines in turns, and print milliseconds a sentence."""
+def compare(
+    mode: str, bundle: Bundle, others: tuple[fxtranslate.Translator, Slimt | None], texts: list[str], rounds: int
+) -> None:
+    """Measure all engines in turns, and print milliseconds a sentence."""
+    other, slimt = others
     sources = [bundle.tokenizer.encode_source(text) for text in texts]
     seconds: dict[str, list[float]] = {}
     with run_engine(bundle) as engine:
@@ -110,6 +120,11 @@ def compare(mode: str, bundle: Bundle, other: fxtranslate.Translator, texts: lis
             for count in CONCURRENT:
                 used = spent(lambda count=count: decode(engine, sources, count))  # type: ignore[misc]
                 seconds.setdefault(f"engine, {count} at once", []).append(used)
+                if slimt is not None:
+                    before = time.process_time()
+                    written = slimt.translate(texts, count)
+                    used = (time.process_time() - before) * tokens / written
+                    seconds.setdefault(f"slimt, {count} at once", []).append(used)
             seconds.setdefault("fxtranslate", []).append(spent(lambda: [other.translate(text) for text in texts]))
     base = min(seconds["fxtranslate"])
     per_source, per_target = sum(map(len, sources)) / len(sources), tokens / len(sources)

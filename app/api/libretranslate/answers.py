@@ -65,7 +65,7 @@ class ScoredSegment(TypedDict):
 
 class TokenRange(TypedDict):
     range: Annotated[_Range, Field(description=_CHARACTERS)]
-    id: Annotated[int, Field(description="The how manieth token of the whole text it is, from 0.")]
+    id: Annotated[int, Field(description="Its number among the tokens of the whole text, from 0.")]
 
 
 class AlignedRanges(TypedDict):
