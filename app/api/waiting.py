@@ -16,7 +16,7 @@ from app.translation.assembly import Translation
 from app.translation.pending import GRACE_SECONDS, Pending, is_settled, settle
 
 # A task that waits for the client's departure costs more than what is saved where the answer comes within this time.
-_UNWATCHED_SECONDS: Final = 0.1
+_UNWATCHED_SECONDS: Final = 0.25
 STOPPED_SENTENCE: Final = "The service is being stopped, and the time to finish this request is over"
 _Found = TypeVar("_Found")
 

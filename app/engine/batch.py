@@ -78,6 +78,7 @@ class Batch:
             outcome = search.advance(step)
             if outcome is not None:
                 ended.append(Ended(sequence, outcome))
+        step.finish()
         self._arena.advance(stepped.next_states, step.next_ids)
         self._arena.reorder(step.moves)
         return ended

@@ -5,6 +5,8 @@ from typing import Final
 
 import regex
 
+from app.engine.sequence import LiveHypothesis
+
 # A loop is a block of 1 to 4 tokens that occurs at least ``_FEWEST_TIMES`` times in a row, and at least
 # ``_FEWEST_TOKENS`` tokens together, since a short block repeats more easily (the zeros of "1000000", a row of dots).
 _LONGEST_BLOCK: Final = 4
@@ -129,6 +131,40 @@ class LoopGuard:
         return self._times
 
 
+class LiveWords:
+    """The words of the live hypotheses of a beam: they grow with each token instead of being joined at every step."""
+
+    def __init__(self, guard: LoopGuard | None) -> None:
+        """Follow a beam; without a guard there is nothing to know."""
+        self._guard = guard
+        self._live: Sequence[LiveHypothesis] = ()
+        self._texts: list[str] = []
+
+    def closing_tokens(self, live: Sequence[LiveHypothesis], index: int) -> frozenset[int]:
+        """``LoopGuard.closing_tokens`` behind a live hypothesis."""
+        if self._guard is None or self._guard.words is None:
+            return _NOTHING
+        token_ids = live[index].token_ids
+        if self._live is live and len(token_ids) <= _REACH_CHARACTERS:
+            return self._guard.closing_tokens(self._texts[index])
+        return self._guard.closing_tokens_after(token_ids)
+
+    def follow(self, before: Sequence[LiveHypothesis], live: Sequence[LiveHypothesis], parents: Sequence[int]) -> None:
+        """Take over the live hypotheses after a step.
+
+        Args:
+            before: those before it.
+            live: each one of ``before`` with one token more.
+            parents: for each of ``live``, the index of that one in ``before``.
+        """
+        if self._guard is None or (words := self._guard.words) is None:
+            return
+        texts = self._texts if self._live is before else [words.text(one.token_ids) for one in before]
+        grown = zip(parents, live, strict=True)
+        self._texts = [words.append(texts[parent], one.token_ids[-1]) for parent, one in grown]
+        self._live = live
+
+
 def count_settled_tokens(token_ids: Sequence[int]) -> int:
     """How many tokens will stay, whatever follows: those that may turn out to be a repetition do not count."""
     repeating = 0
@@ -149,6 +185,15 @@ def count_repeats(token_ids: Sequence[int]) -> int:
             run = run + 1 if one == other else 0
             most = max(most, 1 + run // block)
     return most
+
+
+def common_prefix(sequences: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The tokens that all sequences begin with; there is at least one sequence."""
+    first, last = min(sequences), max(sequences)  # in lexicographic order: what these two share, all share
+    for length, (one, other) in enumerate(zip(first, last, strict=False)):
+        if one != other:
+            return first[:length]
+    return first[: len(last)]
 
 
 def find_blocked_tokens(token_ids: Sequence[int], size: int) -> set[int]:

@@ -179,6 +179,14 @@ def normalise_score(total: float, length: int, length_penalty: float) -> float:
     return float(total / ((5.0 + length) / 6.0) ** length_penalty)
 
 
+def keep_best(finished: tuple[Hypothesis, ...], count: int) -> tuple[Hypothesis, ...]:
+    """The ``count`` best hypotheses of different tokens, best first; of equal ones the first found stays."""
+    unique: dict[tuple[int, ...], Hypothesis] = {}
+    for hypothesis in finished:
+        unique.setdefault(hypothesis.token_ids, hypothesis)
+    return tuple(sorted(unique.values(), key=lambda hypothesis: -hypothesis.score)[:count])
+
+
 class LiveHypothesis(NamedTuple):
     """A hypothesis that is still being written.
 

@@ -35,7 +35,10 @@ class Step:
         next_ids: int32 ``[rows]``, the tokens that the next step reads.
     """
 
-    __slots__ = ("_origins", "_targets", "attention", "best_ids", "best_scores", "next_ids", "score_ids", "scores")
+    __slots__ = (
+        *("_origins", "_targets", "_tokens", "attention", "best_ids", "best_scores", "next_ids", "score_ids"),
+        "scores",
+    )
 
     def __init__(self, stepped: Stepped) -> None:
         self.scores = stepped.scores
@@ -46,6 +49,7 @@ class Step:
         self.best_scores: list[float] = stepped.scores[:, 0].tolist()
         self._targets: list[int] = []
         self._origins: list[int] = []
+        self._tokens: list[int] = []
 
     def choose(self, row: int, token_id: int) -> None:
         """Let a row continue with another token than its best one."""
@@ -59,10 +63,14 @@ class Step:
             parents: for each hypothesis that goes on, the index in ``rows`` of the hypothesis it extends.
             token_ids: the last token of each.
         """
-        used = rows[: len(parents)]
-        self._targets += used
+        self._targets += rows[: len(parents)]
         self._origins += [rows[parent] for parent in parents]
-        self.next_ids[used] = token_ids
+        self._tokens += token_ids
+
+    def finish(self) -> None:
+        """Write the tokens of ``continue_rows`` into ``next_ids``, after all searches have advanced."""
+        if self._targets:
+            self.next_ids[self._targets] = self._tokens
 
     @property
     def moves(self) -> list[tuple[int, int]]:

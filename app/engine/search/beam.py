@@ -6,23 +6,27 @@ A beam of one without conditions is decoded by ``app.engine.search.greedy``, wha
 import math
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.model import DecodingModel
-from app.engine.repetition import LoopGuard, count_settled_tokens, find_blocked_tokens
-from app.engine.sequence import FinishReason, Hypothesis, LiveHypothesis, Outcome, Sequence, normalise_score
+from app.engine.repetition import LiveWords, LoopGuard, common_prefix, count_settled_tokens, find_blocked_tokens
+from app.engine.sequence import FinishReason, Hypothesis, LiveHypothesis, Outcome, Sequence, keep_best, normalise_score
 from app.engine.states import Step
 from app.errors import StepFailed
 
 # A single hypothesis must show more candidates than can be forbidden to it: phrases of two or three lengths may close
 # at the same token, hardly ever more.
 _MOST_CLOSING: Final = 4
-
+_LOWEST: Final = float("-inf")
 # One way on: the index of the live hypothesis, the token, and the token's score.
 Candidate = tuple[int, int, float]
+# ``[live, candidates]``
+Scores = NDArray[np.float32]
+TokenIds = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Beam:
 
 @dataclass(slots=True)
 class Draft:
-    """The parts of the next beam while a step collects them; ``parents``: which hypothesis each of ``live`` extends."""
+    """The parts of the next beam; ``parents``: which hypothesis each of ``live`` extends."""
 
     live: list[LiveHypothesis] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
@@ -69,6 +73,8 @@ class BeamSearch:
         source_ids = sequence.source_ids[:-1]
         self._guard = LoopGuard(source_ids, model.words, model.source_words) if sequence.options.loop_guard else None
         self.beam = Beam(live=(LiveHypothesis((), (), 0.0, () if self._is_aligned else None),))
+        self._words = LiveWords(self._guard)
+        self._strays = frozenset[int]() if model.characters is None else model.characters.strays
         self._has_part = bool(self._options.prefix)  # whether a live hypothesis may end with a part of a character
 
     def candidates(self) -> int:
@@ -100,9 +106,7 @@ class BeamSearch:
         step.continue_rows(self.rows, parents, [live.token_ids[-1] for live in self.beam.live])
         return None
 
-    def extend(
-        self, scores: NDArray[np.float32], score_ids: NDArray[np.int64], offsets: SequenceOf[int] | None = None
-    ) -> list[int]:
+    def extend(self, scores: Scores, score_ids: TokenIds, offsets: SequenceOf[int] | None = None) -> list[int]:
         """Extend the beam by one token. Within the prefix a single hypothesis lives, and its next token costs nothing.
 
         Args:
@@ -120,9 +124,7 @@ class BeamSearch:
             return [0]
         return self._extend_freely(scores, score_ids, offsets)
 
-    def _extend_freely(
-        self, scores: NDArray[np.float32], score_ids: NDArray[np.int64], offsets: SequenceOf[int] | None
-    ) -> list[int]:
+    def _extend_freely(self, scores: Scores, score_ids: TokenIds, offsets: SequenceOf[int] | None) -> list[int]:
         """The candidates of all live hypotheses are ranked by their sums; equal sums by the rank of the hypothesis and
         then of the token. An eos among the first ``beam_size`` ends its hypothesis, an eos behind is ignored; the best
         ``beam_size`` others live on. At the cap only an eos may follow, and what is not finished then is cut. A
@@ -147,14 +149,15 @@ class BeamSearch:
             self._cut_at_cap(draft, [one for parent, one in enumerate(beam.live) if parent not in ended])
             return []
         forbids = self._options.no_repeat_ngram or self._guard is not None or self._model.characters is not None
-        if forbids and not (draft.live or draft.finished) and math.isfinite(scores[0, 0]):
+        if forbids and not (draft.live or draft.finished) and math.isfinite(scores[0][0]):
             # Every token is forbidden.
             draft.looped += self._finish_all(beam.live, FinishReason.REPETITION)
         self._set_beam(draft)
         return draft.parents
 
     def _set_beam(self, draft: Draft) -> None:
-        self.beam = self._merge(draft)
+        before, self.beam = self.beam, self._merge(draft)
+        self._words.follow(before.live, self.beam.live, draft.parents)
         if self._model.characters is not None:
             parts = self._model.characters.parts
             self._has_part = any(one.token_ids[-1] in parts for one in draft.live)
@@ -163,7 +166,9 @@ class BeamSearch:
         """Add a live hypothesis with one more token to the draft; if that closes a loop, add it as looped."""
         parent, token_id, score = candidate
         longer = self.beam.live[parent].extend(token_id, score, offsets[parent] if offsets else 0)
-        excess = self._guard.excess(longer.token_ids) if self._guard is not None else 0
+        # Most tokens are none of the last four, so this costs next to nothing.
+        may_loop = self._guard is not None and token_id in longer.token_ids[-5:-1]
+        excess = self._guard.excess(longer.token_ids) if may_loop and self._guard is not None else 0
         if excess:
             draft.looped += self._finish_all([longer.shorten(excess)], FinishReason.REPETITION)
         else:
@@ -171,8 +176,12 @@ class BeamSearch:
             draft.parents.append(parent)
 
     def _merge(self, draft: Draft) -> Beam:
-        kept = keep_best((*self.beam.kept, *draft.finished), self._most)
-        return Beam(tuple(draft.live), kept, keep_best((*self.beam.looped, *draft.looped), self._options.hypotheses))
+        kept, looped = self.beam.kept, self.beam.looped
+        if draft.finished:
+            kept = keep_best((*kept, *draft.finished), self._most)
+        if draft.looped:
+            looped = keep_best((*looped, *draft.looped), self._options.hypotheses)
+        return Beam(tuple(draft.live), kept, looped)
 
     def _cut_at_cap(self, draft: Draft, unfinished: list[LiveHypothesis]) -> None:
         """What ran up to the cap beside a loop is seldom more than the same loop with a flaw, so it comes last."""
@@ -180,9 +189,11 @@ class BeamSearch:
         kept = (*merged.kept, *merged.looped[: self._count_lacking(merged.kept)])
         self.beam = Beam((), self._fill(kept, unfinished, FinishReason.LENGTH))
 
-    def _rank(self, scores: NDArray[np.float32], score_ids: NDArray[np.int64]) -> list[Candidate]:
+    def _rank(self, scores: Scores, score_ids: TokenIds) -> list[Candidate]:
         """The candidates of all live hypotheses, best sum first."""
         live = self.beam.live
+        if not (self._has_part or self._options.no_repeat_ngram):
+            return self._rank_few(scores, score_ids)
         allowed = self._block(scores, score_ids)
         count = allowed.shape[1]
         totals = (np.array([hypothesis.total for hypothesis in live])[:, None] + allowed).ravel()
@@ -190,14 +201,24 @@ class BeamSearch:
         tokens = score_ids[: len(live), :count].ravel()[order].tolist()
         return list(zip((order // count).tolist(), tokens, allowed.ravel()[order].tolist(), strict=True))
 
+    def _rank_few(self, scores: Scores, score_ids: TokenIds) -> list[Candidate]:
+        """The same in lists: for twice the beam of candidates a call of numpy takes as long as all of this."""
+        count, strays, found = self.candidates(), self._strays, list[tuple[float, Candidate]]()
+        each = zip(self.beam.live, scores.tolist(), score_ids.tolist(), strict=False)
+        for parent, (hypothesis, row_scores, row_ids) in enumerate(each):
+            closing, total = self._words.closing_tokens(self.beam.live, parent), hypothesis.total
+            for token_id, score in zip(row_ids[:count], row_scores, strict=False):
+                if score > _LOWEST and token_id not in strays and token_id not in closing:  # NaN is left out too
+                    found.append((-(total + score), (parent, token_id, score)))
+        found.sort(key=itemgetter(0))
+        return [candidate for _, candidate in found[: 2 * self._options.beam_size]]
+
     def _block(self, scores: NDArray[np.float32], score_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """The scores ``[live, candidates]``, no more candidates than this search needs, -inf where one is blocked."""
         live, count = self.beam.live, min(scores.shape[1], self.candidates())
         allowed = self._mask_parts(scores[: len(live), :count], score_ids[: len(live), :count]).astype(np.float64)
         for row, hypothesis in enumerate(live):
-            blocked: set[int] | frozenset[int] = frozenset()
-            if self._guard is not None:
-                blocked = self._guard.closing_tokens_after(hypothesis.token_ids)
+            blocked: set[int] | frozenset[int] = self._words.closing_tokens(live, row)
             if self._options.no_repeat_ngram:
                 repeated = find_blocked_tokens(hypothesis.token_ids, self._options.no_repeat_ngram)
                 blocked |= repeated - {self._model.eos_id}
@@ -276,20 +297,3 @@ class BeamSearch:
 def fail_without_numbers(score: float) -> StepFailed:
     """The error of a sequence whose scores are no numbers."""
     return StepFailed(f"the decoder step gave the score {score} for the best token; no translation can be found")
-
-
-def keep_best(finished: tuple[Hypothesis, ...], count: int) -> tuple[Hypothesis, ...]:
-    """The ``count`` best hypotheses of different tokens, best first; of equal ones the first found stays."""
-    unique: dict[tuple[int, ...], Hypothesis] = {}
-    for hypothesis in finished:
-        unique.setdefault(hypothesis.token_ids, hypothesis)
-    return tuple(sorted(unique.values(), key=lambda hypothesis: -hypothesis.score)[:count])
-
-
-def common_prefix(sequences: SequenceOf[tuple[int, ...]]) -> tuple[int, ...]:
-    """The tokens that all sequences begin with; there is at least one sequence."""
-    first, last = min(sequences), max(sequences)  # in lexicographic order: what these two share, all share
-    for length, (one, other) in enumerate(zip(first, last, strict=False)):
-        if one != other:
-            return first[:length]
-    return first[: len(last)]

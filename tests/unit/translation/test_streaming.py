@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.engine.batch import Batch
 from app.engine.prefetch import encode_sources
-from app.engine.search.beam import common_prefix
+from app.engine.repetition import common_prefix
 from app.engine.sequence import Hypothesis, SearchOptions, Sequence
 from tests.support.engines import PATIENCE, TOKENIZER, Start
 from tests.support.fakes import HashMachine, TextMachine

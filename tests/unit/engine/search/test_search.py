@@ -14,13 +14,14 @@ from app.engine.batch import Batch
 from app.engine.model import Graphs, Stepped
 from app.engine.prefetch import encode_sources
 from app.engine.search import Search, start_search
-from app.engine.search.beam import Beam, BeamSearch, keep_best
+from app.engine.search.beam import Beam, BeamSearch
 from app.engine.sequence import (
     FinishReason,
     Hypothesis,
     LiveHypothesis,
     SearchOptions,
     Sequence,
+    keep_best,
     normalise_score,
 )
 from app.engine.states import Step
