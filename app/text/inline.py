@@ -18,8 +18,8 @@ from app.text.elements import Item, Role, assign_roles, cut_at_syntax
 from app.text.markup import Span, find_message_syntax, unescape, unescape_offsets
 from app.text.masking import TextRules
 from app.text.placeholder_kinds import FIRST_ELEMENT_CODE, MAX_ELEMENTS
-from app.text.segmentation import find_soft_breaks
 from app.text.tag_roles import TagRules
+from app.text.wrapped_lines import find_soft_breaks, is_in_break
 
 TextFormat = Literal["text", "html", "xml"]
 # Where a text is cut: at the ends of sentences and lines, of sentences alone, or nowhere.
@@ -218,12 +218,12 @@ class _Collector:
             offsets: Sequence[int] = range(start, end + 1)
         else:
             offsets = [start + offset for offset in unescape_offsets(raw)]
-        asides = find_asides(text, self._rules, self._is_markup)
         done = 0
-        for aside in asides:
-            self._add_spaced(text, done, aside.start, offsets)
-            self._add_aside(aside, text, offsets)
-            done = aside.end
+        for aside in find_asides(text, self._rules, self._is_markup):
+            if not is_in_break(self.soft_breaks, offsets[aside.start]):
+                self._add_spaced(text, done, aside.start, offsets)
+                self._add_aside(aside, text, offsets)
+                done = aside.end
         self._add_spaced(text, done, len(text), offsets)
 
     def _add_spaced(self, text: str, start: int, end: int, offsets: Sequence[int]) -> None:

@@ -19,6 +19,8 @@ _ENDS: Final = {
 _PLAIN: Final = str.maketrans("。｡．।۔？؟！", ".....??!")
 _END: Final = regex.compile(r"(?r)[\s\u00a0\u202f]*[.!?…。｡．！？؟।۔]++\Z")
 _GREEK_END: Final = regex.compile(r"(?r)[\s\u00a0\u202f]*[.!?…;\u037E]++\Z")
+_CLAUSE_ENDS: Final = {"": ":;,", "ar": ":؛،", "fa": ":؛،", "ur": ":؛،", "ja": "：；、", "zh": "：；，"}
+_PLAIN_CLAUSE: Final = str.maketrans("：；，、؛،", ":;,,;,")
 # The quotation marks of a language, with the spaces inside them; other languages get straight ones.
 _QUOTATION_STYLES: Final = {
     "bg": ("„", "“"), "bs": ("„", "”"), "ca": ("«", "»"), "cs": ("„", "“"), "da": ("»", "«"), "de": ("„", "“"),
@@ -59,6 +61,12 @@ def write_end(plain: str, language: str) -> str:
     if len(plain) > 1 and plain.strip(".") == "":
         return plain  # three points are no three full stops
     return "".join(signs.get(sign, sign) for sign in plain)
+
+
+def write_clause_end(sign: str, language: str) -> str:
+    """A comma, colon or semicolon of any language as a language writes it."""
+    place = _CLAUSE_ENDS[""].index(sign.translate(_PLAIN_CLAUSE))
+    return _CLAUSE_ENDS.get(_base(language), _CLAUSE_ENDS[""])[place]
 
 
 def quotation_style(language: str) -> tuple[str, str]:

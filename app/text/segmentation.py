@@ -208,61 +208,6 @@ def _find_window_end(window: str) -> int:
     return start if start > tail else len(window)
 
 
-_WRAPPED_LINE: Final = regex.compile(r"[\p{Lu}\p{Ll}\p{Ps}\p{Pi}\"'][^\n\r\t]{38,158}")
-_ENDED_WORD: Final = regex.compile(r"\p{Ll}[-\u00AD\u2010]\Z")
-_MIN_LETTERS: Final = 0.75  # of the characters of prose
-_SLACK: Final = 8  # characters by which the lines of justified text differ
-
-
-def find_soft_breaks(text: str) -> list[tuple[int, int]]:
-    """Finds the line breaks of hard-wrapped paragraphs, as in what is pasted from a PDF.
-
-    The lines of such a paragraph are long, the next word would not have fitted into any of them, and most lines go on
-    with a small letter. So lists, verses, addresses, dialogue and code stay line by line.
-
-    Args:
-        text: Plain text. A blank line ends a paragraph.
-
-    Returns:
-        The offsets of begin and end of each break, with the hyphen of a word that it divides.
-    """
-    breaks: list[tuple[int, int]] = []
-    if text.count("\n") < 1 or len(text) < _SLACK:
-        return breaks
-    paragraph: list[tuple[int, str]] = []
-    offset = 0
-    for line in [*text.split("\n"), ""]:
-        content = line.rstrip("\r ")
-        if content.strip() and offset <= len(text):
-            paragraph.append((offset, content))
-        else:
-            breaks += _find_breaks_of_paragraph(paragraph)
-            paragraph = []
-        offset += len(line) + 1
-    return breaks
-
-
-def _find_breaks_of_paragraph(lines: list[tuple[int, str]]) -> list[tuple[int, int]]:
-    contents = [content for _, content in lines]
-    if len(lines) < 2 or any(_WRAPPED_LINE.fullmatch(content) is None for content in contents[:-1]):
-        return []
-    width = max(map(len, contents[:-1]))
-    words = [content.split(" ", 1)[0] for content in contents[1:]]
-    is_wrapped = all(
-        len(content) + 1 + len(word) + _SLACK > width for content, word in zip(contents[:-1], words, strict=True)
-    )
-    going_on = sum(word[:1].islower() for word in words)
-    letters = sum(character.isalpha() or character == " " for content in contents for character in content)
-    if not is_wrapped or 2 * going_on <= len(words) or letters < _MIN_LETTERS * sum(map(len, contents)):
-        return []
-    if any(not word[:1].isalpha() and word[:1] not in "(\"'“‘«„" for word in words):
-        return []
-    return [
-        (start + len(content) - (word[:1].islower() and _ENDED_WORD.search(content) is not None), following)
-        for (start, content), (following, _), word in zip(lines, lines[1:], words, strict=False)
-    ]
-
-
 def _find_cut(text: str) -> int:
     """Returns the offset of the best cut near the middle of a text."""
     middle, quarter = len(text) / 2, len(text) // 4

@@ -145,10 +145,12 @@ class WordAlignment:
         sources: The units of the source.
         targets: The units of the target.
         links: For each target unit the number of its source unit, -1 if it has none.
+        source_length: The number of characters of the source.
     """
 
     def __init__(self, source: str, target: str, alignment: SegmentAlignment | None, finder: PlaceholderFinder) -> None:
         self._source, self._target = source, target
+        self.source_length = len(source)
         self.sources = split_units(source, finder)
         self.targets = split_units(target, finder)
         self._source_starts = [unit.start for unit in self.sources]

@@ -11,7 +11,7 @@ from app.engine.sequence import FinishReason, Hypothesis
 from app.text.masking import TextRules
 from app.text.numbers import find_number_faults
 from app.text.placeholder_finder import PlaceholderFinder
-from app.text.punctuation import find_end, plain_end, quotation_style, write_end
+from app.text.punctuation import find_end, plain_end, quotation_style, write_clause_end, write_end
 from app.text.words import find_single_quote
 from app.translation.alignment import SegmentAlignment
 from app.translation.assembly import Repair, TranslatedSegment
@@ -22,6 +22,7 @@ _LETTER: Final = regex.compile(r"\p{L}")
 _OPENING: Final = {"?": "¿", "!": "¡"}
 # The last character, in quotation marks and brackets, is no punctuation; those that stand within words count as none.
 _NO_END: Final = regex.compile(r"(?:[^\s\p{Po}\p{Pd}]|[%‰&@#§*/\\])[\p{Pe}\p{Pf}\p{Pi}\"']*\Z")
+_CLAUSE_END: Final = regex.compile(r"[:;,：；，、،؛]\Z")
 _QUOTATION_MARK: Final = re.compile(r"[\"“”„‟«»]")
 _BEFORE_OPENING: Final = regex.compile(r"[\s\p{Ps}\p{Pd}\p{Co}¿¡/'’]")
 _BEHIND_CLOSING: Final = regex.compile(r"[\s\p{P}\p{Co}]")
@@ -136,9 +137,13 @@ def _find_end_edits(source: str, target: str, languages: tuple[str, str], is_str
     wanted, found = find_end(source, languages[0]), find_end(target, language)
     written = "" if found is None else plain_end(found.group(), language)
     if wanted is None:
-        if found is None or not _NO_END.search(source) or not found.start():
+        clause = _CLAUSE_END.search(source) if found is not None and found.start() else None
+        if found is None or not found.start() or not (clause or _NO_END.search(source)):
             return {}
-        return {found.span(): ""} | _find_opening_edits(target, written, "", language)
+        end = "" if clause is None else write_clause_end(clause.group(), language)
+        return {found.span(): end and _space_before(end, language) + end} | _find_opening_edits(
+            target, written, "", language
+        )
     plain = plain_end(wanted.group(), languages[0])
     end = write_end(plain, language)
     if found is None:
@@ -156,8 +161,8 @@ def _find_end_edits(source: str, target: str, languages: tuple[str, str], is_str
 
 
 def _space_before(end: str, language: str) -> str:
-    """The space that French puts before a question or exclamation mark, and before a colon."""
-    return " " if language == "fr" and end[0] in "?!:" else ""
+    """The space that French puts before a question or exclamation mark, a colon and a semicolon."""
+    return " " if language == "fr" and end[0] in "?!:;" else ""
 
 
 def _find_opening_edits(target: str, old: str, new: str, language: str) -> dict[Range, str]:

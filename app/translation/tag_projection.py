@@ -8,25 +8,18 @@ behind. Whatever the attention says, every tag comes back once, and elements tha
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final
 
 from app.text.inline import InlineTag, TagKind
 from app.text.masking import TextRules
 from app.text.words import Unit
 from app.translation.alignment import PUNCTUATION, SegmentAlignment, WordAlignment
+from app.translation.insertion import Insertion, project_breaks
+
+__all__ = ["Insertion", "project_tags"]
 
 # A segment with more tags than these is no sentence: all its tags go to its end, which takes no time.
 _MAX_TAGS: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Insertion:
-    """``written`` replaces the characters of a translation from offset ``start`` to ``end``."""
-
-    start: int
-    end: int
-    written: str
 
 
 @dataclass(slots=True)
@@ -89,7 +82,7 @@ def project_tags(
             waiting += node.children
         insertions = list(_Writer(source, target, words.targets).write(root))
     if breaks:
-        insertions += _project_breaks(breaks, words, target)
+        insertions += project_breaks(breaks, words, target)
     return sorted(insertions, key=lambda insertion: (insertion.start, insertion.end))
 
 
@@ -281,20 +274,3 @@ class _Writer:
         elif behind and self._is_behind_space:
             written += " "
         return self._insert(written)
-
-
-def _project_breaks(breaks: Sequence[InlineTag], words: WordAlignment, target: str) -> list[Insertion]:
-    """Lets each line break replace the nearest space that no other has replaced, else puts it at the end."""
-    edges = [(one.end, other.start) for one, other in pairwise(words.targets)]
-    gaps = [number for number, (start, end) in enumerate(edges, start=1) if start < end]
-    found: list[Insertion] = []
-    free = 0  # the first gap behind those that are replaced, so that line breaks keep their order
-    for tag in breaks:
-        wanted = bisect_left(gaps, words.find_gap(tag.offset, leads=False), lo=free)
-        number = wanted if wanted < len(gaps) else len(gaps) - 1
-        if free > number:
-            found.append(Insertion(len(target), len(target), tag.written))
-            continue
-        free = number + 1
-        found.append(Insertion(*edges[gaps[number] - 1], tag.written))
-    return found

@@ -1,6 +1,6 @@
 """The formats of files that are read, by the suffixes of their names; plain text, which needs no module of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
@@ -19,6 +19,7 @@ from app.files.formats.subtitles import read_subtitles
 from app.files.formats.tables import read_csv, read_tsv
 from app.files.formats.xliff import read_xliff
 from app.files.raw_file import Archive, check_elements
+from app.text.wrapped_lines import find_soft_breaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,29 @@ class _Format:
 
 
 def _read_text(data: bytes, languages: Sequence[str]) -> Document:
-    """Read plain text, in which each line is a passage; line ends are kept.
+    """Read plain text, in which each line is a passage, or some paragraphs if lines were wrapped; line ends are kept.
 
     Raises:
         UnusableFile: The text is in an encoding that is not read.
     """
     text, encode = decode(data, languages)
     check_elements(sum(map(text.count, _LINE_ENDS)), "lines")
-    return join_pieces((Passage(line) for line in text.splitlines(keepends=True)), encode)
+    lines = text.splitlines(keepends=True)
+    return join_pieces(map(Passage, _group_lines(lines) if find_soft_breaks(text) else lines), encode)
 
 
+def _group_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Yields groups of whole paragraphs, in which the translator finds the breaks that are only spaces."""
+    group: list[str] = []
+    for line in lines:
+        group.append(line)
+        if line.isspace() and sum(map(len, group)) >= _GROUP_CHARACTERS:
+            yield "".join(group)
+            group = []
+    yield "".join(group)
+
+
+_GROUP_CHARACTERS: Final = 2000
 _LINE_ENDS: Final = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # of str.splitlines
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument"
 _FORMATS: Final = {

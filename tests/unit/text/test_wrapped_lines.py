@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.text.segmentation import find_soft_breaks
+from app.files.formats.registry import read_document
+from app.text.wrapped_lines import find_soft_breaks
 from tests.support.growth import assert_no_faster_than_length
 from tests.unit.translation.test_kept import read
 
@@ -64,6 +65,76 @@ def test_a_divided_word_is_joined() -> None:
 )
 def test_what_is_no_wrapped_paragraph(text: str) -> None:
     assert count_breaks(text) == 0
+
+
+GERMAN = (
+    "Hiermit bestätige ich den Empfang Ihres Schreibens vom letzten Montag. Der Vertrag wurde von meinem Vater "
+    "unterschrieben, und wir haben das Geld an die Bank in Berlin überwiesen. Bitte teilen Sie uns mit, ob die neue "
+    "Wohnung im Sommer frei ist, denn wir suchen eine neue Wohnung in der Stadt."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Dear Mary,\n" + textwrap.fill(PROSE, 70) + "\nYours, Tom", 3),  # between lines that are short
+        ("\n".join("> " + line for line in textwrap.wrap(PROSE, 68)), 2 + 1),
+        ("\n".join(">> " + line for line in textwrap.wrap(PROSE, 60)), 3),
+        ("- " + textwrap.fill(PROSE, 70, subsequent_indent="  ") + "\n- milk and honey", 2 + 1),
+        ("1. " + textwrap.fill(PROSE, 70, subsequent_indent="   ") + "\n2. milk and honey", 2 + 1),
+        ("A: " + textwrap.fill(PROSE, 70, subsequent_indent="   ") + "\n\nQ: Where is the key?", 2 + 1),
+        (textwrap.fill(PROSE, 70, initial_indent="   ") + "\n" + textwrap.fill(PROSE, 70, initial_indent="   "), 6),
+        (textwrap.fill(GERMAN, 74), 4),
+        (
+            textwrap.fill(PROSE, 72)
+            + "\n\n"
+            + "We went with a few of our friends to see the old town near Great\nYarmouth.",
+            4,
+        ),
+        (textwrap.fill(PROSE, 60) + "\n12\nCHAPTER TWO\n" + textwrap.fill(PROSE, 60), 6),
+        ("In the spring of the year all of the people left the town, and in\n1204 it burned; nobody had seen it.", 0),
+    ],
+)
+def test_paragraphs_among_other_lines(text: str, count: int) -> None:
+    breaks = find_soft_breaks(text)
+    assert len(breaks) == count
+    assert all(text[start:end].strip("> \n") == "" for start, end in breaks)
+
+
+@pytest.mark.parametrize("before", [textwrap.fill(PROSE, 60) + "\n\n", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "John Smith\nDepartment of Public Works\n12 Long Street, Second Floor\nLondon SW1A 2AA",
+        "Name            Age    City\nJohn Smith      25     London\nMary Miller     31     New York",
+        "| the name of the old man in the house | the age |\n| and the name of his wife who is here | 80 |",
+        "200 g flour\n100 g butter\n3 eggs\na little salt",
+        "2024-01-31 12:00:01 INFO  Server started on port 8080\n2024-01-31 12:00:05 WARN  the file could not be opened",
+        "if name == other and the_door is not closed:\n    raise ValueError('the door is closed')\n    return True",
+        "    raise ValueError('the door of the house is closed')\n    return True",
+        "--port PORT     the port to listen on, which is 8000\n--models DIR    the folder with the models",
+        "Best regards,\nJohn Smith\n\n-- \nJohn Smith\nTel. +1 555 123 4567",
+        "1\n00:00:01,000 --> 00:00:04,000\n- Where are you going now?\n- I am going home to see my brother.",
+        "The sun is going down behind the hill,\nThe birds are singing in the evening light,\n"
+        "The children in the garden are so still,\nAnd soon the stars will fill the quiet night.",
+        "Anna: I am tired, and now I have to go to work again.\nTom: oh no\nAnna: yes",
+        "Title of the first part of the book\n===================================",
+    ],
+)
+def test_other_lines_stay(text: str, before: str) -> None:
+    breaks = find_soft_breaks(before + text)
+    assert all(end <= len(before) for _, end in breaks)
+
+
+def test_a_file_is_read_as_a_text_is() -> None:
+    paragraphs = [textwrap.fill(PROSE, width) for width in (50, 60, 70)] * 20
+    text = "\r\n\r\n".join(one.replace("\n", "\r\n") for one in paragraphs) + "\r\n"
+    document = read_document("a.txt", text.encode(), 10**6)
+    assert "".join(passage.text for passage in document.passages) == text
+    assert sum(len(find_soft_breaks(one.text)) for one in document.passages) == len(find_soft_breaks(text))
+    assert document.write(iter([one.text.upper() for one in document.passages]), "fr") == text.upper().encode()
+    short = read_document("a.txt", b"one line\nanother line\n", 10**6)
+    assert [one.text for one in short.passages] == ["one line\n", "another line\n"]
 
 
 @given(

@@ -112,7 +112,9 @@ def test_a_number_or_a_name_is_its_own_wherever_the_model_looked() -> None:
 def test_a_line_break_replaces_a_space() -> None:
     pairs = ((0, 0), (1, 1), (2, 2))
     assert project("one\n  two <b>three</b> four", "un deux trois", *pairs).startswith("un\n  deux")
-    assert project("one\ntwo\nthree<wbr> four", "un", (0, 0)) == "un<wbr>\n\n"
+    assert project("one <wbr>two\nthree four five", "un deux trois !", blind=True) == "un <wbr>deux\ntrois !"
+    # A line that would be empty is none.
+    assert project("one\ntwo\nthree<wbr> four", "un", (0, 0)) == "un<wbr>"
 
 
 @pytest.mark.parametrize(
