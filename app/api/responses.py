@@ -101,13 +101,19 @@ def translation_headers(translations: Sequence[Translation], reasons: Collection
     their own, each percent-encoded, and what was repaired. A header with nothing to say is left out.
     """
     headers = finish_reason_header(reasons)
-    unplaced = [term for one in translations for segment in one.segments for term in segment.unaligned_terms]
+    unplaced = find_unplaced_terms(translations)
     if unplaced:
-        headers[UNPLACED_HEADER] = _list_terms(list(dict.fromkeys(unplaced)))
+        headers[UNPLACED_HEADER] = _list_terms(unplaced)
     repairs = Counter(repair for one in translations for segment in one.segments for repair in segment.repairs)
     if repairs:
         headers[REPAIRED_HEADER] = ", ".join(f"{repair}={count}" for repair, count in sorted(repairs.items()))
     return headers
+
+
+def find_unplaced_terms(translations: Sequence[Translation]) -> list[str]:
+    """Return the glossary terms whose offset in a translation was guessed, each once."""
+    found = (term for one in translations for segment in one.segments for term in segment.unaligned_terms)
+    return list(dict.fromkeys(found))
 
 
 def _list_terms(terms: Sequence[str]) -> str:

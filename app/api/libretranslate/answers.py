@@ -142,6 +142,12 @@ class Translated(TypedDict):
         ]
     ]
     finish_reason: NotRequired[Annotated[str, Field(description="Only in events, if something was cut: why.")]]
+    glossary_unplaced: NotRequired[
+        Annotated[
+            list[str],
+            Field(description="Only in events: the terms of the glossary whose offset in the translation was guessed."),
+        ]
+    ]
 
 
 def describe_detection(detection: Detection) -> DetectedLanguage:

@@ -29,6 +29,7 @@ from app.api.responses import (
     FINISH_REASON_HEADER,
     DirectRoute,
     JsonResponse,
+    find_unplaced_terms,
     request_body,
     schema_of,
     translation_headers,
@@ -140,7 +141,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
                     "type": "string",
                     "description": "`delta`: more of the text, never taken back, in whole words, for a list with the "
                     "`index` of the text; `done`: the whole answer, as without events, with `finish_reason` if "
-                    "something was cut; `error`: as ever.",
+                    "something was cut, and `glossary_unplaced` if the offset of terms was guessed; `error`: as ever.",
                 },
                 "example": 'event: delta\ndata: {"text":"Bonjour"}\n\nevent: delta\ndata: {"text":" !"}\n\n'
                 'event: done\ndata: {"translatedText":"Bonjour !"}\n\n',
@@ -189,10 +190,12 @@ async def _translate(call: ApiCall, parsed: TranslateRequest) -> Response:
         return JsonResponse(body, headers=headers)
 
     async def answer() -> tuple[Translated, list[str]]:
-        body, headers, texts = await _answer(call, parsed, job, detections)
+        body, headers, translations = await _answer(call, parsed, job, detections)
         if FINISH_REASON_HEADER in headers:
             body["finish_reason"] = headers[FINISH_REASON_HEADER]
-        return body, texts
+        if unplaced := find_unplaced_terms(translations):
+            body["glossary_unplaced"] = unplaced
+        return body, [translation.text for translation in translations]
 
     changed = asyncio.Event()
     listeners = [TokenListener(changed) for _ in set(sources) - {wanted.target}]
@@ -202,8 +205,8 @@ async def _translate(call: ApiCall, parsed: TranslateRequest) -> Response:
 
 async def _answer(
     call: ApiCall, parsed: TranslateRequest, job: Job, detections: Sequence[Detection]
-) -> tuple[Translated, dict[str, str], list[str]]:
-    """Make the body, the headers and the texts, after every segment is done."""
+) -> tuple[Translated, dict[str, str], list[Translation]]:
+    """Make the body, the headers and the translations, after every segment is done."""
     translations, reasons = await finish_job(job)
     body = _body(parsed, translations, detections)
     # A translation that the deadline cut may lack the offset, and no time is left to find other words.
@@ -216,7 +219,7 @@ async def _answer(
         timing = describe_timing(measure_timing(translations), time.monotonic() - call.timeout.start)
         body["timing"] = timing
         headers[SERVER_TIMING_HEADER] = server_timing(timing)
-    return body, headers, [translation.text for translation in translations]
+    return body, headers, translations
 
 
 async def _choose(call: ApiCall, parsed: TranslateRequest, job: Job, translation: Translation) -> Choices:

@@ -81,6 +81,28 @@ def test_a_term_without_a_place_is_named(service: RunningService, monkeypatch: p
     assert answer.headers["x-glossary-unplaced"] == "cottage%20cheese"
 
 
+def test_a_stream_names_a_term_without_a_place_at_its_end(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"source": "en", "target": "fr", "glossary": CHEESE, "beam_size": 1, "stream": True}
+
+    def ask_events(q: object) -> dict[str, Any]:
+        answer = service.client.post("/translate", json={**body, "q": q})
+        name, data = answer.text.strip().split("\n\n")[-1].split("\n")
+        assert name == "event: done"
+        found: dict[str, Any] = json.loads(data.removeprefix("data: "))
+        return found
+
+    assert "glossary_unplaced" not in ask_events("like it, you?")
+    monkeypatch.setattr(service.graphs.opened["en-fr"], "machine", "reverse")
+    done = ask_events("like cottage cheese, you?")
+    assert "faisselle" in done["translatedText"]
+    assert done["glossary_unplaced"] == ["cottage cheese"]
+    assert ask_events(["like cottage cheese, you?", "eat cottage cheese, now?"])["glossary_unplaced"] == [
+        "cottage cheese"
+    ]
+
+
 def test_a_glossary_by_its_name(service: RunningService) -> None:
     body = {"name": "x", "source_lang": "en", "target_lang": "fr", "entries": "hello\tsalut", "entries_format": "tsv"}
     made = checked(service.client.post("/v2/glossaries", json=body, headers=KEY), 201)
