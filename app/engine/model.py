@@ -169,7 +169,11 @@ def _find_pending(written: bytes) -> bytes | None:
 
 
 def _is_whole(written: bytes) -> bool:
-    return _find_pending(written) == b""
+    try:
+        written.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,7 +216,8 @@ def _fold(written: bytes) -> str:
         text = written.decode("utf-8")
     except UnicodeDecodeError:  # a part of a character: not punctuation, and equal only to itself
         return "".join(chr(0xE000 + byte) for byte in written)
-    letters = "".join(filter(str.isalnum, text)).lower()
+    word = text.removeprefix(" ")
+    letters = (word if word.isalnum() else "".join(filter(str.isalnum, text))).lower()
     return " " + letters if text[:1] == " " else letters
 
 

@@ -132,16 +132,19 @@ class SentencePieceTokenizer:
 
     @cached_property
     def _written(self) -> tuple[bytes, ...]:
-        return tuple(self._bytes_of(token_id) for token_id in range(self.vocabulary_size))
+        processor, written = self._processor, [piece.replace(_SPACE, " ").encode("utf-8") for piece in self._pieces]
+        for token_id in range(self.vocabulary_size):
+            if token_id in self._special or processor.IsControl(token_id) or processor.IsUnused(token_id):
+                written[token_id] = b""
+            elif self._is_byte(token_id):
+                written[token_id] = bytes([int(self._pieces[token_id][1:-1], 16)])  # "<0xE2>"
+        return tuple(written)
+
+    def _is_byte(self, token_id: int) -> bool:
+        return self._pieces[token_id].startswith("<0x") and bool(self._processor.IsByte(token_id))
 
     def _bytes_of(self, token_id: int) -> bytes:
-        processor = self._processor
-        if token_id in self._special or processor.IsControl(token_id) or processor.IsUnused(token_id):
-            return b""
-        piece = str(processor.IdToPiece(token_id))
-        if processor.IsByte(token_id):
-            return bytes([int(piece[1:-1], 16)])  # "<0xE2>"
-        return piece.replace(_SPACE, " ").encode("utf-8")
+        return self._written[token_id]
 
     def encode_prefix(self, text: str) -> tuple[list[int], bytes]:
         ids = self.encode(text)
@@ -160,10 +163,9 @@ class SentencePieceTokenizer:
 
     @cached_property
     def _readable_characters(self) -> frozenset[str]:
-        processor = self._processor
-        ids = range(self.vocabulary_size)
-        pieces = {str(processor.IdToPiece(one)) for one in ids if self._written[one] and not processor.IsByte(one)}
-        written = frozenset(character for piece in pieces for character in piece) - {_SPACE}
+        processor, ids = self._processor, range(self.vocabulary_size)
+        pieces = [self._pieces[one] for one in ids if self._written[one] and not self._is_byte(one)]
+        written = frozenset("".join(pieces)) - {_SPACE}
         read = {one: str(processor.Normalize(self._readable(one))).strip(_SPACE) for one in (*written, *FORMATS)}
         return frozenset(one for one, text in read.items() if set(text) <= written and (text == one or one in FORMATS))
 
