@@ -5,20 +5,20 @@ A run that was killed continues where it was when it is started again with the s
 
 import argparse
 import hashlib
+import math
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from stat import S_ISREG
 
 from app.bulk.files import Sink, count_texts, is_parquet, open_sink, read_texts
+from app.bulk.processes import EngineWork, fitting_processes, translate_in_processes
 from app.bulk.run import Route, find_route, show_progress, translate_lines
 from app.bundle.folders import absolute_models
 from app.errors import BulkError, PasserelleError
 from app.server.environment import load_settings
-from app.server.resources import usable_cpus
 from app.text.inline import TextFormat
 from app.text.placeholder_finder import PlaceholderFinder, split_patterns
 from app.translation.translator import TranslationOptions
@@ -87,7 +87,10 @@ def _translate(arguments: argparse.Namespace) -> None:
     with open_sink(arguments.output, work, arguments.anew, arguments.input, arguments.output_column) as sink:
         total = count_texts(arguments.input)
         with show_progress(total, sink.lines) as report:
-            (_translate_on_cluster if arguments.ray else _translate_here)(job, sink, report)
+            if arguments.ray:
+                _translate_on_cluster(job, sink, report)
+            else:
+                _translate_here(job, sink, math.ceil((total - sink.lines) / arguments.chunk_lines), report)
         if sink.lines != total:
             raise BulkError(
                 f"{arguments.input} changed while it was read: it had {total} lines at the start, "
@@ -96,15 +99,17 @@ def _translate(arguments: argparse.Namespace) -> None:
         sink.finish()
 
 
-def _translate_here(job: _Job, sink: Sink, report: Callable[[int], None]) -> None:
+def _translate_here(job: _Job, sink: Sink, chunks: int, report: Callable[[int], None]) -> None:
     arguments = job.arguments
     lines = read_texts(arguments.input, arguments.column, skip=sink.lines)
-    with ExitStack() as engines:
-        translators = [
-            engines.enter_context(job.route.open(f"bulk-{number}", job.patterns))
-            for number in range(arguments.engines or usable_cpus())
-        ]
-        translate_lines(translators, lines, sink, job.options, arguments.chunk_lines, report)
+    count = arguments.engines or fitting_processes(job.route, chunks)
+    if count == 1:
+        with job.route.open("bulk", job.patterns) as translator:
+            translate_lines([translator], lines, sink, job.options, arguments.chunk_lines, report)
+        return
+    models = absolute_models(arguments.models)
+    work = EngineWork(models, arguments.source, arguments.target, job.options, job.patterns)
+    translate_in_processes(work, lines, sink, count, arguments.chunk_lines, report)
 
 
 def _translate_on_cluster(job: _Job, sink: Sink, report: Callable[[int], None]) -> None:
@@ -155,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--placeholder-patterns", type=Path, metavar="FILE", help="of more to keep: regular expressions, one a line"
     )
-    parser.add_argument("--engines", type=_positive, help="at once, a thread each (default: the CPUs)")
+    parser.add_argument("--engines", type=_positive, help="at once, a process each (default: the CPUs)")
     parser.add_argument(
         "--ray", metavar="ADDRESS", help="on a Ray cluster: 'auto', its address, or 'local' to start one"
     )

@@ -30,7 +30,7 @@ _LIMITS: Final = EngineLimits(max_waiting=10**6, max_request_sequences=10**6)
 _VERSION_DIGITS: Final = 12
 _CHAIN_LIMITS: Final = ChainLimits(running=10**6, held=10**6)
 # Of each engine: while one chunk's last sentences are decoded the next one's begin, so the batch stays full.
-_CHUNKS_AHEAD: Final = 2
+CHUNKS_AHEAD: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def translate_lines(
     try:
         for translator, texts in zip(cycle(translators), split_chunks(lines, chunk_lines), strict=False):
             ahead.append(Chunk.submit(translator, texts, options))
-            if len(ahead) >= _CHUNKS_AHEAD * len(translators):
+            if len(ahead) >= CHUNKS_AHEAD * len(translators):
                 _write(ahead.popleft(), sink, report)
         while ahead:
             _write(ahead.popleft(), sink, report)

@@ -6,7 +6,6 @@ import socket
 import sys
 from contextlib import suppress
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +21,13 @@ from app.server.environment import unknown_variables
 from app.server.http_server import Connection, ConnectionLimits
 from app.server.logs import configure_logging
 from app.server.peers import Worker
-from app.server.resources import allowed_open_files, fitting_workers, usable_cpus, usable_memory_mib
+from app.server.resources import (
+    allowed_open_files,
+    fitting_workers,
+    has_gpu_runtime,
+    usable_cpus,
+    usable_memory_mib,
+)
 from app.server.shared_memory import SharedCounts, WorkerBoard
 from app.server.shutdown import LeavingServer
 from app.server.workers import Supervisor, accept_signals
@@ -251,9 +256,4 @@ def connection_maker(settings: Settings) -> Any:
 
 
 def _may_use_gpu(settings: Settings) -> bool:
-    if settings.provider == "auto":
-        try:
-            return bool(version("onnxruntime-gpu"))
-        except PackageNotFoundError:
-            return False
-    return settings.provider == "cuda"
+    return settings.provider == "cuda" or (settings.provider == "auto" and has_gpu_runtime())

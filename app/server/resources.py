@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -53,6 +54,14 @@ def usable_memory_mib(cgroup_root: Path = CGROUP_ROOT, meminfo: Path = Path("/pr
         if limit.isdecimal():
             found.append(int(limit) / 1024**2)
     return min(found, default=None)
+
+
+def has_gpu_runtime() -> bool:
+    """Return whether onnxruntime is installed in its build for GPUs, whose memory each process would fill anew."""
+    try:
+        return bool(version("onnxruntime-gpu"))
+    except PackageNotFoundError:
+        return False
 
 
 def fitting_workers(cpus: int, memory_mib: float | None, base_mib: float, worker_mib: float) -> int:
