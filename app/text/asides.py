@@ -5,6 +5,7 @@ back into the translation at its word. What separates two sentences or items (a 
 spelled) ends a segment.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
@@ -19,6 +20,7 @@ from app.text.words import EMOJIS
 _ONLY_EMOJIS: Final = regex.compile(rf"(?V1)(?P<emoji>{EMOJIS})")
 # Nothing that a sign may belong to.
 _FREE_BEHIND: Final = regex.compile(r"[\s.,;:!?…\p{Pe}\p{Pf}\"%]|\Z")
+_FRACTION: Final = regex.compile(r"[¼-¾⅐-⅞][ \u00a0]\p{L}")  # "½ of it"
 _LETTER: Final = regex.compile(r"[\p{L}\p{N}]")
 # Between white space these separate, as a colon or the end of a line does.
 _SEPARATORS: Final = regex.compile(r"[\p{Pd}\p{Sm}\p{So}•·‣◦…|¦‖›»;:*]+")
@@ -46,6 +48,9 @@ class AsideKind(Enum):
     CLOSE = auto()
     BREAK = auto()  # ends a segment
     SPACE = auto()  # joins two words, between which the model reads a space
+
+
+_POINTS: Final = frozenset((AsideKind.POINT, AsideKind.LEAD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,17 @@ def _pair_tags(text: str, treated: list[tuple[int, int, Treatment]]) -> list[tup
     ]
 
 
+def _join_points(found: list[Aside], make_point: Callable[[int, int], Aside]) -> list[Aside]:
+    """Joins points that touch, such as "★★☆", so that none of them goes to another word."""
+    joined: list[Aside] = []
+    for aside in found:
+        is_point = aside.kind in _POINTS and aside.partner is None
+        if is_point and joined and joined[-1].end == aside.start and joined[-1].kind in _POINTS:
+            aside = make_point(joined.pop().start, aside.end)
+        joined.append(aside)
+    return joined
+
+
 class _Search:
     """Searches one text."""
 
@@ -142,7 +158,7 @@ class _Search:
         if self._is_markup:
             for number in self._readable:
                 self._found[number] = None
-        return [aside for aside in self._found if aside is not None]
+        return _join_points([aside for aside in self._found if aside is not None], self._make_point)
 
     def _add_placeholder(self, start: int, end: int, treatment: Treatment) -> None:
         if treatment is Treatment.BREAK:
@@ -217,7 +233,7 @@ class _Search:
 
     def _make_point(self, start: int, end: int) -> Aside:
         is_free_before = start == 0 or self._text[start - 1].isspace()
-        is_free_behind = _FREE_BEHIND.match(self._text, end) is not None
+        is_free_behind = _FREE_BEHIND.match(self._text, end) is not None and not _FRACTION.match(self._text, start)
         kind = AsideKind.LEAD if is_free_before and not is_free_behind else AsideKind.POINT
         return Aside(kind, start, end)
 

@@ -70,3 +70,7 @@ def is_legible(text: str, language: str) -> bool:
     """
     letters = _compile_letters(language)
     return letters is None or letters.search(text) is not None
+
+
+# Letters beyond A to Z. A word with another one that the tokenizer spells in bytes is a name.
+ALPHABETS: Final = {"de": "äöüß", "en": "", "es": "áéíñóúü", "fr": "àâæçèéêëîïôœùûüÿ"}

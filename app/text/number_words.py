@@ -57,3 +57,9 @@ def is_spelled(value: str, text: str, language: str) -> bool:
     # German and Spanish write compounds as one word: "einundzwanzig", "veintiuno".
     is_compound = language in ("de", "es") and number > 20
     return bool(words & found) or (is_compound and any(one in word for word in words for one in found if len(one) > 2))
+
+
+# Numbers in the form of other languages.
+_DOTS: Final = r"(?<![\w.,])\d{1,3}(?:\.\d{3})+,\d+(?![\w.,]\d|\w)"
+_COMMAS: Final = r"(?<![\w.,])\d{1,3}(?:,\d{3})+\.\d+(?![\w.,]\d|\w)"
+FOREIGN_NUMBERS: Final = {"de": _COMMAS, "en": _DOTS, "es": _COMMAS, "fr": f"{_DOTS}|{_COMMAS}"}

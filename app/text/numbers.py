@@ -7,6 +7,7 @@ numeral of another scale (2 trillion, 2 000 milliards) explains it.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +45,12 @@ _SEPARATORS: Final = {  # of thousands and decimals
 }  # fmt: skip
 _UNIT_BEHIND: Final = regex.compile(r"\s?(?:%|[€$£]|(?:[kcm]?m|k?g|km|[mc]?l|GB|MB|kB|TB|Hz|[kMG]?W|V|°C?)\b)")
 _PERCENT_BEHIND: Final = regex.compile(r"\s?(?:%|percent|per cent|pour cent|prozent|por ciento)", regex.IGNORECASE)
+_CURRENCY: Final = regex.compile(
+    r"\p{Sc}|\b(?:dollar|euro|pound|quid|buck|livre|pfund|libra|yen|peso|peset|fran[ck]|rupe|rubl|cent|penny|pence|mark"
+    r"|USD|EUR|GBP|CHF|JPY)",
+    regex.IGNORECASE,
+)
+_CURRENCY_SIGN: Final = regex.compile(r"(?<=\d)[ \u00a0\u202f]?\p{Sc}|\p{Sc}[ \u00a0\u202f]?(?=\d)")
 _MINUS: Final = "-−–"
 _SIGN_BEFORE: Final = regex.compile(rf"(?<![\p{{L}}\p{{N}}])(?<!\p{{N}} )[{_MINUS}]\Z")
 _SIGNED: Final = regex.compile(rf"(?:[{_MINUS}]|minus|moins|menos|negative|négati\w+)\s?\Z", regex.IGNORECASE)
@@ -90,7 +97,7 @@ def find_number_faults(source: str, target: str, languages: tuple[str, str], fin
     before, after = _find_numbers(source, finder), _find_numbers(target, finder, source)
     if source == target or not (before or after):
         return _NO_FAULTS
-    edits = _find_form_edits(source, target, (before, after), languages)
+    edits = _find_form_edits(source, target, (before, after), languages) | _find_invented_signs(source, target)
     missing, new = _find_unmatched(before, after), _find_unmatched(after, before)
     if not missing and not new:
         return NumberFaults(edits)
@@ -124,6 +131,13 @@ def find_number_faults(source: str, target: str, languages: tuple[str, str], fin
             and not _is_written_otherwise(one, target, source, languages[::-1])
         ),
     )
+
+
+def _find_invented_signs(source: str, target: str) -> dict[tuple[int, int], str]:
+    """Returns the edits that remove signs of currencies from numbers, where the source has no currency."""
+    if not _CURRENCY_SIGN.search(target) or _CURRENCY.search(source):
+        return {}
+    return {found.span(): "" for found in _CURRENCY_SIGN.finditer(target)}
 
 
 def _find_digits_of_names(text: str) -> set[str]:
@@ -185,11 +199,22 @@ def _find_numbers(text: str, finder: PlaceholderFinder, source: str | None = Non
     """Returns the numbers between placeholders, and for a target what looks as a version that its source lacks."""
     if not any(map(str.isdigit, text)):
         return []
-    versions = (found for found in _VERSION.finditer(text) if source is not None and found.group() not in source)
-    return [
-        _Number(found.start(), found.end(), found.group(), _read_value(found.group()))
-        for found in sorted((*finder.search_outside(_NUMBER, text), *versions), key=lambda one: one.start())
-    ]
+    if source is None:
+        matches = list(finder.search_outside(_NUMBER, text))
+    else:
+        versions = (found for found in _VERSION.finditer(text) if found.group() not in source)
+        matches = sorted((*_search_own(text, finder, source), *versions), key=lambda one: one.start())
+    return [_Number(one.start(), one.end(), one.group(), _read_value(one.group())) for one in matches]
+
+
+def _search_own(text: str, finder: PlaceholderFinder, source: str) -> "Iterator[regex.Match[str]]":
+    """Yields the numbers of a target outside versions, and outside what it has of its source's placeholders."""
+    done = 0
+    found = finder.find(text)
+    kept = [(start, end) for start, end in found if text[start:end] in source or _VERSION.fullmatch(text, start, end)]
+    for start, end in [*kept, (len(text), len(text))]:
+        yield from _NUMBER.finditer(text, done, start)
+        done = end
 
 
 def _join_digits(written: str) -> str:

@@ -26,8 +26,9 @@ _CAPTURES: Final = "(?: ... ) in place of ( ... )"
 # Without any of these there is no placeholder, so that most texts need one fast search.
 _SIGN: Final = (
     r"[`@<&{%#\\/\p{Co}\[|$_^~=+*\u2013\u2014]|[:;=][\w/:()*'-]|[.](?:\p{L}|\d)|\p{L}-?\d|\d[:-]\d|\p{Ll}\p{Lu}|[\w-]-[A-Za-z]\b|--"
-    r"| -\p{L}\b|\d\p{L}|\([)\d]|[§№°µ\p{Sc}\p{No}]|\d['′]|\b\w{1,4}\)|\p{L}\(|\(['\"]|\d [\d-]| !\p{Ll}|\(\("
-    r"|>|[←-⇿⟰-⟿⤀-⥿⬀-⬑➔-➾▸▶►▹▻◂◀◄•∙▪■◆◦‣·]|\d[<>]|\d[ \u00a0]\p{L}{1,4}\b|\d/\d|[≤≥≠≈±×÷]"
+    r"| -\p{L}{1,2}\b|\d\p{L}|\([)\d]|[§№°µ\p{Sc}\p{No}]|\d['′]|\b\w{1,4}\)|\p{L}\(|\(['\"]|\d [\d-]| !\p{Ll}|\(\("
+    r"|>|[←-⇿⟰-⟿⤀-⥿⬀-⬑➔-➾▸▶►▹▻◂◀◄•∙▪■◆◦‣·]|\d[<>]|\d[ \u00a0]\p{L}{1,4}\b|\d/\d|[≤≥≠≈±×÷√∛]"
+    r"|[⌘⌥⇧⌃⎋⏎⌫⇥↵]|\b[IVXLCDM]{2}|\p{Lu}{2} \d{3}"
 )
 # What touches a placeholder belongs to it ("{size}MB"), but no clitic does ("l'{thing}", "{owner}'s"); placeholders
 # with nothing between them that could be translated are one ("{first} {last}").

@@ -52,3 +52,23 @@ class Kind:
     begins: Begins
     treatment: Treatment
     pattern: str
+
+
+# Parts of the patterns of the table.
+FILE_ENDING: Final = (
+    r"(?:bak|bat|bmp|bz2|[ch]|cfg|conf|cpp|css|csv|dll|docx?|epub|exe|gif|go|gz|html?|ico|ini|iso|jar|java|jpe?g|jsx?|json"
+    r"|kt|lock|log|md|mkv|mp[34]|od[pst]|ogg|onnx|pdf|php|png|pot?|pptx?|py|rar|rb|rs|rst|rtf|sh|sql|srt|svg|swift|tar"
+    r"|tiff?|tmp|toml|tsx?|tsv|txt|wav|webp|xlsx?|xml|ya?ml|zip)"
+)
+# What an address may hold and end with: a full stop behind it is the sentence's, and so is a bracket unless one opens
+# in the address.
+IN_BRACKETS: Final = r"\([^\s()<>\p{Co}]{0,200}\)"
+ADDRESS: Final = (
+    rf"(?:{IN_BRACKETS}|[^\s<>\"«»“”()\p{{Co}}]){{0,2000}}"
+    rf"(?:{IN_BRACKETS}|[^\s<>\"«»“”()\p{{Co}}.,;:!?…'’\]}}|*])"
+)
+# Of units whose sign is a word in no language that is served.
+UNIT: Final = (
+    r"(?:(?:k?m|ft)/[hs]|[cdkmnµ]?m|[kmµ]?g|[cdm]?[lL]|mph|rpm|fps|ft|yd|lbs?|oz|[mµn]s|min|[kKMGT]i?B|[kMG]bit|[kMGT]?Hz"
+    r"|[kMG]?W|k?Wh|[km]?V|m?Ah|mA|[km]?Ω|[khM]?Pa|psi|[km]?J|kcal|px|dpi|d[Bb])"
+)

@@ -6,21 +6,9 @@ patterns of a setting; ``app.text.words`` adds what one model cannot read.
 
 from typing import Final
 
-from app.text.placeholder_kinds import Begins, Kind, Treatment
+from app.text.placeholder_kinds import ADDRESS, FILE_ENDING, UNIT, Begins, Kind, Treatment
 
-_FILE_ENDING: Final = (
-    r"(?:bak|bat|bmp|bz2|[ch]|cfg|conf|cpp|css|csv|dll|docx?|epub|exe|gif|go|gz|html?|ico|ini|iso|jar|java|jpe?g|jsx?|json"
-    r"|kt|lock|log|md|mkv|mp[34]|od[pst]|ogg|onnx|pdf|php|png|pot?|pptx?|py|rar|rb|rs|rst|rtf|sh|sql|srt|svg|swift|tar"
-    r"|tiff?|tmp|toml|tsx?|tsv|txt|wav|webp|xlsx?|xml|ya?ml|zip)"
-)
-# What an address may hold and end with: a full stop behind it is the sentence's, and so is a bracket unless one opens
-# in the address.
-_IN_BRACKETS: Final = r"\([^\s()<>\p{Co}]{0,200}\)"
-_ADDRESS: Final = (
-    rf"(?:{_IN_BRACKETS}|[^\s<>\"«»“”()\p{{Co}}]){{0,2000}}"
-    rf"(?:{_IN_BRACKETS}|[^\s<>\"«»“”()\p{{Co}}.,;:!?…'’\]}}|*])"
-)
-_PORT: Final = rf"(?::\d{{1,5}}(?!\d))?(?:/(?:{_ADDRESS})?)?"
+_PORT: Final = rf"(?::\d{{1,5}}(?!\d))?(?:/(?:{ADDRESS})?)?"
 _SCHEME: Final = (
     r"(?:[A-Za-z][A-Za-z0-9+.-]{0,20}://|www\.|(?:mailto|tel|sms|urn|doi|magnet|sips?|xmpp|geo|callto|skype|bitcoin"
     r"|data|isbn|arxiv|pkg):(?=[^\s:]))"
@@ -30,18 +18,14 @@ _VERSION_WORD: Final = "versions?|versión|releases?|updates?|build|ver\\.|v\\."
 _TIME: Final = r"(?:\d{1,3}:\d{2}:\d{2}(?:[.,:;]\d{1,9})?|\d{1,2}:\d{2}[.,]\d{2,3})(?!\d)"
 _TO: Final = r"\s?(?:-{1,2}>|→|[-–—])\s?"
 _NUMBER: Final = r"(?:\d{1,3}(?:[ \u00a0\u202f]\d{3}){1,4}(?:[.,]\d{1,4})?(?!\d)|\d[\d.,\u00a0\u202f]{0,20}(?<=\d))"
-# Of units whose sign is a word in no language that is served.
-_UNIT: Final = (
-    r"(?:(?:k?m|ft)/[hs]|[cdkmnµ]?m|[kmµ]?g|[cdm]?[lL]|mph|rpm|fps|ft|yd|lbs?|oz|[mµn]s|min|[kKMGT]i?B|[kMG]bit|[kMGT]?Hz"
-    r"|[kMG]?W|k?Wh|[km]?V|m?Ah|mA|[km]?Ω|[khM]?Pa|psi|[km]?J|kcal|px|dpi|d[Bb])"
-)
+_MINUTES: Final = r"\s?\d{1,2}[′'](?:\s?\d{1,2}(?:[.,]\d{1,6})?[″\"])?"
 _HEX: Final = "[0-9A-Fa-f]"
 _CONVERSION: Final = (
     r"(?:\(\w{1,60}\)|\d{1,3}\$)?[-+0#'I ]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh?|ll?|I64|I32|[Lqjzt])?"
 )
 _ARROW: Final = r"(?:<?[-=~]{1,2}>{1,2}|<[-=~]{1,2}|[←-⇿⟰-⟿⤀-⥿⬀-⬑➔-➾▸▶►▹▻◂◀◄]{1,3})"
-_OPERATOR: Final = rf"(?:{_ARROW}|(?:<(?![\p{{L}}/?!])|[>=≤≥≠≈≡±×÷+*^−∓]){{1,2}})"
-_OPERAND: Final = r"[-−±√]?(?:\d[\d.,]{0,20}(?<=\d)\p{L}?|\p{L}{1,3}[²³ⁿ]|\p{L})(?![\p{L}\d])"
+_OPERATOR: Final = rf"(?:{_ARROW}|&&|\|\||(?:<(?![\p{{L}}/?!])|[>=≤≥≠≈≡±×÷+*^−∓]){{1,2}})"
+_OPERAND: Final = r"[-−±√∛∜]?(?:\d[\d.,]{0,20}(?<=\d)\p{L}?|\p{L}{1,3}[²³ⁿ]|\p{L})(?![\p{L}\d])"
 _BB_NAME: Final = (
     r"(?:b|i|u|s|url|img|quote|code|color|size|list|center|left|right|spoiler|email|font|sub|sup|table|tr|td)"
 )
@@ -55,7 +39,7 @@ _AT_WORD, _AT_SIGN, _ANY = Begins.WORD, Begins.SIGN, Begins.ANY
 # Of two that match at the same offset, the first is taken.
 KINDS: Final = (
     Kind("code", _AT_SIGN, _S, r"(?<!`)(?:``[^`\n\r\t\p{Co}]{1,200}``|`[^`\n\r\t\p{Co}]{1,200}`)"),
-    Kind("address", _AT_WORD, _S, rf"(?<![\w]){_SCHEME}{_ADDRESS}"),
+    Kind("address", _AT_WORD, _S, rf"(?<![\w]){_SCHEME}{ADDRESS}"),
     Kind("mail", _ANY, _S, r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}"),
     Kind("server output", _AT_SIGN, _S, r"<(?:%[=-]|\?=)[^\p{Cc}\p{Co}]{0,300}?[%?]>"),
     Kind("server code", _AT_SIGN, _P, r"<(?:%[^\p{Cc}\p{Co}]{0,300}?%|\?[a-z]{2,8}\b[^\p{Cc}\p{Co}]{0,300}?\?)>"),
@@ -136,15 +120,17 @@ KINDS: Final = (
         "escape",
         _AT_SIGN,
         _P,
-        rf"\\(?:u{_HEX}{{4}}|u\{{{_HEX}{{1,6}}\}}|U{_HEX}{{8}}|x{_HEX}{{2}}|[0-7]{{3}}(?:\[[\d;]{{0,20}}[A-Za-z])?"
+        rf"\\(?:u{_HEX}{{4}}|u\{{{_HEX}{{1,6}}\}}|U{_HEX}{{8}}|(?:x{_HEX}{{2}}|[0-7]{{3}})(?:\[[\d;]{{0,20}}[A-Za-z])?"
         r"|e\[[\d;]{0,20}[A-Za-z]|[hbfv0\"'\\&~])|\^[A-Z](?!\w)",
     ),
     Kind("path", _AT_SIGN, _S, r"(?<![\w/.~€$£%)*])(?:~|\.{1,2})?/(?:[\w.@+-]{1,100}/){0,30}[\w.@+-]{0,99}\w"),
-    Kind("file", _AT_WORD, _S, rf"(?<![\w/.])\w[\w.+-]{{0,100}}(?:/[\w.+-]{{1,100}}){{0,30}}\.{_FILE_ENDING}(?![\w/])"),
+    Kind("file", _AT_WORD, _S, rf"(?<![\w/.])\w[\w.+-]{{0,100}}(?:/[\w.+-]{{1,100}}){{0,30}}\.{FILE_ENDING}(?![\w/])"),
     Kind("letter in signs", _AT_SIGN, _W, rf"[*_~]{{1,3}}\w[*_~]{{1,3}}|\[{_BB_NAME}\]\w\[/{_BB_NAME}\]"),
     Kind("bulletin tag", _AT_SIGN, _P, rf"\[(?:/{_BB_NAME}|{_BB_NAME}(?:=[^\[\]\n\p{{Co}}]{{0,200}})?|\*)\]"),
     Kind("note", _AT_SIGN, _P, r"\[\^?\d{1,4}(?:[,–-] ?(?:\d{1,4}|\*)){0,8}\]|\[\^\w{1,30}\]|\(\d{1,4}\)"),
     Kind("emoticon", _AT_SIGN, _P, r"(?<![^\s(])(?:[:;=]['^o-]?[)(DPpOo/\\|3*\]\[]{1,3}(?!\w)|<3(?!\w))"),
+    Kind("letter in brackets", _AT_SIGN, _W, r"(?<=\S )\((?:[cCrR]|tm|TM)\)(?!\w)"),
+    Kind("key", _AT_SIGN, _W, r"[⌘⌥⇧⌃⎋⏎⌫⇥↵]{1,4}(?: ?\+ ?)?(?:F\d{1,2}|[\p{L}\d])(?!\w)"),
     Kind("optional ending", _AT_SIGN, _P, r"(?<=\p{L})\(\p{Ll}{1,3}\)"),
     Kind(
         "list item", _ANY, Treatment.STAMP, r"(?<!\w)(?:\p{L}|\d{1,3}|[ivx]{2,4})\)(?<!\([^()\n]{0,80})|\[[ xX]\](?=\s)"
@@ -180,6 +166,9 @@ KINDS: Final = (
         rf"(?:{_HEX}{{1,4}}(?::{_HEX}{{1,4}}){{0,6}})?)(?![\w:])(?:%\w{{1,20}})?(?:/\d{{1,3}})?\]?(?::\d{{1,5}})?"
         rf"|(?<![\w.])\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?![\w.]\d)(?:/\d{{1,2}}(?!\d)|{_PORT})",
     ),
+    Kind("coordinates", _AT_WORD, _W, rf"(?<!\w)\d{{1,3}}°{_MINUTES}?\s?[NSEWO](?!\w)|(?<!\w)\d{{1,3}}°{_MINUTES}"),
+    Kind("number of a book", _AT_WORD, _W, r"(?<!\w)97[89](?:[- ]?\d){9}[- ]?[\dX](?!\w)"),
+    Kind("number of a paper", _AT_WORD, _W, rf"(?<![\w.])10\.\d{{4,9}}/{ADDRESS}"),
     Kind("account", _AT_WORD, _W, r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)"),
     Kind(
         "phone",
@@ -187,7 +176,7 @@ KINDS: Final = (
         _W,
         r"(?<![\w+])\+\d{1,3}(?:[ .\u00a0-]?\(?\d{1,4}\)?(?!\d)|[ .\u00a0-]?\d{4,12}){1,6}(?!\w)"
         r"|(?<!\w)\(\d{2,5}\)[ -]?\d{2,5}(?:[ -]\d{2,5}){0,3}(?!\w)"
-        r"|(?<![\w.,/-])0\d{1,4}(?:[ ./-]\d{2,8}){1,5}(?![\w-])|(?<![\w.,-])\d{3}-(?:\d{3}-)?\d{4}(?![\w-])"
+        r"|(?<![\w.,/-]|\d[ \u00a0])0\d{1,4}(?:[ ./-]\d{2,8}){1,5}(?![\w-])|(?<![\w.,-])\d{3}-(?:\d{3}-)?\d{4}(?![\w-])"
         r"|(?<![\w.,-])\d{4}[ -](?:\d{4}[ -]){2}\d{1,7}(?![\w-])",
     ),
     Kind(
@@ -202,7 +191,7 @@ KINDS: Final = (
         _W,
         r"(?<![\w:])[A-Za-z]\w{0,60}(?:(?:::\w{1,60}){1,8}(?:\(\))?|(?:->\w{1,60}){1,8}\([^()\n\p{Co}]{0,60}\))",
     ),
-    Kind("host", _AT_WORD, _S, rf"(?<![\w.@-])localhost(?::\d{{1,5}}|(?=/))(?:/(?:{_ADDRESS})?)?"),
+    Kind("host", _AT_WORD, _S, rf"(?<![\w.@-])localhost(?::\d{{1,5}}|(?=/))(?:/(?:{ADDRESS})?)?"),
     Kind(
         "version",
         _AT_WORD,
@@ -214,6 +203,12 @@ KINDS: Final = (
         _AT_WORD,
         _W,
         r"(?<![\w.])[A-Za-z_]\w{0,60}(?:\.\w{1,60}){0,8}\((?:'[^'\n\p{Co}]{0,100}'|\"[^\"\n\p{Co}]{0,100}\")?\)",
+    ),
+    Kind(
+        "indexed name",
+        _AT_WORD,
+        _W,
+        r"(?<![\w.])[A-Za-z_]\w{0,60}(?:\[(?:0|-\d{1,3}|'[^'\n\p{Co}]{0,60}'|\"[^\"\n\p{Co}]{0,60}\"|\$\w{1,60})\]){1,6}",
     ),
     Kind(
         "domain or dotted key",
@@ -242,6 +237,21 @@ KINDS: Final = (
         _W,
         r"(?<!\w)\p{Ll}{1,40}\p{Lu}[\p{L}\d]{0,60}(?!\w)|(?<!\w)\p{Lu}\p{Ll}{1,40}(?:\p{Lu}\p{Ll}{1,40}){1,8}(?!\w)",
     ),
+    Kind("scientific notation", _AT_WORD, _W, r"(?<![\w.,])\d{1,20}(?:[.,]\d{1,20})?[eE][-+−]?\d{1,4}(?!\w)"),
+    # Not in a text in capitals, where they may be words.
+    Kind(
+        "number of a norm",
+        _AT_WORD,
+        _W,
+        r"(?<![\w/-])(?<!\p{Lu}{2} )\p{Lu}{2,6}(?:/\p{Lu}{2,5})?[ -]\d{3,5}(?:[:-]\d{1,4}){0,3}(?![,.]?\w| \p{Lu}{2})",
+    ),
+    Kind(
+        "roman numeral",
+        _AT_WORD,
+        _W,
+        r"(?<![\w-])(?<!\p{Lu}{2} |\bWar )(?=[IVXLCDM]{2,15}(?!\w))M{0,3}(?:CM|CD|D?C{0,3})"
+        r"(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?![\w-]| \p{Lu}{2})",
+    ),
     Kind(
         "code with letters and digits",
         _AT_WORD,
@@ -261,10 +271,11 @@ KINDS: Final = (
         _ANY,
         _W,
         rf"(?<![\w.,])[-+−±]?(?:{_NUMBER}(?:[-–]{_NUMBER})?\s?(?:°\s?[CFKR]?(?!\w)|\p{{Sc}}|µ?\p{{L}}{{1,3}}[²³]"
-        rf"|{_UNIT}(?![\p{{L}}\d]))(?: \d{{1,2}} in\b)?|\d{{1,6}}\s?\p{{No}}{{1,4}}"
+        rf"|{UNIT}(?![\p{{L}}\d]))(?: \d{{1,2}} in\b)?|\d{{1,6}}\s?\p{{No}}{{1,4}}"
         rf"|\p{{Lu}}{{0,3}}\p{{Sc}}\s?[-−]?{_NUMBER}(?:(?:[kKmMbB]|bn|mn|tn)(?!\w)|(?![\p{{L}}\d]))"
         r"|\d[\d.,]{0,20}(?:[kKMx×]|bn|(?<=[.,]\d{1,3})s)(?!\w)|\d{1,3}['′]\s?\d{1,2}(?:[\"″]|'')?)",
     ),
+    Kind("unit", _ANY, _W, r"(?<!\w)[µμ]?\p{L}{1,3}/\p{L}{1,3}[²³](?!\w)"),
     Kind("date", _AT_WORD, _W, r"(?<![\w/.-])\d{1,4}(?:/\d{1,2}/|-\d{1,2}-)\d{1,4}(?![\w/-])"),
     Kind(
         "chemical formula",

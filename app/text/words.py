@@ -13,7 +13,8 @@ from typing import Final
 import regex
 
 from app.bundle.tokenizers import Tokenizer
-from app.text.languages import describe_letters
+from app.text.languages import ALPHABETS, describe_letters
+from app.text.number_words import FOREIGN_NUMBERS
 from app.text.placeholder_finder import PlaceholderFinder
 from app.text.punctuation import compile_quiet
 
@@ -168,8 +169,6 @@ _ONE_LETTER_WORDS: Final = {
     "nl": "Uu",
     "pt": "AaEeOoÀàÉéÓó",
 }
-# Letters beyond A to Z. A word with another one that the tokenizer spells in bytes is a name.
-_ALPHABETS: Final = {"de": "äöüß", "en": "", "es": "áéíñóúü", "fr": "àâæçèéêëîïôœùûüÿ"}
 # What stands between words of a script, so that a phrase is kept as one.
 _JOINT: Final = r"[\s\p{P}\p{S}]{1,3}+"
 _IGNORED: Final = r"\p{Default_Ignorable_Code_Point}"
@@ -207,6 +206,7 @@ class Legibility:
             _describe_foreign(self._readable, source, target),
             _describe_spelled(self._readable, source),
             _describe_letter(source),
+            FOREIGN_NUMBERS.get(self._source, ""),
         )
         self.words = "|".join(filter(None, unreadable))
 
@@ -281,7 +281,7 @@ def _describe_foreign(readable: Iterable[str], source: str, target: str) -> str:
 
 def _describe_spelled(readable: Iterable[str], source: str) -> str:
     """Returns a pattern of words with a Latin letter that is spelled in bytes and that the language does not have."""
-    alphabet = _ALPHABETS.get(source.split("-")[0].lower())
+    alphabet = ALPHABETS.get(source.split("-")[0].lower())
     if alphabet is None:
         return ""
     read = sorted({case for one in (*readable, *alphabet) if one.isalpha() for case in (one, one.lower(), one.upper())})

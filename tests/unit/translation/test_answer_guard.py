@@ -119,6 +119,10 @@ def test_brackets_are_paired(source: str, text: str, wanted: str) -> None:
         ("It is -5 degrees.", "Il fait moins 5 degrés.", ("en", "fr"), "Il fait moins 5 degrés."),
         ("50% of it", "50 de celui-ci", ("en", "fr"), "50\u00a0% de celui-ci"),
         ("50% of it", "50 pour cent de celui-ci", ("en", "fr"), "50 pour cent de celui-ci"),
+        ("Open 1,000,000 now.", "Ouvrez 1 000 000 $ ici.", ("en", "fr"), "Ouvrez 1 000 000 ici."),
+        ("Open 1,000,000 now.", "Ouvrez 1 000 000 ici.", ("en", "fr"), "Ouvrez 1 000 000 ici."),
+        ("It has 50 rooms.", "Es hat $ 50 Räume.", ("en", "de"), "Es hat 50 Räume."),
+        ("It is 50 dollars.", "C'est 50 $.", ("en", "fr"), "C'est 50 $."),
         ("See chapter 3.5", "Voir le chapitre 3.5", ("en", "fr"), "Voir le chapitre 3.5"),
     ],
 )

@@ -114,6 +114,8 @@ def test_headings(text: str, wanted: str) -> None:
         ("The gadget® is", [(TagKind.POINT, "®")]),
         ("Hello \u2068Anna\u2069, he", [(TagKind.LEAD, "\u2068"), (TagKind.POINT, "\u2069")]),
         ("The file(s) are", [(TagKind.POINT, "(s)")]),
+        ("Open ★★★☆☆ before", [(TagKind.POINT, "★★★☆☆")]),
+        ("Open ½ of it", [(TagKind.LEAD, "½")]),
     ],
 )
 def test_how_signs_stand(text: str, wanted: list[tuple[TagKind, str]]) -> None:
