@@ -28,6 +28,7 @@ _COMBINING: Final = "\u0300"
 _BRACKET: Final = re.compile(r"[()\[\]{}]")
 _CLOSING: Final = {")": "(", "]": "[", "}": "{"}
 _OPENING: Final = {opening: closing for closing, opening in _CLOSING.items()}
+_QUOTE: Final = re.compile('["“”„«»]')
 _END: Final = regex.compile(r"(?<![\s.!?…:;,])[\s.!?…:;,]*\Z")
 _BROKEN: Final = "\ufffd"
 # The log probability of a token, in the mean, below which the translation of one or two words is not used. Of 1,500
@@ -51,7 +52,8 @@ class Judged:
     Attributes:
         translated: The translation.
         faults: What remains wrong with it.
-        is_guessed: Whether the offset of a repair was guessed, so that a hypothesis without it is better.
+        is_guessed: Whether the offset of a repair was guessed, or quotation marks are missing; a hypothesis without
+            that is better.
     """
 
     translated: TranslatedSegment
@@ -82,7 +84,8 @@ def judge(translated: TranslatedSegment, rules: TextRules, is_masked: bool = Fal
         faults += _find_invented(source, translated.text, rules.finder)
     if _BRACKET.search(translated.text):
         translated = _pair_brackets(translated, rules.finder)
-    is_guessed = False
+    # What is said by another may as well be written without quotation marks.
+    is_guessed = len(_QUOTE.findall(source)) > 1 and not _QUOTE.search(translated.text)
     if any(map(str.isdigit, source + translated.text)):
         found = find_number_faults(source, translated.text, rules.languages, rules.finder)
         if found.invented:

@@ -35,6 +35,9 @@ _MATH: Final = re.compile(
 # Lines of a paragraph that mean something to other programs than CommonMark: the beginning of an alert, a fence or a
 # definition, behind which words may follow.
 _MARKER: Final = re.compile(r"\[![A-Za-z]+\][-+]?(?:[ \t]+|\Z)|(?::{3,}|!{3}[ \t]|\?{3}[ \t+]).*|:[ \t]+")
+# A line in bold alone is a title; a line that goes on behind its formula is none.
+_TITLE: Final = re.compile(r"\*\*[^*]{1,200}\*\*:?|__[^_]{1,200}__:?")
+_FORMULA: Final = re.compile(r"\$\$(?![^$]{0,500}\$\$\s*[^\s$])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +129,16 @@ def _divide_lines(contents: Sequence[str]) -> Iterator[tuple[int, int, int]]:
     for index, content in enumerate(contents):
         text = content.rstrip()
         found = _MARKER.match(text)
-        if not (is_formula or found or text.startswith("$$")):
+        is_title = not is_formula and _TITLE.fullmatch(text) is not None
+        if not (is_formula or found or is_title or _FORMULA.match(text)):
             continue
         if begin < index:
             yield begin, index, offset
         begin, offset = index, 0
-        if is_formula or found is None:
+        if is_title:
+            yield index, index + 1, 0
+            begin = index + 1
+        elif is_formula or found is None:
             is_formula = not text.endswith("$$") if is_formula else text.count("$$") == 1
             begin = index + 1
         elif found.end() == len(text):

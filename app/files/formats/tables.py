@@ -18,6 +18,8 @@ _SEPARATORS: Final = ",;\t|"
 _SPACE: Final = regex.compile(r"\s")
 # One "word" with a digit, an underscore or a symbol is a key, a code, a date or an address.
 _KEY_CHARACTER: Final = regex.compile(r"[\d_@/\\:=#]")
+_KEY: Final = regex.compile(r"[A-Za-z]\w{0,100}(?:[._:#-]\w{1,100}){1,20}|[a-z]{1,60}[A-Z]\w{0,60}")
+_MIN_KEYS: Final = 2
 _VALUE: Final = regex.compile(r"(?:true|false|null|none|nan|n/a|na|inf)", regex.IGNORECASE)
 _DATE: Final = regex.compile(r"\d[\d.:/ -]*(?:[A-Za-z]{3,9}\.?[\d,.:/ -]*)?(?:\s?(?:[AP]M|UTC|Z))?", regex.IGNORECASE)
 
@@ -70,21 +72,38 @@ def _read_table(data: bytes, separators: str, languages: Sequence[str]) -> Docum
     separator = _detect_separator(text, separators)
     check_elements(text.count(separator) + text.count("\n") + text.count("\r"), "cells", _MAX_CELLS)
     pieces: list[str | _Cell] = []
-    offset = 0
+    columns: dict[int, list[int]] = {}  # by column, the numbers of its cells among the pieces
+    offset = column = 0
     for found in _cells_of(separator).finditer(text):
-        pieces.append(text[offset : found.start()])
+        between = text[offset : found.start()]
+        line_end = max(between.rfind("\n"), between.rfind("\r"))
+        column = between.count(separator, line_end + 1) + (column if line_end < 0 else 0)
+        pieces.append(between)
         source = found.group()
         is_quoted = len(source) > 1 and source[0] == source[-1] == '"'
         value = source[1:-1].replace('""', '"') if is_quoted else source
+        columns.setdefault(column, []).append(len(pieces))
         pieces.append(_Cell(value, source, is_quoted) if _has_words(value) else source)
         offset = found.end()
     pieces.append(text[offset:])
+    for numbers in columns.values():
+        _keep_keys(pieces, numbers[1:])  # the first one is the name of the column
 
     def write(translations: Iterator[str], _: str) -> bytes:
         cells = (one if isinstance(one, str) else one.write(next(translations), separator) for one in pieces)
         return encode("".join(cells))
 
     return Document(tuple(Passage(piece.value) for piece in pieces if isinstance(piece, _Cell)), write)
+
+
+def _keep_keys(pieces: list[str | _Cell], numbers: list[int]) -> None:
+    """Keep the cells of a column of keys: all are of one word, and each word has several parts."""
+    if len(numbers) < _MIN_KEYS:
+        return
+    sources = [piece if isinstance(piece := pieces[number], str) else piece.source for number in numbers]
+    if all(_KEY.fullmatch(source.strip('" ')) for source in sources):
+        for number, source in zip(numbers, sources, strict=True):
+            pieces[number] = source
 
 
 def _cells_of(separator: str) -> "regex.Pattern[str]":

@@ -6,6 +6,8 @@ from tests.support.file_samples import identity, passages, translated
 
 CASES = {
     "an alert": ("> [!NOTE]\n> Keep the door closed.\n", "> [!NOTE]\n> KEEP THE DOOR CLOSED.\n"),
+    "a title in bold": ("> **Warning**\n> Do not open it.\n", "> **WARNING**\n> DO NOT OPEN IT.\n"),
+    "a formula that begins a line": ("$$x^2$$ and $a_1$ are *old*.\n", "$$x^2$$ AND $a_1$ ARE *OLD*.\n"),
     "an alert with a title": ("> [!TIP]- Some title\n> Keep it.\n", "> [!TIP]- SOME TITLE\n> KEEP IT.\n"),
     "tags of code": (
         "Press <kbd>Enter</kbd> to <code>open *door*</code>, <samp>a b</samp> or <var>n</var>.\n",

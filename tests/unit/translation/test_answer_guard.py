@@ -1,7 +1,7 @@
 """What is wrong in a translation is repaired, or the translation is not used; what may be right is left alone."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.api.responses import translation_headers
@@ -141,6 +141,23 @@ def test_a_repaired_translation_needs_no_more_repairs(source: list[str], text: l
     assert again.text == found.translated.text
 
 
+@pytest.mark.parametrize(
+    ("source", "text", "is_guessed"),
+    [
+        ('He said "stop" now.', "Il a dit stop.", True),
+        ('He said "stop" now.', "Il a dit « stop » ici.", False),
+        ("He said stop now.", "Il a dit stop.", False),
+        ('It is 5" long.', "Il est long de 5 pouces.", False),
+    ],
+)
+def test_a_translation_that_lost_its_quotation_marks_comes_behind_others(
+    source: str, text: str, is_guessed: bool
+) -> None:
+    found = judged(source, text)
+    assert (found.is_guessed, found.faults) == (is_guessed, ())
+
+
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["(", ")", "[", "]", "chat", "chien.", " "]), max_size=20))
 def test_brackets_that_the_source_pairs_are_paired(parts: list[str]) -> None:
     found = judged("(cat) [dog] (cat) dog", "".join(parts))
