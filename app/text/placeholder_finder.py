@@ -22,6 +22,8 @@ _PROBE_CHARACTERS: Final = 20_000
 _PROBES: Final = tuple(
     unit * (_PROBE_CHARACTERS // len(unit)) + "\n" for unit in ("a", "0", " ", "A-", "{", "<a ", "a.", "_", "x1 ")
 )
+_MAX_REMEMBERED: Final = 16
+_MAX_REMEMBERED_CHARACTERS: Final = 2000
 _CAPTURES: Final = "(?: ... ) in place of ( ... )"
 # Without any of these there is no placeholder, so that most texts need one fast search.
 _SIGN: Final = (
@@ -30,6 +32,8 @@ _SIGN: Final = (
     r"|>|[←-⇿⟰-⟿⤀-⥿⬀-⬑➔-➾▸▶►▹▻◂◀◄•∙▪■◆◦‣·]|\d[<>]|\d[ \u00a0]\p{L}{1,4}\b|\d/\d|[≤≥≠≈±×÷√∛]"
     r"|[⌘⌥⇧⌃⎋⏎⌫⇥↵]|\b[IVXLCDM]{2}|\p{Lu}{2} \d{3}"
 )
+# A word with which no kind begins, because of what follows it; most words are such.
+_ORDINARY: Final = r"\p{L}\p{Ll}{2,40}+(?:[ \n,;!?]|\.\s|\.?\Z)"
 # What touches a placeholder belongs to it ("{size}MB"), but no clitic does ("l'{thing}", "{owner}'s"); placeholders
 # with nothing between them that could be translated are one ("{first} {last}").
 _GLUED: Final = regex.compile(r"(?:[\p{Latin}\p{N}_]|[.](?=\p{Ll}|\p{N})){1,40}+")
@@ -62,8 +66,9 @@ class PlaceholderFinder:
             _compile(self._own, words)
         self._sign = None if self._own else _compile_sign(words)
         self._plain = compile_plain(words)
-        # A text is searched before it is cut, and most often once more when its placeholders are masked.
-        self._last: tuple[str, list[tuple[int, int, Treatment]]] = ("", [])
+        # A text is searched before it is cut and when its placeholders are masked, a segment and its translation at
+        # each correction and by the guard of the answer.
+        self._remembered: dict[str, list[tuple[int, int, Treatment]]] = {}
 
     @property
     def _pattern(self) -> "regex.Pattern[str]":
@@ -86,9 +91,9 @@ class PlaceholderFinder:
 
     def find_treated(self, text: str) -> list[tuple[int, int, Treatment]]:
         """Returns the same with how each placeholder is kept from the model."""
-        last, found = self._last
-        if last == text:
-            return found
+        known = self._remembered.get(text)
+        if known is not None:
+            return known
         if self._sign is not None and (self._plain.fullmatch(text) or not self._sign.search(text)):
             found = []
         else:
@@ -97,7 +102,9 @@ class PlaceholderFinder:
                 for one in self._pattern.finditer(text)
                 if one.end() > one.start()
             ]
-        self._last = text, found
+        if len(self._remembered) >= _MAX_REMEMBERED or len(text) > _MAX_REMEMBERED_CHARACTERS:
+            self._remembered = {}  # a new one, since another thread may be reading the old one
+        self._remembered[text] = found
         return found
 
     def find_syntax(self, text: str) -> list[tuple[int, int]]:
@@ -139,7 +146,7 @@ def _compile(own: tuple[str, ...], words: str) -> "regex.Pattern[str]":
     Of two that match at the same offset, the first is taken.
     """
     groups = [f"(?P<{Treatment.SYNTAX}>{pattern})" for pattern in own]
-    groups.append(rf"(?<!\w)(?=\w)(?:{_describe_kinds(Begins.WORD)})")
+    groups.append(rf"(?<!\w)(?=\w)(?!{_ORDINARY})(?:{_describe_kinds(Begins.WORD)})")
     groups.append(rf"(?=[^\w\s])(?:{_describe_kinds(Begins.SIGN)})")
     if words:
         groups.append(f"(?P<{Treatment.WORD}>{words})")

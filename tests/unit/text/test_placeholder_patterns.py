@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,11 +13,13 @@ from app.bundle.store import Bundle
 from app.errors import ConfigurationError
 from app.serving.registry import Registry
 from app.settings import Settings
+from app.text import placeholder_finder
 from app.text.masking import TextRules, hide_placeholders
 from app.text.placeholder_finder import BUILT_IN, MAX_PATTERNS, PlaceholderFinder, split_patterns
 from app.translation.translator import TextFormat, TranslationOptions, Translator
 from tests.support.fakes import fake_bundle
 from tests.support.growth import assert_no_faster_than_length
+from tests.support.kept_texts import KEPT_WORDS
 from tests.support.placeholder_texts import PLACEHOLDERS, TEXTS
 from tests.support.service import RunningService, fake_models, running_service
 from tests.unit.translation.test_unmasking import Hostile
@@ -206,3 +209,35 @@ def test_a_number_before_a_word_is_no_amount(text: str) -> None:
 def test_thousands_are_no_version() -> None:
     assert BUILT_IN.find("Son 1.204.718 personas.") == []
     assert BUILT_IN.find("It is 1.20.718 now.") != []
+
+
+_KEPT = [one for examples in KEPT_WORDS.values() for one in examples]
+_WORDS = [
+    "open",
+    "the",
+    "Door.",
+    "now,",
+    "etc.",
+    "Version",
+    "build",
+    "über",
+    "x",
+    "5",
+    "=",
+    "(",
+    "VII",
+    "foo()",
+    "mailto:",
+]
+_JOINTS = [" ", " ", "", ", ", ". ", "\n", ": ", "/", "-", "_", ".", "!"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([*_KEPT, *_WORDS]), st.sampled_from(_JOINTS)), max_size=6))
+def test_the_quick_look_at_ordinary_words_loses_nothing(parts: list[tuple[str, str]]) -> None:
+    text = "".join(map("".join, parts))
+    quick = placeholder_finder._compile((), "")
+    whole = regex.compile(quick.pattern.replace(f"(?!{placeholder_finder._ORDINARY})", "", 1))
+    assert whole.pattern != quick.pattern
+    found, wanted = ([(one.span(), one.lastgroup) for one in pattern.finditer(text)] for pattern in (quick, whole))
+    assert found == wanted
