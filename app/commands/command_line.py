@@ -24,6 +24,8 @@ command_line: Final = typer.Typer(
 )
 # Between two searches for cycles; Python's own number, 700, is reached several times in one request.
 _NEW_OBJECTS: Final = 10_000
+# How long the engine's thread may wait for the event loop's behind each step; Python's own number is 5 milliseconds.
+_SWITCH_SECONDS: Final = 0.0005
 keys_commands: Final = typer.Typer(no_args_is_help=True, help="Keys that callers of the service may have.")
 command_line.add_typer(models_commands, name="models")
 command_line.add_typer(keys_commands, name="keys")
@@ -75,6 +77,7 @@ def serve(
 ) -> int:
     """Run the service. Every other setting is an environment variable: see `passerelle settings`."""
     gc.set_threshold(_NEW_OBJECTS)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     from app.commands.serve import serve_until_stopped
     from app.server.environment import load_settings
 

@@ -9,6 +9,7 @@ numeral of another scale (2 trillion, 2 000 milliards) explains it.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import regex
@@ -16,6 +17,7 @@ import regex
 from app.text.number_words import NUMBER_WORDS, is_spelled
 from app.text.placeholder_finder import PlaceholderFinder
 
+_NO_DIGIT: Final = regex.compile(r"\D")
 _NUMBER: Final = regex.compile(
     r"\d{1,3}(?:(?P<group>[,.\u00a0\u202f ’'])\d{3}(?!\d))(?:(?P=group)\d{3}(?!\d))*(?:[.,]\d+)?(?![.,]?\d)"
     r"|\d+(?:[.,]\d+)*+"
@@ -84,6 +86,7 @@ class NumberFaults:
 _NO_FAULTS: Final = NumberFaults({})
 
 
+@lru_cache(maxsize=8)  # asked for twice of most translations: before the repairs and behind them
 def find_number_faults(source: str, target: str, languages: tuple[str, str], finder: PlaceholderFinder) -> NumberFaults:
     """Finds the numbers of a translation that are clearly wrong.
 
@@ -177,7 +180,7 @@ def _find_form_edits(
             continue
         written = other.written
         is_number = _GROUPED.match(one.written) or "," in one.written or _UNIT_BEHIND.match(source, one.end)
-        is_mixed = len(set(regex.findall(r"\D", written))) > len(set(regex.findall(r"\D", one.written)))
+        is_mixed = len(set(_NO_DIGIT.findall(written))) > len(set(_NO_DIGIT.findall(one.written)))
         has_other_decimals = _join_digits(written) != _join_digits(one.written)  # "2.00" of "2.0"
         if (written == one.written or is_mixed or has_other_decimals) and not one.written.isdigit() and is_number:
             written = _localize(one.written, *languages)

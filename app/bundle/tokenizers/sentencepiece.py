@@ -109,14 +109,15 @@ class SentencePieceTokenizer:
         whole, start = self.decode(token_ids), 0
         ranges: list[Range] = []
         written = ["" if one in self._special else self._pieces[one].replace(_SPACE, " ") for one in token_ids]
-        if "".join(written) == f" {whole}" and written[0] != " ":  # no piece is a byte: each writes its characters
+        if "".join(written) == f" {whole}":  # no piece is a byte: each writes its characters
             ends = [max(0, end - 1) for end in accumulate(map(len, written))]
-            return list(zip([0, *ends], ends, strict=False))
-        for count, _ in enumerate(token_ids, start=1):
-            # The text of the first tokens alone is a prefix of the whole, up to a character written in part.
-            end = max(start, _common_length(self.decode(token_ids[:count]), whole))
-            ranges.append((start, end))
-            start = end
+            ranges = list(zip([0, *ends], ends, strict=False))
+        else:
+            for count, _ in enumerate(token_ids, start=1):
+                # The text of the first tokens alone is a prefix of the whole, up to a character written in part.
+                end = max(start, _common_length(self.decode(token_ids[:count]), whole))
+                ranges.append((start, end))
+                start = end
         shared = _share_characters(ranges)
         return [
             (one[0], one[0]) if token_id in self._special else one
