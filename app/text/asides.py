@@ -24,7 +24,7 @@ _FRACTION: Final = regex.compile(r"[¼-¾⅐-⅞][ \u00a0]\p{L}")  # "½ of it"
 _LETTER: Final = regex.compile(r"[\p{L}\p{N}]")
 # Between white space these separate, as a colon or the end of a line does.
 _SEPARATORS: Final = regex.compile(r"[\p{Pd}\p{Sm}\p{So}•·‣◦…|¦‖›»;:*]+")
-_JOINS: Final = frozenset("&+±×÷=<>≤≥≠≈√∑∞™®©°*^~№§%")
+_JOINS: Final = frozenset("&+±×÷=<>≤≥≠≈√∑∞™®©°^~№§%")
 _SEPARATES_UNSPACED: Final = frozenset("—―…|;‖")
 _JOINTS: Final = frozenset("‒–/")  # as in "Monday–Friday"
 _WHITE_SPACE: Final = regex.compile(r"\s")

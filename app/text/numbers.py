@@ -16,6 +16,7 @@ import regex
 
 from app.text.number_words import NUMBER_WORDS, is_spelled
 from app.text.placeholder_finder import PlaceholderFinder
+from app.text.placeholder_kinds import Treatment
 
 _NO_DIGIT: Final = regex.compile(r"\D")
 _NUMBER: Final = regex.compile(
@@ -31,7 +32,11 @@ _CLOCK: Final = regex.compile(
     r"|\bquarter (?:to|past)\b|\d\.\d\d (?:uhr|h)\b",
     regex.IGNORECASE,
 )
-_ROMAN: Final = regex.compile(r"\b[IVXLC]{1,7}(?:e|er|ère|ème|\.)?\b")
+# "Le" and "IL" are none, nor is "I" in English.
+_ROMAN: Final = regex.compile(
+    r"\b(?=[IVXLC]{2,7}(?:e|er|ère|ème)?\b|[IVX](?:e|er|ère|ème)\b|[VX]\b)"
+    r"C{0,3}(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?:e|er|ère|ème|\.)?\b"
+)
 _ORDINAL_BEHIND: Final = regex.compile(
     r"(?:st|nd|rd|th|er|re|e|ème|º|ª|\.)?\s?(?:century|siècles?|siglos?|Jahrhunderts?)"
 )
@@ -213,8 +218,11 @@ def _find_numbers(text: str, finder: PlaceholderFinder, source: str | None = Non
 def _search_own(text: str, finder: PlaceholderFinder, source: str) -> "Iterator[regex.Match[str]]":
     """Yields the numbers of a target outside versions, and outside what it has of its source's placeholders."""
     done = 0
-    found = finder.find(text)
-    kept = [(start, end) for start, end in found if text[start:end] in source or _VERSION.fullmatch(text, start, end)]
+    kept = [
+        (start, end)
+        for start, end, treatment in finder.find_treated(text)
+        if treatment is not Treatment.STAMP and (text[start:end] in source or _VERSION.fullmatch(text, start, end))
+    ]
     for start, end in [*kept, (len(text), len(text))]:
         yield from _NUMBER.finditer(text, done, start)
         done = end

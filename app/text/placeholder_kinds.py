@@ -72,3 +72,10 @@ UNIT: Final = (
     r"(?:(?:k?m|ft)/[hs]|[cdkmnµ]?m|[kmµ]?g|[cdm]?[lL]|mph|rpm|fps|ft|yd|lbs?|oz|[mµn]s|min|[kKMGT]i?B|[kMG]bit|[kMGT]?Hz"
     r"|[kMG]?W|k?Wh|[km]?V|m?Ah|mA|[km]?Ω|[khM]?Pa|psi|[km]?J|kcal|px|dpi|d[Bb])"
 )
+SCHEME: Final = (
+    r"(?:[A-Za-z][A-Za-z0-9+.-]{0,20}://|www\.|(?:mailto|tel|sms|urn|doi|magnet|sips?|xmpp|geo|callto|skype|bitcoin"
+    r"|data|isbn|arxiv|pkg):(?=[^\s:]))"
+)
+BB_NAME: Final = (
+    r"(?:b|i|u|s|url|img|quote|code|color|size|list|center|left|right|spoiler|email|font|sub|sup|table|tr|td)"
+)

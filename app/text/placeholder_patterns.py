@@ -6,19 +6,16 @@ patterns of a setting; ``app.text.words`` adds what one model cannot read.
 
 from typing import Final
 
-from app.text.placeholder_kinds import ADDRESS, FILE_ENDING, UNIT, Begins, Kind, Treatment
+from app.text.placeholder_kinds import ADDRESS, BB_NAME, FILE_ENDING, SCHEME, UNIT, Begins, Kind, Treatment
 
 _PORT: Final = rf"(?::\d{{1,5}}(?!\d))?(?:/(?:{ADDRESS})?)?"
-_SCHEME: Final = (
-    r"(?:[A-Za-z][A-Za-z0-9+.-]{0,20}://|www\.|(?:mailto|tel|sms|urn|doi|magnet|sips?|xmpp|geo|callto|skype|bitcoin"
-    r"|data|isbn|arxiv|pkg):(?=[^\s:]))"
-)
 _IN_BRACES: Final = r"[^{}\p{Cc}\p{Co}]"
 _VERSION_WORD: Final = "versions?|versión|releases?|updates?|build|ver\\.|v\\."
 _TIME: Final = r"(?:\d{1,3}:\d{2}:\d{2}(?:[.,:;]\d{1,9})?|\d{1,2}:\d{2}[.,]\d{2,3})(?!\d)"
 _TO: Final = r"\s?(?:-{1,2}>|→|[-–—])\s?"
 _NUMBER: Final = r"(?:\d{1,3}(?:[ \u00a0\u202f]\d{3}){1,4}(?:[.,]\d{1,4})?(?!\d)|\d[\d.,\u00a0\u202f]{0,20}(?<=\d))"
 _MINUTES: Final = r"\s?\d{1,2}[′'](?:\s?\d{1,2}(?:[.,]\d{1,6})?[″\"])?"
+_ABBREVIATION: Final = r"\p{Lu}\p{Ll}{1,2}"
 _HEX: Final = "[0-9A-Fa-f]"
 _CONVERSION: Final = (
     r"(?:\(\w{1,60}\)|\d{1,3}\$)?[-+0#'I ]{0,3}(?:\d{1,3}|\*)?(?:\.(?:\d{1,3}|\*))?(?:hh?|ll?|I64|I32|[Lqjzt])?"
@@ -26,9 +23,6 @@ _CONVERSION: Final = (
 _ARROW: Final = r"(?:<?[-=~]{1,2}>{1,2}|<[-=~]{1,2}|[←-⇿⟰-⟿⤀-⥿⬀-⬑➔-➾▸▶►▹▻◂◀◄]{1,3})"
 _OPERATOR: Final = rf"(?:{_ARROW}|&&|\|\||(?:<(?![\p{{L}}/?!])|[>=≤≥≠≈≡±×÷+*^−∓]){{1,2}})"
 _OPERAND: Final = r"[-−±√∛∜]?(?:\d[\d.,]{0,20}(?<=\d)\p{L}?|\p{L}{1,3}[²³ⁿ]|\p{L})(?![\p{L}\d])"
-_BB_NAME: Final = (
-    r"(?:b|i|u|s|url|img|quote|code|color|size|list|center|left|right|spoiler|email|font|sub|sup|table|tr|td)"
-)
 _ATTRIBUTES: Final = r"(?:[^<>\"'\p{Cc}\p{Co}]|\"[^\"\p{Cc}\p{Co}]{0,200}\"|'[^'\p{Cc}\p{Co}]{0,200}'){0,200}+"
 # Tags of HTML that belong to words; any other tag may be a field ("<name>").
 _TAG: Final = r"(?:a|abbr|b|bd[io]|big|cite|del|dfn|em|font|i|img|ins|mark|q|s|small|span|str(?:ike|ong)|su[bp]|u|wbr)"
@@ -39,7 +33,7 @@ _AT_WORD, _AT_SIGN, _ANY = Begins.WORD, Begins.SIGN, Begins.ANY
 # Of two that match at the same offset, the first is taken.
 KINDS: Final = (
     Kind("code", _AT_SIGN, _S, r"(?<!`)(?:``[^`\n\r\t\p{Co}]{1,200}``|`[^`\n\r\t\p{Co}]{1,200}`)"),
-    Kind("address", _AT_WORD, _S, rf"(?<![\w]){_SCHEME}{ADDRESS}"),
+    Kind("address", _AT_WORD, _S, rf"(?<![\w]){SCHEME}{ADDRESS}"),
     Kind("mail", _ANY, _S, r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}"),
     Kind("server output", _AT_SIGN, _S, r"<(?:%[=-]|\?=)[^\p{Cc}\p{Co}]{0,300}?[%?]>"),
     Kind("server code", _AT_SIGN, _P, r"<(?:%[^\p{Cc}\p{Co}]{0,300}?%|\?[a-z]{2,8}\b[^\p{Cc}\p{Co}]{0,300}?\?)>"),
@@ -106,7 +100,8 @@ KINDS: Final = (
         "arrow between words",
         _AT_SIGN,
         Treatment.BREAK,
-        rf"(?<![^\p{{L}}\p{{N}})\]\n])(?:{_ARROW}|>{{1,3}}|[•∙▪■◆◦‣]|·(?=\p{{Lu}}))(?![^\p{{L}}\p{{N}}(\[\n])",
+        rf"(?<![^\p{{L}}\p{{N}})\]\n])(?:{_ARROW}|>{{1,3}}|[•∙▪■◆◦‣]|·(?=\p{{Lu}}))(?![^\p{{L}}\p{{N}}(\[\n])"
+        rf"|(?<=\p{{L}}{{2}}[ \u00a0])(?:{_ARROW}|>{{1,3}}(?=.[\p{{Lu}}\"'“«]))(?=[ \u00a0][\p{{L}}\"'“«])",
     ),
     Kind("drive path", _ANY, _S, r"(?<![\w/\\])(?:[A-Za-z]:|\\)\\[^\s\"<>|*?\p{Co}]{0,250}[\w$]"),
     Kind(
@@ -125,8 +120,8 @@ KINDS: Final = (
     ),
     Kind("path", _AT_SIGN, _S, r"(?<![\w/.~€$£%)*])(?:~|\.{1,2})?/(?:[\w.@+-]{1,100}/){0,30}[\w.@+-]{0,99}\w"),
     Kind("file", _AT_WORD, _S, rf"(?<![\w/.])\w[\w.+-]{{0,100}}(?:/[\w.+-]{{1,100}}){{0,30}}\.{FILE_ENDING}(?![\w/])"),
-    Kind("letter in signs", _AT_SIGN, _W, rf"[*_~]{{1,3}}\w[*_~]{{1,3}}|\[{_BB_NAME}\]\w\[/{_BB_NAME}\]"),
-    Kind("bulletin tag", _AT_SIGN, _P, rf"\[(?:/{_BB_NAME}|{_BB_NAME}(?:=[^\[\]\n\p{{Co}}]{{0,200}})?|\*)\]"),
+    Kind("letter in signs", _AT_SIGN, _W, rf"[*_~]{{1,3}}\w[*_~]{{1,3}}|\[{BB_NAME}\]\w\[/{BB_NAME}\]"),
+    Kind("bulletin tag", _AT_SIGN, _P, rf"\[(?:/{BB_NAME}|{BB_NAME}(?:=[^\[\]\n\p{{Co}}]{{0,200}})?|\*)\]"),
     Kind("note", _AT_SIGN, _P, r"\[\^?\d{1,4}(?:[,–-] ?(?:\d{1,4}|\*)){0,8}\]|\[\^\w{1,30}\]|\(\d{1,4}\)"),
     Kind("emoticon", _AT_SIGN, _P, r"(?<![^\s(])(?:[:;=]['^o-]?[)(DPpOo/\\|3*\]\[]{1,3}(?!\w)|<3(?!\w))"),
     Kind("letter in brackets", _AT_SIGN, _W, r"(?<=\S )\((?:[cCrR]|tm|TM)\)(?!\w)"),
@@ -276,6 +271,13 @@ KINDS: Final = (
         r"|\d[\d.,]{0,20}(?:[kKMx×]|bn|(?<=[.,]\d{1,3})s)(?!\w)|\d{1,3}['′]\s?\d{1,2}(?:[\"″]|'')?)",
     ),
     Kind("unit", _ANY, _W, r"(?<!\w)[µμ]?\p{L}{1,3}/\p{L}{1,3}[²³](?!\w)"),
+    Kind("fraction", _AT_WORD, _W, r"(?<![\w./-])(?:\d{1,3}[ \u00a0])?[1-9]/(?:[2-9]|10|16)(?![\w/-])"),
+    Kind(
+        "mark or span of days",
+        _AT_WORD,
+        _W,
+        rf"(?<!\w){_ABBREVIATION}\.?[–—-]{_ABBREVIATION}(?!\w)|(?<!\w)\p{{Lu}}[+−-](?![\w-])",
+    ),
     Kind("date", _AT_WORD, _W, r"(?<![\w/.-])\d{1,4}(?:/\d{1,2}/|-\d{1,2}-)\d{1,4}(?![\w/-])"),
     Kind(
         "chemical formula",

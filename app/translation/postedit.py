@@ -54,7 +54,8 @@ def postedit(
     edits = _find_end_edits(translated.source, translated.text, rules.languages, keeps_form)
     if keeps_form:
         edits = _find_capital_edits(translated.source, translated.text) | edits
-    return apply_repair(translated, edits, Repair.END, fixed)
+    translated = apply_repair(translated, edits, Repair.END, fixed)
+    return apply_repair(translated, _find_unclosed_edits(translated.text, target), Repair.END, fixed)
 
 
 def apply_repair(
@@ -154,10 +155,15 @@ def _find_end_edits(source: str, target: str, languages: tuple[str, str], is_str
         return edits | {
             (last, last + 1): edits.get((last, last + 1), target[last]) + _space_before(end, language) + end
         }
-    if written == plain or not (is_strict or ("?" in plain) != ("?" in written)):
+    # Some signs in a row are the author's; one is often another in another language.
+    is_strict = is_strict or len(plain) > 1 or len(written) > 1
+    if written.replace("…", "...") == plain.replace("…", "...") or not (
+        is_strict or ("?" in plain) != ("?" in written)
+    ):
         return {}
     space = found.group()[: -len(found.group().strip())] or _space_before(end, language)
-    return {found.span(): space + end} | _find_opening_edits(target, written, plain, language)
+    start = len(target[: found.start()].rstrip(" \u00a0\u202f.!?…"))  # "! !"
+    return {(start, found.end()): space + end} | _find_opening_edits(target, written, plain, language)
 
 
 def _space_before(end: str, language: str) -> str:
@@ -177,6 +183,14 @@ def _find_opening_edits(target: str, old: str, new: str, language: str) -> dict[
     if not wanted or first is None or wanted in target:
         return {}
     return {first.span(): wanted + first.group()}
+
+
+def _find_unclosed_edits(target: str, language: str) -> dict[Range, str]:
+    """Returns the edits of the opening question marks of a Spanish text that has no closing one."""
+    if language != "es" or "¿" not in target or "?" in target:
+        return {}
+    written = "¡" if "!" in target and "¡" not in target else ""
+    return {(offset, offset + 1): written for offset, sign in enumerate(target) if sign == "¿"}
 
 
 def _find_quotation_edits(source: str, target: str, language: str, finder: PlaceholderFinder) -> dict[Range, str]:

@@ -32,6 +32,16 @@ def test_steps_in_elements(arrow: str) -> None:
         assert read(f"Go to <b>File</b>{escaped}<b>Open</b> now.", text_format="html") == ["Go to File", "Open now."]
 
 
+@pytest.mark.parametrize("name", BUNDLES)
+@pytest.mark.parametrize("arrow", ["→", "->", "=>", ">", ">>", "»", "*", "•"])
+def test_spaced_steps_are_read_one_by_one(arrow: str, name: str) -> None:
+    assert read(f"Go to Settings {arrow} Privacy {arrow} Cookies now.", name) == [
+        "Go to Settings",
+        "Privacy",
+        "Cookies now.",
+    ]
+
+
 @pytest.mark.parametrize("arrow", ["→", "->", "=>", ">", "▸"])
 def test_an_arrow_at_an_edge_stays_there(arrow: str) -> None:
     assert read(f"Next{arrow}") == ["Next"]

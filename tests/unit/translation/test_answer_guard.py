@@ -122,6 +122,8 @@ def test_brackets_are_paired(source: str, text: str, wanted: str) -> None:
         ("Open 1,000,000 now.", "Ouvrez 1 000 000 $ ici.", ("en", "fr"), "Ouvrez 1 000 000 ici."),
         ("Open 1,000,000 now.", "Ouvrez 1 000 000 ici.", ("en", "fr"), "Ouvrez 1 000 000 ici."),
         ("It has 50 rooms.", "Es hat $ 50 Räume.", ("en", "de"), "Es hat 50 Räume."),
+        ("Not found (see line 12).", "Pas trouvé (la ligne 12).", ("en", "fr"), "Pas trouvé (la ligne 12)."),
+        ("Not found, see line 12).", "Pas trouvé la ligne 12).", ("en", "fr"), "Pas trouvé la ligne 12)."),
         ("It is 50 dollars.", "C'est 50 $.", ("en", "fr"), "C'est 50 $."),
         ("See chapter 3.5", "Voir le chapitre 3.5", ("en", "fr"), "Voir le chapitre 3.5"),
     ],
