@@ -22,6 +22,7 @@ from app.engine.states import padded_width
 from training.convert.reference import Reference, greedy, log_softmax, pad
 from training.convert.student import Student
 from training.errors import ParityError
+from training.export.rows_alone import check_rows_alone
 
 SENTENCES: Final = 48
 MAX_STEPS: Final = 40
@@ -80,7 +81,8 @@ def check_bundle(student: Student, folder: Path) -> StudentParity:
     found = []
     for bundle in (whole,) if limited.shortlist is None else (whole, limited):
         found.append(check_student(student, bundle, sources))
-        check_rows_alone(bundle, sources[:: max(1, len(sources) // 8)])
+        some = sources[:: max(1, len(sources) // 8)]
+        check_rows_alone(bundle, some, [SearchOptions(max_target_tokens=MAX_STEPS)] * len(some))
     return found[0]
 
 
@@ -126,21 +128,6 @@ def check_student(student: Student, bundle: Bundle, sources: Sequence[Sequence[i
             f"at most {LARGEST_DIFFERENCE:.0e} is expected"
         )
     return parity
-
-
-def check_rows_alone(bundle: Bundle, sources: Sequence[Sequence[int]]) -> None:
-    """Checks that each source gives the same tokens and bitwise the same scores alone and together with the others.
-
-    Raises:
-        ParityError: They differ; the message names the sentence.
-    """
-    options = SearchOptions(max_target_tokens=MAX_STEPS)
-    with run_engine(bundle, OnnxGraphs(bundle, provider="cpu", threads=1)) as engine:
-        together = [future.result()[0] for future in engine.submit_many(sources, options)]
-        alone = [engine.submit(source, options).result()[0] for source in sources]
-    for index, (one, other) in enumerate(zip(alone, together, strict=True)):
-        if one != other:
-            raise ParityError(f"{bundle.folder}: sentence {index} alone gives {one}, among {len(sources)} {other}")
 
 
 def _force(

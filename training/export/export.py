@@ -25,6 +25,7 @@ from app.bundle.manifest import (
 from app.bundle.signature import SOURCE_MASK, Signature, StateSpec
 from app.bundle.store import Bundle, Verify, load_bundle, save_bundle
 from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Tokenizer
+from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from app.engine.states import mask_of
 from training.config import RunConfig
@@ -32,9 +33,10 @@ from training.data.dataset import TokenPairs, length_ratio
 from training.data.prepare import TOKENIZER_FILES, load_run_tokenizer, read_dev, source_tags
 from training.export.graphs import OPSET, convert_decoder_step, convert_encoder
 from training.export.onnx_edit import describe_signature
-from training.export.parity import Pair, Parity, check_parity, check_rows_alone, pad_sentences, spread_pairs
+from training.export.parity import Pair, Parity, check_parity, forced_prefix, pad_sentences, spread_pairs
 from training.export.quantize import Array, quantize_products, quantize_weights_only
 from training.export.row_encoder import can_take_rows, quantize_for_rows
+from training.export.rows_alone import check_rows_alone
 from training.learn.build import build_model
 from training.learn.checkpoint import load_weights
 from training.learn.fingerprints import check_fingerprints, fingerprints_of, load_fingerprints
@@ -68,7 +70,8 @@ def export(config: RunConfig, run: Path) -> tuple[dict[str, Path], Parity]:
         )
 
     def check_rows(folder: Path) -> None:
-        check_rows_alone(load_bundle(folder), pairs)
+        options = [SearchOptions(prefix=forced_prefix(pair)) for pair in pairs]
+        check_rows_alone(load_bundle(folder), [source for source, _ in pairs], options)
 
     float32 = (convert_encoder(model), convert_decoder_step(model))
     folders = {"float32": run / "float32", "int8": run / "int8"}

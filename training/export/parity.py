@@ -149,32 +149,11 @@ def forced_prefix(pair: Pair) -> tuple[int, ...]:
 
 
 def _decode(
-    bundle: Bundle,
-    graphs: Graphs,
-    sources: Sequence[list[int]],
-    options: Sequence[SearchOptions],
-    together: bool = True,
+    bundle: Bundle, graphs: Graphs, sources: Sequence[list[int]], options: Sequence[SearchOptions]
 ) -> list[Hypothesis]:
-    """Returns the best hypothesis of every source, decoded all together or one after the other."""
+    """Returns the best hypothesis of every source."""
     with run_engine(bundle, graphs) as engine:
-        if together:
-            return [future.result()[0] for future in engine.submit_many(sources, options)]
-        return [engine.submit(source, its).result()[0] for source, its in zip(sources, options, strict=True)]
-
-
-def check_rows_alone(bundle: Bundle, pairs: Sequence[Pair]) -> None:
-    """Checks that each source gives the same tokens and bitwise the same scores alone and together with the others.
-
-    Raises:
-        ParityError: They differ; the message names the sentence.
-    """
-    graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
-    sources, options = [source for source, _ in pairs], [SearchOptions(prefix=forced_prefix(pair)) for pair in pairs]
-    together = _decode(bundle, graphs, sources, options)
-    alone = _decode(bundle, graphs, sources, options, together=False)
-    for index, (one, other) in enumerate(zip(alone, together, strict=True)):
-        if one != other:
-            raise ParityError(f"{bundle.folder}: sentence {index} alone gives {one}, among {len(sources)} {other}")
+        return [future.result()[0] for future in engine.submit_many(sources, options)]
 
 
 def _score_difference(model: EncoderDecoder, graphs: Graphs, pairs: Sequence[Pair]) -> float:
