@@ -12,6 +12,15 @@ from app.engine.model import DecodingModel, Graphs
 from app.engine.sessions import OnnxGraphs
 
 
+def decoding_model(bundle: Bundle) -> DecodingModel:
+    """The model of a bundle with its guards, and with its shortlist."""
+    model = DecodingModel.of(bundle.manifest, bundle.tokenizer)
+    output = OutputLayer.of(bundle)
+    if output is None or model.characters is None:
+        return replace(model, output=output)
+    return replace(model, output=output, characters=model.characters.without_parts())
+
+
 def open_engine(
     bundle: Bundle,
     graphs: Graphs | None = None,
@@ -30,8 +39,7 @@ def open_engine(
         BundleError: the graphs cannot be used.
     """
     opened = graphs if graphs is not None else OnnxGraphs(bundle, provider="cpu", threads=1)
-    model = replace(DecodingModel.of(bundle.manifest, bundle.tokenizer), output=OutputLayer.of(bundle))
-    return Engine(opened, model, limits, bundle.manifest.name if name is None else name)
+    return Engine(opened, decoding_model(bundle), limits, bundle.manifest.name if name is None else name)
 
 
 @contextmanager

@@ -103,15 +103,29 @@ class WholeCharacters:
 
     Args:
         written: what each token writes, by its id.
+        allows_parts: False forbids all parts, for a search among candidates that need not have the other bytes of a
+            character whose first byte they have.
+
+    Attributes:
+        parts: the tokens that are parts.
+        strays: those that are forbidden where nothing is pending.
+        spare: how many more of the best tokens a search looks at, so that one is no stray: of tokens drawn at random,
+            this many would all be strays in less than one step of a billion.
     """
 
-    def __init__(self, written: Sequence[bytes]) -> None:
+    def __init__(self, written: Sequence[bytes], allows_parts: bool = True) -> None:
         self._written = tuple(written)
         self._following: dict[tuple[int, ...], frozenset[int]] = {}
         self.parts = frozenset(token_id for token_id, one in enumerate(written) if not _is_whole(one))
         # Where nothing is pending: bytes that begin no character, or one that no tokens could complete.
-        self.strays = self.parts - self.find_following(b"")
+        self.strays = self.parts - self.find_following(b"") if allows_parts else self.parts
+        share = len(self.strays) / max(1, len(written))
+        self.spare = math.ceil(math.log(1e-9) / math.log(share)) if 0.0 < share < 1.0 else len(self.strays)
         self._is_stray = np.isin(np.arange(len(written)), list(self.strays))
+
+    def without_parts(self) -> "WholeCharacters":
+        """The same for a search among candidates."""
+        return WholeCharacters(self._written, allows_parts=False)
 
     def mark_strays(self, token_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """For each token whether it is a stray, in the same shape."""

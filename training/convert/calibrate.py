@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from training.convert.reference import Reference, greedy
+from training.convert.reference import Reference, Rules, greedy
 from training.convert.student import LARGEST, Float, Student, with_alphas
 
 # Marian's: the scale covers the mean of the batches' largest values and this many of their standard deviations.
@@ -33,7 +33,7 @@ def calibrate(student: Student, sources: Sequence[Sequence[int]], eos_id: int, u
 
     reference = Reference(student, in_integers=False, observe=observe)
     for batch in _batches(sources):
-        greedy(reference, batch, eos_id, unk_id, [2 * len(source) for source in batch])
+        greedy(reference, batch, eos_id, [2 * len(source) for source in batch], Rules(unk_id))
     return with_alphas(student, {name: _multiplier(found) for name, found in largest.items()})
 
 

@@ -14,12 +14,11 @@ from typing import Final
 import numpy as np
 
 from app.bundle.store import Bundle, load_bundle
-from app.engine.factory import run_engine
-from app.engine.model import DecodingModel
+from app.engine.factory import decoding_model, run_engine
 from app.engine.sequence import SearchOptions
 from app.engine.sessions import OnnxGraphs
 from app.engine.states import padded_width
-from training.convert.reference import Reference, greedy, log_softmax, pad
+from training.convert.reference import Reference, Rules, greedy, log_softmax, pad
 from training.convert.student import Student
 from training.errors import ParityError
 from training.export.rows_alone import check_rows_alone
@@ -98,10 +97,10 @@ def check_student(student: Student, bundle: Bundle, sources: Sequence[Sequence[i
         ParityError: They agree on too few tokens, or their scores differ; the message names value and limit.
     """
     entry, reference = bundle.manifest.tokenizer, Reference(student)
-    model = DecodingModel.of(bundle.manifest)
+    model = decoding_model(bundle)
     caps = [min(MAX_STEPS, model.target_cap(len(source))) for source in sources]
     candidates = None if bundle.shortlist is None else [bundle.shortlist.candidates(source) for source in sources]
-    expected = greedy(reference, sources, entry.eos_id, entry.unk_id, caps, candidates)
+    expected = greedy(reference, sources, entry.eos_id, caps, Rules(entry.unk_id, candidates, model.characters))
     graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
     forced, differences = _force(reference, graphs, bundle, sources, expected)
     options = [SearchOptions(max_target_tokens=cap, loop_guard=False) for cap in caps]

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.engine.model import WholeCharacters
 from training.convert.student import LARGEST, Attention, FeedForward, Float, Matrix, Norm, Student, positions
 
 EPSILON: Final = 1e-6
@@ -177,23 +178,51 @@ class Reference:
         return np.asarray(found, np.float32).reshape(*hidden.shape[:-1], matrix.shape[1])
 
 
+@dataclass(frozen=True)
+class Rules:
+    """Which tokens may be taken.
+
+    Attributes:
+        unk_id: Is never taken; -1 allows it.
+        candidates: For each source the tokens of its shortlist; None allows all.
+        characters: Of the engine, which writes whole characters only; None allows any bytes.
+    """
+
+    unk_id: int = -1
+    candidates: Sequence[Ids] | None = None
+    characters: WholeCharacters | None = None
+
+    def find_forbidden(self, row: int, written: Sequence[int], vocabulary_size: int) -> Ids:
+        """Returns the tokens that may not come behind others."""
+        is_allowed = np.ones(vocabulary_size, bool)
+        if self.candidates is not None:
+            is_allowed[:] = False
+            is_allowed[self.candidates[row]] = True
+        if self.unk_id >= 0:
+            is_allowed[self.unk_id] = False
+        if self.characters is not None and self.characters.is_pending(written):
+            following = list(self.characters.find_following(self.characters.read(written)))
+            is_allowed &= np.isin(np.arange(vocabulary_size), following)
+        elif self.characters is not None:
+            is_allowed[list(self.characters.strays)] = False
+        return np.flatnonzero(~is_allowed).astype(np.int32)
+
+
 def greedy(
     reference: Reference,
     sources: Sequence[Sequence[int]],
     eos_id: int,
-    unk_id: int,
     caps: Sequence[int],
-    candidates: Sequence[Ids] | None = None,
+    rules: Rules,
 ) -> list[list[int]]:
-    """Takes the best token of each step, never ``<unk>``, until eos or until there are ``caps`` tokens.
+    """Takes the best token of each step that may be taken, until eos or until there are ``caps`` tokens.
 
     Args:
         reference: The student.
         sources: Token ids, eos included.
         eos_id: Of the vocabularies.
-        unk_id: Of the target vocabulary; -1 allows it.
         caps: For each source.
-        candidates: For each source the tokens that may be taken; None allows all.
+        rules: Which tokens may be taken.
 
     Returns:
         For each source the tokens without eos.
@@ -205,10 +234,8 @@ def greedy(
     tokens = np.zeros(len(sources), np.int32)
     for position in range(max(caps) + 1):
         stepped = reference.step(tokens, position, states, memory)
-        if unk_id >= 0:
-            stepped.logits[:, unk_id] = -np.inf
-        for row, allowed in enumerate(candidates or ()):
-            stepped.logits[row, np.setdiff1d(np.arange(stepped.logits.shape[1]), allowed)] = -np.inf
+        for row in np.flatnonzero(alive).tolist():
+            stepped.logits[row, rules.find_forbidden(row, written[row], stepped.logits.shape[1])] = -np.inf
         tokens, states = stepped.logits.argmax(1).astype(np.int32), stepped.states
         for row in np.flatnonzero(alive).tolist():
             if tokens[row] == eos_id or len(written[row]) == caps[row]:

@@ -26,8 +26,6 @@ from app.engine.states import Step
 
 _LOWEST: Final = float("-inf")
 _NO_TOKENS: Final[frozenset[int]] = frozenset()
-# A row shows this many candidates more where tokens may be bytes that begin no character: one of them begins one.
-_SPARE: Final = 3
 
 
 class GreedySearch:
@@ -63,7 +61,7 @@ class GreedySearch:
         """A second candidate is needed only where the best token may be one that must not come."""
         if self._pending:
             return self._vocabulary_size
-        count = 1 + len(self._closing) + (_SPARE if self._strays else 0)
+        count = 1 + len(self._closing) + (self._characters.spare if self._characters else 0)
         return count if count < self._vocabulary_size else self._vocabulary_size
 
     def advance(self, step: Step) -> Outcome | None:
@@ -91,13 +89,16 @@ class GreedySearch:
         """The best token that may come, and its score. The character that is pending is completed in any case."""
         allowed = self._characters.find_following(self._pending) if self._characters and self._pending else None
         count = self.candidates()
-        shown = zip(step.score_ids[row, :count].tolist(), step.scores[row, :count].tolist(), strict=True)
-        for token_id, score in shown:
+        scores = step.scores[row, :count].tolist()
+        for token_id, score in zip(step.score_ids[row, :count].tolist(), scores, strict=True):
+            if not score > _LOWEST:
+                break  # no candidate of the shortlist, nor any behind it
             is_allowed = token_id not in self._closing and token_id not in self._strays
             if is_allowed if allowed is None else token_id in allowed:
                 step.choose(row, token_id)
                 return token_id, score
-        return self._eos_id, float(step.scores[row, :count][-1])  # all of them are forbidden
+        # All of them are forbidden.
+        return self._eos_id, min((score for score in scores if score > _LOWEST), default=_LOWEST)
 
     def _check_repetition(self, guard: LoopGuard) -> Outcome | None:
         """Update the tokens that must not come next; the outcome if the last token closed a loop."""
@@ -182,7 +183,7 @@ class BranchingSearch(BeamSearch):
     def candidates(self) -> int:
         """One where no hypothesis may branch. Where only some tokens are allowed: the whole vocabulary."""
         live, options, size = self.beam.live, self._options, self._model.vocabulary_size
-        spare = 0 if self._model.characters is None else _SPARE
+        spare = 0 if self._model.characters is None else self._model.characters.spare
         if self._is_within_character():
             return size
         if len(live[0].token_ids) < len(options.prefix) or not any(map(self._is_open, live)):

@@ -24,7 +24,7 @@ from tests.support.marian_models import (
 )
 from training.convert.lexicon import parse_binary as parse_lexicon
 from training.convert.marian_file import parse_binary
-from training.convert.reference import Reference, greedy
+from training.convert.reference import Reference, Rules, greedy
 from training.convert.student_reader import read_student
 
 fxtranslate = pytest.importorskip("fxtranslate")
@@ -60,7 +60,7 @@ def agreement(
     caps = [min(2 * len(source) + 4, 256) for source in sources]
     candidates = None if lexicon is None else candidates_of(lexicon, sizes, sources, vocabs[0] == vocabs[-1])
     same = different = 0
-    for ids, text in zip(greedy(reference, sources, EOS, NO_TOKEN, caps, candidates), texts, strict=True):
+    for ids, text in zip(greedy(reference, sources, EOS, caps, Rules(NO_TOKEN, candidates)), texts, strict=True):
         # The engine writes bytes literally (<0x41>) and leaves <unk> out.
         written = ["" if one == UNK else str(processor.IdToPiece(one)).replace("▁", " ") for one in ids]
         given = engine.translate(text)
