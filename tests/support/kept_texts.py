@@ -76,7 +76,7 @@ KEPT_WORDS: Final[dict[str, tuple[str, ...]]] = {
     "ids": ("550e8400-e29b-41d4-a716-446655440000", "d41d8cd98f00b204e9800998ecf8427e", "0xDEADBEEF"),
     "dates": ("2024-01-31T12:00:00Z", "2024-01-31", "20240131T120000Z"),
     "phones": ("+33 6 12 34 56 78", "(555) 123-4567", "06 12 34 56 78", "555-123-4567"),
-    "names in signs": ("[[x]]", "((x))", "<<x>>", "|x|"),
+    "names in signs": ("[[x]]", "[[The main page#top|the page]]", "((x))", "<<x>>", "|x|"),
     "formulas": (
         "5 < 7",
         "2 + 2 = 4",
