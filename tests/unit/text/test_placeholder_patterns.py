@@ -24,9 +24,9 @@ from tests.support.placeholder_texts import PLACEHOLDERS, TEXTS
 from tests.support.service import RunningService, fake_models, running_service
 from tests.unit.translation.test_unmasking import Hostile
 
-PATTERNS = (r"ACME [0-9]{1,6}", r"\[\[[^\[\]]{1,80}\]\]", r"(?i:press any key)", r"rule ?\d{1,4}")
+PATTERNS = (r"ACME [0-9]{1,6}", r"\{\|[^{}|]{1,80}\|", r"(?i:press any key)", r"rule ?\d{1,4}")
 FINDER = PlaceholderFinder(PATTERNS)
-OWN = ["ACME 1", "ACME 123456", "[[Main Page|the main page]]", "Press any key", "rule 12"]
+OWN = ["ACME 1", "ACME 123456", "{|the main page|", "Press any key", "rule 12"]
 
 
 @pytest.mark.parametrize("placeholder", OWN)
@@ -133,9 +133,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 
 def test_the_setting_reaches_the_answer(service: RunningService) -> None:
-    fields = {"q": "Look at [[Main Page|it]] of ACME 77.", "source": "en", "target": "fr"}
+    fields = {"q": "Look at {|the main page| of ACME 77.", "source": "en", "target": "fr"}
     answer = service.client.post("/translate", json=fields).json()["translatedText"]
-    assert "[[Main Page|it]]" in answer
+    assert "{|the main page|" in answer
     assert "ACME 77" in answer
     streamed = service.client.post("/translate", json={**fields, "stream": True}).text
     assert "ACME 77" in streamed
