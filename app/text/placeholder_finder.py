@@ -30,7 +30,7 @@ _SIGN: Final = (
     r"[`@<&{%#\\/\p{Co}\[|$_^~=+*\u2013\u2014]|[:;=][\w/:()*'-]|[.](?:\p{L}|\d)|\p{L}-?\d|\d[:-]\d|\p{Ll}\p{Lu}|[\w-]-[A-Za-z]\b|--"
     r"| -\p{L}{1,2}\b|\d\p{L}|\([)\d]|[§№°µ\p{Sc}\p{No}]|\d['′]|\b\w{1,4}\)|\p{L}\(|\(['\"]|\d [\d-]| !\p{Ll}|\(\("
     r"|>|[←-⇿⟰-⟿⤀-⥿⬀-⬑➔-➾▸▶►▹▻◂◀◄•∙▪■◆◦‣·]|\d[<>]|\d[ \u00a0]\p{L}{1,4}\b|\d/\d|[≤≥≠≈±×÷√∛]"
-    r"|[⌘⌥⇧⌃⎋⏎⌫⇥↵]|\b[IVXLCDM]{2}|\p{Lu}{2} \d{3}|\p{Lu}[+−-]"
+    r"|[⌘⌥⇧⌃⎋⏎⌫⇥↵]|\b[IVXLCDM]{2}|\p{Lu}{2} \d|\p{Lu}[+−-]"
     r"|\p{Lu}\p{Ll}{1,2}\.?[–—-]"
 )
 # A word with which no kind begins, because of what follows it; most words are such.

@@ -233,13 +233,14 @@ KINDS: Final = (
         r"(?<!\w)\p{Ll}{1,40}\p{Lu}[\p{L}\d]{0,60}(?!\w)|(?<!\w)\p{Lu}\p{Ll}{1,40}(?:\p{Lu}\p{Ll}{1,40}){1,8}(?!\w)",
     ),
     Kind("scientific notation", _AT_WORD, _W, r"(?<![\w.,])\d{1,20}(?:[.,]\d{1,20})?[eE][-+−]?\d{1,4}(?!\w)"),
-    # Not in a text in capitals, where they may be words.
     Kind(
         "number of a norm",
         _AT_WORD,
         _W,
-        r"(?<![\w/-])(?<!\p{Lu}{2} )\p{Lu}{2,6}(?:/\p{Lu}{2,5})?[ -]\d{3,5}(?:[:-]\d{1,4}){0,3}(?![,.]?\w| \p{Lu}{2})",
+        r"(?<![\w/-])(?:DIN |EN ){0,2}(?:ISO|IEC|DIN|RFC|ANSI|IEEE|ASTM|NIST|FIPS|ECMA|PEP|BCP|UNE|NF)"
+        r"(?:/[A-Z]{2,5})?(?: EN)?[ -]\d{1,6}(?:[:-]\d{1,4}){0,3}(?![,.]?\w)",
     ),
+    # Not in a text in capitals, where it may be a word.
     Kind(
         "roman numeral",
         _AT_WORD,

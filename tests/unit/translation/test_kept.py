@@ -131,6 +131,7 @@ def test_how_signs_stand(text: str, wanted: list[tuple[TagKind, str]]) -> None:
         "At 10:30 a.m. he came, e.g. from the U.S.A. on the 3rd.",
         "Is it 5pm? It's the 1990s; a well-known man, 20th of May.",
         "Mr.Smith and J.R.R. Tolkien are here. I am a man.",
+        "See PAGE 300 of ROOM 101.",
     ],
 )
 def test_language_is_read(text: str) -> None:
