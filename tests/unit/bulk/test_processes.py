@@ -22,7 +22,7 @@ WORK = EngineWork(MODELS, "en", "fr", TranslationOptions(beam_size=1), ())
 
 
 def sentences(count: int) -> Iterator[str]:
-    return (f"This is sentence number {number}." for number in range(count))
+    return (f"This is sentence number {number}." for number in range(1, count + 1))
 
 
 def test_several_processes_write_what_one_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
