@@ -1,7 +1,5 @@
 """Bulk translation by several processes: the same bytes as one, and an end that says why."""
 
-import os
-import signal
 from collections.abc import Iterator
 from multiprocessing import active_children
 from pathlib import Path
@@ -34,16 +32,15 @@ def test_several_processes_write_what_one_writes(tmp_path: Path, monkeypatch: py
         assert main([*words, "--chunk-lines", "7", "--engines", count]) == 0
         assert active_children() == []
     assert Path("out1.txt").read_bytes() == Path("out2.txt").read_bytes() == Path("out3.txt").read_bytes()
-    assert Path("out1.txt").read_text().count("phrase") == 90
+    assert len(Path("out1.txt").read_text().splitlines()) == 90
 
 
 def test_a_process_that_is_killed_is_named_and_what_is_written_stays(tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
 
     def kill_one(_: int) -> None:
-        killed = active_children()[0].pid
-        assert killed is not None
-        os.kill(killed, signal.SIGKILL)
+        for child in active_children()[:1]:
+            child.kill()
 
     with (
         pytest.raises(BulkError, match="a process of the translation was killed"),
