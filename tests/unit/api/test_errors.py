@@ -91,7 +91,7 @@ def test_bad_fields(service: RunningService, changes: dict[str, Any], said: str 
 
 def test_too_many_segments(service: RunningService) -> None:
     answer = service.client.post(
-        "/translate", json={"q": "\n".join("a" * (n + 2) for n in range(51)), "source": "en", "target": "fr"}
+        "/translate", json={"q": "\n".join("a" * (n + 2) + "." for n in range(51)), "source": "en", "target": "fr"}
     )
     assert error_of(answer, 400) == "segments in one request (51) exceeds the limit (50)"
 
