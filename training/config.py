@@ -95,6 +95,9 @@ class ExportConfig(Section):
         calibration_sentences: Dev sentences that determine the activation scales of the int8 graphs.
         parity_sentences: Dev sentences on which graphs and model are compared.
         parity_tolerance: Largest accepted difference of log probabilities between the float32 graphs and the model.
+        start_share: Of the weights that are exported, the share of those that the run began with (``train --weights``);
+            the rest are the best ones. A model that learned another kind of text keeps more of what it could before
+            (Wortsman et al. 2022, arXiv:2109.01903).
     """
 
     max_source_tokens: Positive = 200
@@ -104,6 +107,7 @@ class ExportConfig(Section):
     calibration_sentences: Positive = 300
     parity_sentences: Positive = 100
     parity_tolerance: Annotated[float, Field(gt=0)] = 2e-4
+    start_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class RunConfig(Section):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import onnx
@@ -38,11 +39,14 @@ from training.export.quantize import Array, quantize_products, quantize_weights_
 from training.export.row_encoder import can_take_rows, quantize_for_rows
 from training.export.rows_alone import check_rows_alone
 from training.learn.build import build_model
-from training.learn.checkpoint import load_weights
+from training.learn.checkpoint import load_weights, save_weights
 from training.learn.fingerprints import check_fingerprints, fingerprints_of, load_fingerprints
-from training.learn.starting_point import save_starting_point, starting_point_of
+from training.learn.starting_point import START_FILE, save_starting_point, starting_point_of
 from training.learn.train import BEST_WEIGHTS_FILE
+from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
+
+_EXPORTED_FILE: Final = "exported.weights.npz"
 
 Graphs = tuple[onnx.ModelProto, onnx.ModelProto]
 
@@ -101,13 +105,14 @@ def install_starting_point(config: RunConfig, run: Path, destination: Path) -> P
         kept = json.loads((run / "corpus.json").read_text(encoding="utf-8"))["kept"]
         # The arrays hold the pairs in the order of the files.
         train = train.some(range(kept[config.corpus.train[0].name]))
-    path = starting_point_of(destination)
-    save_starting_point(config, run / BEST_WEIGHTS_FILE, train, read_dev(run), path)
+    path, weights = starting_point_of(destination), run / _EXPORTED_FILE
+    save_weights(weights, load_best_model(config, run, load_run_tokenizer(config, run).vocabulary_size))
+    save_starting_point(config, weights, train, read_dev(run), path)
     return path
 
 
 def load_best_model(config: RunConfig, run: Path, vocabulary_size: int) -> EncoderDecoder:
-    """Builds the model in float32 with the weights that were best on dev.
+    """Builds the model in float32 with the weights that were best on dev, mixed as ``start_share`` says.
 
     Raises:
         CheckpointError: There are none, or they belong to another model.
@@ -116,6 +121,11 @@ def load_best_model(config: RunConfig, run: Path, vocabulary_size: int) -> Encod
     check_fingerprints(weights, load_fingerprints(weights), fingerprints_of(config, run), ("tokenizer", "model"))
     model = build_model(config, vocabulary_size, for_training=False)
     load_weights(weights, model)
+    if (share := config.export.start_share) > 0:
+        best = [to_numpy(variable) for variable in model.trainable_variables]
+        load_weights(run / START_FILE, model)
+        for variable, array in zip(model.trainable_variables, best, strict=True):
+            variable.assign(share * to_numpy(variable) + (1 - share) * array)
     return model
 
 

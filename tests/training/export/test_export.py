@@ -1,5 +1,6 @@
 """Export: fused nodes, parity with the model, refusal of differences, and int8 rows independent of each other."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,17 @@ from app.engine.states import padded_width
 from tests.support.reversal import words
 from tests.training.conftest import TrainedRun
 from training.data.dataset import TokenPairs
-from training.errors import ParityError
+from training.errors import CheckpointError, ParityError
 from training.export.export import export, install
 from training.export.graphs import convert_decoder_step, convert_encoder
 from training.export.parity import check_parity, spread_pairs
 from training.export.quantize import quantize_products, quantize_weights_only
 from training.export.row_encoder import can_take_rows, quantize_for_rows
+from training.learn.checkpoint import read_weights, save_arrays
+from training.learn.starting_point import START_FILE
+from training.learn.train import BEST_WEIGHTS_FILE
 from training.model.config import CellKind, ModelConfig
+from training.model.layers import to_numpy
 from training.model.seq2seq import EncoderDecoder
 
 pytestmark = pytest.mark.slow
@@ -242,3 +247,20 @@ def test_products_that_share_an_input_quantise_it_once(exported: dict[str, Path]
     inputs = [node.input[0] for node in quantised.graph.node if node.op_type == "QuantizeLinear"]
     assert len(inputs) == len(set(inputs))
     onnx.checker.check_model(quantised)
+
+
+def test_weights_are_mixed_with_those_that_the_run_began_with(
+    trained_run: TrainedRun, exported: dict[str, Path], tmp_path: Path
+) -> None:
+    config, run = trained_run.config, tmp_path / "run"
+    shutil.copytree(trained_run.run, run)
+    mixed = config.model_copy(update={"export": config.export.model_copy(update={"start_share": 0.25})})
+    size = load_bundle(exported["float32"]).tokenizer.vocabulary_size
+    with pytest.raises(CheckpointError, match=START_FILE):
+        export_module.load_best_model(mixed, run, size)
+    best = read_weights(run / BEST_WEIGHTS_FILE)
+    save_arrays(run / START_FILE, {name: np.ones_like(array) for name, array in best.items()})
+    model = export_module.load_best_model(mixed, run, size)
+    for variable in model.trainable_variables:
+        expected = 0.25 + 0.75 * best[variable.path]
+        np.testing.assert_allclose(to_numpy(variable), expected, rtol=1e-6, atol=1e-7)
