@@ -202,12 +202,19 @@ def test_which_files_go_into_the_box(real_service: RealService, visit: Visit, tm
     ready(page, real_service.address())
     chooser = page.locator("#file")
     expect(chooser).to_have_attribute("accept", re.compile(r"\.docx"))
+    held: list[Route] = []
+    page.route("**/translate", lambda route: held.append(route))
     (tmp_path / "latin.txt").write_bytes("Été".encode("latin-1"))
-    chooser.set_input_files(tmp_path / "latin.txt")
+    with page.expect_request("**/translate"):
+        chooser.set_input_files(tmp_path / "latin.txt")
     expect(box(page)).to_have_value("Été")
     expect(page.locator("#files")).to_be_hidden()
     chooser.set_input_files({"name": "film.mkv", "mimeType": "video/x-matroska", "buffer": b"0"})
     expect(page.get_by_role("alert")).to_contain_text("film.mkv cannot be read here")
+    held.pop().continue_()
+    expect(page.locator("#translation")).not_to_have_text("")  # it says nothing of the file
+    expect(page.get_by_role("alert")).to_contain_text("film.mkv cannot be read here")
+    page.unroute("**/translate")
     chooser.set_input_files(text_file("long.txt", "a" * 1001))  # too long for the box
     expect(rows(page)).to_have_count(1)
     chooser.set_input_files([text_file("one.txt"), text_file("two.txt")])  # the box has room for one text

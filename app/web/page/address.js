@@ -2,7 +2,7 @@
 
 const MAX_TEXT = 4000; // longer addresses are cut by some programs that pass links on
 
-/** Also understands the query of LibreTranslate's page (?source=en&target=fr&q=...). */
+/** Also understands LibreTranslate's page (?source=en&target=fr&q=...). */
 export function readAddress() {
 	const found = new URLSearchParams(location.hash.slice(1) || location.search);
 	return {

@@ -182,7 +182,7 @@ export function unplacedTerms(header) {
 		.join(", ");
 }
 
-/** A term in small letters is also found with a capital and in capitals, and its translation is written so, too. */
+/** A term in small letters is found with a capital or in capitals too, and written so. */
 function variantsOf([term, translation]) {
 	const found = [{ term, from: term, to: translation }];
 	const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -193,7 +193,7 @@ function variantsOf([term, translation]) {
 	return found;
 }
 
-/** The places [start, end] of a word in a text, where it is no part of a longer word. */
+/** The places [start, end] of a word in a text that are no part of a longer word. */
 function occurrences(text, word) {
 	const places = [];
 	const isJoined = (inside, outside = "") => LETTER.test(inside) && LETTER.test(outside) && !SPACELESS.test(inside);

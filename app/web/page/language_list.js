@@ -156,7 +156,7 @@ function plain(text) {
 	return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
-/** Those that match, the best first: by code, by the beginning of a name, of a word in it, or by any part. */
+/** Those that match, best first: by code, the beginning of a name, of a word in it, or any part. */
 function found(options, wanted) {
 	const ranks = [
 		({ keys }) => keys[0] === wanted,

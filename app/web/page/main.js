@@ -44,12 +44,13 @@ const fileList = new FileList({
 	key: () => byId("api-key").value,
 	onKey: showKeyRow,
 });
+const ofFile = { error: true, ofFile: true };
 const files = new Files({
 	text: replaceText,
 	upload: (file) => fileList.add(file, { source: pickers.source, target: pickers.target }),
 	refuse: (name, kinds) =>
-		showNotice(() => ({ text: label("error_file_kind", { name, kinds: kinds.join(" ") }) }), { error: true }),
-	tooLong: (name, count) => sayTooLong(count, `${name}: `),
+		showNotice(() => ({ text: label("error_file_kind", { name, kinds: kinds.join(" ") }) }), ofFile),
+	tooLong: (name, count) => sayTooLong(count, `${name}: `, ofFile),
 });
 
 async function start() {
@@ -103,7 +104,7 @@ function languagesPicked() {
 	changed(0);
 }
 
-/** Text or languages have changed: translate in so many milliseconds. */
+/** Text or languages have changed. */
 function changed(milliseconds) {
 	view.reset();
 	const count = showCount();
@@ -132,9 +133,9 @@ function changed(milliseconds) {
 	}
 }
 
-function sayTooLong(count, begin = "") {
+function sayTooLong(count, begin = "", more = { error: true }) {
 	const values = () => ({ count: numeral(count), limit: numeral(settings.charLimit) });
-	showNotice(() => ({ text: begin + label("error_long", values()) }), { error: true });
+	showNotice(() => ({ text: begin + label("error_long", values()) }), more);
 }
 
 function body() {
@@ -162,7 +163,7 @@ function done(answer, asked, unplaced) {
 	if (JSON.stringify(glossary.termsOf(spoken, asked.target)) !== JSON.stringify(asked.glossary)) {
 		session.schedule(0); // the language is known only now, and it has other terms
 	}
-	hideNotice();
+	hideNotice(true);
 	view.show(readingOf(asked.q, spoken, answer, asked.target));
 	showExchange(asked, answer);
 	history.add({ text: asked.q, translation: answer.translatedText, source: spoken, target: asked.target });

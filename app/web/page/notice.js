@@ -1,4 +1,4 @@
-// One line under the translation that says what is wrong or what to do next; and what is only read out.
+// The line under the translation with what is wrong or to do next; and what is only read out.
 
 import { pageLanguage } from "./page_language.js";
 
@@ -10,8 +10,8 @@ let current = null;
 action.addEventListener("click", () => current?.act?.());
 
 /**
- * @param {() => {text: string, action?: string}} words are asked again when the page changes its language
- * @param {{error?: boolean, act?: () => void}} more what the button for the action does
+ * @param {() => {text: string, action?: string}} words are asked again for another language
+ * @param {{error?: boolean, ofFile?: boolean, act?: () => void}} more what the button does
  */
 export function showNotice(words, more = {}) {
 	current = { words, ...more };
@@ -33,7 +33,11 @@ export function refreshNotice() {
 	action.textContent = said.action ?? "";
 }
 
-export function hideNotice() {
+/** @param {boolean} keepsFiles leaves what is said of a file */
+export function hideNotice(keepsFiles) {
+	if (keepsFiles && current?.ofFile) {
+		return;
+	}
 	current = null;
 	text.textContent = "";
 	refreshNotice();

@@ -37,7 +37,7 @@ export function numeral(value, options) {
 	return new Intl.NumberFormat(code, options).format(value);
 }
 
-/** The name of a language in the language of the page; `fallback` if the browser has none. */
+/** The name of a language in the page's language; `fallback` if the browser has none. */
 export function languageName(language, fallback = language) {
 	return nameIn(code, language) || fallback;
 }

@@ -56,7 +56,7 @@ export function readingOf(sourceText, sourceLanguage, answer, targetLanguage) {
 	return completed({ ...languages, text, words, from, sure, sourceText, sourceWords, segments });
 }
 
-/** The reading with one segment changed to another reading, which was translated from that segment alone. */
+/** The reading with one segment changed to the reading of that segment alone. */
 export function spliced(reading, number, changed) {
 	const segment = reading.segments[number];
 	const begin = sourcePlace(reading, number);
@@ -125,7 +125,7 @@ function placesOf(text) {
 	return (count) => places[count] ?? text.length;
 }
 
-/** The numbers of the words that share a character with a range; words are in order. */
+/** The numbers of the words that share a character with a range, in order. */
 export function touched(words, [start, end]) {
 	let low = 0;
 	let high = words.length;
@@ -144,7 +144,7 @@ export function touched(words, [start, end]) {
 	return found;
 }
 
-/** The scores of the tokens of the whole text, as the alignment numbers them: without the ends of the segments. */
+/** The scores of all tokens as the alignment numbers them: without the ends of the segments. */
 function tokenScores(segments) {
 	return segments.flatMap(({ tokens, finish_reason }) =>
 		(finish_reason === "stop" ? tokens.slice(0, -1) : tokens).map(({ score }) => score),

@@ -141,7 +141,7 @@ async function problemOf(answer) {
 	return new Problem(answer.status < 500 ? "refused" : "server", message);
 }
 
-/** Server-sent events as this service writes them: a name and one line of JSON each. */
+/** Server-sent events of this service: a name and one line of JSON each. */
 async function* eventsOf(stream) {
 	const reader = stream.getReader();
 	const decoder = new TextDecoder();
