@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from app.bundle.store import Bundle
 from app.bundle.tokenizers import BOS_ID, EOS_ID, PAD_ID
-from app.engine.factory import run_engine
+from app.engine.factory import decoding_model
+from app.engine.loop import Engine
 from app.engine.model import DecodingModel, Graphs
 from app.engine.repetition import LoopGuard
 from app.engine.sequence import Hypothesis, SearchOptions
@@ -151,9 +152,13 @@ def forced_prefix(pair: Pair) -> tuple[int, ...]:
 def _decode(
     bundle: Bundle, graphs: Graphs, sources: Sequence[list[int]], options: Sequence[SearchOptions]
 ) -> list[Hypothesis]:
-    """Returns the best hypothesis of every source."""
-    with run_engine(bundle, graphs) as engine:
+    """Returns the best hypothesis of every source; it may have parts of characters, as the reference's may."""
+    engine = Engine(graphs, replace(decoding_model(bundle), characters=None), name=bundle.manifest.name)
+    engine.start()
+    try:
         return [future.result()[0] for future in engine.submit_many(sources, options)]
+    finally:
+        engine.stop(drain=False)
 
 
 def _score_difference(model: EncoderDecoder, graphs: Graphs, pairs: Sequence[Pair]) -> float:

@@ -243,6 +243,8 @@ class BeamSearch:
             if characters.is_pending(hypothesis.token_ids):
                 following = characters.find_following(characters.read(hypothesis.token_ids))
                 forbidden[row] = ~np.isin(score_ids[row], list(following))
+                if not np.any(scores[row][~forbidden[row]] > -np.inf):
+                    forbidden[row] = False  # no candidate of the shortlist completes what a prefix began
         return np.where(forbidden, np.float32(-np.inf), scores) if np.count_nonzero(forbidden) else scores
 
     def is_settled(self) -> bool:

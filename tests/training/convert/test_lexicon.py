@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from app.bundle.store import load_bundle, update_bundle
 from app.engine.candidates import OutputLayer
-from app.engine.factory import run_engine
-from app.engine.model import DecodingModel
+from app.engine.factory import decoding_model, run_engine
 from app.engine.sequence import SearchOptions, Sequence
 from app.engine.sessions import OnnxGraphs
 from app.errors import BundleError
@@ -255,7 +254,7 @@ def test_words_are_completed_from_the_whole_vocabulary(limited: Path) -> None:
 def test_a_sequence_in_any_company_is_as_alone(limited: Path, data: st.DataObject) -> None:
     """Whoever joins and leaves, with any search, to the last bit."""
     bundle = load_bundle(limited, shortlist="on")
-    model = replace(DecodingModel.of(bundle.manifest, bundle.tokenizer), output=OutputLayer.of(bundle))
+    model = decoding_model(bundle)
     graphs = OnnxGraphs(bundle, provider="cpu", threads=1)
     arriving: list[tuple[int, Sequence]] = data.draw(arrivals(model))
     together = run_together(graphs, model, arriving)
