@@ -228,10 +228,8 @@ class BeamSearch:
 
     def _is_within_character(self) -> bool:
         """True if a live hypothesis ends with bytes that make up no character yet."""
-        characters = self._model.characters
-        if characters is None or not self._has_part:
-            return False
-        return any(characters.is_pending(one.token_ids) for one in self.beam.live)
+        characters = self._model.characters if self._has_part else None
+        return characters is not None and any(characters.is_pending(one.token_ids) for one in self.beam.live)
 
     def _mask_parts(self, scores: NDArray[np.float32], score_ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """The scores ``[live, candidates]``, -inf for what would not make up whole characters."""
@@ -239,10 +237,14 @@ class BeamSearch:
         if characters is None:
             return scores
         forbidden = characters.mark_strays(score_ids)
-        for row, hypothesis in enumerate(self.beam.live if self._has_part else ()):
-            if characters.is_pending(hypothesis.token_ids):
-                following = characters.find_following(characters.read(hypothesis.token_ids))
-                forbidden[row] = ~np.isin(score_ids[row], list(following))
+        options = self._options
+        for row, one in enumerate(self.beam.live if self._has_part or options.allowed is not None else ()):
+            if options.allowed is not None and options.allowed(one.token_ids[len(options.prefix) :]) is not None:
+                forbidden[row] = False  # the caller says which tokens write its text
+            elif characters.is_pending(one.token_ids):
+                forbidden[row] = ~np.isin(
+                    score_ids[row], list(characters.find_following(characters.read(one.token_ids)))
+                )
                 if not np.any(scores[row][~forbidden[row]] > -np.inf):
                     forbidden[row] = False  # no candidate of the shortlist completes what a prefix began
         return np.where(forbidden, np.float32(-np.inf), scores) if np.count_nonzero(forbidden) else scores
@@ -281,10 +283,7 @@ class BeamSearch:
     def _fill(
         self, kept: tuple[Hypothesis, ...], live: list[LiveHypothesis], reason: FinishReason
     ) -> tuple[Hypothesis, ...]:
-        """Live hypotheses, cut, behind those that are finished, where these are too few.
-
-        A cut hypothesis did not pay for its end, so its score is not compared with that of a finished one.
-        """
+        """Live hypotheses, cut, behind finished ones, where these are too few: a cut one did not pay for its end."""
         cut = tuple(self._finish_all(live, reason))
         return (*kept, *keep_best(cut, self._count_lacking(kept)))
 
