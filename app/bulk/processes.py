@@ -7,11 +7,9 @@ the order of the lines.
 
 import multiprocessing
 import signal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import cycle
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,15 +17,13 @@ from threading import Thread
 from typing import Final
 
 from app.bulk.files import Sink
-from app.bulk.run import CHUNKS_AHEAD, Chunk, Route, find_route, split_chunks
+from app.bulk.run import Chunk, Route, find_route, write_in_order
 from app.errors import BulkError, PasserelleError
-from app.server.resources import fitting_workers, has_gpu_runtime, usable_cpus, usable_memory_mib
+from app.server.resources import WORKER_MIB, fitting_workers, has_gpu_runtime, usable_cpus, usable_memory_mib
+from app.serving.snapshot import estimate_mib
 from app.translation.translator import TranslationOptions
 
 _END_SECONDS: Final = 10.0
-# Measured on the shipped bundles: what a process takes beside them, and a loaded bundle for each byte of its files.
-_PROCESS_MIB: Final = 120.0
-_LOADED_PER_FILE_BYTE: Final = 2.5
 _CHUNKS_WORTH: Final = 8  # a process starts in the time in which another translates some six chunks
 
 Texts = list[str | None]
@@ -61,8 +57,7 @@ def fitting_processes(route: Route, chunks: int) -> int:
     """
     if has_gpu_runtime():
         return 1
-    file_bytes = sum(entry.bytes for bundle in route.bundles for entry in bundle.manifest.files.values())
-    mib = _PROCESS_MIB + _LOADED_PER_FILE_BYTE * file_bytes / 1024**2
+    mib = WORKER_MIB + sum(estimate_mib(bundle.manifest) for bundle in route.bundles)
     return max(1, min(fitting_workers(usable_cpus(), usable_memory_mib(), mib, mib), chunks // _CHUNKS_WORTH))
 
 
@@ -87,48 +82,45 @@ def translate_in_processes(
     Raises:
         BulkError: a process failed or was killed; what is written stays.
     """
-    with _started(work, count) as engines:
-        ahead: deque[Connection] = deque()
-        for engine, texts in zip(cycle(engines), split_chunks(lines, chunk_lines), strict=False):
-            _send(engine, texts)
-            ahead.append(engine)
-            if len(ahead) >= CHUNKS_AHEAD * count:
-                _write(ahead.popleft(), sink, report)
-        while ahead:
-            _write(ahead.popleft(), sink, report)
+    with _started(work, count) as connections:
+        write_in_order([_Engine(one).submit for one in connections], lines, sink, chunk_lines, report)
 
 
-def _write(engine: Connection, sink: Sink, report: Callable[[int], None]) -> None:
-    translations = _receive(engine)
-    sink.write(translations)
-    report(len(translations))
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """An engine in another process, which answers in the order in which it was asked."""
 
+    connection: Connection
 
-def _send(engine: Connection, texts: Texts) -> None:
-    try:
-        engine.send(texts)
-    except OSError:  # it has ended; why is in what it sent before
-        _receive(engine)
+    def submit(self, texts: Texts) -> "_Engine":
+        """Send lines to the process."""
+        try:
+            self.connection.send(texts)
+        except OSError:  # it has ended; why is in what it sent before
+            self.wait()
+        return self
 
+    def wait(self) -> Texts:
+        """The translations of the lines that were sent first.
 
-def _receive(engine: Connection) -> Texts:
-    """The translations of a chunk.
+        Raises:
+            BulkError: the process says what is wrong, or has ended.
+        """
+        try:
+            found: Texts | str = self.connection.recv()
+        except (EOFError, OSError):
+            raise BulkError("a process of the translation was killed, perhaps for want of memory") from None
+        if isinstance(found, str):
+            raise BulkError(found)
+        return found
 
-    Raises:
-        BulkError: the process says what is wrong, or has ended.
-    """
-    try:
-        found: Texts | str = engine.recv()
-    except (EOFError, OSError):
-        raise BulkError("a process of the translation was killed, perhaps for want of memory") from None
-    if isinstance(found, str):
-        raise BulkError(found)
-    return found
+    def cancel(self) -> None:
+        """Nothing: the process ends with all that it does."""
 
 
 @contextmanager
 def _started(work: EngineWork, count: int) -> Iterator[list[Connection]]:
-    """Connections to so many processes, which end with the block, and by themselves if this process is killed."""
+    """Connections to processes, which end with the block, and by themselves if this process is killed."""
     # A forked process would inherit the connections of the others, and keep them open.
     context = multiprocessing.get_context("spawn")
     engines, processes = list[Connection](), []

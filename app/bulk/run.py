@@ -5,22 +5,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import cycle, islice, product
+from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from tqdm import tqdm
 
 from app.bulk.files import Sink
 from app.bundle.folders import find_bundles
-from app.bundle.store import Bundle, load_bundle, read_manifest
+from app.bundle.store import Bundle, load_bundle
 from app.engine.factory import run_engine
 from app.engine.loop import Engine, EngineLimits
 from app.engine.sequence import Priority
 from app.engine.sessions import OnnxGraphs
 from app.errors import BulkError, BundleError
 from app.serving.chain import ChainLimits
-from app.serving.routes import Hop, Joining, Pair, find_pivots
+from app.serving.routes import Hop, Joining, find_pivots
+from app.serving.snapshot import Installed, serving_bundles
 from app.text.codes import find_served
 from app.text.placeholder_finder import PlaceholderFinder
 from app.translation.pending import Pending
@@ -30,7 +32,7 @@ _LIMITS: Final = EngineLimits(max_waiting=10**6, max_request_sequences=10**6)
 _VERSION_DIGITS: Final = 12
 _CHAIN_LIMITS: Final = ChainLimits(running=10**6, held=10**6)
 # Of each engine: while one chunk's last sentences are decoded the next one's begin, so the batch stays full.
-CHUNKS_AHEAD: Final = 2
+_CHUNKS_AHEAD: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +74,14 @@ def find_route(models: Path, source: str, target: str) -> Route:
         BulkError: no bundle translates it, nor do two.
         BundleError: a bundle cannot be used.
     """
-    found: list[tuple[Path, list[Pair]]] = []
+    found: list[Installed] = []
     problems = ""
     for folder in find_bundles(models):
         try:
-            manifest, _ = read_manifest(folder)
+            found.append(Installed.read(folder))
         except BundleError as error:  # others may do
             problems += f"; {error}"
-            continue
-        found.append((folder, list(product(manifest.sources, manifest.targets))))
-    by_pair: dict[Pair, Path] = {}
-    for folder, translated in sorted(found, key=lambda bundle: len(bundle[1])):  # as ``serving_bundles`` chooses
-        for pair in translated:
-            by_pair.setdefault(pair, folder)
+    by_pair = serving_bundles(found)
     source = find_served(source, {one for one, _ in by_pair}) or source
     target = find_served(target, {other for _, other in by_pair}) or target
     pairs = [(source, target)]
@@ -93,7 +90,8 @@ def find_route(models: Path, source: str, target: str) -> Route:
         if pivot is None:
             raise BulkError(f"no bundle in {models} translates from {source} to {target}, nor do two{problems}")
         pairs = [(source, pivot), (pivot, target)]
-    return Route(tuple(load_bundle(by_pair[pair]).between(*pair) for pair in pairs))
+    chosen = [(by_pair[pair], pair) for pair in pairs]
+    return Route(tuple(load_bundle(one.folder).between(*one.pairs[pair]) for one, pair in chosen))
 
 
 @contextmanager
@@ -155,6 +153,25 @@ class Chunk:
         found = self.translator.finish(self.plan, self.pending)
         return [None if text is None else one.text for text, one in zip(self.texts, found, strict=True)]
 
+    def cancel(self) -> None:
+        """Give the rows of the lines back."""
+        self.pending.cancel()
+
+
+class Submitted(Protocol):
+    """Lines that an engine is decoding, in this process or in another."""
+
+    def wait(self) -> list[str | None]:
+        """Wait for the translations; None stays None."""
+        ...
+
+    def cancel(self) -> None:
+        """Give up waiting."""
+        ...
+
+
+Submit = Callable[[list[str | None]], Submitted]
+
 
 def translate_lines(
     translators: Sequence[Translator],
@@ -164,7 +181,7 @@ def translate_lines(
     chunk_lines: int,
     report: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Translate each line as one text and write them in order. At no time are more than a few chunks in memory.
+    """Translate each line as one text by engines of this process, as ``write_in_order``.
 
     Args:
         translators: of the same model, each with a running engine of its own.
@@ -177,17 +194,39 @@ def translate_lines(
     Raises:
         EngineError: a step failed; what is written stays.
     """
-    ahead: deque[Chunk] = deque()
+    engines: list[Submit] = [partial(Chunk.submit, translator, options=options) for translator in translators]
+    write_in_order(engines, lines, sink, chunk_lines, report)
+
+
+def write_in_order(
+    engines: Sequence[Submit],
+    lines: Iterable[str | None],
+    sink: Sink,
+    chunk_lines: int,
+    report: Callable[[int], None],
+) -> None:
+    """Hand chunks of lines to engines in turn, and write what comes back in the order of the lines.
+
+    At no time are more than a few chunks in memory.
+
+    Args:
+        engines: each takes lines.
+        lines: to translate.
+        sink: of the translations.
+        chunk_lines: how many lines to write together.
+        report: is called with each further number of lines on disk.
+    """
+    ahead: deque[Submitted] = deque()
     try:
-        for translator, texts in zip(cycle(translators), split_chunks(lines, chunk_lines), strict=False):
-            ahead.append(Chunk.submit(translator, texts, options))
-            if len(ahead) >= CHUNKS_AHEAD * len(translators):
+        for submit, texts in zip(cycle(engines), split_chunks(lines, chunk_lines), strict=False):
+            ahead.append(submit(texts))
+            if len(ahead) >= _CHUNKS_AHEAD * len(engines):
                 _write(ahead.popleft(), sink, report)
         while ahead:
             _write(ahead.popleft(), sink, report)
     finally:
         for chunk in ahead:
-            chunk.pending.cancel()
+            chunk.cancel()
 
 
 def split_chunks(lines: Iterable[str | None], size: int) -> Iterator[list[str | None]]:
@@ -197,7 +236,7 @@ def split_chunks(lines: Iterable[str | None], size: int) -> Iterator[list[str | 
         yield chunk
 
 
-def _write(chunk: Chunk, sink: Sink, report: Callable[[int], None]) -> None:
+def _write(chunk: Submitted, sink: Sink, report: Callable[[int], None]) -> None:
     texts = chunk.wait()
     sink.write(texts)
     report(len(texts))

@@ -22,6 +22,7 @@ from app.server.http_server import Connection, ConnectionLimits
 from app.server.logs import configure_logging
 from app.server.peers import Worker
 from app.server.resources import (
+    WORKER_MIB,
     allowed_open_files,
     fitting_workers,
     has_gpu_runtime,
@@ -38,8 +39,7 @@ from app.text.detection import LanguageDetector
 _LOG: Final = logging.getLogger(__name__)
 # Longer than the 60 seconds after which proxies usually close an idle connection: they should be the first to do so.
 _KEEP_ALIVE_SECONDS: Final = 75
-# Measured: what a worker takes beside its bundles, and what the service takes beside its workers.
-_WORKER_MIB: Final = 120.0
+# Measured: what the service takes beside its workers.
 _BASE_MIB: Final = 250.0
 
 
@@ -126,7 +126,7 @@ def count_workers(settings: Settings) -> int:
     loaded = choose_preloaded(bundles, settings.preload, settings.max_loaded_mib)
     # Bundles that are not loaded at the start may take all the memory that bundles may have.
     loaded_mib = sum(one.loaded_mib for one in loaded) if len(loaded) == len(bundles) else settings.max_loaded_mib
-    return fitting_workers(cpus, usable_memory_mib(), _BASE_MIB, _WORKER_MIB + loaded_mib)
+    return fitting_workers(cpus, usable_memory_mib(), _BASE_MIB, WORKER_MIB + loaded_mib)
 
 
 def read_installed(settings: Settings) -> list[Installed]:

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Final
 
 CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
+WORKER_MIB: Final = 120.0  # measured: what a process takes beside its bundles
 _UNLIMITED_FILES: Final = 2048  # assumed where the system has no such limit
 
 

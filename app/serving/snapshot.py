@@ -50,8 +50,12 @@ class Installed:
     @cached_property
     def loaded_mib(self) -> float:
         """An estimate of the memory that it takes once it is loaded."""
-        manifest = self.manifest
-        return _LOADED_PER_FILE_BYTE * sum(manifest.files[name].bytes for name in manifest.required_files) / 1024**2
+        return estimate_mib(self.manifest)
+
+
+def estimate_mib(manifest: Manifest) -> float:
+    """An estimate of the memory that a bundle takes once it is loaded."""
+    return _LOADED_PER_FILE_BYTE * sum(manifest.files[name].bytes for name in manifest.required_files) / 1024**2
 
 
 def pairs_of(manifest: Manifest) -> dict[Pair, Pair]:
@@ -81,13 +85,14 @@ def check_pairs(bundle: Installed, others: Mapping[str, Installed], max_loaded_m
 
 
 def serving_bundles(installed: Iterable[Installed]) -> dict[Pair, Installed]:
-    """The bundle that serves each pair: of those that translate it, the one of the fewest pairs.
+    """The bundle that serves each pair: of those that translate it, the one of the fewest pairs, and of several such
+    the first.
 
     A model of one pair is as a rule better at it than a model of several, and a bundle that was installed for its pair
     was installed to be used.
     """
-    most_first = sorted(installed, key=lambda bundle: -len(bundle.pairs))
-    return {pair: bundle for bundle in most_first for pair in bundle.pairs}
+    fewest_first = sorted(installed, key=lambda bundle: len(bundle.pairs))
+    return {pair: bundle for bundle in reversed(fewest_first) for pair in bundle.pairs}
 
 
 def check_room(needed: Sequence[Installed], max_loaded_mib: int) -> None:

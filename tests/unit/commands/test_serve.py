@@ -10,6 +10,7 @@ from app.commands import serve
 from app.commands.serve import bind, count_workers, listen, settings_of_worker
 from app.errors import ConfigurationError
 from app.server.environment import load_settings
+from app.server.resources import WORKER_MIB
 from app.settings import Settings
 from tests.support.service import fake_models
 
@@ -47,12 +48,12 @@ def test_auto_fits_cpus_and_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert count(workers=3) == 3
     assert count(threads=2) == 2
     assert count(provider="cuda") == 1
-    memory_mib = serve._BASE_MIB + 4.5 * serve._WORKER_MIB
+    memory_mib = serve._BASE_MIB + 4.5 * WORKER_MIB
     assert count() == 4
     memory_mib = 10.0
     assert count() == 1
     # Bundles that are loaded later may take what all bundles may take.
-    memory_mib = serve._BASE_MIB + 4.5 * (serve._WORKER_MIB + 1024)
+    memory_mib = serve._BASE_MIB + 4.5 * (WORKER_MIB + 1024)
     assert count(preload="none") == 4
 
 
